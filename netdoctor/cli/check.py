@@ -1,0 +1,55 @@
+"""`netdoctor check`: what is wrong, and why."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from netdoctor.facts import Facts
+
+
+@click.command()
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="What goes to stdout.")
+@click.option(
+    "--report", "report_file", type=click.Path(dir_okay=False), help="Write the JSON report to this file too."
+)
+@click.option("--facts", "facts_file", type=click.Path(exists=True, dir_okay=False), help="Judge a recording instead.")
+@click.pass_context
+def command(ctx: click.Context, output: str, report_file: str | None, facts_file: str | None) -> None:
+    """Probe this host and, from test pods, the cluster; name the cause. Changes nothing.
+
+    Exit status: 0 healthy, 1 faults found, 3 could not tell.
+    """
+    from netdoctor.catalogue import Catalogue
+    from netdoctor.check import look
+    from netdoctor.cli_output import read_file, waiting, write_file
+    from netdoctor.host import Host
+    from netdoctor.journal import unfinished_notice
+    from netdoctor.recording import from_json
+    from netdoctor.report.schema import to_json
+
+    catalogue = Catalogue.load()
+    facts: Facts | None = None
+    notices: list[str] = []
+    if facts_file:
+        facts = from_json(read_file(facts_file), catalogue)
+    else:
+        if not Host().is_root:
+            notices.append("not root: what only root may read is unknown; run it with sudo")
+        notices += unfinished_notice()
+    with waiting(live=facts is None) as watch:
+        seen = look(catalogue, facts, watch=watch)
+    report = seen.report(notices)
+    if report_file:
+        write_file(report_file, to_json(report) + "\n")
+    if output == "json":
+        click.echo(to_json(report))
+    else:
+        from netdoctor.report.text import console, render
+
+        console().print(render(report, catalogue))
+        if report_file:
+            click.echo(f"report: {report_file}", err=True)
+    ctx.exit(report.exit_code)

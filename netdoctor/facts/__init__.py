@@ -1,0 +1,167 @@
+"""Facts: what was read, once per run, by whom first asked.
+
+A fact is a frozen dataclass of plain data with a classmethod `collect`. Whoever needs it asks by a parameter's type::
+
+    def ip_forward_disabled(sysctls: Sysctls) -> Iterator[Finding]: ...
+
+A collector may ask for the `Host` and for other facts in the same way; `Fact | CannotRead` asks for a fact without
+which one can go on. Each fact is collected at most once, in a thread
+of its own, and never invalidated: after a change there is a new `Facts`. A read that failed is `CannotRead`, which is
+remembered too: it makes a probe unknown, never a fact empty.
+"""
+
+from __future__ import annotations
+
+import inspect
+import threading
+import time
+import typing
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from netdoctor.errors import CannotRead
+from netdoctor.host import Host
+
+F = TypeVar("F")
+
+
+class Finalizers:
+    """What has to be taken away at the end of a run, newest first; also after Ctrl-C."""
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def add(self, callback: Callable[[], object]) -> None:
+        """Call `callback` when the run ends; at once when it has ended already (a thread was still at work)."""
+        with self._lock:
+            closed = self._closed
+            if not closed:
+                self._stack.callback(callback)
+        if closed:
+            callback()
+
+    def close(self) -> None:
+        """Call everything that was added, once."""
+        with self._lock:
+            stack = self._stack.pop_all()
+            self._closed = True
+        stack.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A fact that a function asks for; `even_if_unread`: as `Fact | CannotRead`, so that it can go on without it."""
+
+    kind: type
+    even_if_unread: bool
+
+
+def parameters(function: Callable[..., Any], skip: int = 0) -> list[Wanted]:
+    """The facts that a function's parameters ask for, without the first `skip` parameters (and without `cls`)."""
+    hints = typing.get_type_hints(function)
+    wanted = []
+    for name in list(inspect.signature(function).parameters)[skip:]:
+        kinds = typing.get_args(hints[name]) or (hints[name],)
+        wanted.append(Wanted(next(kind for kind in kinds if kind is not CannotRead), CannotRead in kinds))
+    return wanted
+
+
+class Facts:
+    """Collects each kind of fact at most once, whichever thread asks first.
+
+    `given` holds what is known already (a recording, a test). With `live` false nothing is collected: a fact that was
+    not given cannot be read.
+    """
+
+    def __init__(
+        self, given: Mapping[type, object] | None = None, *, live: bool = True, context: Iterable[object] = ()
+    ):
+        self._lock = threading.Lock()
+        self._cells: dict[type, Future[Any]] = {}
+        self._waiting: dict[type, float] = {}
+        self._live = live
+        self.seconds: dict[type, float] = {}
+        self.finalizers = Finalizers()
+        for thing in (Host(), self.finalizers, *context):
+            self._give(type(thing), thing)
+        for kind, value in (given or {}).items():
+            self._give(kind, value)
+
+    def _give(self, kind: type, value: object) -> None:
+        cell = self._cells[kind] = Future[Any]()
+        if isinstance(value, Exception):
+            cell.set_exception(value)
+        else:
+            cell.set_result(value)
+
+    def get(self, kind: type[F]) -> F:
+        """The fact of this kind. Raises CannotRead."""
+        with self._lock:
+            cell = self._cells.get(kind)
+            mine = cell is None
+            if cell is None:
+                cell = self._cells[kind] = Future()
+        if mine:
+            self._collect(kind, cell)
+        return typing.cast(F, cell.result())
+
+    def _collect(self, kind: type, cell: Future[Any]) -> None:
+        collect = getattr(kind, "collect", None)
+        if not self._live or collect is None:
+            cell.set_exception(CannotRead("recording", f"it does not hold {kind.__name__}"))
+            return
+        begin = self._waiting[kind] = time.monotonic()
+        try:
+            arguments = self.arguments(collect)
+            begin = self._waiting[kind] = time.monotonic()
+            cell.set_result(collect(*arguments))
+        except CannotRead as error:
+            cell.set_exception(error)
+        except Exception as error:  # a collector's mistake must not take the other facts with it
+            cell.set_exception(CannotRead(kind.__name__, f"{type(error).__name__}: {error}"))
+        finally:
+            del self._waiting[kind]
+            self.seconds[kind] = time.monotonic() - begin
+
+    def arguments(self, function: Callable[..., Any], skip: int = 0) -> list[Any]:
+        """The facts that a function asks for by the types of its parameters, collected side by side."""
+        wanted = parameters(function, skip)
+        self.prefetch(want.kind for want in wanted)
+        return [self._read_or_reason(want.kind) if want.even_if_unread else self.get(want.kind) for want in wanted]
+
+    def _read_or_reason(self, kind: type) -> object:
+        try:
+            return self.get(kind)
+        except CannotRead as error:
+            return error
+
+    def prefetch(self, kinds: Iterable[type]) -> None:
+        """Begin to collect these, each in a thread of its own."""
+        for kind in dict.fromkeys(kinds):
+            with self._lock:
+                known = kind in self._cells
+            if not known:
+                threading.Thread(target=self._quietly, args=(kind,), name=kind.__name__, daemon=True).start()
+
+    def _quietly(self, kind: type) -> None:
+        self._read_or_reason(kind)  # whoever needs the fact is told
+
+    def waiting_for(self) -> list[str]:
+        """What is being collected now, longest first, in the words of each fact's docstring."""
+        now = sorted(dict(self._waiting).items(), key=lambda item: item[1])
+        return [(kind.__doc__ or kind.__name__).partition("\n")[0].rstrip(".") for kind, _ in now]
+
+    def known(self) -> dict[type, object]:
+        """Every fact that was collected or given, or the CannotRead in its place."""
+        with self._lock:
+            cells = [(kind, cell) for kind, cell in self._cells.items() if cell.done()]
+        return {kind: cell.exception() or cell.result() for kind, cell in cells}
+
+    def close(self) -> None:
+        """Take away what was made for this run (test pods)."""
+        self.finalizers.close()

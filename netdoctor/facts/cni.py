@@ -1,0 +1,147 @@
+"""The CNI: which network configuration the runtime uses, whether its plugins are there, which pods it has connected."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from netdoctor.errors import CannotRead
+from netdoctor.host import Host
+
+CONFIG_FOLDER = Path("/etc/cni/net.d")
+PLUGIN_FOLDERS = (Path("/opt/cni/bin"), Path("/usr/libexec/cni"), Path("/usr/lib/cni"))
+CACHE_FOLDER = Path("/var/lib/cni/results")
+
+
+@dataclass(frozen=True, slots=True)
+class CniConfig:
+    """CNI network configuration"""
+
+    path: str  # "" where there is none
+    name: str
+    plugins: tuple[Mapping[str, Any], ...]
+    missing_plugins: tuple[str, ...]
+    others: tuple[str, ...]  # further configuration files, which the runtime does not use
+    problem: str  # why the file cannot be used, or ""
+
+    @classmethod
+    def collect(cls, host: Host) -> CniConfig:
+        """Take the first file by name, as containerd and CRI-O do."""
+        try:
+            files = sorted(p for p in CONFIG_FOLDER.iterdir() if p.suffix in (".conf", ".conflist", ".json"))
+        except FileNotFoundError:
+            files = []
+        except OSError as error:
+            raise CannotRead(str(CONFIG_FOLDER), error.strerror or str(error)) from error
+        if not files:
+            return cls("", "", (), (), (), f"no file in {CONFIG_FOLDER}")
+        others = tuple(str(p) for p in files[1:])
+        try:
+            name, plugins = cls.parse(host.read(files[0]))
+        except ValueError as error:
+            return cls(str(files[0]), "", (), (), others, str(error))
+        missing = tuple(
+            kind for kind in dict.fromkeys(str(p["type"]) for p in plugins)
+            if not any((folder / kind).exists() for folder in PLUGIN_FOLDERS)
+        )  # fmt: skip
+        return cls(str(files[0]), name, plugins, missing, others, "")
+
+    @staticmethod
+    def parse(text: str) -> tuple[str, tuple[Mapping[str, Any], ...]]:
+        """The network's name and its plugins. Raises ValueError with what is wrong."""
+        try:
+            config = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"not JSON: {error}") from error
+        if not isinstance(config, dict):
+            raise ValueError("not a JSON object")
+        plugins = config.get("plugins", [config])
+        if not isinstance(plugins, list) or not all(isinstance(p, dict) and p.get("type") for p in plugins):
+            raise ValueError("a plugin without a type")
+        return str(config.get("name", "")), tuple(plugins)
+
+    def plugin(self, kind: str) -> Mapping[str, Any] | None:
+        """The plugin of this type, if the network has one."""
+        return next((p for p in self.plugins if p["type"] == kind), None)
+
+    @property
+    def bridge(self) -> str:
+        """The name of the Linux bridge that joins the pods, or "" for a CNI that has none."""
+        if plugin := self.plugin("bridge"):
+            return str(plugin.get("bridge", "cni0"))
+        return "cni0" if self.plugin("flannel") else ""
+
+    @property
+    def masquerades(self) -> bool:
+        """Whether the bridge plugin writes a masquerade rule for each pod."""
+        plugin = self.plugin("bridge")
+        return bool(plugin and plugin.get("ipMasq"))
+
+    @property
+    def pod_network(self) -> str:
+        """The prefix that pods on this node get addresses from, or "" where the configuration does not say."""
+        ipam = (self.plugin("bridge") or {}).get("ipam")
+        if not isinstance(ipam, dict):
+            return ""
+        ranges = ipam.get("ranges")
+        if isinstance(ranges, list) and ranges and isinstance(ranges[0], list) and ranges[0]:
+            return str(ranges[0][0].get("subnet", ""))
+        return str(ipam.get("subnet", ""))
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A pod that the CNI has connected, as libcni's cache keeps it (libcni/api.go, cacheAdd)."""
+
+    container_id: str
+    network: str
+    namespace: str
+    pod: str
+    uid: str
+    netns: str
+    addresses: tuple[str, ...]  # without the prefix length
+    interface: str
+    nameservers: tuple[str, ...]
+    search: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Attachments:
+    """pods that the CNI has connected"""
+
+    pods: tuple[Attachment, ...]
+
+    @classmethod
+    def collect(cls, host: Host) -> Attachments:
+        """Read libcni's cache; works without the API server. A file that cannot be read as one is passed over."""
+        found = []
+        for path in sorted(CACHE_FOLDER.glob("*")) if CACHE_FOLDER.exists() else ():
+            text = host.read_or_none(path)
+            attachment = cls.parse(text) if text else None
+            if attachment:
+                found.append(attachment)
+        return cls(tuple(found))
+
+    @staticmethod
+    def parse(text: str) -> Attachment | None:
+        """One cache file, or None for the loopback's and for what is no cache file."""
+        try:
+            cache = json.loads(text)
+            arguments = {str(k): str(v) for k, v in cache.get("cniArgs") or ()}
+            ips = (cache.get("result") or {}).get("ips") or ()
+            addresses = tuple(str(ip["address"]).partition("/")[0] for ip in ips)
+            if cache.get("ifName") == "lo" or not addresses:
+                return None
+            dns = (cache.get("capabilityArgs") or {}).get("dns") or {}
+            return Attachment(
+                container_id=str(cache["containerId"]), network=str(cache["networkName"]),
+                namespace=arguments.get("K8S_POD_NAMESPACE", ""), pod=arguments.get("K8S_POD_NAME", ""),
+                uid=arguments.get("K8S_POD_UID", ""), netns=str(cache.get("netns", "")), addresses=addresses,
+                interface=str(cache["ifName"]), nameservers=tuple(map(str, dns.get("Servers") or ())),
+                search=tuple(map(str, dns.get("Searches") or ())),
+            )  # fmt: skip
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return None

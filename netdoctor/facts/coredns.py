@@ -1,0 +1,124 @@
+"""CoreDNS: its Corefile, and the upstream resolvers that it forwards to."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from netdoctor.errors import CannotRead
+from netdoctor.facts.cluster import Pods
+from netdoctor.host import Host
+from netdoctor.kube_api import ApiError, KubeApi
+
+NODE_RESOLV_CONF = ("/run/systemd/resolve/resolv.conf", "/etc/resolv.conf")
+
+
+@dataclass(frozen=True, slots=True)
+class Corefile:
+    """Corefile"""
+
+    text: str
+    forwards: tuple[str, ...]  # as written: an address, with a port or tls:// perhaps, or a path
+    problem: str  # why CoreDNS could not use it, "" where nothing is wrong
+
+    @classmethod
+    def collect(cls, api: KubeApi) -> Corefile:
+        """The ConfigMap kube-system/coredns. Raises CannotRead where there is none."""
+        try:
+            data = api.get("/api/v1/namespaces/kube-system/configmaps/coredns").get("data", {})
+        except ApiError as error:
+            if error.status == 404:
+                raise CannotRead("Corefile", "there is no ConfigMap kube-system/coredns") from error
+            raise
+        return cls.parse(data.get("Corefile", ""))
+
+    @classmethod
+    def parse(cls, text: str) -> Corefile:
+        """Read the forward lines of the root zone's blocks."""
+        lines = [re.sub(r"(^|\s)#.*", "", line).strip() for line in text.splitlines()]
+        forwards: list[str] = []
+        for line in lines:
+            words = line.removesuffix("{").split()
+            if len(words) >= 3 and words[0] == "forward" and words[1] == ".":
+                forwards += words[2:]
+        opened, closed = sum(line.endswith("{") for line in lines), sum(line == "}" for line in lines)
+        problem = ""
+        if not any(lines):
+            problem = "the Corefile is empty"
+        elif opened != closed:
+            problem = f"{opened} blocks are opened and {closed} closed"
+        return cls(text, tuple(dict.fromkeys(forwards)), problem)
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """One resolver that CoreDNS forwards to."""
+
+    address: str
+    port: int
+    tls: bool
+
+    def __str__(self) -> str:
+        """address:port, as CoreDNS's log writes it."""
+        return f"{self.address}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Upstreams:
+    """resolvers that CoreDNS forwards to"""
+
+    items: tuple[Upstream, ...]
+    source: str
+
+    @classmethod
+    def collect(cls, host: Host, corefile: Corefile, pods: Pods | CannotRead) -> Upstreams:
+        """Resolve a path in a forward line to the nameservers of the file that CoreDNS's pod was given."""
+        items: list[Upstream] = []
+        source = "Corefile"
+        for word in corefile.forwards:
+            if word.startswith("/"):
+                path, text = _resolv_conf(host, pods)
+                source = f"Corefile -> {path}"
+                items += [Upstream(address, 53, False) for address in nameservers(text)]
+            elif upstream := parse_upstream(word):
+                items.append(upstream)
+        return cls(tuple(dict.fromkeys(items)), source)
+
+
+def parse_upstream(word: str) -> Upstream | None:
+    """A forward target such as 8.8.8.8, 8.8.8.8:5353, [::1]:53 or tls://9.9.9.9; None for what is no address."""
+    scheme, _, rest = word.rpartition("://")
+    tls = scheme == "tls"
+    port = 853 if tls else 53
+    if match := re.fullmatch(r"\[([^]]+)](?::(\d+))?|([^:]+):(\d+)", rest):
+        rest = match[1] or match[3]
+        port = int(match[2] or match[4] or port)
+    try:
+        return Upstream(str(ipaddress.ip_address(rest.partition("%")[0])), port, tls)
+    except ValueError:
+        return None
+
+
+def nameservers(text: str) -> tuple[str, ...]:
+    """The nameserver lines of a resolv.conf."""
+    lines = (line.split() for line in text.splitlines())
+    return tuple(words[1] for words in lines if len(words) > 1 and words[0] == "nameserver")
+
+
+def _resolv_conf(host: Host, pods: Pods | CannotRead) -> tuple[str, str]:
+    """The file as CoreDNS sees it, else the node's."""
+    known = () if isinstance(pods, CannotRead) else pods.items
+    uids = {pod.uid for pod in known if pod.labels.get("k8s-app") == "kube-dns"}
+    for folder in Path("/proc").glob("[0-9]*") if uids else ():
+        try:
+            if any(uid in host.read(folder / "cgroup") for uid in uids):
+                return "/etc/resolv.conf in CoreDNS's pod", host.read(folder / "root/etc/resolv.conf")
+        except CannotRead:
+            continue
+    for path in NODE_RESOLV_CONF:
+        text = host.read_or_none(path)
+        if text is not None:
+            return path, text
+    raise CannotRead("/etc/resolv.conf", "there is no such file")

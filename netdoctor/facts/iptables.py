@@ -1,0 +1,97 @@
+"""The iptables rules of the kernel's nft backend, and those of the legacy one where it is in use."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from netdoctor.errors import CannotRead
+from netdoctor.host import Host
+
+
+@dataclass(frozen=True, slots=True)
+class Ruleset:
+    """One backend's tables: table -> chain -> rules as `iptables -S` prints them; policies of built-in chains."""
+
+    chains: Mapping[str, Mapping[str, tuple[str, ...]]]
+    policies: Mapping[str, Mapping[str, str]]
+
+    @classmethod
+    def parse(cls, text: str) -> Ruleset:
+        """Read what iptables-save prints."""
+        chains: dict[str, dict[str, list[str]]] = {}
+        policies: dict[str, dict[str, str]] = {}
+        table = ""
+        for line in text.splitlines():
+            if line.startswith("-A "):
+                chain = line[3:].split(" ", 1)[0]
+                chains[table].setdefault(chain, []).append(line)
+            elif line.startswith(":"):
+                chain, policy = line[1:].split(" ")[:2]
+                chains[table].setdefault(chain, [])
+                if policy != "-":
+                    policies[table][chain] = policy
+            elif line.startswith("*"):
+                table = line[1:].strip()
+                chains.setdefault(table, {})
+                policies.setdefault(table, {})
+        return cls({t: {c: tuple(r) for c, r in cs.items()} for t, cs in chains.items()}, policies)
+
+    def rules(self, table: str, chain: str) -> tuple[str, ...]:
+        """The rules of a chain, none where there is no such chain."""
+        return self.chains.get(table, {}).get(chain, ())
+
+    def has_chain(self, table: str, chain: str) -> bool:
+        """Whether the chain exists."""
+        return chain in self.chains.get(table, {})
+
+    def all_rules(self, table: str) -> Iterator[str]:
+        """Every rule of a table."""
+        for rules in self.chains.get(table, {}).values():
+            yield from rules
+
+
+EMPTY = Ruleset({}, {})
+
+
+@dataclass(frozen=True, slots=True)
+class Iptables:
+    """iptables rules"""
+
+    nft: Ruleset
+    legacy: Ruleset
+
+    @classmethod
+    def collect(cls, host: Host) -> Iptables:
+        """Read both backends, but only where the kernel has tables already: looking must load no module."""
+        legacy = EMPTY
+        # the file's size is always 0; its text names the legacy tables that exist
+        if (host.read_or_none("/proc/net/ip_tables_names") or "").split():
+            legacy = Ruleset.parse(host.run(["iptables-legacy-save"], timeout=5))
+        if not Path("/proc/net/netfilter").exists() and not Path("/sys/module/nf_tables").exists():
+            return cls(EMPTY, legacy)
+        try:
+            text = host.run(["iptables-nft-save"], timeout=5)
+        except CannotRead as error:
+            if "No such file" not in error.reason:
+                raise
+            text = host.run(["iptables-save"], timeout=5)
+        return cls(Ruleset.parse(text), legacy)
+
+
+def masquerade_sources(rules: Ruleset) -> set[str]:
+    """The sources (address or prefix) for which a rule of nat POSTROUTING leads to MASQUERADE or SNAT in one jump."""
+    found = set()
+    for rule in rules.rules("nat", "POSTROUTING"):
+        source = re.search(r" -s (\S+)", rule)
+        target = re.search(r" -j (\S+)", rule)
+        if not source or not target:
+            continue
+        targets = {target[1]} | {
+            jump[1] for inner in rules.rules("nat", target[1]) if (jump := re.search(r" -j (\S+)", inner))
+        }
+        if targets & {"MASQUERADE", "SNAT"}:
+            found.add(source[1].removesuffix("/32"))
+    return found

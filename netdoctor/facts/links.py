@@ -1,0 +1,65 @@
+"""Network interfaces and routes, as iproute2 prints them in JSON."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from netdoctor.errors import CannotRead
+from netdoctor.host import Host
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One interface."""
+
+    name: str
+    index: int
+    kind: str  # bridge, veth, vxlan ..., "" for a physical one
+    up: bool
+    carrier: bool
+    master: str
+    mtu: int
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """interfaces and routes"""
+
+    links: tuple[Link, ...]
+    routes: tuple[str, ...]  # the main table's, one line each
+
+    @classmethod
+    def collect(cls, host: Host) -> Links:
+        """Ask `ip`; it reads by netlink and loads nothing."""
+        text = host.run(["ip", "-j", "-d", "link", "show"])
+        routes = host.run(["ip", "-4", "route", "show"])
+        return cls(cls.parse(text), tuple(line.strip() for line in routes.splitlines() if line.strip()))
+
+    @staticmethod
+    def parse(text: str) -> tuple[Link, ...]:
+        """Read what `ip -j -d link` prints. Raises CannotRead."""
+        try:
+            return tuple(
+                Link(
+                    name=item["ifname"],
+                    index=item["ifindex"],
+                    kind=item.get("linkinfo", {}).get("info_kind", ""),
+                    up="UP" in item.get("flags", ()),
+                    carrier="LOWER_UP" in item.get("flags", ()),
+                    master=item.get("master", ""),
+                    mtu=item["mtu"],
+                )
+                for item in json.loads(text)
+            )
+        except (ValueError, KeyError, TypeError) as error:
+            raise CannotRead("ip link", f"it did not answer in the expected form: {error}") from error
+
+    def named(self, name: str) -> Link | None:
+        """The interface of this name."""
+        return next((link for link in self.links if link.name == name), None)
+
+    @property
+    def default_routes(self) -> tuple[str, ...]:
+        """The default routes of the main table."""
+        return tuple(route for route in self.routes if route.startswith("default"))

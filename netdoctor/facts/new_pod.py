@@ -1,0 +1,164 @@
+"""A pod made for the purpose: what a new pod gets, seen from inside.
+
+Its image is the pause image that the node has already, so nothing is pulled. It has no listener and runs nothing; its
+network namespace is entered from the host. It dies by itself when netdoctor is killed, and leftovers are swept.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from netdoctor.errors import CannotRead
+from netdoctor.facts import Finalizers
+from netdoctor.facts.cluster import OURS, Nodes, Pods, Services
+from netdoctor.facts.cni import CACHE_FOLDER, Attachment, Attachments, CniConfig
+from netdoctor.facts.firewalld import Firewalld
+from netdoctor.facts.iptables import Iptables
+from netdoctor.facts.links import Links
+from netdoctor.facts.sysctl import IP_FORWARD, Sysctls
+from netdoctor.facts.this_node import ThisNode, node_of
+from netdoctor.host import Host
+from netdoctor.kube_api import KubeApi
+
+LIFETIME = 60  # seconds, after which the kubelet ends it whatever has become of netdoctor
+PATIENCE = 4.0  # seconds to wait for its network
+GONE = 2.0  # seconds to wait for its network to be taken down again
+
+
+@dataclass(frozen=True, slots=True)
+class BeforeNewPods:
+    """the host, before a test pod exists
+
+    Adding a pod changes the host: the CNI writes ip_forward=1, rules, and firewalld sources. All that is read before.
+    """
+
+    forwards: bool
+
+    @classmethod
+    def collect(
+        cls,
+        sysctls: Sysctls,
+        firewalld: Firewalld | CannotRead,  # noqa: ARG003 - asked for so that it is read by now
+        iptables: Iptables | CannotRead,  # noqa: ARG003
+        attachments: Attachments | CannotRead,  # noqa: ARG003
+        links: Links | CannotRead,  # noqa: ARG003
+    ) -> BeforeNewPods:
+        """Wait until all of it has been read."""
+        return cls(sysctls[IP_FORWARD] == "1")
+
+
+@dataclass(frozen=True, slots=True)
+class NewPod:
+    """test pod"""
+
+    namespace: str
+    name: str
+    address: str
+    netns: str
+    nameservers: tuple[str, ...]
+    search: tuple[str, ...]
+    seconds: float  # from asking for it until its network was up
+
+    @classmethod
+    def collect(
+        cls,
+        host: Host,
+        finalizers: Finalizers,
+        before: BeforeNewPods,
+        api: KubeApi,
+        nodes: Nodes,
+        pods: Pods,
+        services: Services,
+        this: ThisNode,
+        cni: CniConfig,
+    ) -> NewPod:
+        """Create it and wait for its network. Raises CannotRead with the reason where it cannot be had."""
+        sweep(api, pods)
+        if not before.forwards:
+            raise CannotRead("test pod", "not made: the CNI would set ip_forward to 1 with it and hide the fault")
+        if cni.problem or cni.missing_plugins:
+            raise CannotRead("test pod", "not made: the CNI cannot connect a new pod")
+        images = [name for name in node_of(nodes, this).images if "/pause:" in name or "/pause@" in name]
+        if not images:
+            raise CannotRead("test pod", "the node has no pause image, and nothing is pulled")
+        namespace = next((s.namespace for s in services.postgres), "default")
+        begin = time.monotonic()
+        created = api.create(f"/api/v1/namespaces/{namespace}/pods", manifest(this.name, images[0]))
+        name, uid = created["metadata"]["name"], created["metadata"]["uid"]
+        path = f"/api/v1/namespaces/{namespace}/pods/{name}"
+        connected: list[str] = []
+        finalizers.add(lambda: remove(api, path, connected))
+        while time.monotonic() - begin < PATIENCE:
+            if found := attached(host, uid):
+                connected.append(found.netns)
+                seconds = round(time.monotonic() - begin, 2)
+                return cls(namespace, name, found.addresses[0], found.netns, found.nameservers, found.search, seconds)
+            time.sleep(0.02)
+        raise CannotRead("test pod", f"no network within {PATIENCE:g} s: {why(api, path)}")
+
+
+def manifest(node: str, image: str) -> dict[str, object]:
+    """The pod: as little as a pod can be, and allowed under the restricted Pod Security Standard."""
+    security = {
+        "allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "runAsNonRoot": True, "runAsUser": 65535,
+        "capabilities": {"drop": ["ALL"]}, "seccompProfile": {"type": "RuntimeDefault"},
+    }  # fmt: skip
+    container = {"name": "pause", "image": image, "imagePullPolicy": "Never", "securityContext": security}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"generateName": "netdoctor-", "labels": {"app.kubernetes.io/managed-by": OURS}},
+        "spec": {
+            "nodeName": node,
+            "restartPolicy": "Never",
+            "activeDeadlineSeconds": LIFETIME,
+            "terminationGracePeriodSeconds": 0,
+            "automountServiceAccountToken": False,
+            "enableServiceLinks": False,
+            "tolerations": [{"operator": "Exists"}],
+            "containers": [container],
+        },
+    }
+
+
+def attached(host: Host, uid: str) -> Attachment | None:
+    """The pod as libcni's cache has it, once the CNI has connected it."""
+    for path in CACHE_FOLDER.glob("*") if CACHE_FOLDER.exists() else ():
+        text = host.read_or_none(path) or ""
+        if uid in text and (found := Attachments.parse(text)):
+            return found
+    return None
+
+
+def sweep(api: KubeApi, pods: Pods) -> None:
+    """Delete test pods of earlier runs that were killed; younger ones may belong to a run beside this one."""
+    old = (datetime.now(UTC) - timedelta(seconds=LIFETIME)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    for pod in pods.items:
+        if pod.is_ours and not pod.leaving and (pod.created < old or pod.phase in ("Failed", "Succeeded")):
+            api.delete(f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}", grace_seconds=0)
+
+
+def remove(api: KubeApi, path: str, connected: list[str]) -> None:
+    """Delete the pod, and wait until its network is gone so that the host is as it was."""
+    try:
+        api.delete(path, grace_seconds=0)
+    except CannotRead:
+        return  # the API server died meanwhile: the pod's own deadline ends it
+    end = time.monotonic() + GONE
+    while time.monotonic() < end and any(os.path.exists(netns) for netns in connected):  # noqa: PTH110
+        time.sleep(0.02)
+
+
+def why(api: KubeApi, path: str) -> str:
+    """Why the pod has no network, in the kubelet's words."""
+    try:
+        _, _, namespace, _, name = path.strip("/").split("/")[-5:]
+        events = api.get(f"/api/v1/namespaces/{namespace}/events", fieldSelector=f"involvedObject.name={name}")["items"]
+        phase = api.get(path).get("status", {}).get("phase", "unknown")
+    except CannotRead as error:
+        return str(error)
+    warnings = [str(e.get("message", "")) for e in events if e.get("type") == "Warning"]
+    return warnings[-1][:300] if warnings else f"its phase is {phase}; is the kubelet running?"

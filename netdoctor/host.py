@@ -1,0 +1,60 @@
+"""The machine that netdoctor runs on: the one way to its files and commands."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from netdoctor.errors import CannotRead
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """Files and commands of this machine. Reads and runs only what it is asked for."""
+
+    def read(self, path: str | Path) -> str:
+        """A file's text, undecodable bytes replaced. Raises CannotRead."""
+        try:
+            return Path(path).read_text(encoding="utf-8", errors="replace")
+        except OSError as error:
+            raise CannotRead(str(path), error.strerror or str(error)) from error
+
+    def read_or_none(self, path: str | Path) -> str | None:
+        """A file's text, or None where there is no such file. Raises CannotRead."""
+        try:
+            return Path(path).read_text(encoding="utf-8", errors="replace")
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise CannotRead(str(path), error.strerror or str(error)) from error
+
+    def run(self, argv: Sequence[str], timeout: float = 3.0, stdin: str | None = None) -> str:
+        """A command's standard output. Raises CannotRead when it is missing, fails, or exceeds `timeout` seconds."""
+        environment = {**os.environ, "LC_ALL": "C"}
+        try:
+            done = subprocess.run(
+                list(argv),
+                check=False,
+                capture_output=True,
+                encoding="utf-8",
+                errors="replace",
+                timeout=timeout,
+                env=environment,
+                input=stdin if stdin is not None else "",
+            )
+        except subprocess.TimeoutExpired as error:
+            raise CannotRead(argv[0], f"no answer within {timeout:g} s") from error
+        except OSError as error:
+            raise CannotRead(argv[0], error.strerror or str(error)) from error
+        if done.returncode:
+            said = (done.stderr.strip() or done.stdout.strip()).splitlines()
+            raise CannotRead(" ".join(argv), said[-1] if said else f"exit status {done.returncode}")
+        return done.stdout
+
+    @property
+    def is_root(self) -> bool:
+        """Whether this process may read and change everything."""
+        return os.geteuid() == 0

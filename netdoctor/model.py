@@ -1,0 +1,213 @@
+"""The nouns of netdoctor. Standard library only; everything here is immutable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from netdoctor.host import Host
+
+
+class Outcome(StrEnum):
+    """What became of a probe: XCCDF's words, and `blocked`."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    UNKNOWN = "unknown"  # could not tell: no permission, tool missing, timed out
+    NOT_APPLICABLE = "not-applicable"
+    BLOCKED = "blocked"  # something that it requires did not pass
+
+
+class Severity(StrEnum):
+    """How much a finding matters; only errors make a node faulty."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+class Risk(StrEnum):
+    """What applying a remedy may cost. Set by its author, enforced by the command line."""
+
+    SAFE = "safe"  # nothing that worked stops working
+    MANUAL = "manual"  # shown, never applied
+
+
+class Confidence(StrEnum):
+    """Whether traffic showed the cause at work, or its state alone speaks for it."""
+
+    CONFIRMED = "confirmed"
+    LIKELY = "likely"
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a finding is about. A field left empty means all of that kind."""
+
+    node: str = ""
+    namespace: str = ""
+    pod: str = ""
+    service: str = ""
+    upstream: str = ""
+
+    def covers(self, other: Subject) -> bool:
+        """Whether a cause about this subject may explain a symptom about the other one."""
+        return all(
+            mine in ("", theirs)
+            for mine, theirs in (
+                (self.node, other.node),
+                (self.namespace, other.namespace),
+                (self.pod, other.pod),
+                (self.service, other.service),
+                (self.upstream, other.upstream),
+            )
+        )
+
+    def __str__(self) -> str:
+        """The parts that are set, most general first, as in `node minikube, pod default/client`."""
+        parts = [f"node {self.node}"] if self.node else []
+        for kind, name in (("pod", self.pod), ("Service", self.service)):
+            if name:
+                parts.append(f"{kind} {self.namespace}/{name}" if self.namespace else f"{kind} {name}")
+        if self.upstream:
+            parts.append(f"upstream {self.upstream}")
+        return ", ".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One thing that was observed: where, what, and what a healthy node shows there."""
+
+    source: str
+    observed: str
+    expected: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One fault, present: a sentence with the real values and the consequence, and what shows it."""
+
+    summary: str
+    evidence: tuple[Evidence, ...]
+    subject: Subject = field(default_factory=Subject)
+    severity: Severity = Severity.ERROR
+    confidence: Confidence = Confidence.CONFIRMED
+    since: str = ""  # when it began, if that is known
+    probe: str = ""  # filled in by the runner
+
+
+class NotApplicable(Exception):
+    """Raised by a probe whose question does not arise on this node; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A judge of facts. `name` is its file's name with hyphens."""
+
+    name: str
+    run: Callable[..., Iterator[Finding]]
+    requires: tuple[str, ...]
+    explains: tuple[str, ...]
+    symptom: bool  # what users see; without a cause above it, it is unexplained
+    manual: str  # the module's docstring
+
+    def __call__(self, *facts: Any) -> tuple[Finding, ...]:
+        """Judge the given facts (in the order of the parameters). Raises NotApplicable, CannotRead."""
+        return tuple(replace(finding, probe=self.name) for finding in self.run(*facts))
+
+    @property
+    def title(self) -> str:
+        """The first line of the manual page, which states the fault."""
+        return self.manual.strip().partition("\n")[0].rstrip(".")
+
+
+@runtime_checkable
+class Change(Protocol):
+    """One reversible edit, as data: a frozen dataclass whose fields are all JSON.
+
+    It carries what it was planned from. `undo` is right after a half-done `apply`, and after an undo.
+    """
+
+    kind: ClassVar[str]
+
+    def describe(self) -> str:
+        """One line: what will be different."""
+
+    def diff(self) -> str:
+        """The exact change, as a person would read or do it."""
+
+    def check(self, host: Host) -> None:
+        """Raise Drifted unless the world is still what the plan saw."""
+
+    def apply(self, host: Host) -> None:
+        """Make the change."""
+
+    def undo(self, host: Host) -> None:
+        """Take it back. Raises Drifted where somebody else has changed the same thing since."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remedy:
+    """A repair of what one probe finds, as a plan of changes."""
+
+    name: str
+    fixes: str
+    plan: Callable[..., Iterator[Change]]
+    risk: Risk
+    manual: str
+
+    def __call__(self, findings: tuple[Finding, ...], *facts: Any) -> tuple[Change, ...]:
+        """The changes that are needed now; none if there is nothing to do."""
+        return tuple(self.plan(findings, *facts))
+
+    @property
+    def title(self) -> str:
+        """The first line of the manual page."""
+        return self.manual.strip().partition("\n")[0].rstrip(".")
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of one probe. Every probe has one: silence is not a pass."""
+
+    probe: str
+    outcome: Outcome
+    findings: tuple[Finding, ...] = ()
+    reason: str = ""
+    blocked_by: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """A cause and the findings that it explains. An unexplained symptom is a diagnosis of its own."""
+
+    cause: Finding
+    symptoms: tuple[Finding, ...] = ()
+    unexplained: bool = False
+    remedies: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All that a run found out, ready to be written."""
+
+    results: tuple[Result, ...]
+    diagnoses: tuple[Diagnosis, ...]
+    node: str
+    vantage_points: tuple[str, ...]
+    started: str  # UTC, RFC 3339
+    seconds: float
+    tool: str
+    notices: tuple[str, ...] = ()  # what the user has to know before anything else
+    schema_version: int = 1
+
+    @property
+    def exit_code(self) -> int:
+        """0 healthy, 1 faults, 3 could not tell."""
+        if any(d.cause.severity is Severity.ERROR for d in self.diagnoses):
+            return 1
+        could_not_tell = any(r.outcome in (Outcome.UNKNOWN, Outcome.BLOCKED) for r in self.results)
+        return 3 if could_not_tell else 0

@@ -1,0 +1,44 @@
+"""The one way out for text: whatever is written to a terminal, a report, a recording or a journal passes here.
+
+Facts are made so that they hold no secret; this is the second lock. It takes out the secrets that this process has
+read, and what has the form of one.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+
+HIDDEN = "[redacted]"
+# the value of a password in a URL, of an assignment, of an Authorization header; keys and tokens by their form
+FORMS = (
+    (re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s:/@]*:)[^\s/]+(?=@)", re.IGNORECASE), r"\1" + HIDDEN),
+    (re.compile(r"(\b(?:password|passwd|pwd|secret|token|api[_-]?key|master[_-]?key)\b\s*[=:]\s*)[^\s,;\"']+", re.I),
+     r"\1" + HIDDEN),
+    (re.compile(r"(\bBearer\s+)[\w.~+/-]+=*", re.IGNORECASE), r"\1" + HIDDEN),
+    (re.compile(r"\bsk-[\w-]{8,}"), HIDDEN),
+    (re.compile(r"\beyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]*"), HIDDEN),
+    (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PRIVATE KEY-----", re.DOTALL), HIDDEN),
+)  # fmt: skip
+SHORTEST = 4  # characters; a shorter secret would take words out of every sentence
+
+_known: set[str] = set()
+_lock = threading.Lock()
+
+
+def remember(secret: str) -> None:
+    """Take this value out of everything that is written from now on."""
+    if len(secret) >= SHORTEST:
+        with _lock:
+            _known.add(secret)
+
+
+def redact(text: str) -> str:
+    """The text without secrets."""
+    with _lock:
+        known = sorted(_known, key=len, reverse=True)
+    for secret in known:
+        text = text.replace(secret, HIDDEN)
+    for form, instead in FORMS:
+        text = form.sub(instead, text)
+    return text

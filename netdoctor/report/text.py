@@ -1,0 +1,123 @@
+"""The report for a person: the cause first, then what it explains and what to do, then the probes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.text import Text
+
+from netdoctor.catalogue import Catalogue
+from netdoctor.model import Diagnosis, Evidence, Finding, Outcome, Report, Result, Severity
+from netdoctor.redact import redact
+
+WIDTH_WITHOUT_TERMINAL = 110
+SIGNS = {
+    Outcome.PASS: ("✓", "green"),
+    Outcome.FAIL: ("✗", "red"),
+    Outcome.UNKNOWN: ("?", "yellow"),
+    Outcome.BLOCKED: ("?", "yellow"),
+    Outcome.NOT_APPLICABLE: ("–", "dim"),
+}
+
+
+def console(stderr: bool = False) -> Console:
+    """A console that knows whether it writes to a terminal; NO_COLOR is rich's own business."""
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() else WIDTH_WITHOUT_TERMINAL
+    return Console(stderr=stderr, width=width, highlight=False, soft_wrap=False)
+
+
+def render(report: Report, catalogue: Catalogue) -> RenderableType:
+    """The whole report."""
+    parts: list[RenderableType] = [_heading(report)]
+    parts += [Text(f"! {redact(notice)}", style="yellow") for notice in report.notices]
+    parts.append(Text(""))
+    for number, diagnosis in enumerate(report.diagnoses):
+        parts += [*_diagnosis(diagnosis, catalogue, first=number == 0), Text("")]
+    if not report.diagnoses:
+        parts += [_no_cause(report), Text("")]
+    parts.append(_probes(list(report.results)))
+    return Group(*parts)
+
+
+def _heading(report: Report) -> Text:
+    asked = f"asked from {len(report.vantage_points)} places" if report.vantage_points else "asked from nowhere"
+    return Text(f"{report.tool} · node {report.node} · {asked} · {report.seconds:.1f} s", style="dim")
+
+
+def _no_cause(report: Report) -> Text:
+    if report.exit_code == 3:
+        return Text("COULD NOT TELL  no fault was found, but not everything could be asked", style="bold yellow")
+    return Text("HEALTHY  no fault found", style="bold green")
+
+
+def _diagnosis(diagnosis: Diagnosis, catalogue: Catalogue, *, first: bool) -> Iterable[RenderableType]:
+    cause = diagnosis.cause
+    if cause.severity is Severity.WARNING:
+        word, style = "WARNING", "bold yellow"
+    elif diagnosis.unexplained:
+        word, style = "UNEXPLAINED", "bold red"
+    else:
+        word, style = "CAUSE" if first else "AND ALSO", "bold red"
+    yield Text.assemble((f"{word}  ", style), (redact(cause.summary), "bold"))
+    confidence = "" if diagnosis.unexplained else f", {cause.confidence}"
+    subject = f", {cause.subject}" if str(cause.subject) else ""
+    since = f", since {cause.since}" if cause.since else ""
+    yield _indented(Text(f"{cause.probe}{confidence}{subject}{since}", style="dim"))
+    yield _indented(_evidence(cause.evidence))
+    if diagnosis.symptoms:
+        yield _indented(Text("explains", style="bold"))
+        yield _indented(_explained(diagnosis.symptoms, catalogue), 4)
+    yield from _next(diagnosis, catalogue)
+
+
+def _evidence(evidence: Iterable[Evidence]) -> Group:
+    return Group(
+        *(
+            Text.assemble(
+                f"{redact(item.source)}: ",
+                (redact(item.observed), "bold"),
+                (f"  (wanted: {redact(item.expected)})", "dim"),
+            )
+            for item in evidence
+        )
+    )
+
+
+def _explained(findings: Iterable[Finding], catalogue: Catalogue) -> Group:
+    lines = []
+    for finding in findings:
+        sign = "·" if catalogue.probes[finding.probe].symptom else "→"
+        lines.append(Text.assemble(f"{sign} {redact(finding.summary)} ", (f"({finding.probe})", "dim")))
+    return Group(*lines)
+
+
+def _next(diagnosis: Diagnosis, catalogue: Catalogue) -> Iterable[RenderableType]:
+    yield _indented(Text("next", style="bold"))
+    if diagnosis.remedies:
+        yield _indented(Text("sudo netdoctor fix --dry-run"), 4)
+        for name in diagnosis.remedies:
+            yield _indented(Text(f"{name}: {catalogue.remedies[name].title}", style="dim"), 6)
+    yield _indented(Text(f"netdoctor explain {diagnosis.cause.probe}"), 4)
+
+
+def _probes(results: Iterable[Result]) -> RenderableType:
+    by_outcome = {outcome: [r for r in results if r.outcome is outcome] for outcome in SIGNS}
+    counts = ", ".join(f"{len(found)} {outcome}" for outcome, found in by_outcome.items() if found)
+    lines: list[RenderableType] = [Text(f"probes: {counts}", style="bold")]
+    for outcome, found in by_outcome.items():
+        sign, style = SIGNS[outcome]
+        if outcome in (Outcome.PASS, Outcome.FAIL):
+            if found:
+                lines.append(_indented(Text(f"{sign} {', '.join(r.probe for r in found)}", style)))
+            continue
+        for result in found:
+            lines.append(_indented(Text.assemble((f"{sign} {result.probe}", style), f"  {redact(result.reason)}")))
+    return Group(*lines)
+
+
+def _indented(content: RenderableType, by: int = 2) -> Padding:
+    return Padding(content, (0, 0, 0, by), expand=False)

@@ -1,0 +1,245 @@
+"""Real traffic from any network namespace: one question, one answer, told apart as the kernel tells them apart.
+
+Every question is asked from a fresh thread that enters the namespace and ends there: a thread keeps its namespace, so a
+pool thread would answer the next question from the wrong pod. Sockets are connected ones with IP_RECVERR, so that an
+ICMP error arrives with its type, its code and the address of whoever sent it instead of as a time-out.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import select
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeVar
+
+from netdoctor.errors import CannotRead
+
+T = TypeVar("T")
+CLONE_NEWNET = 0x40000000
+IP_RECVERR, MSG_ERRQUEUE = 11, 0x2000
+# struct sock_extended_err and the sockaddr_in of the offender: linux/errqueue.h
+EXTENDED_ERROR = struct.Struct("=IBBBBII")
+SILENCE = 0.15  # seconds a thread may exceed its own time limit before it is given up
+
+
+class Answer(StrEnum):
+    """How a question ended."""
+
+    OK = "ok"
+    TIMEOUT = "timeout"
+    REFUSED = "refused"  # the far end itself: nobody listens
+    PROHIBITED = "prohibited"  # ICMP 3/9, 3/10, 3/13: a rule or a route said no
+    HOST_UNREACHABLE = "host unreachable"  # ICMP 3/1: the neighbour does not answer
+    NET_UNREACHABLE = "network unreachable"  # no route
+    CLOSED = "closed"  # connected, and then no answer
+    SERVFAIL = "servfail"
+    NXDOMAIN = "nxdomain"
+    DNS_REFUSED = "dns refused"
+    ERROR = "error"
+
+
+REJECTIONS = (Answer.PROHIBITED, Answer.HOST_UNREACHABLE, Answer.NET_UNREACHABLE)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The end of one question: what came back, after how many milliseconds, and the ICMP error that said so."""
+
+    answer: Answer
+    milliseconds: float
+    icmp: str = ""  # "3/13 from 10.244.0.1"
+    detail: str = ""
+
+    @property
+    def arrived(self) -> bool:
+        """Whether the packet reached the far end and its answer came back; a refusal is an answer too."""
+        return self.answer not in (Answer.TIMEOUT, Answer.ERROR, *REJECTIONS)
+
+    def __str__(self) -> str:
+        """In words: `timeout after 1000 ms`, `prohibited (ICMP 3/13 from 10.244.0.1)`."""
+        if self.answer is Answer.TIMEOUT:
+            return f"no answer within {self.milliseconds / 1000:.1f} s"
+        if self.icmp:
+            return f"{self.answer} (ICMP {self.icmp})"
+        return f"{self.answer}: {self.detail}" if self.detail else str(self.answer)
+
+
+def in_namespace(path: str, question: Callable[[], T]) -> Future[T]:
+    """Ask from the network namespace at this path ("" for the machine's own), in a thread that ends afterwards."""
+    future: Future[T] = Future()
+
+    def enter_and_ask() -> None:
+        try:
+            if path:
+                enter(path)
+            future.set_result(question())
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=enter_and_ask, name=f"netns {path}", daemon=True).start()
+    return future
+
+
+def enter(path: str) -> None:
+    """Put the calling thread into a network namespace. Raises CannotRead."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise CannotRead(path, error.strerror or str(error)) from error
+    try:
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.setns(descriptor, CLONE_NEWNET):
+            raise CannotRead(path, os.strerror(ctypes.get_errno()))
+    finally:
+        os.close(descriptor)
+
+
+def ask_all(questions: Sequence[tuple[str, Callable[[], Reply]]], within: float) -> list[Reply]:
+    """Ask every (namespace, question) at once; one that does not end within so many seconds counts as a time-out."""
+    begin = time.monotonic()
+    futures = [in_namespace(path, question) for path, question in questions]
+    replies = []
+    for future in futures:
+        left = max(0.0, begin + within + SILENCE - time.monotonic())
+        try:
+            replies.append(future.result(left))
+        except TimeoutError:
+            replies.append(Reply(Answer.TIMEOUT, within * 1000))
+        except CannotRead as error:
+            replies.append(Reply(Answer.ERROR, 0, detail=str(error)))
+    return replies
+
+
+def ask_tcp(address: str, port: int, timeout: float) -> Reply:
+    """Whether a TCP connection is accepted within `timeout` seconds."""
+    begin = time.monotonic()
+    with _socket(address, socket.SOCK_STREAM) as s:
+        failure = _connect(s, address, port, timeout)
+        return failure or Reply(Answer.OK, _since(begin))
+
+
+def ask_dns(server: str, name: str, timeout: float, *, over_tcp: bool = False, port: int = 53) -> Reply:
+    """Ask a resolver for the A records of a name; `detail` holds the addresses. Any rcode is an answer."""
+    import dns.exception
+    import dns.flags
+    import dns.message
+    import dns.rcode
+
+    begin = time.monotonic()
+    query = dns.message.make_query(name, "A")
+    wire = query.to_wire()
+    with _socket(server, socket.SOCK_STREAM if over_tcp else socket.SOCK_DGRAM) as s:
+        if failure := _connect(s, server, port, timeout):
+            return failure
+        try:
+            s.send(struct.pack("!H", len(wire)) + wire if over_tcp else wire)
+            data = _receive(s, begin + timeout, over_tcp)
+        except OSError as error:
+            return _reply_of(s, error.errno or 0, begin)
+    if data is None:
+        return Reply(Answer.TIMEOUT, _since(begin))
+    try:
+        message = dns.message.from_wire(data, ignore_trailing=True, raise_on_truncation=False)
+    except dns.exception.DNSException as error:
+        return Reply(Answer.ERROR, _since(begin), detail=f"not a DNS answer: {error}")
+    rcode = dns.rcode.to_text(message.rcode())
+    answers = {
+        "NOERROR": Answer.OK,
+        "SERVFAIL": Answer.SERVFAIL,
+        "NXDOMAIN": Answer.NXDOMAIN,
+        "REFUSED": Answer.DNS_REFUSED,
+    }
+    addresses = [str(item) for rrset in message.answer for item in rrset if rrset.rdtype == 1]
+    detail = ", ".join(addresses) if rcode == "NOERROR" else rcode
+    return Reply(answers.get(rcode, Answer.ERROR), _since(begin), detail=detail)
+
+
+def _socket(address: str, kind: socket.SocketKind) -> socket.socket:
+    s = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, kind | socket.SOCK_NONBLOCK)
+    if s.family == socket.AF_INET:
+        s.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)
+    return s
+
+
+def _connect(s: socket.socket, address: str, port: int, timeout: float) -> Reply | None:
+    """None once connected, else the reply."""
+    begin = time.monotonic()
+    code = s.connect_ex((address, port))
+    if code == errno.EINPROGRESS:
+        poll = select.poll()
+        poll.register(s, select.POLLOUT)
+        if not poll.poll(timeout * 1000):
+            return Reply(Answer.TIMEOUT, _since(begin))
+        code = s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    return _reply_of(s, code, begin) if code else None
+
+
+def _receive(s: socket.socket, until: float, over_tcp: bool) -> bytes | None:
+    """One DNS message, or None when the time is up. Raises OSError for what an ICMP error became."""
+    data = b""
+    poll = select.poll()
+    poll.register(s, select.POLLIN)
+    while (left := until - time.monotonic()) > 0:
+        if not poll.poll(left * 1000):
+            break
+        try:
+            part = s.recv(65535)
+        except BlockingIOError:
+            continue
+        if not over_tcp:
+            return part
+        if not part:
+            raise OSError(errno.ECONNRESET, "closed")
+        data += part
+        if len(data) >= 2 and len(data) >= 2 + struct.unpack("!H", data[:2])[0]:
+            return data[2:]
+    return None
+
+
+def _reply_of(s: socket.socket, code: int, begin: float) -> Reply:
+    icmp = _icmp_error(s)
+    kind = icmp.partition(" ")[0]
+    if kind in ("3/9", "3/10", "3/13"):
+        answer = Answer.PROHIBITED
+    elif code == errno.ECONNREFUSED:
+        answer = Answer.REFUSED
+    elif code == errno.ECONNRESET:
+        answer = Answer.CLOSED
+    elif code == errno.ENETUNREACH:
+        answer = Answer.NET_UNREACHABLE
+    elif code in (errno.EHOSTUNREACH, errno.EACCES):
+        answer = Answer.HOST_UNREACHABLE if code == errno.EHOSTUNREACH else Answer.PROHIBITED
+    elif code == errno.ETIMEDOUT:
+        answer = Answer.TIMEOUT
+    else:
+        return Reply(Answer.ERROR, _since(begin), icmp, os.strerror(code))
+    return Reply(answer, _since(begin), icmp)
+
+
+def _icmp_error(s: socket.socket) -> str:
+    """The ICMP error behind a socket error: type/code and who sent it; "" for none."""
+    try:
+        _, ancillary, _, _ = s.recvmsg(512, 512, MSG_ERRQUEUE)
+    except OSError:
+        return ""
+    for level, kind, data in ancillary:
+        if level == socket.IPPROTO_IP and kind == IP_RECVERR and len(data) >= EXTENDED_ERROR.size:
+            _, origin, icmp_type, code, _, _, _ = EXTENDED_ERROR.unpack_from(data)
+            offender = data[EXTENDED_ERROR.size :]
+            if origin == 2:  # SO_EE_ORIGIN_ICMP
+                sender = socket.inet_ntoa(offender[4:8]) if len(offender) >= 8 else "?"
+                return f"{icmp_type}/{code} from {sender}"
+    return ""
+
+
+def _since(begin: float) -> float:
+    return round((time.monotonic() - begin) * 1000, 1)

@@ -1,0 +1,31 @@
+"""The API server does not answer.
+
+## What it checks
+`GET /version` with the administrator's kubeconfig.
+
+## Why it matters
+Without it nothing new is scheduled, and Services and pods change without kube-proxy hearing of it. What runs goes on.
+netdoctor goes on too: Services stand in kube-proxy's rules, pods in the CNI's cache.
+
+## By hand
+`curl -k https://NODE:8443/livez`; `crictl ps -a | grep apiserver`; `journalctl -u kubelet`.
+"""
+
+from collections.abc import Iterator
+
+from netdoctor import Evidence, Finding, probe
+from netdoctor.errors import CannotRead
+from netdoctor.kube_api import ApiError, KubeApi
+
+
+@probe()
+def api_server_unreachable(api: KubeApi | CannotRead) -> Iterator[Finding]:
+    """No version from the API server."""
+    if not isinstance(api, CannotRead):
+        return
+    if api.source == "kubeconfig" or not api.source.startswith("API server") or isinstance(api, ApiError):
+        raise api
+    yield Finding(
+        f"the API server does not answer: {api.reason}",
+        (Evidence(api.source, api.reason, "its version"),),
+    )

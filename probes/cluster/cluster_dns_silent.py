@@ -1,0 +1,35 @@
+"""The cluster DNS does not answer for the names of Services.
+
+## What it checks
+`kubernetes.default.svc` asked of the cluster DNS address from each pod, over UDP, and once over TCP.
+
+## Why it matters
+Modules find Postgres by its name.
+
+## By hand
+`nsenter --net=/proc/PID/ns/net dig @10.96.0.10 kubernetes.default.svc.cluster.local`.
+"""
+
+from collections.abc import Iterator
+
+from netdoctor import Evidence, Finding, Subject, probe
+from netdoctor.errors import CannotRead
+from netdoctor.facts.names import SERVICE_NAME, ClusterDns
+from netdoctor.facts.this_node import ThisNode
+from netdoctor.traffic import Answer
+
+
+@probe(symptom=True, explains=("outside-names-unresolved", "postgres-name-unresolved"))
+def cluster_dns_silent(names: ClusterDns, this: ThisNode) -> Iterator[Finding]:
+    """Questions for a Service's name without the right answer."""
+    lookups = names.of(SERVICE_NAME)
+    if not lookups:
+        raise CannotRead("cluster DNS", "there is no pod to ask from")
+    failed = [x for x in lookups if x.reply.answer is not Answer.OK]
+    if failed:
+        yield Finding(
+            f"the cluster DNS ({names.server}) leaves {len(failed)} of {len(lookups)} questions for a Service's name "
+            "without an answer",
+            tuple(Evidence(str(x), str(x.reply), "an address") for x in failed[:3]),
+            Subject(node=this.name),
+        )

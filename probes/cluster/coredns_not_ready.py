@@ -1,0 +1,32 @@
+"""No CoreDNS is ready.
+
+## What it checks
+The cluster DNS Service has a ready endpoint; if not, whether its workload is scaled to 0, or what its pods wait for.
+
+## Why it matters
+Without an endpoint kube-proxy rejects every DNS question: no name resolves, of Services or outside.
+
+## By hand
+`kubectl -n kube-system get deployment coredns`; scale it up with
+`kubectl -n kube-system scale deployment coredns --replicas=1`.
+"""
+
+from collections.abc import Iterator
+
+from netdoctor import Finding, NotApplicable, probe
+from netdoctor.facts.cluster import EndpointSlices, Pods, Services, Workloads
+from netdoctor.facts.endpoints import no_endpoints
+
+
+@probe(explains=("cluster-dns-silent", "outside-names-unresolved", "postgres-name-unresolved"))
+def coredns_not_ready(
+    services: Services, endpoints: EndpointSlices, workloads: Workloads, pods: Pods
+) -> Iterator[Finding]:
+    """The cluster DNS Service has no ready endpoint."""
+    service = services.cluster_dns
+    if service is None:
+        raise NotApplicable("kube-system has no Service with port 53")
+    if endpoints.ready(service):
+        return
+    why, evidence = no_endpoints(service, endpoints, workloads, pods)
+    yield Finding(f"the cluster DNS has no ready endpoint: {why}", evidence)

@@ -1,0 +1,30 @@
+"""A new pod gets no network.
+
+## What it checks
+A test pod is made from the pause image that the node has, and the CNI connects it within four seconds.
+
+## Why it matters
+What netdoctor's pod does not get, the modules' pods do not get either.
+
+## By hand
+`kubectl get events -A | grep -i sandbox`; `journalctl -u kubelet -u containerd`.
+"""
+
+from collections.abc import Iterator
+
+from netdoctor import Evidence, Finding, Subject, probe
+from netdoctor.errors import CannotRead
+from netdoctor.facts.new_pod import NewPod
+from netdoctor.facts.this_node import ThisNode
+
+
+@probe(symptom=True)
+def new_pod_without_network(pod: NewPod | CannotRead, this: ThisNode) -> Iterator[Finding]:
+    """The CNI did not connect it in time."""
+    if not isinstance(pod, CannotRead):
+        return
+    if not pod.reason.startswith("no network within"):
+        raise pod
+    yield Finding(
+        f"a new pod gets {pod.reason}", (Evidence("test pod", pod.reason, "a network"),), Subject(node=this.name)
+    )

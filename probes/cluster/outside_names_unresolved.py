@@ -1,0 +1,43 @@
+"""Outside names do not resolve through the cluster DNS.
+
+## What it checks
+A name that no cache can hold, asked of the cluster DNS address from each pod. NXDOMAIN is an answer from outside;
+SERVFAIL is CoreDNS saying that no upstream answered.
+
+## Why it matters
+Gateways call their providers by name.
+
+## By hand
+`nsenter --net=/proc/PID/ns/net dig @10.96.0.10 p12345.example.com`.
+"""
+
+from collections.abc import Iterator
+
+from netdoctor import Evidence, Finding, Subject, probe
+from netdoctor.errors import CannotRead
+from netdoctor.facts.names import OUTSIDE_NAME, ClusterDns, UpstreamAnswers
+from netdoctor.facts.this_node import ThisNode
+from netdoctor.traffic import Answer
+
+
+@probe(symptom=True)
+def outside_names_unresolved(
+    names: ClusterDns, answers: UpstreamAnswers | CannotRead, this: ThisNode
+) -> Iterator[Finding]:
+    """Questions for an outside name without an answer from outside."""
+    lookups = names.of(OUTSIDE_NAME)
+    if not lookups:
+        raise CannotRead("cluster DNS", "there is no pod to ask from")
+    # an upstream may itself say SERVFAIL or REFUSED to a name of the internet: then that is the answer from outside
+    said = set() if isinstance(answers, CannotRead) else {x.reply.answer for x in answers.from_host()}
+    fine = {Answer.OK, Answer.NXDOMAIN} | (
+        said & {Answer.SERVFAIL, Answer.DNS_REFUSED} if Answer.OK not in said else set()
+    )
+    failed = [x for x in lookups if x.reply.answer not in fine]
+    if failed:
+        yield Finding(
+            f"outside names do not resolve: {len(failed)} of {len(lookups)} questions to the cluster DNS "
+            f"({names.server}) are not answered from outside",
+            tuple(Evidence(str(x), str(x.reply), "an address or NXDOMAIN") for x in failed[:3]),
+            Subject(node=this.name),
+        )

@@ -1,0 +1,35 @@
+"""Pods do not reach their own node.
+
+## What it checks
+A TCP connection from each pod asked to the node's address, at the kubelet's port.
+
+## Why it matters
+Pods need the node for host-network services: metrics, webhooks, a database on the host. A node that lets pods reach
+everything but itself can be meant so: alone this is a warning.
+
+## By hand
+`nsenter --net=/proc/PID/ns/net nc -vz NODE 10250`.
+"""
+
+from collections.abc import Iterator
+
+from netdoctor import Evidence, Finding, Severity, Subject, probe
+from netdoctor.errors import CannotRead
+from netdoctor.facts.reach import NODE, Reach
+from netdoctor.facts.this_node import ThisNode
+
+
+@probe(symptom=True)
+def pod_to_node_blocked(reach: Reach, this: ThisNode) -> Iterator[Finding]:
+    """Connections to the node that were not answered."""
+    flows = reach.of(NODE)
+    if not flows:
+        raise CannotRead("pods", "there is no pod to ask")
+    failed = [f for f in flows if not f.reply.arrived]
+    if failed:
+        yield Finding(
+            f"{len(failed)} of {len(flows)} pods do not reach their node",
+            tuple(Evidence(str(f), str(f.reply), "an answer") for f in failed[:3]),
+            Subject(node=this.name),
+            severity=Severity.WARNING,
+        )

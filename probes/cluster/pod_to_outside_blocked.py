@@ -1,0 +1,36 @@
+"""Pods do not reach the outside.
+
+## What it checks
+A DNS question from each pod asked to every upstream resolver that answers the host itself: what the host reaches, a
+pod has to reach.
+
+## Why it matters
+CoreDNS is such a pod: outside names fail for everybody when it cannot ask its upstreams.
+
+## By hand
+`nsenter --net=/proc/PID/ns/net dig @UPSTREAM example.com`.
+"""
+
+from collections.abc import Iterator
+
+from netdoctor import Evidence, Finding, Subject, probe
+from netdoctor.errors import CannotRead
+from netdoctor.facts.names import UpstreamAnswers, answered
+from netdoctor.facts.this_node import ThisNode
+
+
+@probe(symptom=True, explains=("outside-names-unresolved",))
+def pod_to_outside_blocked(answers: UpstreamAnswers, this: ThisNode) -> Iterator[Finding]:
+    """Questions that the outside answers to the host and not to pods."""
+    alive = {(x.upstream, x.transport) for x in answers.from_host() if answered(x.reply)}
+    asked = [x for x in answers.from_pods() if (x.upstream, x.transport) in alive]
+    if not asked:
+        raise CannotRead("the outside", "no upstream resolver answers the host itself, or there is no pod to ask")
+    failed = [x for x in asked if not answered(x.reply)]
+    if failed:
+        pods = len({x.vantage for x in failed})
+        yield Finding(
+            f"{pods} of {len({x.vantage for x in asked})} pods get no answer from outside, and the host does",
+            tuple(Evidence(str(x), str(x.reply), "an answer, as the host gets") for x in failed[:3]),
+            Subject(node=this.name),
+        )

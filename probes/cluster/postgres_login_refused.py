@@ -1,0 +1,26 @@
+"""Postgres refuses the login.
+
+## What it checks
+A login as the modules do it: with DATABASE_URL of a pod, or the POSTGRES_* variables of the pods behind
+the Service.
+
+## Why it matters
+The network is fine then, and no repair of it helps: the password, the role, the database, pg_hba.conf
+or the number of connections is wrong.
+
+## By hand
+`kubectl exec deploy/postgres -- psql -U USER -d DATABASE -c 'SELECT 1'`; compare the Secret with the
+password in the data folder, which is set once, when the folder is made.
+"""
+
+from collections.abc import Iterator
+
+from netdoctor import Finding, probe
+from netdoctor.facts.postgres import LOGIN, Postgres
+from netdoctor.facts.this_node import ThisNode
+
+
+@probe(requires=("postgres-unreachable", "postgres-tls-broken"))
+def postgres_login_refused(postgres: Postgres, this: ThisNode) -> Iterator[Finding]:
+    """Postgres refuses the login."""
+    yield from postgres.findings(LOGIN, this.name, "Postgres refuses the login", expected="logged in")

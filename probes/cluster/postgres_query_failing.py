@@ -1,0 +1,23 @@
+"""Postgres does not answer a query.
+
+## What it checks
+`SELECT 1` after the login.
+
+## Why it matters
+A server that lets in and does not answer is overloaded, read-only after a crash, or a pooler without a server.
+
+## By hand
+`psql -c 'SELECT 1'`.
+"""
+
+from collections.abc import Iterator
+
+from netdoctor import Finding, probe
+from netdoctor.facts.postgres import SELECT, Postgres
+from netdoctor.facts.this_node import ThisNode
+
+
+@probe(requires=("postgres-unreachable", "postgres-login-refused"))
+def postgres_query_failing(postgres: Postgres, this: ThisNode) -> Iterator[Finding]:
+    """Postgres does not answer a query."""
+    yield from postgres.findings(SELECT, this.name, "Postgres does not answer a query", expected="SELECT 1")

@@ -1,0 +1,26 @@
+"""Postgres does not speak its protocol, or TLS fails.
+
+## What it checks
+The server answers libpq's request for TLS with one byte, and where TLS is wanted, the handshake succeeds.
+
+## Why it matters
+Something else on the port, a server that hangs, or a certificate that nobody trusts looks like a
+network fault from a module.
+
+## By hand
+`psql 'sslmode=require host=CLUSTER_IP'`.
+"""
+
+from collections.abc import Iterator
+
+from netdoctor import Finding, probe
+from netdoctor.facts.postgres import TLS, Postgres
+from netdoctor.facts.this_node import ThisNode
+
+
+@probe(requires=("postgres-unreachable",))
+def postgres_tls_broken(postgres: Postgres, this: ThisNode) -> Iterator[Finding]:
+    """Postgres does not speak its protocol, or TLS fails."""
+    yield from postgres.findings(
+        TLS, this.name, "Postgres does not get past the TLS request", expected="S or N, and a handshake"
+    )

@@ -1,0 +1,23 @@
+"""Postgres does not accept connections.
+
+## What it checks
+A TCP connection to the ClusterIP of each Postgres Service, from the test pod and from older pods.
+
+## Why it matters
+This is where the modules' wait ends, or does not.
+
+## By hand
+`nsenter --net=/proc/PID/ns/net nc -vz CLUSTER_IP 5432`.
+"""
+
+from collections.abc import Iterator
+
+from netdoctor import Finding, probe
+from netdoctor.facts.postgres import TCP, Postgres
+from netdoctor.facts.this_node import ThisNode
+
+
+@probe(symptom=True)
+def postgres_unreachable(postgres: Postgres, this: ThisNode) -> Iterator[Finding]:
+    """Postgres does not accept connections."""
+    yield from postgres.findings(TCP, this.name, "Postgres does not accept connections", expected="connected")

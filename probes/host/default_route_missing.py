@@ -1,0 +1,41 @@
+"""The node has no default route.
+
+## What it checks
+The main routing table has a default route, where upstream resolvers outside the node's own networks answer nobody.
+
+## Why it matters
+Without it the kernel answers `network is unreachable` at once to whatever is not local, for the host and for pods.
+
+## When it is no fault
+An air-gapped node whose resolvers are on its own network.
+
+## By hand
+`ip route add default via GATEWAY`, and the same in the network's configuration (NetworkManager on Enterprise Linux).
+"""
+
+from collections.abc import Iterator
+
+from netdoctor import Evidence, Finding, Subject, probe
+from netdoctor.facts.links import Links
+from netdoctor.facts.names import UpstreamAnswers
+from netdoctor.facts.this_node import ThisNode
+from netdoctor.traffic import Answer
+
+
+@probe(
+    explains=("coredns-upstream-dead", "pod-to-outside-blocked", "outside-names-unresolved", "cluster-ip-unreachable")
+)
+def default_route_missing(links: Links, answers: UpstreamAnswers, this: ThisNode) -> Iterator[Finding]:
+    """No default route, and upstreams that are unreachable for want of a route."""
+    if links.default_routes:
+        return
+    lost = [x for x in answers.from_host() if x.reply.answer is Answer.NET_UNREACHABLE]
+    if lost:
+        yield Finding(
+            "the node has no default route: it cannot send anything beyond its own networks",
+            (
+                Evidence("ip route", "; ".join(links.routes[:4]) or "empty", "a default route"),
+                Evidence(str(lost[0]), str(lost[0].reply), "an answer"),
+            ),
+            Subject(node=this.name),
+        )

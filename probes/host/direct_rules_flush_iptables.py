@@ -1,0 +1,69 @@
+"""firewalld's direct rules make each reload wipe the rules of kube-proxy and the CNI.
+
+## What it checks
+Whether firewalld has direct rules, chains or passthroughs while kube-proxy's or the CNI's iptables rules are missing.
+
+## Why it matters
+Direct rules live in iptables' own tables. To put them in place firewalld flushes these tables, at the first direct
+rule and at every reload. kube-proxy's rules are back after half a minute; the masquerade that the CNI wrote once for
+each pod never. The advice that circulates (`--direct --add-rule ipv4 filter OUTPUT 0 -p udp --dport 53 -j ACCEPT`) does
+not help pods at all, for their packets are forwarded and never pass OUTPUT.
+
+## When it is no fault
+Direct rules with all of kube-proxy's and the CNI's rules in place.
+
+## By hand
+`firewall-cmd --permanent --direct --get-all-rules`, then the same with `--remove-rule ...`. No `--reload`.
+"""
+
+from collections.abc import Iterator
+
+from netdoctor import Evidence, Finding, NotApplicable, Subject, probe
+from netdoctor.errors import CannotRead
+from netdoctor.facts.cni import Attachments, CniConfig
+from netdoctor.facts.firewalld import Firewalld
+from netdoctor.facts.iptables import Iptables
+from netdoctor.facts.kube_proxy import KubeProxy
+from netdoctor.facts.masquerade import Masquerade
+from netdoctor.facts.this_node import ThisNode
+
+
+@probe(explains=("kube-proxy-rules-missing", "pod-masquerade-missing"))
+def direct_rules_flush_iptables(
+    firewalld: Firewalld,
+    iptables: Iptables,
+    kube_proxy: KubeProxy | CannotRead,
+    cni: CniConfig,
+    attachments: Attachments,
+    masquerade: Masquerade,
+    this: ThisNode,
+) -> Iterator[Finding]:
+    """Direct rules exist, and rules that do not survive them are gone."""
+    if not firewalld.running:
+        raise NotApplicable("firewalld does not run")
+    direct = tuple(dict.fromkeys((*firewalld.permanent_direct, *firewalld.direct)))
+    if not direct:
+        return
+    gone = []
+    proxied = not isinstance(kube_proxy, CannotRead) and kube_proxy.mode == "iptables"
+    if proxied and not iptables.nft.has_chain("nat", "KUBE-SERVICES"):
+        gone.append(Evidence("iptables nat", "no chain KUBE-SERVICES", "kube-proxy's chain"))
+    if masquerade.missing:
+        first = masquerade.missing[0]
+        gone.append(
+            Evidence(
+                "iptables nat POSTROUTING",
+                f"no rule for {len(masquerade.missing)} of {len(attachments.pods)} pods, such as {first.address}",
+                f"a masquerade for each pod ({cni.path}: ipMasq)",
+            )
+        )
+    if not gone:
+        return
+    where = "/etc/firewalld/direct.xml" if firewalld.permanent_direct else "firewalld, at run time"
+    listed = Evidence(where, "; ".join(direct[:4]) + (" ..." if len(direct) > 4 else ""), "no direct rule")
+    rules = "direct rule makes" if len(direct) == 1 else f"{len(direct)} direct rules make"
+    yield Finding(
+        f"firewalld's {rules} each reload flush iptables, and the rules of kube-proxy and the CNI with it",
+        (listed, *gone),
+        Subject(node=this.name),
+    )

@@ -1,0 +1,55 @@
+"""The node does not forward IPv4 packets.
+
+## What it checks
+`net.ipv4.ip_forward` is 1, read before any test pod exists: the CNI writes 1 with each pod that it adds.
+
+## Why it matters
+A node routes between its pods' bridge and its own interfaces. With forwarding off the kernel drops those packets
+without a log line and without an ICMP error: pods see time-outs, to the outside and to every ClusterIP.
+
+## When it is no fault
+When pods reach the outside all the same (each interface can forward on its own: `net.ipv4.conf.*.forwarding`).
+
+## By hand
+`sysctl -w net.ipv4.ip_forward=1`, and a file in /etc/sysctl.d that sorts last to keep it.
+"""
+
+from collections.abc import Iterator
+
+from netdoctor import Evidence, Finding, Subject, probe
+from netdoctor.errors import CannotRead
+from netdoctor.facts.names import UpstreamAnswers, answered
+from netdoctor.facts.sysctl import IP_FORWARD, SysctlFiles, Sysctls
+from netdoctor.facts.this_node import ThisNode
+from netdoctor.model import Confidence
+
+
+@probe(
+    explains=(
+        "pod-to-outside-blocked",
+        "cluster-ip-unreachable",
+        "cluster-dns-silent",
+        "outside-names-unresolved",
+        "postgres-name-unresolved",
+        "postgres-unreachable",
+    )
+)
+def ip_forward_disabled(
+    sysctls: Sysctls, files: SysctlFiles, answers: UpstreamAnswers | CannotRead, this: ThisNode
+) -> Iterator[Finding]:
+    """Forwarding is off, and no packet of a pod gets out."""
+    if sysctls[IP_FORWARD] == "1":
+        return
+    lookups = () if isinstance(answers, CannotRead) else answers.from_pods()
+    if any(answered(lookup.reply) for lookup in lookups):
+        return
+    evidence = [sysctls.evidence(IP_FORWARD, expected="1")]
+    if setting := files.setting(IP_FORWARD):
+        evidence.append(Evidence(setting[0], f"{IP_FORWARD} = {setting[1]}", f"{IP_FORWARD} = 1"))
+    evidence += [Evidence(str(lookup), str(lookup.reply), "an answer") for lookup in lookups[:1]]
+    yield Finding(
+        f"{IP_FORWARD} is {sysctls[IP_FORWARD]}: the node drops whatever its pods send beyond their own bridge",
+        tuple(evidence),
+        Subject(node=this.name),
+        confidence=Confidence.CONFIRMED if lookups else Confidence.LIKELY,
+    )

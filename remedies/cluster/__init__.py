@@ -1,0 +1,1 @@
+"""Repairs of the cluster on it."""
