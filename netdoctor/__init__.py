@@ -11,14 +11,32 @@ One way through, and each step is one file::
 - ``changes/``   one kind of edit, one file; each can undo itself, and stands in the journal before it is made
 """
 
-from netdoctor.catalogue import probe as probe
-from netdoctor.catalogue import remedy as remedy
-from netdoctor.model import Change as Change
-from netdoctor.model import Evidence as Evidence
-from netdoctor.model import Finding as Finding
-from netdoctor.model import NotApplicable as NotApplicable
-from netdoctor.model import Risk as Risk
-from netdoctor.model import Severity as Severity
-from netdoctor.model import Subject as Subject
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from netdoctor.catalogue import probe as probe
+    from netdoctor.catalogue import remedy as remedy
+    from netdoctor.model import Change as Change
+    from netdoctor.model import Evidence as Evidence
+    from netdoctor.model import Finding as Finding
+    from netdoctor.model import NotApplicable as NotApplicable
+    from netdoctor.model import Risk as Risk
+    from netdoctor.model import Severity as Severity
+    from netdoctor.model import Subject as Subject
 
 __version__ = "0.1.0"
+EXPORTED = {
+    **dict.fromkeys(("probe", "remedy"), "netdoctor.catalogue"),
+    **dict.fromkeys(
+        ("Change", "Evidence", "Finding", "NotApplicable", "Risk", "Severity", "Subject"), "netdoctor.model"
+    ),
+}
+
+
+def __getattr__(name: str) -> object:
+    """What probes and remedies import, when the first of them does: `netdoctor --help` goes without it."""
+    from importlib import import_module
+
+    if name in EXPORTED:
+        return getattr(import_module(EXPORTED[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

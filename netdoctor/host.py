@@ -50,8 +50,8 @@ class Host:
         except OSError as error:
             raise CannotRead(argv[0], error.strerror or str(error)) from error
         if done.returncode:
-            said = (done.stderr.strip() or done.stdout.strip()).splitlines()
-            raise CannotRead(" ".join(argv), said[-1] if said else f"exit status {done.returncode}")
+            said = (done.stderr.strip() or done.stdout.strip()).splitlines() or [f"exit status {done.returncode}"]
+            raise CannotRead(" ".join(argv), next((line for line in said if "rror" in line), said[-1]))
         return done.stdout
 
     @property

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-from netdoctor.errors import BadInput, CannotRead
+from netdoctor.errors import CannotRead
 from netdoctor.host import Host
 
-CONNECT_SECONDS, READ_SECONDS = 1.5, 4.0
+CONNECT_SECONDS, READ_SECONDS = 1.2, 4.0  # a SYN that is lost is sent again after 1 s
 # where kubeadm and minikube's none driver leave an administrator's kubeconfig
 KUBECONFIGS = ("/etc/kubernetes/admin.conf", "/root/.kube/config", "/var/lib/minikube/kubeconfig")
 
@@ -35,7 +35,7 @@ class KubeApi:
 
     @classmethod
     def collect(cls, host: Host) -> KubeApi:
-        """The API server of the kubeconfig, which has said its version. Raises CannotRead, BadInput."""
+        """The API server of the kubeconfig, which has said its version. Raises CannotRead."""
         api = connect(host)
         api.version = str(api.get("/version").get("gitVersion", ""))
         return api
@@ -128,7 +128,7 @@ def find_kubeconfig() -> str:
 
 
 def connect(host: Host) -> KubeApi:  # noqa: ARG001 - the one place where a remote target would differ
-    """The API server that the kubeconfig names; nothing is asked yet. Raises CannotRead or BadInput."""
+    """The API server that the kubeconfig names; nothing is asked yet. Raises CannotRead."""
     path = find_kubeconfig()
     from kubernetes import config
 
@@ -136,7 +136,7 @@ def connect(host: Host) -> KubeApi:  # noqa: ARG001 - the one place where a remo
         client = config.new_client_from_config(config_file=path, persist_config=False)
     except Exception as error:  # ConfigException, YAML errors, missing files: all mean the same to the user
         reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise BadInput(f"kubeconfig {path} cannot be used: {reason}") from error
+        raise CannotRead(f"kubeconfig {path}", f"it cannot be used: {reason}") from error
     pool = client.rest_client.pool_manager
     pool.connection_pool_kw["retries"] = False  # the default is three more tries, each with its own time limit
     return KubeApi(client, path)

@@ -38,7 +38,9 @@ def from_json(text: str, catalogue: Catalogue) -> Facts:
     try:
         recording = json.loads(text)
         version, stored = recording["schema_version"], dict(recording["facts"])
-    except (ValueError, KeyError, TypeError) as error:
+    except KeyError as error:
+        raise BadInput(f"not a recording of netdoctor: it has no {error}") from error
+    except (ValueError, TypeError, RecursionError) as error:
         raise BadInput(f"not a recording of netdoctor: {error}") from error
     if version != SCHEMA_VERSION:
         raise BadInput(f"a recording of version {version}; this netdoctor reads version {SCHEMA_VERSION}")
@@ -60,7 +62,7 @@ def _value(kind: type, name: str, entry: Any) -> object:
     try:
         if "cannot_read" in entry:
             return CannotRead(str(entry["cannot_read"]["source"]), str(entry["cannot_read"]["reason"]))
-        if "answered" in entry:
+        if kind is KubeApi:
             return _Answered(str(entry["answered"]["server"]), str(entry["answered"]["version"]))
         return TypeAdapter(kind).validate_python(entry["fact"])
     except ValidationError as error:

@@ -12,10 +12,11 @@ import threading
 HIDDEN = "[redacted]"
 # the value of a password in a URL, of an assignment, of an Authorization header; keys and tokens by their form
 FORMS = (
-    (re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s:/@]*:)[^\s/]+(?=@)", re.IGNORECASE), r"\1" + HIDDEN),
-    (re.compile(r"(\b(?:password|passwd|pwd|secret|token|api[_-]?key|master[_-]?key)\b\s*[=:]\s*)[^\s,;\"']+", re.I),
-     r"\1" + HIDDEN),
+    (re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s:/@]*:)[^\s\"'<>]+(?=@)", re.IGNORECASE), r"\1" + HIDDEN),
+    (re.compile(r"([\w-]*(?:password|passwd|pwd|secret|token|api[_-]?key|master[_-]?key)\b[\"']?\s*[=:]\s*)"
+                r"(?:\"[^\"]*\"|'[^']*'|[^\s,;\"'}]+)", re.IGNORECASE), r"\1" + HIDDEN),
     (re.compile(r"(\bBearer\s+)[\w.~+/-]+=*", re.IGNORECASE), r"\1" + HIDDEN),
+    (re.compile(r"(\bAuthorization[\"']?\s*[=:]\s*[\"']?Basic\s+)[\w+/]+=*", re.IGNORECASE), r"\1" + HIDDEN),
     (re.compile(r"\bsk-[\w-]{8,}"), HIDDEN),
     (re.compile(r"\beyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]*"), HIDDEN),
     (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PRIVATE KEY-----", re.DOTALL), HIDDEN),

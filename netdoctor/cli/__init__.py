@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import pkgutil
 import signal
 import sys
@@ -43,9 +42,6 @@ def group() -> None:
 
 def main() -> NoReturn:
     """Run the command line. Every end has an exit status, and with --output json valid JSON on standard output."""
-    from netdoctor.errors import NetdoctorError
-    from netdoctor.redact import redact
-
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         sys.exit(group.main(standalone_mode=False))
@@ -53,10 +49,6 @@ def main() -> NoReturn:
         _say_json(error.format_message())
         error.show()
         sys.exit(2 if isinstance(error, click.UsageError) else error.exit_code)
-    except NetdoctorError as error:
-        _say_json(redact(str(error)))
-        click.echo(f"netdoctor: {redact(str(error))}", err=True)
-        sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         _say_json("interrupted")
         click.echo("netdoctor: interrupted", err=True)
@@ -64,6 +56,15 @@ def main() -> NoReturn:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(INTERRUPTED)
+    except Exception as error:
+        from netdoctor.errors import NetdoctorError
+        from netdoctor.redact import redact
+
+        if not isinstance(error, NetdoctorError):
+            raise
+        _say_json(redact(str(error)))
+        click.echo(f"netdoctor: {redact(str(error))}", err=True)
+        sys.exit(error.exit_code)
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
@@ -72,8 +73,10 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
 
 def _say_json(sentence: str) -> None:
     arguments = sys.argv[1:]
-    asked = "--output=json" in arguments or any(
+    asked = bool({"--output=json", "-ojson"} & set(arguments)) or any(
         pair in (("--output", "json"), ("-o", "json")) for pair in pairwise(arguments)
     )
     if asked:
+        import json
+
         click.echo(json.dumps({"schema_version": 1, "error": sentence}))

@@ -22,7 +22,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from netdoctor.errors import CannotRead
+from netdoctor.errors import CannotRead, NetdoctorError
 from netdoctor.host import Host
 
 F = TypeVar("F")
@@ -122,6 +122,8 @@ class Facts:
             cell.set_result(collect(*arguments))
         except CannotRead as error:
             cell.set_exception(error)
+        except NetdoctorError as error:  # what the user gave is wrong
+            cell.set_exception(CannotRead(_title(kind), str(error)))
         except Exception as error:  # a collector's mistake must not take the other facts with it
             cell.set_exception(CannotRead(kind.__name__, f"{type(error).__name__}: {error}"))
         finally:
@@ -154,7 +156,7 @@ class Facts:
     def waiting_for(self) -> list[str]:
         """What is being collected now, longest first, in the words of each fact's docstring."""
         now = sorted(dict(self._waiting).items(), key=lambda item: item[1])
-        return [(kind.__doc__ or kind.__name__).partition("\n")[0].rstrip(".") for kind, _ in now]
+        return [_title(kind) for kind, _ in now]
 
     def known(self) -> dict[type, object]:
         """Every fact that was collected or given, or the CannotRead in its place."""
@@ -165,3 +167,7 @@ class Facts:
     def close(self) -> None:
         """Take away what was made for this run (test pods)."""
         self.finalizers.close()
+
+
+def _title(kind: type) -> str:
+    return (kind.__doc__ or kind.__name__).partition("\n")[0].rstrip(".")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -54,7 +55,7 @@ class CniConfig:
         """The network's name and its plugins. Raises ValueError with what is wrong."""
         try:
             config = json.loads(text)
-        except json.JSONDecodeError as error:
+        except (json.JSONDecodeError, RecursionError) as error:
             raise ValueError(f"not JSON: {error}") from error
         if not isinstance(config, dict):
             raise ValueError("not a JSON object")
@@ -76,9 +77,9 @@ class CniConfig:
 
     @property
     def masquerades(self) -> bool:
-        """Whether the bridge plugin writes a masquerade rule for each pod."""
+        """Whether the bridge plugin writes a masquerade rule for each pod into iptables."""
         plugin = self.plugin("bridge")
-        return bool(plugin and plugin.get("ipMasq"))
+        return bool(plugin and plugin.get("ipMasq") and plugin.get("ipMasqBackend", "iptables") == "iptables")
 
     @property
     def pod_network(self) -> str:
@@ -87,8 +88,9 @@ class CniConfig:
         if not isinstance(ipam, dict):
             return ""
         ranges = ipam.get("ranges")
-        if isinstance(ranges, list) and ranges and isinstance(ranges[0], list) and ranges[0]:
-            return str(ranges[0][0].get("subnet", ""))
+        match ranges:
+            case [[{"subnet": str(subnet)}, *_], *_]:
+                return subnet
         return str(ipam.get("subnet", ""))
 
 
@@ -132,7 +134,7 @@ class Attachments:
             cache = json.loads(text)
             arguments = {str(k): str(v) for k, v in cache.get("cniArgs") or ()}
             ips = (cache.get("result") or {}).get("ips") or ()
-            addresses = tuple(str(ip["address"]).partition("/")[0] for ip in ips)
+            addresses = tuple(str(ipaddress.ip_interface(ip["address"]).ip) for ip in ips)
             if cache.get("ifName") == "lo" or not addresses:
                 return None
             dns = (cache.get("capabilityArgs") or {}).get("dns") or {}
@@ -143,5 +145,5 @@ class Attachments:
                 interface=str(cache["ifName"]), nameservers=tuple(map(str, dns.get("Servers") or ())),
                 search=tuple(map(str, dns.get("Searches") or ())),
             )  # fmt: skip
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return None

@@ -92,9 +92,11 @@ def parse_upstream(word: str) -> Upstream | None:
     scheme, _, rest = word.rpartition("://")
     tls = scheme == "tls"
     port = 853 if tls else 53
-    if match := re.fullmatch(r"\[([^]]+)](?::(\d+))?|([^:]+):(\d+)", rest):
+    if match := re.fullmatch(r"\[([^]]+)](?::(\d{1,5}))?|([^:]+):(\d{1,5})", rest):
         rest = match[1] or match[3]
         port = int(match[2] or match[4] or port)
+    if port > 65535:
+        return None
     try:
         return Upstream(str(ipaddress.ip_address(rest.partition("%")[0])), port, tls)
     except ValueError:

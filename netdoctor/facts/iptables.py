@@ -20,17 +20,22 @@ class Ruleset:
 
     @classmethod
     def parse(cls, text: str) -> Ruleset:
-        """Read what iptables-save prints."""
+        """Read what iptables-save prints. Raises CannotRead."""
         chains: dict[str, dict[str, list[str]]] = {}
         policies: dict[str, dict[str, str]] = {}
         table = ""
         for line in text.splitlines():
+            if line.startswith((":", "-A ")) and not table:
+                raise CannotRead("iptables-save", f"a rule or chain outside any table: {line[:80]}")
             if line.startswith("-A "):
                 chain = line[3:].split(" ", 1)[0]
                 chains[table].setdefault(chain, []).append(line)
             elif line.startswith(":"):
-                chain, policy = line[1:].split(" ")[:2]
+                chain, _, rest = line[1:].partition(" ")
                 chains[table].setdefault(chain, [])
+                policy = rest.partition(" ")[0]
+                if not policy:
+                    raise CannotRead("iptables-save", f"a chain without a policy: {line[:80]}")
                 if policy != "-":
                     policies[table][chain] = policy
             elif line.startswith("*"):
@@ -85,7 +90,7 @@ def masquerade_sources(rules: Ruleset) -> set[str]:
     """The sources (address or prefix) for which a rule of nat POSTROUTING leads to MASQUERADE or SNAT in one jump."""
     found = set()
     for rule in rules.rules("nat", "POSTROUTING"):
-        source = re.search(r" -s (\S+)", rule)
+        source = re.search(r"(?<! !) -s (\S+)", rule)  # `! -s` is everybody else
         target = re.search(r" -j (\S+)", rule)
         if not source or not target:
             continue

@@ -52,7 +52,7 @@ class Links:
                 )
                 for item in json.loads(text)
             )
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise CannotRead("ip link", f"it did not answer in the expected form: {error}") from error
 
     def named(self, name: str) -> Link | None:

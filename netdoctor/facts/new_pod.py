@@ -35,19 +35,27 @@ class BeforeNewPods:
     Adding a pod changes the host: the CNI writes ip_forward=1, rules, and firewalld sources. All that is read before.
     """
 
-    forwards: bool
+    hidden: str  # the fault that a new pod would mend and hide, "" for none
 
     @classmethod
     def collect(
         cls,
         sysctls: Sysctls,
-        firewalld: Firewalld | CannotRead,  # noqa: ARG003 - asked for so that it is read by now
-        iptables: Iptables | CannotRead,  # noqa: ARG003
-        attachments: Attachments | CannotRead,  # noqa: ARG003
-        links: Links | CannotRead,  # noqa: ARG003
+        firewalld: Firewalld | CannotRead,
+        iptables: Iptables | CannotRead,
+        attachments: Attachments,
+        cni: CniConfig,
+        links: Links | CannotRead,  # noqa: ARG003 - asked for so that it is read by now
     ) -> BeforeNewPods:
         """Wait until all of it has been read."""
-        return cls(sysctls[IP_FORWARD] == "1")
+        if sysctls[IP_FORWARD] != "1":
+            return cls("ip_forward is 0, and the CNI sets it to 1 with each pod")
+        trusts = not isinstance(firewalld, CannotRead) and firewalld.running
+        if cni.plugin("firewall") and not trusts and attachments.pods and not isinstance(iptables, CannotRead):
+            accepts = any("-j CNI-FORWARD" in rule for rule in iptables.nft.rules("filter", "FORWARD"))
+            if not accepts and iptables.nft.has_chain("filter", "CNI-FORWARD"):
+                return cls("the CNI's rules are gone from FORWARD, and it writes them with each pod")
+        return cls("")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +85,8 @@ class NewPod:
     ) -> NewPod:
         """Create it and wait for its network. Raises CannotRead with the reason where it cannot be had."""
         sweep(api, pods)
-        if not before.forwards:
-            raise CannotRead("test pod", "not made: the CNI would set ip_forward to 1 with it and hide the fault")
+        if before.hidden:
+            raise CannotRead("test pod", f"not made, for it would change the node: {before.hidden}")
         if cni.problem or cni.missing_plugins:
             raise CannotRead("test pod", "not made: the CNI cannot connect a new pod")
         images = [name for name in node_of(nodes, this).images if "/pause:" in name or "/pause@" in name]

@@ -38,6 +38,8 @@ class PostgresStage:
     ok: bool
     observed: str
     sqlstate: str = ""
+    address: str = ""  # what was connected to, for TCP
+    port: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +97,17 @@ def _ask_service(
     server = cluster_dns_address(points, services)
     walks = clients(points)
     names = [f"{service.name}.{service.namespace}.svc.{p.cluster_domain}." for p in walks]
-    looked_up = ask_all([(p.netns, _question(server, name)) for p, name in zip(walks, names, strict=True)], SECONDS)
-    connected = ask_all([(p.netns, _connection(service.cluster_ip, port)) for p in walks], SECONDS)
+    questions = [(p.netns, _question(server, name)) for p, name in zip(walks, names, strict=True)]
+    replies = ask_all([*questions, *((p.netns, _connection(service.cluster_ip, port)) for p in walks)], SECONDS)
+    looked_up, connected = replies[: len(walks)], replies[len(walks) :]
     stages = []
     for point, name, found, reached in zip(walks, names, looked_up, connected, strict=True):
         right = found.answer is Answer.OK and service.cluster_ip in found.detail
         stages.append(PostgresStage(str(service), point.name, NAME, right, f"{name} {found}"))
-        stages.append(PostgresStage(str(service), point.name, TCP, reached.answer is Answer.OK, str(reached)))
+        accepted = reached.answer is Answer.OK
+        stages.append(
+            PostgresStage(str(service), point.name, TCP, accepted, str(reached), "", service.cluster_ip, port)
+        )
     talking = [p for p, reached in zip(walks, connected, strict=True) if reached.answer is Answer.OK][:2]
     stages += _talk(service, port, talking, login)
     return stages
@@ -173,13 +179,14 @@ def _speaks_postgres(address: str, port: int) -> tuple[bool, str]:
 KNOWN = (
     ("password authentication failed", LOGIN, "28P01"),
     ("no pg_hba.conf entry", LOGIN, "28000"),
-    ("role", LOGIN, "28000"),
-    ("database", LOGIN, "3D000"),
     ("too many clients", LOGIN, "53300"),
     ("remaining connection slots", LOGIN, "53300"),
     ("too many connections", LOGIN, "53300"),
     ("the database system is starting up", LOGIN, "57P03"),
     ("the database system is shutting down", LOGIN, "57P03"),
+    # the words above may hold these
+    ("role", LOGIN, "28000"),
+    ("database", LOGIN, "3D000"),
     ("certificate", TLS, ""),
     ("SSL", TLS, ""),
 )

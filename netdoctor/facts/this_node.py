@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster import Node, Nodes
 from netdoctor.host import Host
+
+NODE_FOLDERS = ("/var/lib/kubelet/pki", "/var/lib/kubelet/config.yaml", "/etc/kubernetes/manifests")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +42,11 @@ class ThisNode:
 
     @classmethod
     def collect(cls, nodes: Nodes | CannotRead, local: LocalAddresses) -> ThisNode:
-        """The node that has one of this machine's addresses, else the one of its name."""
+        """The node that has one of this machine's addresses, else the one of its name. Raises CannotRead."""
         name = os.uname().nodename
         if isinstance(nodes, CannotRead):
+            if not any(Path(folder).exists() for folder in NODE_FOLDERS):
+                raise CannotRead("this node", f"no API server to ask ({nodes}), and no kubelet has ever run here")
             outside = tuple(a for a in local.addresses if not a.startswith("127."))
             return cls(name, outside, "")
         node = next((n for n in nodes.items if set(n.addresses) & set(local.addresses)), None)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from dataclasses import dataclass
 
-from rich.console import Console, Group, RenderableType
-from rich.padding import Padding
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.segment import Segment
 from rich.text import Text
 
 from netdoctor.catalogue import Catalogue
@@ -40,7 +41,7 @@ def render(report: Report, catalogue: Catalogue) -> RenderableType:
     if not report.diagnoses:
         parts += [_no_cause(report), Text("")]
     parts.append(_probes(list(report.results)))
-    return Group(*parts)
+    return _indented(Group(*parts), 0)
 
 
 def _heading(report: Report) -> Text:
@@ -119,5 +120,23 @@ def _probes(results: Iterable[Result]) -> RenderableType:
     return Group(*lines)
 
 
-def _indented(content: RenderableType, by: int = 2) -> Padding:
-    return Padding(content, (0, 0, 0, by), expand=False)
+@dataclass(frozen=True)
+class _Indented:
+    """Indents, and leaves no space at a line's end: rich's own Padding fills lines up to the right edge."""
+
+    content: RenderableType
+    by: int
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        inner = options.update(width=options.max_width - self.by)
+        for line in console.render_lines(self.content, inner, pad=False):
+            while line and not line[-1].text.strip():
+                line.pop()
+            if line:
+                text, style, control = line.pop()
+                yield from (Segment(" " * self.by), *line, Segment(text.rstrip(), style, control))
+            yield Segment.line()
+
+
+def _indented(content: RenderableType, by: int = 2) -> _Indented:
+    return _Indented(content, by)

@@ -13,14 +13,15 @@ Without an endpoint kube-proxy rejects every DNS question: no name resolves, of 
 
 from collections.abc import Iterator
 
-from netdoctor import Finding, NotApplicable, probe
+from netdoctor import Finding, NotApplicable, Subject, probe
 from netdoctor.facts.cluster import EndpointSlices, Pods, Services, Workloads
 from netdoctor.facts.endpoints import no_endpoints
+from netdoctor.facts.this_node import ThisNode
 
 
 @probe(explains=("cluster-dns-silent", "outside-names-unresolved", "postgres-name-unresolved"))
 def coredns_not_ready(
-    services: Services, endpoints: EndpointSlices, workloads: Workloads, pods: Pods
+    services: Services, endpoints: EndpointSlices, workloads: Workloads, pods: Pods, this: ThisNode
 ) -> Iterator[Finding]:
     """The cluster DNS Service has no ready endpoint."""
     service = services.cluster_dns
@@ -29,4 +30,6 @@ def coredns_not_ready(
     if endpoints.ready(service):
         return
     why, evidence = no_endpoints(service, endpoints, workloads, pods)
-    yield Finding(f"the cluster DNS has no ready endpoint: {why}", evidence)
+    elsewhere = any(p.node != this.name for p in pods.selected(service.namespace, service.selector))
+    subject = Subject() if elsewhere else Subject(node=this.name)
+    yield Finding(f"the cluster DNS has no ready endpoint: {why}", evidence, subject)

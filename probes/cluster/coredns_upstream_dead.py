@@ -20,11 +20,12 @@ from netdoctor.errors import CannotRead
 from netdoctor.facts.coredns import Upstreams
 from netdoctor.facts.firewalld import Firewalld
 from netdoctor.facts.names import UpstreamAnswers, answered
+from netdoctor.facts.this_node import ThisNode
 
 
 @probe(explains=("outside-names-unresolved",))
 def coredns_upstream_dead(
-    upstreams: Upstreams, answers: UpstreamAnswers, firewalld: Firewalld | CannotRead
+    upstreams: Upstreams, answers: UpstreamAnswers, firewalld: Firewalld | CannotRead, this: ThisNode
 ) -> Iterator[Finding]:
     """Upstreams that answer nobody on this host."""
     if not upstreams.items:
@@ -47,6 +48,6 @@ def coredns_upstream_dead(
         f"{'all' if every else len(dead)} of CoreDNS's {len(upstreams.items)} upstream resolvers answer nobody "
         f"({names}): outside names {'do not resolve' if every else 'are slow'}{innocent}",
         tuple(evidence),
-        Subject() if every else Subject(upstream=str(dead[0])),
+        Subject(node=this.name, upstream="" if every else names),
         severity=Severity.ERROR if every else Severity.WARNING,
     )

@@ -58,7 +58,7 @@ def kube_proxy_rules_missing(
         observed = f"no rule for {', '.join(f'{s} {s.cluster_ip}' for s in missing[:4])}"
     else:
         observed = f"{len(entries)} jumps to KUBE-SERVICES"
-    process = "running" if kube_proxy.running else "not running"
+    process = "running" if kube_proxy.running else f"not running. {kube_proxy.trouble}".rstrip(" .")
     yield Finding(
         f"kube-proxy's rules are missing for {len(missing)} of {len(wanted)} ClusterIPs ({names})"
         if missing

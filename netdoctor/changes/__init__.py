@@ -1,0 +1,35 @@
+"""One kind of edit, one file: data that can apply itself and take itself back.
+
+A change is a frozen dataclass whose fields are all JSON, so that the journal can hold it. Its classmethod `planned`
+reads what it will replace. A file here is the only registration: whatever class in it has a `kind` is a change. An
+optional method `left_alone` says in one sentence what `undo` does not restore, and why.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from functools import cache
+from typing import Any
+
+from netdoctor.model import Change
+
+
+@cache
+def kinds() -> dict[str, type[Change]]:
+    """Every kind of change by its name. Raises TypeError when two are called the same."""
+    found: dict[str, type[Change]] = {}
+    for module in pkgutil.iter_modules(__path__, __name__ + "."):
+        for item in vars(importlib.import_module(module.name)).values():
+            if isinstance(item, type) and item.__module__ == module.name and hasattr(item, "kind"):
+                name = str(item.kind)
+                if name in found:
+                    raise TypeError(f"two changes are called {name}")
+                found[name] = item
+    return found
+
+
+def left_alone(change: Change) -> str:
+    """What undoing this change does not restore and why, or ""."""
+    say: Any = getattr(change, "left_alone", None)
+    return str(say()) if say else ""

@@ -1,0 +1,142 @@
+"""firewalld's direct rules, which make it flush iptables: taken out of force and of the permanent configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, ClassVar
+
+from netdoctor.changes import _foreign_rules
+from netdoctor.changes.file import FileState, put
+from netdoctor.errors import Drifted
+from netdoctor.firewalld_bus import CONFIG, FirewalldBus, firewalld_bus
+from netdoctor.host import Host
+from netdoctor.model import NotApplicable
+
+DIRECT_FILE = "/etc/firewalld/direct.xml"
+Rule = tuple[str, str, str, int, tuple[str, ...]]  # ipv4 or ipv6, table, chain, priority, arguments
+RULE_SIGNATURE, SETTINGS_SIGNATURE = "sssias", "(a(sss)a(sssias)a(sas))"
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveDirectRules:
+    """Remove all direct rules, now and at boot. Removing flushes nothing (measured with firewalld 1.3.3 and 2.3.1)."""
+
+    kind: ClassVar[str] = "firewalld-direct"
+    in_force: tuple[Rule, ...]
+    at_boot: tuple[Rule, ...]
+    file: FileState | None
+    backup: FileState | None  # firewalld's own .old beside it
+
+    @classmethod
+    def planned(cls) -> RemoveDirectRules:
+        """The change from what is there. Raises NotApplicable where a direct entry may matter, CannotRead."""
+        with firewalld_bus() as bus:
+            chains, passthroughs = bus.call("direct", "getAllChains"), bus.call("direct", "getAllPassthroughs")
+            permanent = bus.call("config.direct", "getSettings", path=CONFIG)
+            in_force, at_boot = _rules(bus.call("direct", "getAllRules")), _rules(permanent[1])
+        if chains or passthroughs or permanent[0] or permanent[2]:
+            raise NotApplicable("there are direct chains or passthroughs: whether they may go is their owner's to say")
+        for rule in (*in_force, *at_boot):
+            if not _only_accepts(rule):
+                raise NotApplicable(f"the direct rule `{words(rule)}` does not just accept: its owner must judge")
+        return cls(in_force, at_boot, FileState.read(DIRECT_FILE), FileState.read(DIRECT_FILE + ".old"))
+
+    def describe(self) -> str:
+        """One line: what will be different."""
+        count = len({*self.in_force, *self.at_boot})
+        where = " and ".join(w for w, rules in (("now", self.in_force), ("at boot", self.at_boot)) if rules)
+        return f"firewalld: remove {count} direct rule{'s' if count > 1 else ''}, {where} (no reload)"
+
+    def diff(self) -> str:
+        """Each rule, as firewall-cmd names it."""
+        lines = [f"-firewall-cmd --direct --add-rule {words(rule)}" for rule in self.in_force]
+        lines += [f"-firewall-cmd --permanent --direct --add-rule {words(rule)}" for rule in self.at_boot]
+        return "\n".join(lines)
+
+    def check(self, host: Host) -> None:  # noqa: ARG002 - the protocol's
+        """Raise Drifted unless the direct rules are still as planned. Raises CannotRead."""
+        try:
+            now = RemoveDirectRules.planned()
+        except NotApplicable as why:
+            raise Drifted(str(why)) from why
+        if now != self:
+            raise Drifted("firewalld's direct rules have changed since the repair was planned")
+
+    def apply(self, host: Host) -> None:  # noqa: ARG002 - the protocol's
+        """Remove them, at boot first: whoever reloads in between loses nothing more. Raises CannotRead."""
+        with firewalld_bus() as bus:
+            if bus.call("config.direct", "getSettings", path=CONFIG)[1]:
+                bus.call("config.direct", "update", SETTINGS_SIGNATURE, ([], [], []), path=CONFIG)
+            there = _rules(bus.call("direct", "getAllRules"))
+            for rule in self.in_force:
+                if rule in there:
+                    bus.call("direct", "removeRule", RULE_SIGNATURE, *_plain(rule))
+
+    def undo(self, host: Host) -> None:
+        """Put them back, and the file; nobody else's rules are lost by it. Raises Drifted, CannotRead."""
+        _foreign_rules.put_back(host)  # an undo that was killed
+        running = False
+        if Path("/run/dbus/system_bus_socket").exists():
+            with firewalld_bus() as bus:
+                running = bus.is_running()
+                if running:
+                    self._undo_permanent(bus)
+                    self._undo_run_time(bus, host)
+        if not running:
+            self._restore_files()
+
+    def _undo_permanent(self, bus: FirewalldBus) -> None:
+        chains, found, passthroughs = bus.call("config.direct", "getSettings", path=CONFIG)
+        now = _rules(found)
+        if chains or passthroughs or not {*now} <= {*self.at_boot}:
+            raise Drifted("somebody has added direct rules to firewalld's permanent configuration since")
+        if now != self.at_boot:
+            wanted = [_plain(rule) for rule in self.at_boot]
+            bus.call("config.direct", "update", SETTINGS_SIGNATURE, ([], wanted, []), path=CONFIG)
+        self._restore_files()
+
+    def _undo_run_time(self, bus: FirewalldBus, host: Host) -> None:
+        there = _rules(bus.call("direct", "getAllRules"))
+        lost = [rule for rule in self.in_force if rule not in there]
+        if not lost:
+            return
+        any_in_force = there or bus.call("direct", "getAllChains") or bus.call("direct", "getAllPassthroughs")
+        if any_in_force:
+            _add(bus, lost)
+            return
+        with _foreign_rules.kept(host):  # firewalld 2 flushes iptables before its first direct rule
+            _add(bus, lost)
+
+    def _restore_files(self) -> None:
+        for path, was in ((DIRECT_FILE, self.file), (DIRECT_FILE + ".old", self.backup)):
+            if FileState.read(path) != was:
+                put(path, was)
+
+
+def words(rule: Rule) -> str:
+    """A rule as firewall-cmd takes it."""
+    ipv, table, chain, priority, arguments = rule
+    return f"{ipv} {table} {chain} {priority} {' '.join(arguments)}"
+
+
+def _only_accepts(rule: Rule) -> bool:
+    """Whether the rule accepts in table filter: firewalld's own tables judge the packet all the same."""
+    ipv, table, _, _, arguments = rule
+    target = [after for word, after in pairwise(arguments) if word in ("-j", "--jump")]
+    return ipv in ("ipv4", "ipv6") and table == "filter" and target == ["ACCEPT"]
+
+
+def _add(bus: FirewalldBus, rules: Iterable[Rule]) -> None:
+    for rule in rules:
+        bus.call("direct", "addRule", RULE_SIGNATURE, *_plain(rule))
+
+
+def _rules(found: Iterable[Any]) -> tuple[Rule, ...]:
+    return tuple((str(i), str(t), str(c), int(p), tuple(map(str, a))) for i, t, c, p, a in found)
+
+
+def _plain(rule: Rule) -> tuple[str, str, str, int, list[str]]:
+    return (*rule[:4], list(rule[4]))

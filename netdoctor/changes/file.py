@@ -1,0 +1,159 @@
+"""A file of ours: written in one piece, restored to the byte."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import stat
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from netdoctor.errors import CannotRead, Drifted
+from netdoctor.host import Host
+
+NO_FILE = "/dev/null"
+
+
+@dataclass(frozen=True, slots=True)
+class FileState:
+    """What a file was: its bytes as Latin-1 text (one character for each byte), its mode and its owner."""
+
+    data: str
+    mode: int
+    uid: int
+    gid: int
+
+    @classmethod
+    def read(cls, path: str) -> FileState | None:
+        """The file now, None where there is none. Raises CannotRead, also for what is no regular file."""
+        try:
+            number = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise CannotRead(path, error.strerror or str(error)) from error
+        with os.fdopen(number, "rb") as file:
+            about = os.fstat(number)
+            if not stat.S_ISREG(about.st_mode):
+                raise CannotRead(path, "not a regular file")
+            return cls(file.read().decode("latin-1"), stat.S_IMODE(about.st_mode), about.st_uid, about.st_gid)
+
+    @property
+    def text(self) -> str:
+        """The contents as a person reads them."""
+        return self.data.encode("latin-1").decode("utf-8", errors="replace")
+
+
+def temporary(path: str) -> Path:
+    """The name under which a file is written before it takes its place; always the same, so that undo finds it."""
+    return Path(path).with_name(f".{Path(path).name}.netdoctor")
+
+
+def put(path: str, state: FileState | None) -> None:
+    """Make the file what `state` says (None: no file), in one step and on disk when this returns. Raises CannotRead."""
+    target, beside = Path(path), temporary(path)
+    try:
+        beside.unlink(missing_ok=True)
+        if state is None:
+            target.unlink(missing_ok=True)
+        else:
+            number = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(number, "wb") as file:
+                file.write(state.data.encode("latin-1"))
+                os.fchown(number, state.uid, state.gid)
+                os.fchmod(number, state.mode)
+                _keep_label(target, number)
+                file.flush()
+                os.fsync(number)
+            beside.replace(target)
+        if target.parent.is_dir():
+            sync_folder(target.parent)
+    except OSError as error:
+        raise CannotRead(path, f"cannot be written: {error.strerror or error}") from error
+
+
+def _keep_label(target: Path, number: int) -> None:
+    """Best effort: the SELinux label of the file that is replaced; a new file gets its folder's by itself."""
+    with suppress(OSError):
+        os.setxattr(number, "security.selinux", os.getxattr(target, "security.selinux"))
+
+
+def sync_folder(folder: Path) -> None:
+    """Bring a folder's entries to disk."""
+    number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
+
+
+def difference(path: str, before: str | None, after: str | None) -> str:
+    """A unified diff; None: there is no file."""
+    lines = difflib.unified_diff(
+        (before or "").splitlines(), (after or "").splitlines(),
+        NO_FILE if before is None else path, NO_FILE if after is None else path, lineterm="",
+    )  # fmt: skip
+    return "\n".join(lines)
+
+
+@dataclass(frozen=True, slots=True)
+class WriteFile:
+    """Write a whole text file. Folders that are missing are made, and removed by undo while they are empty."""
+
+    kind: ClassVar[str] = "file"
+    path: str
+    text: str
+    was: FileState | None
+    made: tuple[str, ...] = ()  # folders that were missing, outermost first
+    mode: int = 0o644
+    note: str = ""  # what has to be known about it
+
+    @classmethod
+    def planned(cls, path: str, text: str, note: str = "", mode: int = 0o644) -> WriteFile:
+        """The change from what is there now. Raises CannotRead."""
+        was = FileState.read(path)
+        missing = [str(folder) for folder in Path(path).parents if not folder.exists()]
+        return cls(path, text, was, tuple(reversed(missing)), was.mode if was else mode, note)
+
+    def describe(self) -> str:
+        """One line: what will be different."""
+        words = f"{'create' if self.was is None else 'change'} {self.path}"
+        return f"{words} ({self.note})" if self.note else words
+
+    def diff(self) -> str:
+        """A unified diff of the file."""
+        return difference(self.path, self.was.text if self.was else None, self.text)
+
+    @property
+    def _wanted(self) -> FileState:
+        data = self.text.encode("utf-8", errors="surrogateescape").decode("latin-1")
+        owner = (self.was.uid, self.was.gid) if self.was else (os.geteuid(), os.getegid())
+        return FileState(data, self.mode, *owner)
+
+    def check(self, host: Host) -> None:  # noqa: ARG002 - the protocol's
+        """Raise Drifted unless the file is still as planned. Raises CannotRead."""
+        if FileState.read(self.path) != self.was:
+            raise Drifted(f"{self.path} is no longer what it was when the repair was planned")
+
+    def apply(self, host: Host) -> None:  # noqa: ARG002 - the protocol's
+        """Write it. Raises CannotRead."""
+        try:
+            for folder in self.made:
+                Path(folder).mkdir(mode=0o755, exist_ok=True)
+                sync_folder(Path(folder).parent)
+        except OSError as error:
+            raise CannotRead(self.path, f"its folder cannot be made: {error.strerror or error}") from error
+        put(self.path, self._wanted)
+
+    def undo(self, host: Host) -> None:  # noqa: ARG002 - the protocol's
+        """Put back what was there. Raises Drifted when the file is neither that nor ours, CannotRead."""
+        now = FileState.read(self.path)
+        if now not in (self.was, self._wanted):
+            raise Drifted(f"somebody has changed {self.path} since netdoctor wrote it")
+        if now != self.was or temporary(self.path).exists():
+            put(self.path, self.was)
+        for folder in reversed(self.made):
+            with suppress(OSError):  # somebody else's files are in it by now
+                Path(folder).rmdir()

@@ -1,0 +1,97 @@
+"""A network setting of the kernel, with the settings that the kernel changes along with it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from netdoctor.errors import BadInput, CannotRead, Drifted
+from netdoctor.facts.sysctl import path_of
+from netdoctor.host import Host
+
+KEY = re.compile(r"net(\.[A-Za-z0-9_-]+)+")
+# writing one of these makes the kernel write others: devinet.c inet_forward_change, addrconf.c addrconf_forward_change
+FOLLOWERS = {
+    "net.ipv4.ip_forward": ("ipv4/conf/*/forwarding", "ipv4/conf/all/accept_redirects"),
+    "net.ipv4.conf.all.forwarding": ("ipv4/conf/*/forwarding", "ipv4/conf/all/accept_redirects"),
+    "net.ipv6.conf.all.forwarding": ("ipv6/conf/*/forwarding",),
+}
+SAME = {"net.ipv4.ip_forward": "net/ipv4/conf/all/forwarding", "net.ipv4.conf.all.forwarding": "net/ipv4/ip_forward"}
+
+
+def _write(path: str, value: str) -> None:
+    try:
+        with open(path, "w", encoding="ascii") as file:  # noqa: PTH123 - write_text would try to truncate
+            file.write(value)
+    except OSError as error:
+        raise CannotRead(path, f"cannot be set to {value}: {error.strerror or error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class SetSysctl:
+    """Set a net.* sysctl until the next boot."""
+
+    kind: ClassVar[str] = "sysctl"
+    key: str
+    value: str
+    was: str | None  # None: it comes with a module that an earlier change loads
+    followers: tuple[tuple[str, str], ...] = ()  # path, value: what the kernel changes along with it
+
+    def __post_init__(self) -> None:
+        if not KEY.fullmatch(self.key):
+            raise BadInput(f"{self.key} is no net.* sysctl")
+
+    @classmethod
+    def planned(cls, host: Host, key: str, value: str) -> SetSysctl:
+        """The change from what is set now. Raises CannotRead."""
+        was = host.read_or_none(path_of(key))
+        found = []
+        for pattern in FOLLOWERS.get(key, ()):
+            for path in sorted(Path("/proc/sys/net").glob(pattern)):
+                text = host.read_or_none(path)
+                if text is not None and not str(path).endswith(SAME.get(key, "-")) and str(path) != path_of(key):
+                    found.append((str(path), text.strip()))
+        return cls(key, value, None if was is None else was.strip(), tuple(found))
+
+    def describe(self) -> str:
+        """One line: what will be different."""
+        return f"set {self.key} to {self.value}, now"
+
+    def diff(self) -> str:
+        """The setting before and after, and how many follow it."""
+        lines = [f"-{self.key} = {'(no such setting yet)' if self.was is None else self.was}"]
+        lines.append(f"+{self.key} = {self.value}")
+        if self.followers:
+            lines.append(f" the kernel sets {len(self.followers)} others along with it; undo restores each of them")
+        return "\n".join(lines)
+
+    def _now(self, host: Host) -> str | None:
+        text = host.read_or_none(path_of(self.key))
+        return None if text is None else text.strip()
+
+    def check(self, host: Host) -> None:
+        """Raise Drifted unless the setting is still as planned. Raises CannotRead."""
+        now = self._now(host)
+        if self.was is not None and now != self.was:
+            raise Drifted(f"{self.key} is {now}, and was {self.was} when the repair was planned")
+
+    def apply(self, host: Host) -> None:
+        """Set it. Raises CannotRead."""
+        if self._now(host) != self.value:
+            _write(path_of(self.key), self.value)
+
+    def undo(self, host: Host) -> None:
+        """Set it back, and what followed it. Raises Drifted when it is neither the old value nor ours, CannotRead."""
+        now = self._now(host)
+        if self.was is None or now is None:
+            return  # it goes with the module that brought it
+        if now not in (self.was, self.value):
+            raise Drifted(f"{self.key} is {now}: somebody has changed it since netdoctor set it to {self.value}")
+        if now != self.was:
+            _write(path_of(self.key), self.was)
+        for path, value in self.followers:
+            text = host.read_or_none(path)
+            if text is not None and text.strip() != value:  # an interface may be gone
+                _write(path, value)

@@ -1,0 +1,165 @@
+"""`netdoctor fix`: repair what is wrong, prove it, or take it back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from netdoctor.catalogue import Catalogue
+    from netdoctor.check import Look
+    from netdoctor.executor import Outcomes
+    from netdoctor.planner import Plan
+
+
+NOT_TOLD = ("unknown", "blocked")
+
+
+@click.command()
+@click.option("--dry-run", is_flag=True, help="Show the exact change and make none.")
+@click.option("--resume", is_flag=True, help="Keep what an interrupted repair has changed, and go on.")
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="What goes to stdout.")
+@click.pass_context
+def command(ctx: click.Context, dry_run: bool, resume: bool, output: str) -> None:
+    """Repair this host: each change is shown, made, proved by the probe that failed, or taken back.
+
+    Exit status: 0 healthy, 1 faults remain or a repair was rolled back, 3 could not tell or could not do.
+    """
+    from contextlib import ExitStack
+
+    from netdoctor.catalogue import Catalogue
+    from netdoctor.errors import NetdoctorError
+    from netdoctor.host import Host
+    from netdoctor.journal import locked
+
+    if not Host().is_root:
+        raise NetdoctorError("netdoctor fix has to be run as root: sudo netdoctor fix")
+    catalogue = Catalogue.load()
+    with ExitStack() as stack:
+        if not dry_run:
+            stack.enter_context(locked())
+            _deal_with_unfinished(resume)
+        ctx.exit(_fix(catalogue, dry_run, output))
+
+
+def _fix(catalogue: Catalogue, dry_run: bool, output: str) -> int:
+    from netdoctor.check import look
+    from netdoctor.cli_output import waiting
+    from netdoctor.journal import begin
+    from netdoctor.planner import plan as make_plan
+
+    def look_again() -> Look:
+        with waiting() as watch:
+            return look(catalogue, watch=watch)
+
+    first = look_again()
+    plan = make_plan(catalogue, first)
+    if output == "text":
+        _say("\n".join(_plan_text(first, plan)))
+    outcomes, run = None, ""
+    if plan.to_apply and not dry_run:
+        from netdoctor.executor import repair
+
+        journal = begin()
+        run = journal.run
+        outcomes = repair(catalogue, first, look_again, journal, lambda line: _say(f"  {line}", err=True))
+    last = outcomes.last if outcomes else first
+    status = last.report().exit_code
+    if outcomes and any(step.end not in ("proved", "skipped") for step in outcomes.steps):
+        status = max(status, 1)
+    if output == "json":
+        _say(_json(plan, outcomes, last, run, dry_run))
+    else:
+        _say("\n".join(_end_text(plan, outcomes, last, run, dry_run)))
+    return status
+
+
+def _deal_with_unfinished(resume: bool) -> None:
+    from netdoctor.errors import UnfinishedRun
+    from netdoctor.journal import Closed, reopen, unfinished
+
+    for journal in unfinished():
+        if not resume:
+            raise UnfinishedRun(
+                f"the repair of {journal.started or journal.run} was interrupted: take it back with "
+                "`netdoctor undo`, or keep what it changed and go on with `netdoctor fix --resume`"
+            )
+        reopen(journal)
+        journal.close(Closed.RESUMED)
+
+
+def _say(text: str, err: bool = False) -> None:
+    from netdoctor.redact import redact
+
+    click.echo(redact(text), err=err)
+
+
+def _plan_text(seen: Look, plan: Plan) -> list[str]:
+    from netdoctor.changes import left_alone
+
+    lines = [f"cause: {d.cause.summary} ({d.cause.probe})" for d in seen.diagnoses]
+    for step in plan.steps:
+        mine = step in plan.to_apply
+        lines += ["", f"{step.name}: {step.remedy.title}" + ("" if mine else " (by hand: netdoctor does not do this)")]
+        lines.append(f"  why: {step.why}")
+        for change in step.changes:
+            lines.append(f"  {change.describe()}")
+            lines += [f"    {line}" for line in change.diff().splitlines()]
+            if sentence := left_alone(change):
+                lines.append(f"    undo: {sentence}")
+        if mine:
+            lines.append(f"  proof: {step.probe} passes, and whatever passes now still does; else it is taken back")
+    for item in plan.not_repairable:
+        lines += ["", f"not repaired: {item.summary} ({item.probe})", f"  {item.reason}"]
+    return lines or ["nothing to repair"]
+
+
+def _end_text(plan: Plan, outcomes: Outcomes | None, last: Look, run: str, dry_run: bool) -> list[str]:
+    lines = [""]
+    for step in outcomes.steps if outcomes else ():
+        lines.append(f"{step.end}: {step.remedy}: {step.why}")
+    if dry_run and plan.to_apply:
+        lines.append("nothing was changed; sudo netdoctor fix makes these changes")
+    elif not plan.to_apply and last.diagnoses:
+        lines.append("netdoctor has no repair for this")
+    code = last.report().exit_code
+    if outcomes or not last.diagnoses:
+        remains = "; ".join(d.cause.summary for d in last.diagnoses)
+        unknown = ", ".join(f"{r.probe} is {r.outcome}" for r in last.results.values() if r.outcome in NOT_TOLD)
+        words = {0: "healthy", 1: f"what remains: {remains}"}
+        lines.append(words.get(code, f"no fault is left to see, but not everything could be asked: {unknown}"))
+    if outcomes and outcomes.changed:
+        lines.append(f"run {run}; take it back: sudo netdoctor undo")
+    return lines
+
+
+def _json(plan: Plan, outcomes: Outcomes | None, last: Look, run: str, dry_run: bool) -> str:
+    import json
+
+    from netdoctor import __version__
+    from netdoctor.changes import left_alone
+    from netdoctor.report.schema import to_json
+
+    steps: list[dict[str, Any]] = [
+        {
+            "remedy": step.name, "probe": step.probe, "risk": step.risk, "why": step.why,
+            "changes": [
+                {"kind": c.kind, "describe": c.describe(), "diff": c.diff(), "left_alone": left_alone(c)}
+                for c in step.changes
+            ],
+        }
+        for step in plan.steps
+    ]  # fmt: skip
+    done = [
+        {"remedy": s.remedy, "probe": s.probe, "end": s.end, "why": s.why, "changes": [c.describe() for c in s.changes]}
+        for s in (outcomes.steps if outcomes else ())
+    ]
+    rest = [{"probe": n.probe, "summary": n.summary, "reason": n.reason} for n in plan.not_repairable]
+    report = last.report()
+    whole = {
+        "schema_version": 1, "tool": f"netdoctor {__version__}", "dry_run": dry_run, "run": run or None,
+        "plan": steps, "not_repairable": rest, "steps": done, "healthy": report.exit_code == 0,
+        "report": json.loads(to_json(report)),
+    }  # fmt: skip
+    return json.dumps(whole, indent=1, ensure_ascii=False)

@@ -1,0 +1,112 @@
+"""`netdoctor undo`: take a repair back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from netdoctor.journal import Journal
+
+
+@click.command()
+@click.argument("run", required=False)
+@click.option("--list", "list_only", is_flag=True, help="List the runs and what of them is in force.")
+@click.option("--force", is_flag=True, help="Leave alone what somebody else has changed since, and undo the rest.")
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="What goes to stdout.")
+@click.pass_context
+def command(ctx: click.Context, run: str | None, list_only: bool, force: bool, output: str) -> None:
+    """Take back the newest repair that was not undone (or RUN), newest change first, to the byte.
+
+    Exit status: 0 undone or nothing to undo, 2 no such run, 3 not all of it could be taken back.
+    """
+    from netdoctor.errors import BadInput, NetdoctorError
+    from netdoctor.host import Host
+    from netdoctor.journal import locked, runs, state_folder
+
+    if not Host().is_root:
+        raise NetdoctorError("netdoctor undo has to be run as root: sudo netdoctor undo")
+    if list_only:
+        _list(runs(), output)
+        return
+    if not state_folder().is_dir():
+        _end(output, "nothing to undo", None, [], "")
+        return
+    with locked():
+        known = runs()
+        if run and run not in {journal.run for journal in known}:
+            raise BadInput(f"there is no run {run}: netdoctor undo --list names them")
+        chosen = next((j for j in known if j.in_force and run in (None, j.run)), None)
+        if chosen is None:
+            _end(output, "nothing to undo", None, [], "")
+            return
+        ctx.exit(_undo(chosen, force, output))
+
+
+def _undo(journal: Journal, force: bool, output: str) -> int:
+    from netdoctor.changes import left_alone
+    from netdoctor.executor import undo
+    from netdoctor.journal import Closed, State, reopen
+
+    reopen(journal)
+    entries = journal.in_force
+    lines: list[str] = []
+
+    def say(line: str) -> None:
+        lines.append(line)
+        if output == "text":
+            _echo(line)
+
+    stuck = undo(entries, journal, say, force=force)
+    for entry in entries:
+        if entry.state is State.UNDONE and (sentence := left_alone(entry.change)):
+            say(f"left as it is: {sentence}")
+    if not stuck or force:
+        for entry in journal.in_force:
+            journal.mark(entry, State.UNDONE)  # given up: it is somebody else's now
+        journal.close(Closed.UNDONE)
+    if not stuck:
+        sentence = f"run {journal.run} is undone"
+    elif force:
+        sentence = f"run {journal.run} is undone but for what somebody else has changed"
+    else:
+        sentence = f"run {journal.run} is not undone: {stuck}; netdoctor undo --force leaves that and undoes the rest"
+    _end(output, sentence, journal.run, lines, stuck)
+    return 3 if stuck else 0
+
+
+def _end(output: str, sentence: str, run: str | None, lines: list[str], stuck: str) -> None:
+    import json
+
+    if output == "json":
+        _echo(json.dumps({"schema_version": 1, "run": run, "undone": not stuck, "says": [*lines, sentence]}, indent=1))
+    else:
+        _echo(sentence)
+
+
+def _list(journals: list[Journal], output: str) -> None:
+    import json
+
+    items = [
+        {
+            "run": j.run, "started": j.started, "end": j.closed or "unfinished",
+            "changes": [{"step": e.step, "describe": e.change.describe(), "state": e.state} for e in j.entries],
+        }
+        for j in journals
+    ]  # fmt: skip
+    if output == "json":
+        _echo(json.dumps({"schema_version": 1, "runs": items}, indent=1))
+        return
+    for journal in journals:
+        _echo(f"{journal.run}  {journal.started}  {journal.closed or 'unfinished'}")
+        for entry in journal.entries:
+            _echo(f"  {entry.state}: {entry.change.describe()}")
+    if not journals:
+        _echo("no run")
+
+
+def _echo(text: str) -> None:
+    from netdoctor.redact import redact
+
+    click.echo(redact(text))

@@ -1,0 +1,241 @@
+"""Plan to changes: each is written down, made, and proved by the probe that had failed; or taken back.
+
+For each step: the remedy once more on the newest facts; each change to the journal, `check`, `apply`; a new look. The
+target probe must pass, and every probe that passed before must still pass; else the step's changes are undone, newest
+first, and it is looked again. An error, Ctrl-C or SIGTERM halfway undoes the step too. Proved steps stay.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from netdoctor.catalogue import Catalogue
+from netdoctor.errors import NetdoctorError
+from netdoctor.host import Host
+from netdoctor.journal import Closed, Entry, Journal, State
+from netdoctor.model import Change, Outcome
+from netdoctor.planner import Plan, Step, changes_of
+from netdoctor.planner import plan as make_plan
+
+if TYPE_CHECKING:
+    from netdoctor.check import Look
+
+SETTLE_SECONDS = 10.0  # what was broken may need a moment: CoreDNS is asked for its readiness once in a while
+HOPELESS_LOOKS = 3  # a target that fails as often in a row is not going to pass
+PAUSE = 0.5
+ROUNDS = 3
+FINE = (Outcome.PASS, Outcome.NOT_APPLICABLE)
+
+
+class End(StrEnum):
+    """What became of a step."""
+
+    PROVED = "proved"
+    ROLLED_BACK = "rolled-back"
+    SKIPPED = "skipped"
+    LEFT = "not-undone"  # neither proved nor taken back: somebody else has a hand in it
+
+
+@dataclass(frozen=True)
+class StepOutcome:
+    """What became of a step, and why."""
+
+    remedy: str
+    probe: str
+    end: End
+    why: str
+    changes: tuple[Change, ...] = ()
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """What became of each step, and how things look after the last one."""
+
+    steps: tuple[StepOutcome, ...]
+    last: Look
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything that was changed is still in force."""
+        return any(step.end in (End.PROVED, End.LEFT) for step in self.steps)
+
+
+def repair(
+    catalogue: Catalogue, first: Look, look: Callable[[], Look], journal: Journal, say: Callable[[str], None]
+) -> Outcomes:
+    """Plan and execute until nothing is left that a remedy not yet tried may repair; the journal is closed then.
+
+    Raises whatever interrupted it, after the step at hand was undone.
+    """
+    done: list[StepOutcome] = []
+    seen = first
+    try:
+        for _ in range(ROUNDS):
+            plan = make_plan(catalogue, seen, tried=[step.remedy for step in done])
+            if not plan.to_apply or any(step.end is End.LEFT for step in done):
+                break
+            outcomes = execute(plan, seen, look, journal, say)
+            done += outcomes.steps
+            seen = outcomes.last
+    finally:
+        _close(journal)
+    if any(step.end is End.PROVED for step in done):
+        seen = _settled(seen, look)
+    return Outcomes(tuple(done), seen)
+
+
+def _settled(seen: Look, look: Callable[[], Look]) -> Look:
+    """Look until nothing is wrong or unknown any more, while that changes, and for a limited time.
+
+    A repaired node needs a moment to recover: CoreDNS is asked for its readiness once in a while.
+    """
+    end, same = time.monotonic() + SETTLE_SECONDS, 1
+    while any(result.outcome not in FINE for result in seen.results.values()):
+        if time.monotonic() > end or same >= HOPELESS_LOOKS:
+            break
+        time.sleep(PAUSE)
+        before, seen = _outcomes(seen), look()
+        same = same + 1 if _outcomes(seen) == before else 1
+    return seen
+
+
+def _outcomes(seen: Look) -> dict[str, Outcome]:
+    return {name: result.outcome for name, result in seen.results.items()}
+
+
+def _close(journal: Journal) -> None:
+    in_force = journal.in_force
+    if not in_force:
+        journal.close(Closed.ROLLED_BACK)
+    elif all(entry.state is State.VERIFIED for entry in in_force):
+        journal.close(Closed.COMMITTED)
+
+
+def execute(
+    plan: Plan, first: Look, look: Callable[[], Look], journal: Journal, say: Callable[[str], None]
+) -> Outcomes:
+    """Take the plan's safe steps in order; `look` looks at the node anew, `say` is told what happens.
+
+    A step that cannot be taken back ends it: the journal stays open. Raises KeyboardInterrupt, and whatever is no error
+    of netdoctor's own, after the step at hand was undone; JournalError.
+    """
+    seen, done = first, []
+    for step in plan.to_apply:
+        outcome, seen = _take(step, seen, look, journal, say)
+        done.append(outcome)
+        if outcome.end is End.LEFT:
+            break
+    return Outcomes(tuple(done), seen)
+
+
+def _take(
+    step: Step, seen: Look, look: Callable[[], Look], journal: Journal, say: Callable[[str], None]
+) -> tuple[StepOutcome, Look]:
+    result = seen.results.get(step.probe)
+    if result is None or result.outcome is not Outcome.FAIL:
+        return StepOutcome(step.name, step.probe, End.SKIPPED, f"{step.probe} does not fail any more"), seen
+    changes, reason = changes_of(step.remedy, result.findings, seen.facts)
+    if not changes:
+        return StepOutcome(step.name, step.probe, End.SKIPPED, reason or "nothing is left to change"), seen
+    begin = len(journal.entries)
+    guards = [name for name, before in seen.results.items() if before.outcome is Outcome.PASS]
+    host = Host()
+    try:
+        for change in changes:
+            say(change.describe())
+            entry = journal.plan(step.name, change)
+            try:
+                change.check(host)
+            except NetdoctorError:
+                journal.mark(entry, State.UNDONE)  # it was not begun
+                raise
+            change.apply(host)
+            journal.mark(entry, State.APPLIED)
+        seen, problem = _prove(step.probe, guards, look)
+        if not problem:
+            for entry in journal.entries[begin:]:
+                journal.mark(entry, State.VERIFIED)
+            say(f"proved: {step.probe} passes")
+            return StepOutcome(step.name, step.probe, End.PROVED, f"{step.probe} passes", changes), seen
+    except (NetdoctorError, OSError) as error:
+        problem = str(error)
+    except BaseException:
+        undo(journal.entries[begin:], journal, say)
+        raise
+    say(f"taking it back: {problem}")
+    stuck = undo(journal.entries[begin:], journal, say)
+    seen = look()
+    if stuck:
+        return StepOutcome(step.name, step.probe, End.LEFT, f"{problem}; not undone: {stuck}", changes), seen
+    return StepOutcome(step.name, step.probe, End.ROLLED_BACK, problem, changes), seen
+
+
+def _prove(target: str, guards: Collection[str], look: Callable[[], Look]) -> tuple[Look, str]:
+    """Look until the target and every guard are fine, for a limited time; "" or what is wrong in the last look."""
+    end = time.monotonic() + SETTLE_SECONDS
+    looks = 0
+    while True:
+        seen = look()
+        looks += 1
+        outcome = _outcomes(seen)
+        target_fails = outcome.get(target) not in FINE
+        broken = [name for name in guards if outcome.get(name) not in FINE]
+        if not target_fails and not broken:
+            return seen, ""
+        if time.monotonic() > end or (target_fails and looks >= HOPELESS_LOOKS):
+            break
+        time.sleep(PAUSE)
+    if target_fails:
+        result = seen.results.get(target)
+        why = (result.findings[0].summary if result.findings else result.reason) if result else "it was not asked"
+        return seen, f"{target} does not pass: {why}"
+    return seen, f"{', '.join(broken)} passed before and {'does' if len(broken) == 1 else 'do'} not any more"
+
+
+def undo(entries: Collection[Entry], journal: Journal, say: Callable[[str], None], force: bool = False) -> str:
+    """Take changes back, newest first; Ctrl-C and SIGTERM wait until it is done.
+
+    A change that cannot be taken back stops it, and its reason comes out; with `force` the others are undone all the
+    same. "" where everything was taken back. Raises JournalError.
+    """
+    stuck = []
+    with _uninterrupted(say):
+        for entry in sorted(entries, key=lambda e: e.number, reverse=True):
+            if entry.state is State.UNDONE:
+                continue
+            journal.mark(entry, State.UNDOING)
+            try:
+                entry.change.undo(Host())
+            except (NetdoctorError, OSError) as error:
+                stuck.append(str(error))
+                say(f"not undone: {entry.change.describe()}: {error}")
+                if not force:
+                    break
+                continue
+            journal.mark(entry, State.UNDONE)
+            say(f"undone: {entry.change.describe()}")
+    return "; ".join(stuck)
+
+
+@contextmanager
+def _uninterrupted(say: Callable[[str], None]) -> Iterator[None]:
+    """Hold back SIGINT and SIGTERM for the length of a with block; only the main thread gets them anyway."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signals = (signal.SIGINT, signal.SIGTERM)
+    before = [
+        signal.signal(each, lambda *_: say("taking the changes back; this cannot be interrupted")) for each in signals
+    ]
+    try:
+        yield
+    finally:
+        for each, handler in zip(signals, before, strict=True):
+            signal.signal(each, handler)

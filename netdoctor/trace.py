@@ -1,0 +1,190 @@
+"""Which rule of the kernel's packet filter drops a packet: nftables' own trace, read over netlink.
+
+A table of our own marks the packets of one flow, and no other; it is there for as long as the flow is asked, and taken
+away whatever happens. Empty chains in it, placed between the kernel's hooks, say how far a packet came where no rule of
+nftables has dropped it: a legacy iptables rule, for instance, drops between two of them.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import select
+import socket
+import struct
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from netdoctor.errors import CannotRead
+from netdoctor.host import Host
+
+TABLE = "netdoctor_trace"
+# linux/netfilter/nfnetlink.h, nf_tables.h
+NETLINK_NETFILTER, SOL_NETLINK, ADD_MEMBERSHIP, GROUP_TRACE = 12, 270, 1, 9
+TRACE_MESSAGE = (10 << 8) | 17
+A_TABLE, A_CHAIN, A_HANDLE, A_TYPE, A_VERDICT, A_IIF, A_OIF, A_POLICY = 1, 2, 3, 4, 5, 10, 12, 16
+T_POLICY, T_RULE = 1, 3
+FAMILIES = {1: "inet", 2: "ip", 5: "netdev", 7: "bridge", 10: "ip6"}
+DROP = 0
+QUIET = 0.12  # seconds without an event, after which none will come: delivery inside one machine is immediate
+LONGEST = 1.0
+# the hooks' priorities lie between these: raw -300, conntrack -200, mangle -150, nat -100, filter 0, security 50
+BRACKETS = {
+    "prerouting": (-350, -195, -160, -90, 400),
+    "input": (-400, -1, 5, 400),
+    "forward": (-400, -1, 5, 49, 400),
+    "postrouting": (-400, 99, 400),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """Where a packet ended: the rule or the policy that dropped it, or the last place at which it was seen."""
+
+    family: str = ""
+    table: str = ""
+    chain: str = ""
+    handle: int = 0  # 0: the chain's policy
+    text: str = ""  # the rule as nft, and where it is one, as iptables prints it
+    last_seen: str = ""  # "forward -1": the last place, where no rule is to blame
+
+    @property
+    def by_rule(self) -> bool:
+        """Whether a rule or a policy dropped it."""
+        return bool(self.table)
+
+    def __str__(self) -> str:
+        """As evidence names it."""
+        if not self.by_rule:
+            return f"last seen at {self.last_seen}" if self.last_seen else "never seen"
+        return f"{self.family} {self.table} {self.chain}" + (f" handle {self.handle}" if self.handle else " policy")
+
+
+@dataclass(frozen=True, slots=True)
+class _Event:
+    family: str
+    table: str
+    chain: str
+    handle: int
+    kind: int
+    verdict: int
+    policy: int
+
+    @property
+    def drops(self) -> bool:
+        """Whether the packet ended here."""
+        return (self.kind == T_RULE and self.verdict == DROP) or (self.kind == T_POLICY and self.policy == DROP)
+
+
+def trace(host: Host, source: str, destination: str, protocol: str, port: int, ask: Callable[[], object]) -> Dropped:
+    """Begin a question whose packets go from `source` to `destination`, and see where they end.
+
+    `ask` must not wait for the answer. Needs root and nft. Raises CannotRead.
+    """
+    flow = f"ip saddr {source} ip daddr {destination} {protocol} dport {port}"
+    events: list[_Event] = []
+    with _listen() as listener:
+        remove(host)
+        host.run(["nft", "-f", "-"], stdin=_table(flow))
+        try:
+            ask()
+            end = time.monotonic() + LONGEST
+            while time.monotonic() < end and not any(event.drops for event in events):
+                if not select.select([listener], [], [], QUIET)[0]:
+                    break
+                events += _events(listener.recv(1 << 18))
+        finally:
+            remove(host)
+    return _end_of(host, events)
+
+
+def remove(host: Host) -> None:
+    """Take our table away, if it is there (an earlier run may have been killed)."""
+    host.run(["nft", "-f", "-"], stdin=f"add table inet {TABLE}\ndelete table inet {TABLE}\n")
+
+
+def _table(flow: str) -> str:
+    lines = [f"table inet {TABLE} {{"]
+    for hook, priorities in BRACKETS.items():
+        for priority in priorities:
+            mark = f"{flow} limit rate 50/second meta nftrace set 1;" if priority == -350 else ""
+            name = f"{hook}_{priority}".replace("-", "m")
+            lines.append(f"chain {name} {{ type filter hook {hook} priority {priority}; policy accept; {mark} }}")
+    return "\n".join([*lines, "}"])
+
+
+def _listen() -> socket.socket:
+    try:
+        listener = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER)
+        listener.bind((0, 0))
+        listener.setsockopt(SOL_NETLINK, ADD_MEMBERSHIP, GROUP_TRACE)
+    except OSError as error:
+        raise CannotRead("nftables trace", os.strerror(error.errno or 0)) from error
+    return listener
+
+
+def _attributes(data: bytes) -> dict[int, bytes]:
+    found, offset = {}, 0
+    while offset + 4 <= len(data):
+        length, kind = struct.unpack_from("=HH", data, offset)
+        if length < 4:
+            break
+        found[kind & 0x3FFF] = data[offset + 4 : offset + length]
+        offset += (length + 3) & ~3
+    return found
+
+
+def _events(data: bytes) -> Iterator[_Event]:
+    offset = 0
+    while offset + 16 <= len(data):
+        length, kind = struct.unpack_from("=IH", data, offset)
+        if length < 16:
+            break
+        if kind == TRACE_MESSAGE:
+            attributes = _attributes(data[offset + 20 : offset + length])
+            verdict = _attributes(attributes.get(A_VERDICT, b""))
+            yield _Event(
+                family=FAMILIES.get(data[offset + 16], "?"),
+                table=attributes.get(A_TABLE, b"").rstrip(b"\0").decode(errors="replace"),
+                chain=attributes.get(A_CHAIN, b"").rstrip(b"\0").decode(errors="replace"),
+                handle=int.from_bytes(attributes.get(A_HANDLE, b""), "big"),
+                kind=int.from_bytes(attributes.get(A_TYPE, b""), "big"),
+                verdict=struct.unpack("!i", verdict[1])[0] if len(verdict.get(1, b"")) == 4 else 1,
+                policy=int.from_bytes(attributes[A_POLICY], "big") if A_POLICY in attributes else 1,
+            )
+        offset += (length + 3) & ~3
+
+
+def _end_of(host: Host, events: list[_Event]) -> Dropped:
+    last = ""
+    for event in events:
+        if event.table == TABLE:
+            last = event.chain.replace("_m", " -").replace("_", " ")
+        elif event.drops and event.kind == T_POLICY:
+            return Dropped(event.family, event.table, event.chain, 0, "policy drop")
+        elif event.drops:
+            text = rule_text(host, event.family, event.table, event.chain, event.handle)
+            return Dropped(event.family, event.table, event.chain, event.handle, text)
+    return Dropped(last_seen=last)
+
+
+def rule_text(host: Host, family: str, table: str, chain: str, handle: int) -> str:
+    """The rule with this handle, as iptables prints it where it is one of iptables', else as nft does."""
+    try:
+        listed = host.run(["nft", "-a", "-s", "list", "chain", family, table, chain])
+    except CannotRead:
+        return ""
+    rules = [line.strip() for line in listed.splitlines() if re.search(r"# handle \d+$", line) and " {" not in line]
+    place = next((i for i, line in enumerate(rules) if line.endswith(f"# handle {handle}")), None)
+    if place is None:
+        return ""
+    if family in ("ip", "ip6") and table in ("filter", "nat", "mangle", "raw", "security"):
+        program = "iptables-nft" if family == "ip" else "ip6tables-nft"
+        try:
+            saved = [r for r in host.run([program, "-t", table, "-S", chain]).splitlines() if r.startswith("-A ")]
+        except CannotRead:
+            saved = []
+        if len(saved) == len(rules):
+            return saved[place]
+    return rules[place].partition(" # handle")[0]

@@ -1,0 +1,59 @@
+"""A rule of the packet filter drops what pods send.
+
+## What it checks
+Packets of pods that were not answered are sent once more and traced through every hook of netfilter, which names the
+rule: table, chain, handle and text. Nothing is traced where everything is answered.
+
+## Why it matters
+A rule that somebody added (a hardening job, a security agent, an old script) drops without a word, and from outside it
+looks like any other time-out.
+
+## When it is no fault
+What belongs to firewalld's zones and to kube-proxy's own rejections has probes of its own.
+
+## By hand
+`nft add rule inet TABLE CHAIN ip saddr POD meta nftrace set 1` in a table of your own, then `nft monitor trace`.
+"""
+
+from collections.abc import Iterator
+
+from netdoctor import Evidence, Finding, Subject, probe
+from netdoctor.facts.drops import Drop, Drops
+from netdoctor.facts.this_node import ThisNode
+
+
+@probe(
+    explains=(
+        "pod-to-pod-blocked",
+        "pod-to-node-blocked",
+        "pod-to-outside-blocked",
+        "cluster-ip-unreachable",
+        "cluster-dns-silent",
+        "coredns-not-ready",
+        "outside-names-unresolved",
+        "postgres-name-unresolved",
+        "postgres-unreachable",
+    )
+)
+def packets_dropped_by_rule(drops: Drops, this: ThisNode) -> Iterator[Finding]:
+    """Rules that dropped a traced packet, without those of firewalld and kube-proxy."""
+    by_rule: dict[str, list[Drop]] = {}
+    for drop in drops.items:
+        if rule := _rule(drop):
+            by_rule.setdefault(rule, []).append(drop)
+    for rule, dropped in by_rule.items():
+        yield Finding(
+            f"a rule drops what pods send: {rule}",
+            tuple(Evidence(f"trace of {d.flow}", rule, "accepted") for d in dropped[:3]),
+            Subject(node=this.name),
+        )
+
+
+def _rule(drop: Drop) -> str:
+    """The rule in words; "" where none dropped it, or its owner has a probe of its own."""
+    where = drop.dropped
+    if drop.legacy:
+        return f"iptables-legacy {drop.legacy}"
+    if not where.by_rule or where.table == "firewalld" or where.chain.startswith(("KUBE-", "services", "endpoint")):
+        return ""
+    return f"{where} ({where.text})" if where.text else str(where)

@@ -1,0 +1,46 @@
+"""The bridge, or a pod's port on it, is down.
+
+## What it checks
+The CNI's Linux bridge is up, and so is each interface that belongs to it.
+
+## Why it matters
+A pod whose port is down sends and receives nothing, though its address, its routes and every rule are right.
+
+## By hand
+`ip link set INTERFACE up`; `bridge link` shows the ports.
+"""
+
+from collections.abc import Iterator
+
+from netdoctor import Evidence, Finding, NotApplicable, Subject, probe
+from netdoctor.facts.cni import CniConfig
+from netdoctor.facts.links import Links
+from netdoctor.facts.this_node import ThisNode
+
+
+@probe(
+    explains=(
+        "pod-to-pod-blocked",
+        "pod-to-node-blocked",
+        "pod-to-outside-blocked",
+        "cluster-ip-unreachable",
+        "cluster-dns-silent",
+        "coredns-not-ready",
+        "outside-names-unresolved",
+        "postgres-name-unresolved",
+        "postgres-unreachable",
+    )
+)
+def pod_link_down(links: Links, cni: CniConfig, this: ThisNode) -> Iterator[Finding]:
+    """The bridge or ports of it that are administratively down."""
+    bridge = links.named(cni.bridge)
+    if bridge is None:
+        raise NotApplicable(f"there is no Linux bridge {cni.bridge}" if cni.bridge else "the CNI has no Linux bridge")
+    down = [link for link in (bridge, *(k for k in links.links if k.master == bridge.name)) if not link.up]
+    if down:
+        names = ", ".join(link.name for link in down)
+        yield Finding(
+            f"{names} {'is' if len(down) == 1 else 'are'} down: pods behind it send and receive nothing",
+            tuple(Evidence(f"ip link show {link.name}", "DOWN", "UP") for link in down[:4]),
+            Subject(node=this.name),
+        )

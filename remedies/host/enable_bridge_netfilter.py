@@ -1,0 +1,48 @@
+"""Let iptables see the packets between pods on one bridge, now and at boot.
+
+## What it does
+Loads br_netfilter if it is not there, and sets `net.bridge.bridge-nf-call-iptables` to 1. Where the next boot would not
+do the same, it writes a file of its own in /etc/modules-load.d and one in /etc/sysctl.d.
+
+## What it costs
+Nothing restarts. Packets that cross any bridge of this node (of virtual machines too) pass iptables from then on.
+
+## By hand
+`modprobe br_netfilter`; `sysctl -w net.bridge.bridge-nf-call-iptables=1`; the same in
+/etc/modules-load.d/99-netdoctor-br-netfilter.conf and /etc/sysctl.d/99-netdoctor-bridge-netfilter.conf.
+
+## Undo
+Removes the files, sets the old value, and unloads the module if netdoctor loaded it and nothing uses it.
+"""
+
+from collections.abc import Iterator
+
+from netdoctor import Change, Finding, remedy
+from netdoctor.changes._at_boot import keep_at_boot
+from netdoctor.changes.file import WriteFile
+from netdoctor.changes.module import LoadModule
+from netdoctor.changes.sysctl import SetSysctl
+from netdoctor.facts.sysctl import BRIDGE_NF_CALL, BridgeNetfilterModule, SysctlFiles, Sysctls
+from netdoctor.host import Host
+
+MODULE = "br_netfilter"
+MODULE_FILE = "/etc/modules-load.d/99-netdoctor-br-netfilter.conf"
+
+
+@remedy(fixes="bridge-netfilter-disabled")
+def enable_bridge_netfilter(
+    findings: tuple[Finding, ...],  # noqa: ARG001 - there is one such setting
+    sysctls: Sysctls,
+    files: SysctlFiles,
+    module: BridgeNetfilterModule,
+    host: Host,
+) -> Iterator[Change]:
+    """Module and setting, each now and at boot."""
+    if not module.loaded:
+        yield LoadModule(MODULE)
+    if sysctls[BRIDGE_NF_CALL] != "1":
+        yield SetSysctl.planned(host, BRIDGE_NF_CALL, "1")
+    if not module.at_boot:
+        yield WriteFile.planned(MODULE_FILE, f"# written by netdoctor fix; netdoctor undo takes it away\n{MODULE}\n")
+    if file := keep_at_boot(BRIDGE_NF_CALL, "1", "bridge-netfilter", files):
+        yield WriteFile.planned(*file)

@@ -1,0 +1,54 @@
+"""Give pods the masquerade back that the CNI wrote for them, without making them anew.
+
+## What it does
+Writes, for each pod that has lost it, the rules that the CNI's bridge plugin wrote when it made the pod: a chain
+`CNI-...` in table nat and the jump to it from POSTROUTING. They are the same to the letter, so the plugin removes them
+when the pod goes. Then it forgets these pods' tracked connections to the outside that are not masqueraded: they would
+go on so, and CoreDNS keeps its sockets open.
+
+## What it costs
+Nothing restarts. Connections to the outside that could not work any more are forgotten.
+
+## By hand
+Make the pods anew, in this order: wait until kube-proxy's rules are there (`iptables-save -t nat`, KUBE-SERVICES), then
+CoreDNS, then every other pod that is not on the host's network. A CoreDNS made before the rules are there hangs on an
+untranslated connection to the API server for 30 s and more.
+
+## Undo
+Takes away these rules and chains, and no others; a chain that was there and empty is left there and empty.
+"""
+
+import ipaddress
+from collections.abc import Iterator
+
+from netdoctor import Change, Finding, NotApplicable, remedy
+from netdoctor.changes.masquerade import RestoreMasquerade
+from netdoctor.facts.cni import Attachments, CniConfig
+from netdoctor.facts.iptables import Iptables
+from netdoctor.facts.masquerade import Masquerade
+
+
+@remedy(fixes="pod-masquerade-missing")
+def restore_pod_masquerade(
+    findings: tuple[Finding, ...],  # noqa: ARG001 - every pod that has lost it
+    cni: CniConfig,
+    attachments: Attachments,
+    masquerade: Masquerade,
+    iptables: Iptables,
+) -> Iterator[Change]:
+    """One change for all pods."""
+    bridge = cni.plugin("bridge") or {}
+    if bridge.get("ipMasqBackend", "iptables") != "iptables":
+        raise NotApplicable(f"{cni.path} masquerades with {bridge['ipMasqBackend']}: make the pods anew")
+    if not cni.pod_network:
+        raise NotApplicable(f"{cni.path} does not say which network its pods are in: make them anew")
+    network = ipaddress.ip_network(cni.pod_network, strict=False)
+    lost = {pod.address for pod in masquerade.missing}
+    pods = [
+        (f"{a.namespace}/{a.pod}", a.network, a.container_id, a.addresses[0], str(network))
+        for a in attachments.pods
+        if a.addresses[0] in lost and network.version == 4 and ipaddress.ip_address(a.addresses[0]) in network
+    ]
+    change = RestoreMasquerade.planned(pods, iptables.nft)
+    if change.pods:
+        yield change

@@ -1,0 +1,40 @@
+"""Put the pod network into firewalld's zone trusted, at run time and for good.
+
+## What it does
+Adds the pod network's prefix as a source of zone trusted, once to the rules in force and once to the permanent
+configuration, over D-Bus. firewalld is not reloaded: a reload wipes the rules of kube-proxy and the CNI where a direct
+rule exists, and always with firewalld 1.3 and older.
+
+## What it costs
+Nothing restarts and no connection breaks. Packets whose source is a pod's address pass firewalld, towards other pods,
+the node and the outside; NetworkPolicies are judged elsewhere and still hold.
+
+## By hand
+`firewall-cmd --zone=trusted --add-source=POD_CIDR`, and the same with `--permanent`. No `--reload`.
+
+## Undo
+Takes the source out of both, and restores the zone's file and firewalld's backup of it to the byte; a file that was not
+there goes. Where somebody else has edited the zone since, their edit stays.
+"""
+
+from collections.abc import Iterator
+
+from netdoctor import Change, Finding, remedy
+from netdoctor.changes.firewalld import TrustSource
+from netdoctor.facts.firewalld import Firewalld
+from netdoctor.facts.pod_network import PodNetwork
+
+ZONE = "trusted"
+
+
+@remedy(fixes="firewalld-rejects-pods")
+def trust_pod_network(
+    findings: tuple[Finding, ...],  # noqa: ARG001 - the whole network is trusted, whichever pods were hit
+    firewalld: Firewalld,
+    network: PodNetwork,
+) -> Iterator[Change]:
+    """One source for each prefix of the pod network."""
+    for cidr in network.cidrs:
+        there = cidr in firewalld.zones[ZONE].sources, cidr in firewalld.permanent_zones[ZONE].sources
+        if firewalld.running and not all(there):
+            yield TrustSource.planned(ZONE, cidr)

@@ -1,0 +1,290 @@
+"""A healthy node as plain facts, and functions that build one fact with one thing different."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+from netdoctor.catalogue import Catalogue
+from netdoctor.errors import CannotRead
+from netdoctor.facts import Facts
+from netdoctor.facts.cluster import (
+    Endpoint,
+    EndpointSlices,
+    Pod,
+    Pods,
+    Service,
+    ServicePort,
+    Services,
+    Workload,
+    Workloads,
+)
+from netdoctor.facts.cni import Attachment, Attachments, CniConfig
+from netdoctor.facts.coredns import Corefile, Upstream, Upstreams
+from netdoctor.facts.drops import Drops
+from netdoctor.facts.firewalld import Firewalld, Zone
+from netdoctor.facts.firewalld_rules import FirewalldRules
+from netdoctor.facts.iptables import EMPTY, Iptables, Ruleset
+from netdoctor.facts.kube_proxy import KubeProxy
+from netdoctor.facts.links import Link, Links
+from netdoctor.facts.masquerade import Masquerade, Unmasqueraded
+from netdoctor.facts.names import OUTSIDE_NAME, SERVICE_NAME, ClusterDns, Lookup, UpstreamAnswers, UpstreamLookup
+from netdoctor.facts.new_pod import NewPod
+from netdoctor.facts.pod_network import PodNetwork
+from netdoctor.facts.postgres import STAGES, Postgres, PostgresStage
+from netdoctor.facts.reach import CLUSTER_IP, NODE, POD, Flow, Reach
+from netdoctor.facts.sysctl import BRIDGE_NF_CALL, IP_FORWARD, BridgeNetfilterModule, SysctlFiles, Sysctls
+from netdoctor.facts.this_node import ThisNode
+from netdoctor.facts.vantage import HOST, NEW, OLD, VantagePoint, VantagePoints
+from netdoctor.kube_api import KubeApi
+from netdoctor.model import Result
+from netdoctor.runner import run
+from netdoctor.traffic import Answer, Reply
+
+NODE_NAME, NODE_ADDRESS, POD_NETWORK, BRIDGE = "n1", "192.0.2.10", "10.244.0.0/16", "bridge"
+COREDNS, CLIENT, POSTGRES, TEST_POD = "10.244.0.2", "10.244.0.3", "10.244.0.4", "10.244.0.9"
+DNS_ADDRESS, POSTGRES_IP = "10.96.0.10", "10.96.0.50"
+UPSTREAMS = (Upstream("8.8.8.8", 53, False), Upstream("1.1.1.1", 53, False))
+OLD_POD = "pod default/client-7d9-abcde"
+COREDNS_POD = "pod kube-system/coredns-5dd-xyz12"
+
+OK = Reply(Answer.OK, 1.0)
+SILENT = Reply(Answer.TIMEOUT, 1200.0)
+REFUSED = Reply(Answer.REFUSED, 0.4)
+REJECTED = Reply(Answer.PROHIBITED, 0.5, "3/13 from 10.244.0.1")
+NO_ROUTE = Reply(Answer.NET_UNREACHABLE, 0.1)
+NXDOMAIN = Reply(Answer.NXDOMAIN, 9.0, "", "NXDOMAIN")
+SERVFAIL = Reply(Answer.SERVFAIL, 2001.0, "", "SERVFAIL")
+
+
+@cache
+def catalogue() -> Catalogue:
+    return Catalogue.load()
+
+
+DOWN: dict[type, CannotRead] = {KubeApi: CannotRead("API server https://192.0.2.10:8443", "connection refused")}
+
+
+def unread(*kinds: type) -> dict[type, CannotRead]:
+    return {kind: CannotRead("somewhere", "permission denied") for kind in kinds}
+
+
+class Answered(KubeApi):
+    """An API server that has said its version."""
+
+    def __init__(self) -> None:
+        self.server, self.version = "https://192.0.2.10:8443", "v1.35.0"
+
+
+def pod(name: str, namespace: str, address: str, labels: Mapping[str, str], **more: Any) -> Pod:
+    built = Pod(
+        namespace, name, f"uid-{name}", NODE_NAME, (address,), False, "Running", True, labels, "ReplicaSet/x",
+        "2026-01-01T00:00:00Z", "", False,
+    )  # fmt: skip
+    return replace(built, **more)
+
+
+def pods(**changed: Any) -> Pods:
+    """CoreDNS, a client and Postgres; `changed` goes to CoreDNS and Postgres."""
+    return Pods(
+        (
+            pod("coredns-5dd-xyz12", "kube-system", COREDNS, {"k8s-app": "kube-dns"}, **changed),
+            pod("client-7d9-abcde", "default", CLIENT, {"app": "client"}),
+            pod("postgres-66c-qwert", "default", POSTGRES, {"app": "postgres"}, **changed),
+        )
+    )
+
+
+def services(*leave_out: str, postgres_selector: str = "postgres") -> Services:
+    kube_dns = (ServicePort("dns", "UDP", 53, 0), ServicePort("dns-tcp", "TCP", 53, 0))
+    everything = (
+        Service("default", "kubernetes", "ClusterIP", "10.96.0.1", (ServicePort("https", "TCP", 443, 0),), {}),
+        Service("kube-system", "kube-dns", "ClusterIP", DNS_ADDRESS, kube_dns, {"k8s-app": "kube-dns"}),
+        Service("default", "postgres", "ClusterIP", POSTGRES_IP, (ServicePort("", "TCP", 5432, 0),),
+                {"app": postgres_selector}),
+    )  # fmt: skip
+    return Services(tuple(s for s in everything if s.name not in leave_out), "https://192.0.2.10:8443")
+
+
+def slices(*without: str, ready: bool = True) -> EndpointSlices:
+    """Endpoints of every Service but those of `without`."""
+    return EndpointSlices(
+        {
+            name: tuple(Endpoint(address, port, "TCP", ready) for port in ports)
+            for name, address, ports in (
+                ("default/kubernetes", NODE_ADDRESS, (8443,)),
+                ("kube-system/kube-dns", COREDNS, (53,)),
+                ("default/postgres", POSTGRES, (5432,)),
+            )
+            if name not in without
+        }
+    )
+
+
+def workloads(wanted: int = 1) -> Workloads:
+    return Workloads(
+        (
+            Workload("Deployment", "kube-system", "coredns", wanted, wanted, {"k8s-app": "kube-dns"}),
+            Workload("Deployment", "default", "postgres", wanted, wanted, {"app": "postgres"}),
+        )
+    )
+
+
+def attachments() -> Attachments:
+    return Attachments(
+        tuple(
+            Attachment(f"id-{p.name}", "k8s-pod-network", p.namespace, p.name, p.uid, f"/run/netns/{p.name}",
+                       p.addresses, "eth0", (DNS_ADDRESS,), ("default.svc.cluster.local", "svc.cluster.local"))
+            for p in pods().items
+        )
+    )  # fmt: skip
+
+
+def cni(**changed: Any) -> CniConfig:
+    plugins: tuple[Mapping[str, Any], ...] = (
+        {"type": "bridge", "bridge": BRIDGE, "ipMasq": True, "ipam": {"type": "host-local", "subnet": POD_NETWORK}},
+        {"type": "portmap"},
+        {"type": "firewall"},
+    )
+    built = CniConfig("/etc/cni/net.d/1-k8s.conflist", "k8s-pod-network", plugins, (), (), "")
+    return replace(built, **changed)
+
+
+def sysctls(ip_forward: str = "1", bridge_nf_call: str | None = "1") -> Sysctls:
+    return Sysctls({IP_FORWARD: ip_forward, BRIDGE_NF_CALL: bridge_nf_call})
+
+
+def iptables(*leave_out: str) -> Iptables:
+    """What kube-proxy and the CNI write, without the lines that hold one of these words."""
+    lines = ["*nat", ":PREROUTING ACCEPT [0:0]", ":OUTPUT ACCEPT [0:0]", ":POSTROUTING ACCEPT [0:0]",
+             ":KUBE-SERVICES - [0:0]", *(f":CNI-{p.name} - [0:0]" for p in pods().items)]  # fmt: skip
+    lines += [
+        f'-A {hook} -m comment --comment "kubernetes service portals" -j KUBE-SERVICES'
+        for hook in ("PREROUTING", "OUTPUT")
+    ]
+    lines += [
+        f'-A KUBE-SERVICES -d {s.cluster_ip}/32 -p {p.protocol.lower()} -m comment --comment '
+        f'"{s}{":" if p.name else ""}{p.name} cluster IP" -m {p.protocol.lower()} --dport {p.port} '
+        "-j KUBE-SVC-X"
+        for s in services().items for p in s.ports
+    ]  # fmt: skip
+    for p in pods().items:
+        lines += [f"-A POSTROUTING -s {p.addresses[0]}/32 -j CNI-{p.name}",
+                  f"-A CNI-{p.name} -d {POD_NETWORK} -j ACCEPT", f"-A CNI-{p.name} ! -d 224.0.0.0/4 -j MASQUERADE"]  # fmt: skip
+    kept = [line for line in lines if not any(word in line for word in leave_out)]
+    return Iptables(Ruleset.parse("\n".join([*kept, "COMMIT"])), EMPTY)
+
+
+def zone(name: str, target: str = "default", sources: Iterable[str] = (), interfaces: Iterable[str] = ()) -> Zone:
+    return Zone(name, target, tuple(interfaces), tuple(sources), True, False)
+
+
+def firewalld(*trusted: str, target: str = "default", direct: Iterable[str] = ()) -> Firewalld:
+    """firewalld with zone public by default, and these sources in trusted."""
+    zones = {
+        "public": zone("public", target, (), ("eth0",)),
+        "trusted": zone("trusted", "ACCEPT", trusted),
+    }
+    return Firewalld(True, "2.3", "public", zones, zones, (), tuple(direct), tuple(direct), "", "")
+
+
+def points(*leave_out: str) -> VantagePoints:
+    """The host, the test pod, CoreDNS and a client."""
+    everything = [
+        VantagePoint("host", HOST, "", NODE_ADDRESS),
+        VantagePoint("test pod", NEW, "/run/netns/new", TEST_POD, "default", "netdoctor-1", (DNS_ADDRESS,)),
+        VantagePoint(COREDNS_POD, OLD, "/run/netns/coredns", COREDNS, "kube-system", "coredns-5dd-xyz12", (), (),
+                     (("k8s-app", "kube-dns"),)),
+        VantagePoint(OLD_POD, OLD, "/run/netns/client", CLIENT, "default", "client-7d9-abcde", (DNS_ADDRESS,)),
+    ]  # fmt: skip
+    return VantagePoints(tuple(p for p in everything if p.name not in leave_out), "")
+
+
+def reach(pod: Reply = REFUSED, node: Reply = OK, cluster_ip: Reply = OK, old: Reply | None = None) -> Reach:
+    """Flows from the test pod and an old pod; `old` is the reply to everything that the old pod asks."""
+    flows = []
+    for point in points("host", COREDNS_POD).points:
+        is_old = old is not None and point.kind == OLD
+        flows += [
+            Flow(point.name, POD, COREDNS_POD, COREDNS, 53, old if is_old and old else pod),
+            Flow(point.name, NODE, f"node {NODE_NAME}", NODE_ADDRESS, 10250, old if is_old and old else node),
+            Flow(point.name, CLUSTER_IP, "Service kube-system/kube-dns", DNS_ADDRESS, 53,
+                 old if is_old and old else cluster_ip),
+        ]  # fmt: skip
+    flows.append(Flow("host", CLUSTER_IP, "Service default/kubernetes", "10.96.0.1", 443, OK))
+    return Reach(tuple(flows))
+
+
+def dns_answers(service: Reply = OK, outside: Reply = NXDOMAIN) -> ClusterDns:
+    return ClusterDns(
+        DNS_ADDRESS,
+        tuple(
+            Lookup(vantage, kind, DNS_ADDRESS, name, "udp", reply)
+            for vantage in ("test pod", OLD_POD)
+            for kind, name, reply in (
+                (SERVICE_NAME, "kubernetes.default.svc.cluster.local.", service),
+                (OUTSIDE_NAME, "p1.example.com", outside),
+            )
+        ),
+    )
+
+
+def upstream_answers(
+    host: Reply = NXDOMAIN, pods: Reply = NXDOMAIN, dead: Iterable[Upstream] = (), old: Reply | None = None
+) -> UpstreamAnswers:
+    """Each upstream asked from host, test pod and old pod; those of `dead` are silent to everybody."""
+    lookups = []
+    for upstream in UPSTREAMS:
+        for vantage, reply in (("host", host), ("test pod", pods), (OLD_POD, old or pods)):
+            told = SILENT if upstream in tuple(dead) else reply
+            lookups.append(UpstreamLookup(upstream, vantage, "udp", told))
+    return UpstreamAnswers(tuple(lookups))
+
+
+def postgres(failing: str = "", observed: str = "no", sqlstate: str = "", *, services: bool = True) -> Postgres:
+    """Every step from two pods, up to and with the failing one."""
+    if not services:
+        return Postgres((), (), "")
+    stages = []
+    for vantage in ("test pod", OLD_POD):
+        for stage in STAGES:
+            failed = stage == failing
+            stages.append(
+                PostgresStage("default/postgres", vantage, stage, not failed, observed if failed else "fine",
+                              sqlstate if failed else "")
+            )  # fmt: skip
+            if failed and stage != "name":
+                break
+    return Postgres(("default/postgres",), tuple(stages), "DATABASE_URL of pod default/client")
+
+
+def masquerade(*missing: str, wanted: bool = True) -> Masquerade:
+    return Masquerade(wanted, tuple(Unmasqueraded("default", f"pod-{a}", a) for a in missing))
+
+
+def healthy() -> dict[type, object]:
+    """Every fact that a probe asks for, on a node without a fault."""
+    corefile = ".:53 {\n    kubernetes cluster.local\n    forward . 8.8.8.8 1.1.1.1\n}\n"
+    links = Links((Link(BRIDGE, 3, "bridge", True, True, "", 1500),), ("default via 192.0.2.1 dev eth0",))
+    facts: list[object] = [
+        pods(), services(), slices(), workloads(), attachments(), cni(), sysctls(), iptables(), Firewalld.absent(),
+        points(), reach(), dns_answers(), upstream_answers(), postgres(), masquerade(), links, Drops(()),
+        Corefile.parse(corefile), Upstreams(UPSTREAMS, "Corefile"), FirewalldRules({}), SysctlFiles({}),
+        BridgeNetfilterModule(True, ""), KubeProxy("iptables", "its process", True, "kube-system/kube-proxy-1", ""),
+        PodNetwork((POD_NETWORK,), "/etc/cni/net.d/1-k8s.conflist"), ThisNode(NODE_NAME, (NODE_ADDRESS,), ""),
+        NewPod("default", "netdoctor-1", TEST_POD, "/run/netns/new", (DNS_ADDRESS,), (), 0.8),
+    ]  # fmt: skip
+    return {**{type(fact): fact for fact in facts}, KubeApi: Answered()}
+
+
+def world(*changed: object, unread: Mapping[type, CannotRead] | None = None) -> Facts:
+    """The healthy node with some facts different, or unread."""
+    return Facts({**healthy(), **{type(fact): fact for fact in changed}, **(unread or {})}, live=False)
+
+
+def judge(name: str, *changed: object, unread: Mapping[type, CannotRead] | None = None) -> Result:
+    """What one probe says, whatever it requires, on the healthy node with some facts different."""
+    alone = replace(catalogue().probes[name], requires=(), explains=())
+    return run(Catalogue({name: alone}, {}), world(*changed, unread=unread))[name]

@@ -1,0 +1,59 @@
+"""iptables rules that are put back: the CNI's, and those of others that firewalld flushes."""
+
+from __future__ import annotations
+
+from netdoctor.changes._conntrack import Tracked, parse
+from netdoctor.changes._foreign_rules import missing
+from netdoctor.changes.direct_rules import _only_accepts
+from netdoctor.changes.masquerade import PodRules, RestoreMasquerade
+from netdoctor.facts.iptables import Ruleset
+
+CONTAINER = "d2b014e04d6df6855fec08c33e9c0762ffcb4b1efdd825161da1dcd57db36319"
+# as iptables-save printed them on a node where the plugin (1.9.1) had written them
+WRITTEN = rf"""*nat
+:POSTROUTING ACCEPT [0:0]
+:CNI-f447a9ec3242f0727c1c5747 - [0:0]
+-A POSTROUTING -s 10.244.0.6/32 -m comment --comment "name: \"bridge\" id: \"{CONTAINER}\"" -j CNI-f447a9ec3242f0727c1c5747
+-A CNI-f447a9ec3242f0727c1c5747 -d 10.244.0.0/16 -m comment --comment "name: \"bridge\" id: \"{CONTAINER}\"" -j ACCEPT
+-A CNI-f447a9ec3242f0727c1c5747 ! -d 224.0.0.0/4 -m comment --comment "name: \"bridge\" id: \"{CONTAINER}\"" -j MASQUERADE
+COMMIT
+"""  # noqa: E501
+POD = ("default/client", "bridge", CONTAINER, "10.244.0.6", "10.244.0.0/16")
+
+
+def test_the_rules_are_the_plugins_to_the_letter() -> None:
+    rules = Ruleset.parse(WRITTEN)
+    pod = PodRules(*POD, None, False)
+    assert pod.now(rules) == (pod.rules, True)
+    assert RestoreMasquerade.planned([POD], rules).pods == ()
+
+
+def test_what_was_there_is_kept_in_mind() -> None:
+    flushed = "*nat\n:POSTROUTING ACCEPT [0:0]\n:CNI-f447a9ec3242f0727c1c5747 - [0:0]\nCOMMIT\n"
+    assert RestoreMasquerade.planned([POD], Ruleset.parse(flushed)).pods[0].chain_was == ()
+    assert RestoreMasquerade.planned([POD], Ruleset.parse("*nat\nCOMMIT\n")).pods[0].chain_was is None
+
+
+def test_rules_of_others_are_written_again_and_none_twice() -> None:
+    before = Ruleset.parse(
+        "*filter\n:OUTPUT ACCEPT [0:0]\n:KUBE - [0:0]\n-A OUTPUT -j KUBE\n-A OUTPUT -j LOG\n-A KUBE -j DROP\nCOMMIT\n"
+        "*nat\n:OUTPUT ACCEPT [0:0]\nCOMMIT\n"
+    )
+    now = Ruleset.parse("*filter\n:OUTPUT ACCEPT [0:0]\n-A OUTPUT -j ACCEPT\n-A OUTPUT -j LOG\nCOMMIT\n")
+    assert missing(before, now) == "*filter\n:KUBE - [0:0]\n-A OUTPUT -j KUBE\n-A KUBE -j DROP\nCOMMIT\n"
+    assert missing(before, before) == ""
+
+
+def test_connections_as_conntrack_prints_them() -> None:
+    text = (
+        "udp      17 27 src=10.244.0.8 dst=8.8.8.8 sport=5 dport=53 [UNREPLIED] src=8.8.8.8 dst=10.244.0.8 sport=53 "
+        "dport=5 mark=0 use=1\nconntrack v1.4.7 (conntrack-tools): 1 flow entries have been shown.\n"
+    )
+    assert parse(text) == {Tracked("10.244.0.8", "8.8.8.8", "8.8.8.8", "10.244.0.8")}
+
+
+def test_only_a_plain_accept_is_without_effect() -> None:
+    assert _only_accepts(("ipv4", "filter", "OUTPUT", 0, ("-p", "udp", "--dport", "53", "-j", "ACCEPT")))
+    assert not _only_accepts(("ipv4", "filter", "INPUT", 0, ("-s", "192.0.2.1", "-j", "DROP")))
+    assert not _only_accepts(("ipv4", "nat", "OUTPUT", 0, ("-j", "ACCEPT")))
+    assert not _only_accepts(("eb", "filter", "INPUT", 0, ("-j", "ACCEPT")))

@@ -1,0 +1,65 @@
+"""What the tests share: the lab, or the reason why it is not to be had."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+LAB = ROOT / "tests/lab/lab"
+REQUIRED = os.environ.get("NETDOCTOR_REQUIRE_LAB") == "1"
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A real node that may be broken: commands on it, beside it, and a fresh one."""
+
+    name: str
+
+    def _call(self, *argv: str, timeout: float) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([str(LAB), *argv], check=False, capture_output=True, text=True, timeout=timeout)
+
+    def reset(self, firewalld: str = "") -> None:
+        """A healthy node again."""
+        more = ["--firewalld", firewalld] if firewalld else []
+        done = self._call("reset", "--name", self.name, *more, timeout=120)
+        assert done.returncode == 0, done.stderr
+
+    def down(self) -> None:
+        self._call("down", "--name", self.name, timeout=60)
+
+    def exec(self, command: str | list[str], timeout: float = 90) -> subprocess.CompletedProcess[str]:
+        """A command, or shell lines, as root on the node."""
+        argv = ["sh", "-c", command] if isinstance(command, str) else command
+        return self._call("exec", "--name", self.name, "--", *argv, timeout=timeout)
+
+    def outside(self, command: str, timeout: float = 30) -> subprocess.CompletedProcess[str]:
+        """Shell lines in the outside world."""
+        return self._call("outside", "--name", self.name, "--", "sh", "-c", command, timeout=timeout)
+
+    def must(self, command: str | list[str]) -> str:
+        """The output of a command that has to succeed."""
+        done = self.exec(command)
+        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[Lab]:
+    """The lab, built if it can be; what needs it is skipped with the reason, or fails where the lab is required."""
+    done = subprocess.run([str(LAB), "require"], check=False, capture_output=True, text=True, timeout=60)
+    if done.returncode == 0 and not os.environ.get("NETDOCTOR_LAB_BUILT"):
+        done = subprocess.run([str(LAB), "build"], check=False, capture_output=True, text=True, timeout=3600)
+    if done.returncode:
+        reason = f"the lab cannot be built here: {(done.stderr or done.stdout).strip().splitlines()[-1]}"
+        if REQUIRED:
+            pytest.fail(reason)
+        pytest.skip(reason)
+    node = Lab("tests")
+    yield node
+    node.down()

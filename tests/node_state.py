@@ -1,0 +1,55 @@
+"""The state of a node as text, section by section, to compare before and after.
+
+Left out is what moves by itself: counters, ages, conntrack timers, and the heartbeat of the cluster's objects.
+"""
+
+from __future__ import annotations
+
+import re
+
+SECTIONS = {
+    "sysctl": "cd /proc/sys/net && grep -rs . . | grep -v -e conntrack_count -e /stat/ -e nf_log | sort",
+    "nft": "nft -s list ruleset 2>/dev/null | sed -E 's/counter packets [0-9]+ bytes [0-9]+//'",
+    "iptables": "iptables-save | sed -E 's/\\[[0-9]+:[0-9]+\\]//; /^#/d'",
+    "legacy": "cat /proc/net/ip_tables_names",
+    "links": "ip -o link | sed -E 's/^[0-9]+: //; s/ qlen.*//; s/state [A-Z]+//'",
+    "addresses": "ip -o address | awk '{print $2, $3, $4}'",
+    "routes": "ip route show table all | grep -v 'cache'",
+    "rules": "ip rule",
+    "firewalld": "if systemctl -q is-active firewalld; then for z in $(firewall-cmd --get-zones); do "
+    "firewall-cmd --zone=$z --list-all; firewall-cmd --permanent --zone=$z --list-all; done; "
+    "firewall-cmd --direct --get-all-rules; firewall-cmd --permanent --direct --get-all-rules; fi",
+    "files": "find /etc/firewalld /etc/sysctl.d /etc/modules-load.d /etc/cni /etc/kubernetes -type f "
+    "-exec stat -c '%n %a %u %g' {} + -exec sha256sum {} + | sort",
+    "objects": "kubectl get pods,services,endpointslices,configmaps,secrets,deployments,daemonsets,nodes -A "
+    "-o custom-columns=KIND:.kind,NS:.metadata.namespace,NAME:.metadata.name,UID:.metadata.uid --no-headers | sort",
+    "state": "ls -R /var/lib/netdoctor 2>/dev/null",
+}
+SCRIPT = "\n".join(f"echo '### {name}'; {{ {command}; }} || true" for name, command in SECTIONS.items())
+
+
+def sections(text: str) -> dict[str, list[str]]:
+    """What SCRIPT printed, by section."""
+    found: dict[str, list[str]] = {}
+    name = ""
+    for line in text.splitlines():
+        if match := re.fullmatch(r"### (\w+)", line):
+            name = match[1]
+            found[name] = []
+        elif name:
+            found[name].append(line.rstrip())
+    return found
+
+
+def difference(before: dict[str, list[str]], after: dict[str, list[str]], leave_out: tuple[str, ...] = ()) -> str:
+    """The lines that came and went, "" where nothing did."""
+    changes = []
+    for name in before:
+        if name in leave_out:
+            continue
+        gone = [line for line in before[name] if line not in after.get(name, [])]
+        came = [line for line in after.get(name, []) if line not in before[name]]
+        changes += [f"{name}: - {line}" for line in gone] + [f"{name}: + {line}" for line in came]
+        if not gone and not came and before[name] != after.get(name, []):
+            changes.append(f"{name}: the order changed")
+    return "\n".join(changes)

@@ -1,0 +1,314 @@
+"""Every probe on facts built by hand: the fault present, absent, and the cases that look like it and are none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pytest
+
+from netdoctor.errors import CannotRead
+from netdoctor.facts.cluster import EndpointSlices, Pods, Services
+from netdoctor.facts.cni import Attachments
+from netdoctor.facts.coredns import Corefile, Upstreams
+from netdoctor.facts.drops import Drop, Drops
+from netdoctor.facts.firewalld import Firewalld
+from netdoctor.facts.firewalld_rules import FirewalldRules
+from netdoctor.facts.kube_proxy import KubeProxy
+from netdoctor.facts.links import Link, Links
+from netdoctor.facts.names import ClusterDns, UpstreamAnswers
+from netdoctor.facts.new_pod import NewPod
+from netdoctor.facts.postgres import LOGIN, NAME, SELECT, TCP, TLS, Postgres
+from netdoctor.facts.reach import Reach
+from netdoctor.facts.sysctl import BridgeNetfilterModule, SysctlFiles
+from netdoctor.facts.vantage import VantagePoints
+from netdoctor.kube_api import ApiError, KubeApi
+from netdoctor.model import Confidence, Outcome, Severity
+from netdoctor.trace import Dropped
+from tests.builders import (
+    BRIDGE,
+    CLIENT,
+    COREDNS,
+    DOWN,
+    NO_ROUTE,
+    NODE_NAME,
+    OLD_POD,
+    POD_NETWORK,
+    REJECTED,
+    SERVFAIL,
+    SILENT,
+    UPSTREAMS,
+    catalogue,
+    cni,
+    dns_answers,
+    firewalld,
+    iptables,
+    judge,
+    masquerade,
+    pods,
+    points,
+    postgres,
+    reach,
+    services,
+    slices,
+    sysctls,
+    unread,
+    upstream_answers,
+    workloads,
+)
+
+PASS, FAIL, UNKNOWN, NOT_APPLICABLE = Outcome.PASS, Outcome.FAIL, Outcome.UNKNOWN, Outcome.NOT_APPLICABLE
+FIREWALLD_RULES = FirewalldRules.parse(
+    "table inet firewalld {\n  chain filter_FWD_public { # handle 7\n"
+    '    reject with icmpx admin-prohibited # handle 231\n  }\n  chain filter_IN_public {\n'
+    "    reject with icmpx admin-prohibited # handle 198\n  }\n}\n"
+)  # fmt: skip
+NOBODY = Links((), ())
+
+
+@dataclass(frozen=True)
+class Case:
+    """A probe, what is different on the node, and what it says then."""
+
+    probe: str
+    story: str
+    outcome: Outcome
+    facts: tuple[object, ...] = ()
+    says: str = ""
+    unread: Mapping[type, CannotRead] = field(default_factory=dict)
+    severity: Severity = Severity.ERROR
+    confidence: Confidence = Confidence.CONFIRMED
+    evidence: str = ""
+
+
+def port(name: str, *, up: bool) -> Link:
+    return Link(name, 9, "veth", up, up, BRIDGE, 1500)
+
+
+def links(*different: Link) -> Links:
+    bridge = Link(BRIDGE, 3, "bridge", True, True, "", 1500)
+    known = different if any(link.name == BRIDGE for link in different) else (bridge, *different)
+    return Links(known, ("default via 192.0.2.1 dev eth0",))
+
+
+def dropped(where: Dropped, legacy: str = "") -> Drops:
+    return Drops((Drop(f"{OLD_POD} -> 8.8.8.8:53", "outside", where, legacy),))
+
+
+CASES = [
+    Case("api-server-unreachable", "down", FAIL, says="connection refused", unread=DOWN),
+    Case("api-server-unreachable", "no kubeconfig", UNKNOWN, says="kubeconfig",
+         unread={KubeApi: CannotRead("kubeconfig", "none that can be read")}),
+    Case("api-server-unreachable", "it answers that we may not ask", UNKNOWN, says="403",
+         unread={KubeApi: ApiError("API server https://x", 403, "Forbidden")}),
+    Case("bridge-netfilter-disabled", "off, and ClusterIPs time out", FAIL,
+         (sysctls(bridge_nf_call="0"), reach(cluster_ip=SILENT)), "is 0"),
+    Case("bridge-netfilter-disabled", "no such setting: the module is not loaded", FAIL,
+         (sysctls(bridge_nf_call=None), BridgeNetfilterModule(False, ""), reach(cluster_ip=SILENT)), "is missing",
+         evidence="not loaded"),
+    Case("bridge-netfilter-disabled", "off, and only names time out", FAIL,
+         (sysctls(bridge_nf_call="0"), reach(), dns_answers(SILENT)), "is 0"),
+    Case("bridge-netfilter-disabled", "off, and nobody could ask", FAIL, (sysctls(bridge_nf_call="0"),),
+         unread=unread(Reach, ClusterDns), confidence=Confidence.LIKELY),
+    Case("bridge-netfilter-disabled", "off, and every ClusterIP answers", PASS, (sysctls(bridge_nf_call="0"),)),
+    Case("bridge-netfilter-disabled", "on, while ClusterIPs time out for another reason", PASS,
+         (reach(cluster_ip=SILENT),)),
+    Case("bridge-netfilter-disabled", "a CNI without a Linux bridge", NOT_APPLICABLE,
+         (cni(plugins=({"type": "cilium-cni"},)), sysctls(bridge_nf_call="0")), "without a Linux bridge"),
+    Case("bridge-netfilter-disabled", "no kube-proxy", NOT_APPLICABLE,
+         (KubeProxy("", "", False, "", ""), sysctls(bridge_nf_call="0")), "no kube-proxy"),
+    Case("cni-config-unusable", "no file", FAIL, (cni(path="", problem="no file in /etc/cni/net.d"),), "no file"),
+    Case("cni-config-unusable", "a plugin is missing", FAIL, (cni(missing_plugins=("portmap",)),), "portmap"),
+    Case("cni-config-unusable", "further files that nobody reads", PASS, (cni(others=("/etc/cni/net.d/9.conf",)),)),
+    Case("default-route-missing", "gone, and upstreams are unreachable", FAIL,
+         (NOBODY, upstream_answers(NO_ROUTE, NO_ROUTE)), "no default route"),
+    Case("default-route-missing", "air-gapped: the resolvers are on the node's own network", PASS, (NOBODY,)),
+    Case("default-route-missing", "there, while upstreams time out", PASS, (upstream_answers(SILENT, SILENT),)),
+    Case("direct-rules-flush-iptables", "a direct rule, and kube-proxy's chain is gone", FAIL,
+         (firewalld(direct=["--add-rule ipv4 filter OUTPUT 0 -j ACCEPT"]), iptables("KUBE-SERVICES")),
+         "direct rule makes", evidence="no chain KUBE-SERVICES"),
+    Case("direct-rules-flush-iptables", "two direct rules, and masquerades are gone", FAIL,
+         (firewalld(direct=["--add-rule a", "--add-rule b"]), masquerade(CLIENT)), "2 direct rules make",
+         evidence=CLIENT),
+    Case("direct-rules-flush-iptables", "direct rules with everything in place", PASS,
+         (firewalld(direct=["--add-rule a"]),)),
+    Case("direct-rules-flush-iptables", "no direct rule, and the chain is gone", PASS,
+         (firewalld(), iptables("KUBE-SERVICES"))),
+    Case("direct-rules-flush-iptables", "no firewalld", NOT_APPLICABLE, (), "does not run"),
+    Case("firewalld-rejects-pods", "old pods are forgotten, the new one works", FAIL,
+         (firewalld("10.244.0.9/32"), reach(old=REJECTED), FIREWALLD_RULES), "forgot them", evidence="# handle 231"),
+    Case("firewalld-rejects-pods", "all pods are rejected", FAIL,
+         (firewalld(), reach(REJECTED, REJECTED, REJECTED), upstream_answers(pods=REJECTED)), "in zone public"),
+    Case("firewalld-rejects-pods", "the zone drops", FAIL, (firewalld(target="DROP"), reach(SILENT)), "zone public"),
+    Case("firewalld-rejects-pods", "only the node is closed to pods", FAIL, (firewalld(), reach(node=REJECTED)),
+         severity=Severity.WARNING),
+    Case("firewalld-rejects-pods", "its own rules cannot be read", FAIL, (firewalld(), reach(REJECTED)),
+         unread=unread(FirewalldRules, UpstreamAnswers)),
+    Case("firewalld-rejects-pods", "pods in zone public, and their packets get through", PASS, (firewalld(),)),
+    Case("firewalld-rejects-pods", "pods are trusted, and somebody else rejects", PASS,
+         (firewalld(POD_NETWORK), reach(REJECTED))),
+    Case("firewalld-rejects-pods", "time-outs are no rejection", PASS, (firewalld(), reach(SILENT, SILENT, SILENT))),
+    Case("firewalld-rejects-pods", "no firewalld", NOT_APPLICABLE, (reach(REJECTED),), "does not run"),
+    Case("ip-forward-disabled", "off, and nothing gets out", FAIL, (sysctls("0"), upstream_answers(pods=SILENT)),
+         "is 0", evidence="wanted nothing"),
+    Case("ip-forward-disabled", "off, by a file", FAIL,
+         (sysctls("0"), upstream_answers(pods=SILENT), SysctlFiles({"/etc/sysctl.d/a.conf": "net.ipv4.ip_forward=0"})),
+         evidence="net.ipv4.ip_forward = 0"),
+    Case("ip-forward-disabled", "off, and nobody could ask", FAIL, (sysctls("0"),), unread=unread(UpstreamAnswers),
+         confidence=Confidence.LIKELY),
+    Case("ip-forward-disabled", "off, and pods get answers all the same", PASS, (sysctls("0"),)),
+    Case("ip-forward-disabled", "on, and nothing gets out", PASS, (upstream_answers(pods=SILENT),)),
+    Case("packets-dropped-by-rule", "a rule of nftables", FAIL,
+         (dropped(Dropped("inet", "hardening", "forward", 7, "udp dport 53 drop")),),
+         "inet hardening forward handle 7"),
+    Case("packets-dropped-by-rule", "a policy", FAIL, (dropped(Dropped("ip", "filter", "FORWARD", 0, "policy drop")),),
+         "ip filter FORWARD policy"),
+    Case("packets-dropped-by-rule", "a rule of legacy iptables", FAIL,
+         (dropped(Dropped(last_seen="forward -1"), "-A FORWARD -j DROP"),), "iptables-legacy -A FORWARD -j DROP"),
+    Case("packets-dropped-by-rule", "lost on the way, by no rule", PASS, (dropped(Dropped(last_seen="forward 5")),)),
+    Case("packets-dropped-by-rule", "firewalld's zones have a probe of their own", PASS,
+         (dropped(Dropped("inet", "firewalld", "filter_FWD_public", 9, "reject")),)),
+    Case("packets-dropped-by-rule", "kube-proxy rejects for want of endpoints", PASS,
+         (dropped(Dropped("ip", "filter", "KUBE-SERVICES", 9, "reject")),)),
+    Case("packets-dropped-by-rule", "everything is answered", PASS),
+    Case("pod-link-down", "the bridge", FAIL, (links(Link(BRIDGE, 3, "bridge", False, False, "", 1500)),),
+         "bridge is down"),
+    Case("pod-link-down", "two ports of it", FAIL, (links(port("veth1", up=False), port("veth2", up=False)),),
+         "veth1, veth2 are down", evidence="ip link show veth2"),
+    Case("pod-link-down", "an interface that is not the bridge's", PASS,
+         (links(Link("eth1", 9, "", False, False, "", 1500)),)),
+    Case("pod-link-down", "a CNI without a Linux bridge", NOT_APPLICABLE, (cni(plugins=({"type": "cilium-cni"},)),)),
+    Case("pod-masquerade-missing", "gone, and the outside is silent", FAIL,
+         (masquerade(CLIENT), upstream_answers(pods=SILENT)), "1 pods have lost", evidence=CLIENT),
+    Case("pod-masquerade-missing", "gone, and nobody could ask", FAIL, (masquerade(CLIENT, COREDNS),), "2 pods",
+         unread=unread(UpstreamAnswers), confidence=Confidence.LIKELY),
+    Case("pod-masquerade-missing", "gone, and a router knows the pods", PASS, (masquerade(CLIENT),)),
+    Case("pod-masquerade-missing", "in place, and the outside is silent", PASS, (upstream_answers(pods=SILENT),)),
+    Case("pod-masquerade-missing", "a CNI that writes none", NOT_APPLICABLE, (masquerade(wanted=False),), "writes no"),
+    Case("cluster-dns-silent", "silent", FAIL, (dns_answers(SILENT),), "2 of 2"),
+    Case("cluster-dns-silent", "NXDOMAIN for a Service", FAIL, (dns_answers(service=SERVFAIL),), "2 of 2"),
+    Case("cluster-dns-silent", "outside names fail, those of Services do not", PASS, (dns_answers(outside=SERVFAIL),)),
+    Case("cluster-dns-silent", "no pod to ask from", UNKNOWN, (ClusterDns("10.96.0.10", ()),), "no pod"),
+    Case("cluster-ip-unreachable", "silent", FAIL, (reach(cluster_ip=SILENT),), "2 of 3"),
+    Case("cluster-ip-unreachable", "refused", FAIL, (reach(old=REJECTED),), "1 of 3"),
+    Case("cluster-ip-unreachable", "only pod addresses fail", PASS, (reach(SILENT),)),
+    Case("cluster-ip-unreachable", "no Service is known", UNKNOWN, (Reach(()),)),
+    Case("coredns-not-ready", "scaled to 0", FAIL, (slices("kube-system/kube-dns"), workloads(0), Pods(())),
+         "scaled to 0"),
+    Case("coredns-not-ready", "crashing", FAIL,
+         (slices("kube-system/kube-dns"), pods(ready=False, trouble="coredns: CrashLoopBackOff back-off")),
+         "CrashLoopBackOff"),
+    Case("coredns-not-ready", "ready", PASS),
+    Case("coredns-not-ready", "no cluster DNS at all", NOT_APPLICABLE, (services("kube-dns"),), "no Service"),
+    Case("coredns-upstream-dead", "all", FAIL, (upstream_answers(dead=UPSTREAMS),), "all of CoreDNS's 2"),
+    Case("coredns-upstream-dead", "all, and firewalld runs", FAIL, (upstream_answers(dead=UPSTREAMS), firewalld()),
+         "firewalld is not to blame"),
+    Case("coredns-upstream-dead", "one of two", FAIL, (upstream_answers(dead=UPSTREAMS[:1]),), "8.8.8.8",
+         severity=Severity.WARNING),
+    Case("coredns-upstream-dead", "pods get none, the host does", PASS, (upstream_answers(pods=SILENT),)),
+    Case("coredns-upstream-dead", "the Corefile forwards nowhere", NOT_APPLICABLE, (Upstreams((), "Corefile"),)),
+    Case("corefile-invalid", "empty", FAIL, (Corefile.parse(""),), "empty"),
+    Case("corefile-invalid", "a block left open", FAIL, (Corefile.parse(".:53 {\n forward . 8.8.8.8\n"),), "1 blocks"),
+    Case("corefile-invalid", "braces in comments", PASS, (Corefile.parse(".:53 {\n # {\n errors\n}\n"),)),
+    Case("kube-proxy-rules-missing", "flushed", FAIL, (iptables("KUBE-SERVICES"),), "3 of 3"),
+    Case("kube-proxy-rules-missing", "one Service is missing", FAIL, (iptables("10.96.0.50"),), "default/postgres"),
+    Case("kube-proxy-rules-missing", "nothing leads there", FAIL, (iptables("service portals"),), "nothing leads into"),
+    Case("kube-proxy-rules-missing", "a Service without endpoints has no rule", PASS,
+         (iptables("10.96.0.50"), slices("default/postgres"))),
+    Case("kube-proxy-rules-missing", "kube-proxy is gone, its rules stand", PASS,
+         (KubeProxy("iptables", "ConfigMap", False, "", ""),)),
+    Case("kube-proxy-rules-missing", "IPVS", NOT_APPLICABLE, (KubeProxy("ipvs", "", True, "", ""), iptables("KUBE")),
+         "ipvs"),
+    Case("new-pod-without-network", "none in time", FAIL, says="no network within",
+         unread={NewPod: CannotRead("test pod", "no network within 4 s: sandbox")}),
+    Case("new-pod-without-network", "there", PASS),
+    Case("new-pod-without-network", "not made", UNKNOWN, says="no pause image",
+         unread={NewPod: CannotRead("test pod", "the node has no pause image, and nothing is pulled")}),
+    Case("outside-names-unresolved", "SERVFAIL", FAIL, (dns_answers(outside=SERVFAIL),), "2 of 2"),
+    Case("outside-names-unresolved", "silent", FAIL, (dns_answers(outside=SILENT),), "2 of 2"),
+    Case("outside-names-unresolved", "the upstreams themselves say SERVFAIL to the host", PASS,
+         (dns_answers(outside=SERVFAIL), upstream_answers(SERVFAIL, SERVFAIL))),
+    Case("outside-names-unresolved", "NXDOMAIN from outside", PASS),
+    Case("outside-names-unresolved", "no pod to ask from", UNKNOWN, (ClusterDns("10.96.0.10", ()),)),
+    Case("pod-to-node-blocked", "rejected", FAIL, (reach(node=REJECTED),), "2 of 2", severity=Severity.WARNING),
+    Case("pod-to-node-blocked", "open", PASS),
+    Case("pod-to-node-blocked", "no pod", UNKNOWN, (Reach(()),)),
+    Case("pod-to-outside-blocked", "an old pod gets nothing", FAIL, (upstream_answers(old=SILENT),), "1 of 2 pods"),
+    Case("pod-to-outside-blocked", "one upstream is dead for everybody", PASS, (upstream_answers(dead=UPSTREAMS[:1]),)),
+    Case("pod-to-outside-blocked", "the host gets nothing either", UNKNOWN, (upstream_answers(SILENT, SILENT),)),
+    Case("pod-to-pod-blocked", "silent", FAIL, (reach(SILENT),), "2 of 2"),
+    Case("pod-to-pod-blocked", "a refusal is an answer", PASS),
+    Case("pod-to-pod-blocked", "no two pods", UNKNOWN, (Reach(()),)),
+    Case("postgres-name-unresolved", "silent", FAIL, (postgres(NAME),), "from 2 of 2"),
+    Case("postgres-name-unresolved", "resolves", PASS),
+    Case("postgres-unreachable", "silent", FAIL, (postgres(TCP),), "from 2 of 2"),
+    Case("postgres-unreachable", "open", PASS),
+    Case("postgres-unreachable", "no pod could ask", UNKNOWN, (Postgres(("default/postgres",), (), ""),)),
+    Case("postgres-tls-broken", "something else listens", FAIL, (postgres(TLS, "not a Postgres"),), "not a Postgres"),
+    Case("postgres-tls-broken", "fine", PASS),
+    Case("postgres-login-refused", "wrong password", FAIL, (postgres(LOGIN, "wrong", "28P01"),), "SQLSTATE 28P01"),
+    Case("postgres-login-refused", "fine", PASS),
+    Case("postgres-query-failing", "hangs", FAIL, (postgres(SELECT, "statement timeout", "57014"),), "57014"),
+    Case("postgres-query-failing", "fine", PASS),
+    *(Case(f"postgres-{name}", "no Postgres in the cluster", NOT_APPLICABLE, (postgres(services=False),))
+      for name in ("name-unresolved", "unreachable", "tls-broken", "login-refused", "query-failing")),
+    Case("postgres-without-endpoints", "scaled to 0", FAIL, (slices("default/postgres"), workloads(0), Pods(())),
+         "scaled to 0"),
+    Case("postgres-without-endpoints", "the selector picks nobody", FAIL,
+         (slices("default/postgres"), services(postgres_selector="postgers")), "picks no pod"),
+    Case("postgres-without-endpoints", "not ready", FAIL, (slices(ready=False), pods(ready=False)), "none ready"),
+    Case("postgres-without-endpoints", "ready", PASS),
+    Case("postgres-without-endpoints", "no Postgres", NOT_APPLICABLE, (services("postgres"),)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.probe}: {case.story}")
+def test_case(case: Case) -> None:
+    result = judge(case.probe, *case.facts, unread=case.unread)
+    said = " ".join([result.reason, *(f.summary for f in result.findings)])
+    assert result.outcome is case.outcome, said
+    assert case.says in said
+    for finding in result.findings:
+        assert finding.severity is case.severity
+        assert finding.confidence is case.confidence
+        assert finding.probe == case.probe
+        assert finding.evidence
+        assert "\n" not in finding.summary
+    observed = [text for f in result.findings for e in f.evidence for text in (e.observed, e.source, e.expected)]
+    if case.evidence and case.evidence != "wanted nothing":
+        assert any(case.evidence in text for text in observed), observed
+
+
+@pytest.mark.parametrize("name", sorted(catalogue().probes))
+def test_every_probe_has_a_red_and_a_green_case(name: str) -> None:
+    outcomes = {case.outcome for case in CASES if case.probe == name}
+    assert FAIL in outcomes
+    assert PASS in outcomes or judge(name).outcome is PASS
+
+
+@pytest.mark.parametrize("name", sorted(catalogue().probes))
+def test_a_healthy_node_has_no_fault(name: str) -> None:
+    result = judge(name)
+    assert result.outcome in (PASS, NOT_APPLICABLE), result
+
+
+@pytest.mark.parametrize("name", sorted(catalogue().probes))
+def test_what_cannot_be_read_is_never_a_fault_by_itself(name: str) -> None:
+    everything = unread(Services, EndpointSlices, Attachments, Firewalld, Reach, ClusterDns, UpstreamAnswers,
+                        VantagePoints, Postgres, Pods, Corefile, Upstreams, Links)  # fmt: skip
+    result = judge(name, unread=everything)
+    assert result.outcome is not FAIL, result
+
+
+def test_a_finding_about_the_node_says_so() -> None:
+    finding = judge("ip-forward-disabled", sysctls("0"), upstream_answers(pods=SILENT)).findings[0]
+    assert finding.subject.node == NODE_NAME
+
+
+def test_the_rejected_pod_and_its_zone_are_evidence() -> None:
+    finding = judge("firewalld-rejects-pods", firewalld("10.244.0.9/32"), reach(old=REJECTED)).findings[0]
+    text = " ".join(f"{e.source} {e.observed}" for e in finding.evidence)
+    assert OLD_POD in text
+    assert "public, by the default zone" in text
+    assert "3/13 from 10.244.0.1" in text
+    assert BRIDGE not in points().points[0].name

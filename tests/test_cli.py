@@ -1,0 +1,255 @@
+"""The command line as users meet it: real processes, bad input of every kind, and never a traceback."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from netdoctor.errors import CannotRead
+from netdoctor.host import Host
+from netdoctor.kube_api import connect
+from netdoctor.recording import to_json
+from tests.builders import SILENT, catalogue, sysctls, upstream_answers, world
+from tests.conftest import ROOT
+
+COMMANDS = sorted(p.stem.replace("_", "-") for p in (ROOT / "netdoctor/cli").glob("*.py") if p.stem != "__init__")
+START = [sys.executable, "-c", "from netdoctor.cli import main; main()"]
+CLUSTERLESS = {"KUBECONFIG": "/nonexistent", "HOME": "/nonexistent"}
+
+
+def netdoctor(
+    *arguments: str | Path, environment: dict[str, str] | None = None, before: tuple[str, ...] = ()
+) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [*before, *START, *map(str, arguments)], check=False, capture_output=True, text=True, timeout=30, cwd=ROOT,
+        env={**os.environ, **CLUSTERLESS, **(environment or {})}, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    assert "Traceback" not in done.stdout + done.stderr, done.stderr
+    return done
+
+
+def one_sentence(done: subprocess.CompletedProcess[str]) -> str:
+    """What is said on standard error, which has to be one sentence after click's usage."""
+    lines = [line for line in done.stderr.splitlines() if line and not line.startswith(("Usage: ", "Try '"))]
+    assert len(lines) == 1, done.stderr
+    assert len(lines[0]) < 400
+    return lines[0]
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Path:
+    file = tmp_path / "facts.json"
+    file.write_text(to_json(world(sysctls("0"), upstream_answers(pods=SILENT))))
+    return file
+
+
+class TestHelp:
+    def test_every_command_stands_in_it(self) -> None:
+        done = netdoctor("--help")
+        assert done.returncode == 0
+        listed = done.stdout.partition("Commands:")[2]
+        assert [line.split()[0] for line in listed.splitlines() if line.strip()] == COMMANDS
+
+    @pytest.mark.parametrize("command", COMMANDS)
+    def test_of_a_command(self, command: str) -> None:
+        done = netdoctor(command, "--help")
+        assert done.returncode == 0
+        assert done.stdout.startswith("Usage: ")
+
+    def test_it_imports_click_and_nothing_heavy(self) -> None:
+        code = (
+            "import sys, contextlib; sys.argv[1:] = ['--help']\nfrom netdoctor.cli import main\n"
+            "with contextlib.suppress(SystemExit): main()\nprint('MODULES', *sys.modules)"
+        )
+        done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=30)
+        loaded = {name.partition(".")[0] for name in done.stdout.rpartition("MODULES ")[2].split()}
+        assert "click" in loaded
+        assert not loaded & {"kubernetes", "pydantic", "rich", "dns", "psycopg", "scapy", "jeepney", "urllib3", "yaml"}
+
+    def test_version(self) -> None:
+        assert netdoctor("--version").stdout == "netdoctor 0.1.0\n"
+
+
+class TestUsage:
+    @pytest.mark.parametrize(
+        "arguments",
+        [("nonsense",), ("check", "--nonsense"), ("check", "--output", "xml"), ("check", "surplus"), ("record",),
+         ("check", "--facts", "/nonexistent"), ("check", "--facts", "/"), ("check", "--report", "/"),
+         ("explain", "no-such-probe")],
+    )  # fmt: skip
+    def test_it_is_one_sentence_and_status_2(self, arguments: tuple[str, ...]) -> None:
+        done = netdoctor(*arguments)
+        assert done.returncode == 2
+        assert one_sentence(done)
+        assert done.stdout == ""
+
+    @pytest.mark.parametrize("form", [("--output", "json"), ("--output=json",), ("-o", "json"), ("-ojson",)])
+    def test_json_is_promised_and_given(self, form: tuple[str, ...]) -> None:
+        done = netdoctor("check", *form, "--facts", "/nonexistent")
+        assert done.returncode == 2
+        assert "does not exist" in json.loads(done.stdout)["error"]
+
+
+def damage(kind: str, good: str) -> bytes:
+    report: dict[str, Any] = json.loads(good)
+    return {
+        "empty": b"", "binary": bytes(range(256)), "zeros": b"\0" * 64, "cut": good[: len(good) // 2].encode(),
+        "list": b"[]", "nothing in it": b"{}", "null": b"null", "deep": b"[" * 100_000,
+        "version": json.dumps({**report, "schema_version": 99}).encode(),
+        "facts": json.dumps({**report, "facts": [1, 2]}).encode(),
+        "types": json.dumps({**report, "facts": {"Sysctls": {"fact": {"values": 7}}}}).encode(),
+    }[kind]  # fmt: skip
+
+
+class TestRecordings:
+    def test_a_good_one_is_judged(self, recording: Path) -> None:
+        done = netdoctor("check", "--facts", recording)
+        assert done.returncode == 1
+        assert "CAUSE  net.ipv4.ip_forward is 0" in done.stdout
+        assert "\x1b" not in done.stdout
+        assert [line for line in done.stdout.splitlines() if line != line.rstrip()] == []
+
+    def test_as_json_and_into_a_file(self, recording: Path, tmp_path: Path) -> None:
+        file = tmp_path / "report.json"
+        done = netdoctor("check", "--facts", recording, "--output", "json", "--report", file)
+        assert done.returncode == 1
+        assert json.loads(done.stdout) == json.loads(file.read_text())
+        assert [d["cause"]["probe"] for d in json.loads(done.stdout)["diagnoses"]] == ["ip-forward-disabled"]
+        assert file.stat().st_mode & 0o077 == 0
+
+    def test_a_report_that_cannot_be_written(self, recording: Path) -> None:
+        done = netdoctor("check", "--facts", recording, "--report", "/nonexistent/x")
+        assert done.returncode == 3
+        assert one_sentence(done) == "netdoctor: /nonexistent/x: cannot be written: No such file or directory"
+
+    @pytest.mark.parametrize("kind", ["empty", "binary", "zeros", "cut", "list", "nothing in it", "null", "deep",
+                                      "version", "facts", "types"])  # fmt: skip
+    def test_a_damaged_one(self, kind: str, recording: Path) -> None:
+        recording.write_bytes(damage(kind, recording.read_text()))
+        done = netdoctor("check", "--output", "json", "--facts", recording)
+        assert done.returncode == 2, done.stderr
+        said = one_sentence(done)
+        assert said.startswith("netdoctor: ")
+        assert json.loads(done.stdout)["error"] == said.removeprefix("netdoctor: ")
+
+
+class TestExplain:
+    def test_the_list(self) -> None:
+        done = netdoctor("explain")
+        for name in (*catalogue().probes, *catalogue().remedies):
+            assert f"\n  {name} " in done.stdout
+
+    def test_every_page(self) -> None:
+        code = (
+            "from click.testing import CliRunner\nfrom netdoctor.cli import group\n"
+            "from netdoctor.catalogue import Catalogue\ncatalogue = Catalogue.load()\n"
+            "for name in (*catalogue.probes, *catalogue.remedies):\n"
+            "    done = CliRunner().invoke(group, ['explain', name])\n"
+            "    assert done.exit_code == 0 and '## ' in done.output, (name, done.output)\n    print(name)"
+        )
+        done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=30)
+        assert done.returncode == 0, done.stderr
+        assert len(done.stdout.split()) == len(catalogue().probes) + len(catalogue().remedies)
+
+    def test_a_name_nearby_is_offered(self) -> None:
+        done = netdoctor("explain", "ip-forwarding-disabled")
+        assert "ip-forward-disabled" in one_sentence(done)
+
+    def test_a_reader_that_has_seen_enough(self) -> None:
+        for arguments in (["explain"], ["--help"], ["explain", "firewalld-rejects-pods"]):
+            with subprocess.Popen([*START, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+                assert process.stdout is not None
+                assert process.stderr is not None
+                process.stdout.close()
+                assert process.stderr.read() == b""
+
+
+KUBECONFIGS = {
+    "empty": "",
+    "junk": "\t: [",
+    "number": "3",
+    "list": "[]",
+    "null": "null",
+    "bare": "apiVersion: v1\nkind: Config\n",
+    "types": "clusters: 3\n",
+    "binary": "\x00\x01",
+    "dangling": "current-context: a\ncontexts: [{name: a, context: {cluster: gone, user: gone}}]\n"
+    "clusters: []\nusers: []\n",
+    "certificates": "current-context: a\ncontexts: [{name: a, context: {cluster: c, user: u}}]\n"
+    "clusters: [{name: c, cluster: {server: 'https://127.0.0.1:9', certificate-authority: /gone.crt}}]\n"
+    "users: [{name: u, user: {client-certificate: /gone.crt, client-key: /gone.key}}]\n",
+}
+
+
+@pytest.mark.parametrize("kind", list(KUBECONFIGS))
+def test_a_kubeconfig_that_cannot_be_used(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "kubeconfig"
+    file.write_text(KUBECONFIGS[kind])
+    monkeypatch.setenv("KUBECONFIG", str(file))
+    with pytest.raises(CannotRead, match="it cannot be used: ") as caught:
+        connect(Host())
+    assert caught.value.source == f"kubeconfig {file}"
+    assert "\n" not in str(caught.value)
+
+
+def test_a_kubeconfig_that_is_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path))
+    with pytest.raises(CannotRead, match="it cannot be used: "):
+        connect(Host())
+
+
+@pytest.mark.skipif(Path("/var/lib/kubelet").exists(), reason="this machine is a Kubernetes node")
+class TestWithoutACluster:
+    def test_it_could_not_tell(self) -> None:
+        begin = time.monotonic()
+        done = netdoctor("check", "--output", "json")
+        assert time.monotonic() - begin < 6
+        report = json.loads(done.stdout)
+        assert done.returncode == 3, [d["cause"]["summary"] for d in report["diagnoses"]]
+        reasons = {r["probe"]: r["reason"] for r in report["results"]}
+        assert reasons["api-server-unreachable"] == "kubeconfig: none that can be read: /nonexistent"
+
+    @pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("setpriv"), reason="needs root and setpriv")
+    def test_nor_as_nobody(self) -> None:
+        nobody = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+        if subprocess.run([*nobody, *START, "--version"], check=False, capture_output=True, timeout=30).returncode:
+            pytest.skip("nobody may not read this Python")
+        begin = time.monotonic()
+        done = netdoctor("check", "--output", "json", before=nobody)
+        assert time.monotonic() - begin < 6
+        assert done.returncode == 3
+        assert any("not root" in notice for notice in json.loads(done.stdout)["notices"])
+
+    def test_the_gate_is_not_verified(self) -> None:
+        done = netdoctor("gate", "--output", "json")
+        assert (done.returncode, json.loads(done.stdout)["verdict"]) == (3, "not verified")
+
+    def test_a_recording_of_it_is_judged_the_same(self, tmp_path: Path) -> None:
+        file = tmp_path / "facts.json"
+        assert netdoctor("record", file).returncode == 0
+        here, there = netdoctor("check", "--output", "json"), netdoctor("check", "--output", "json", "--facts", file)
+        assert there.returncode == here.returncode
+        outcomes = [{r["probe"]: r["outcome"] for r in json.loads(done.stdout)["results"]} for done in (here, there)]
+        assert outcomes[0] == outcomes[1]
+
+    @pytest.mark.parametrize("kind", ["junk", "certificates"])
+    def test_a_broken_kubeconfig(self, kind: str, tmp_path: Path) -> None:
+        file = tmp_path / "kubeconfig"
+        file.write_text(KUBECONFIGS[kind])
+        done = netdoctor("check", "--output", "json", environment={"KUBECONFIG": str(file)})
+        assert done.returncode == 3, done.stdout
+        (reason,) = (r["reason"] for r in json.loads(done.stdout)["results"] if r["probe"] == "api-server-unreachable")
+        assert reason.startswith(f"kubeconfig {file}: it cannot be used: ")
+
+    def test_a_bad_database_url_is_named_and_not_repeated(self) -> None:
+        done = netdoctor("check", "--output", "json", environment={"NETDOCTOR_DATABASE_URL": "mysql://u:canary@h/d"})
+        assert done.returncode == 3
+        assert "canary" not in done.stdout + done.stderr

@@ -1,0 +1,142 @@
+"""Every fault of tests/faults on a real node: named, repaired, proved, and taken back."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.conftest import Lab
+from tests.node_state import SCRIPT, difference, sections
+
+FAULTS = {path.stem: path for path in sorted((Path(__file__).parent / "faults").glob("*.yaml"))}
+LAB_PASSWORD = "lab-canary-5f1d"
+
+
+def load(name: str) -> dict[str, Any]:
+    fault: dict[str, Any] = yaml.safe_load(FAULTS[name].read_text())
+    return fault
+
+
+def check(lab: Lab) -> tuple[int, dict[str, Any]]:
+    """The exit status and the report of `netdoctor check`."""
+    done = lab.exec(["netdoctor", "check", "--output", "json"])
+    assert done.stdout, done.stderr
+    assert LAB_PASSWORD not in done.stdout + done.stderr
+    report: dict[str, Any] = json.loads(done.stdout)
+    return done.returncode, report
+
+
+def causes(report: dict[str, Any], severity: str = "error") -> list[str]:
+    return sorted(d["cause"]["probe"] for d in report["diagnoses"] if d["cause"]["severity"] == severity)
+
+
+def failing(report: dict[str, Any]) -> set[str]:
+    return {f["probe"] for d in report["diagnoses"] for f in d["symptoms"]}
+
+
+def story(report: dict[str, Any]) -> str:
+    """What a failed assertion should show."""
+    lines = [f"{d['cause']['probe']}: {d['cause']['summary']} <- {sorted(f['probe'] for f in d['symptoms'])}"
+             for d in report["diagnoses"]]  # fmt: skip
+    lines += [f"{r['probe']} {r['outcome']} {r['reason']}" for r in report["results"] if r["outcome"] != "pass"]
+    return "\n".join([*lines, *report["notices"], f"{report['seconds']} s"])
+
+
+def break_it(lab: Lab, fault: dict[str, Any]) -> None:
+    for line in fault["break"] if "break" in fault else ():
+        lab.must(line)
+    for line in fault.get("outside_break", ()):
+        assert lab.outside(line).returncode == 0, line
+    time.sleep(fault.get("settle", 0.5))
+
+
+def heal_outside(lab: Lab, fault: dict[str, Any]) -> None:
+    for line in fault.get("outside_heal", ()):
+        lab.outside(line)
+
+
+@pytest.mark.lab
+@pytest.mark.parametrize("name", list(FAULTS))
+def test_fault(name: str, lab: Lab) -> None:
+    fault = load(name)
+    if "skip" in fault:
+        pytest.skip(fault["skip"])
+    lab.reset(fault.get("firewalld", ""))
+    status, report = check(lab)
+    assert (status, causes(report)) == (0, []), f"not healthy before: {story(report)}"
+
+    break_it(lab, fault)
+    status, report = check(lab)
+    assert causes(report) == sorted(fault["causes"]), story(report)
+    assert causes(report, "warning") == sorted(fault.get("warnings", [])), story(report)
+    assert status == (1 if fault["causes"] else 0), story(report)
+    assert set(fault.get("symptoms", ())) <= failing(report), story(report)
+    if says := fault.get("says"):
+        assert any(says in d["cause"]["summary"] for d in report["diagnoses"]), story(report)
+    for diagnosis in report["diagnoses"]:
+        assert diagnosis["cause"]["evidence"], diagnosis
+    if "gate" in fault:
+        assert gate(lab) == fault["gate"]
+
+    if "remedies" in fault:
+        repair_and_take_back(lab, fault)
+    elif "heal" in fault:
+        for line in fault["heal"]:
+            lab.must(line)
+    if "outside_heal" in fault:
+        heal_outside(lab, fault)
+    if "remedies" not in fault and ("heal" in fault or "outside_heal" in fault):
+        becomes_healthy(lab)
+
+
+def gate(lab: Lab) -> str:
+    done = lab.exec(["netdoctor", "gate", "--output", "json"])
+    verdict: str = json.loads(done.stdout)["verdict"]
+    assert done.returncode == {"open": 0, "closed": 1, "not verified": 3}[verdict]
+    return verdict
+
+
+def repair_and_take_back(lab: Lab, fault: dict[str, Any]) -> None:
+    before = sections(lab.must(SCRIPT))
+    dry = lab.exec(["netdoctor", "fix", "--dry-run"])
+    assert dry.returncode in (0, 1), dry.stdout + dry.stderr
+    moved_by_itself = ("objects",) if not fault.get("firewalld") else ()
+    assert difference(before, sections(lab.must(SCRIPT)), moved_by_itself) == "" or owner_wrote_rules(lab)
+    for remedy in fault["remedies"]:
+        assert remedy in dry.stdout, dry.stdout
+
+    done = lab.exec(["netdoctor", "fix"])
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert LAB_PASSWORD not in done.stdout + done.stderr
+    status, report = check(lab)
+    assert (status, causes(report)) == (0, []), f"{done.stdout}\n{story(report)}"
+    assert gate(lab) == "open"
+
+    undone = lab.exec(["netdoctor", "undo"])
+    assert undone.returncode == 0, undone.stdout + undone.stderr
+    time.sleep(1)
+    after = sections(lab.must(SCRIPT))
+    theirs = ("nft", "iptables", "objects", "state")  # kube-proxy, the CNI and firewalld write these themselves
+    assert difference(before, after, theirs) == ""
+    _, report = check(lab)
+    assert causes(report) == sorted(fault.get("after_undo", fault["causes"])), story(report)
+
+
+def owner_wrote_rules(lab: Lab) -> bool:
+    """Whether kube-proxy has put its rules back meanwhile: within half a minute of a flush it does."""
+    return "KUBE-SERVICES" in lab.must("iptables-save -t nat")
+
+
+def becomes_healthy(lab: Lab, within: float = 40) -> None:
+    end = time.monotonic() + within
+    while True:
+        status, report = check(lab)
+        if status == 0 and not causes(report):
+            return
+        assert time.monotonic() < end, story(report)
+        time.sleep(1)

@@ -1,0 +1,161 @@
+"""The journal: written before anything is changed, and readable after any interruption."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from netdoctor.changes import kinds
+from netdoctor.changes.file import FileState, WriteFile
+from netdoctor.changes.sysctl import SetSysctl
+from netdoctor.errors import JournalError, Locked
+from netdoctor.journal import Closed, Journal, State, begin, load, locked, reopen, runs, unfinished, unfinished_notice
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("NETDOCTOR_STATE_DIR", str(tmp_path / "state"))
+    return tmp_path / "state"
+
+
+def realistic() -> Journal:
+    journal = begin()
+    followers = (("/proc/sys/net/ipv4/conf/eth0/forwarding", "0"),)
+    first = journal.plan("enable-ip-forward", SetSysctl("net.ipv4.ip_forward", "1", "0", followers))
+    journal.mark(first, State.APPLIED)
+    was = FileState("caf\xc3\xa9 \xff\n", 0o640, 0, 0)
+    second = journal.plan("enable-ip-forward", WriteFile("/etc/sysctl.d/99-netdoctor-x.conf", "x\n", was, ("/etc/a",)))
+    journal.mark(second, State.APPLIED)
+    journal.mark(first, State.VERIFIED)
+    journal.mark(second, State.VERIFIED)
+    journal.close(Closed.COMMITTED)
+    journal.mark(second, State.UNDOING)
+    journal.mark(second, State.UNDONE)
+    journal.close(Closed.UNDONE)
+    return journal
+
+
+def test_what_is_read_is_what_was_written() -> None:
+    journal = realistic()
+    assert load(journal.path) == journal
+    assert [entry.number for entry in journal.in_force] == [0]
+
+
+def test_only_root_may_read_it(state: Path) -> None:
+    journal = realistic()
+    assert stat.S_IMODE(journal.path.stat().st_mode) == 0o600
+    assert stat.S_IMODE((state / "runs").stat().st_mode) == 0o700
+    assert stat.S_IMODE(state.stat().st_mode) == 0o700
+
+
+def test_cut_at_every_byte() -> None:
+    journal = realistic()
+    data = journal.path.read_bytes()
+    lines = data.splitlines(keepends=True)
+    for length in range(len(data) + 1):
+        journal.path.write_bytes(data[:length])
+        cut = load(journal.path)
+        whole = data[:length].count(b"\n")
+        planned = sum(json.loads(line)["record"] == "planned" for line in lines[:whole])
+        assert len(cut.entries) == planned
+        assert cut.closed == (json.loads(lines[whole - 1]).get("how") if whole else None)
+        unfinished_notice()
+        reopen(cut)
+        assert journal.path.read_bytes() == b"".join(lines[:whole])
+
+
+def test_a_cut_journal_goes_on_after_the_cut() -> None:
+    journal = realistic()
+    data = journal.path.read_bytes()
+    journal.path.write_bytes(data[: data.index(b'"applied"') + 3])
+    cut = load(journal.path)
+    assert [run.run for run in unfinished()] == [journal.run]
+    reopen(cut)
+    cut.mark(cut.entries[0], State.UNDONE)
+    cut.close(Closed.UNDONE)
+    assert load(journal.path) == cut
+    assert unfinished() == []
+
+
+def replaced(line: int, old: str, new: str) -> bytes:
+    journal = realistic()
+    lines = journal.path.read_text().splitlines(keepends=True)
+    assert old in lines[line - 1]
+    lines[line - 1] = lines[line - 1].replace(old, new)
+    journal.path.write_text("".join(lines))
+    return journal.path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("line", "old", "new", "says"),
+    [
+        (1, '"schema_version": 1', '"schema_version": 2', "version 2"),
+        (1, "header", "footer", "header"),
+        (2, '"sysctl"', '"registry"', "unknown kind of change: registry"),
+        (2, '"key"', '"kee"', "no change of kind sysctl"),
+        (2, '"value": "1"', '"value": 1', "no change of kind sysctl"),
+        (2, "net.ipv4.ip_forward", "kernel.core_pattern", "no change of kind sysctl"),
+        (2, '"followers"', '"more": 1, "followers"', "fields that it does not have"),
+        (2, '"number": 0', '"number": 1', "a record is missing"),
+        (3, '"number": 0', '"number": 7', "never planned"),
+        (3, '"number": 0', '"number": true', "never planned"),
+        (3, "applied", "burnt", "burnt"),
+        (4, "{", "", "line 4"),
+        (8, "committed", "forgotten", "forgotten"),
+    ],
+)
+def test_damage_is_named_and_nothing_is_deleted(line: int, old: str, new: str, says: str) -> None:
+    data = replaced(line, old, new)
+    path = next(iter((Path(os.environ["NETDOCTOR_STATE_DIR"]) / "runs").iterdir()))
+    with pytest.raises(JournalError, match=f"line {line}:") as error:
+        runs()
+    assert says in str(error.value)
+    assert "\n" not in str(error.value)
+    assert error.value.exit_code == 3
+    assert path.read_bytes() == data
+
+
+def test_every_byte_may_be_wrong() -> None:
+    journal = realistic()
+    data = journal.path.read_bytes()
+    for place in range(0, len(data), 7):
+        journal.path.write_bytes(data[:place] + b"\x00" + data[place + 1 :])
+        try:
+            load(journal.path)
+        except JournalError as error:
+            assert str(journal.path) in str(error)  # noqa: PT017 - either answer is sane
+
+
+def test_every_change_is_registered_by_its_file() -> None:
+    assert set(kinds()) == {
+        "file", "sysctl", "module", "firewalld-source", "firewalld-direct", "kube-proxy-resync", "pod-masquerade",
+    }  # fmt: skip
+
+
+def test_two_repairs_do_not_run_at_once() -> None:
+    code = (
+        "import sys\nfrom netdoctor.journal import locked\n"
+        "with locked():\n print('held', flush=True)\n sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ}
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"held\n"
+        with pytest.raises(Locked, match=f"pid {other.pid}"), locked():
+            pytest.fail("the lock was given twice")
+        other.kill()
+    with locked():
+        pass
+
+
+def test_nothing_is_made_by_looking(state: Path) -> None:
+    assert runs() == []
+    assert unfinished_notice() == []
+    assert not state.exists()

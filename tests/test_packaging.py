@@ -1,0 +1,91 @@
+"""The wheel and the sdist hold every file that git knows, and the installed wheel runs."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+SOURCES = ("netdoctor", "probes", "remedies")
+
+
+def run(*argv: str | Path, cwd: Path) -> str:
+    done = subprocess.run(
+        [str(word) for word in argv], check=False, capture_output=True, text=True, cwd=cwd, timeout=60
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def wheel_of(source: Path, target: Path) -> Path:
+    run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", target, cwd=source)
+    (wheel,) = target.glob("*.whl")
+    return wheel
+
+
+def modules(wheel: Path) -> set[str]:
+    return {name for name in zipfile.ZipFile(wheel).namelist() if not name.partition("/")[0].endswith(".dist-info")}
+
+
+@pytest.fixture(scope="module")
+def known() -> set[str]:
+    """What git knows, and what it would be told of next, by the names in the wheel."""
+    if not shutil.which("git") or not (ROOT / ".git").exists():
+        pytest.skip("not a git working tree")
+    listed = run("git", "ls-files", "--cached", "--others", "--exclude-standard", "--", *SOURCES, cwd=ROOT).split("\n")
+    files = {name for name in listed if name and (ROOT / name).is_file()}
+    return {name if name.startswith("netdoctor/") else f"netdoctor/{name}" for name in files}
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return wheel_of(ROOT, tmp_path_factory.mktemp("wheel"))
+
+
+def test_the_wheel_holds_every_file(wheel: Path, known: set[str]) -> None:
+    assert modules(wheel) == known
+    assert "netdoctor/py.typed" in known
+
+
+def test_the_sdist_too_and_a_wheel_from_it_is_the_same(wheel: Path, known: set[str], tmp_path: Path) -> None:
+    run(sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", tmp_path, cwd=ROOT)
+    (sdist,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        archive.extractall(tmp_path, filter="data")
+    (source,) = (path for path in tmp_path.iterdir() if path.is_dir())
+    for name in known:
+        short = name.removeprefix("netdoctor/")
+        assert (source / name).is_file() or (source / short).is_file(), name
+    for name in ("LICENSE", "README.md", "pyproject.toml"):
+        assert (source / name).is_file()
+    again = tmp_path / "again"
+    assert modules(wheel_of(source, again)) == modules(wheel)
+
+
+def test_the_wheel_installed_runs_without_the_repository(wheel: Path, tmp_path: Path) -> None:
+    zipfile.ZipFile(wheel).extractall(tmp_path / "site")
+    code = (
+        "import sys; sys.path[:] = [sys.argv[1], *(p for p in sys.path if p and p != sys.argv[2])]; "
+        "import netdoctor; from netdoctor.catalogue import Catalogue; catalogue = Catalogue.load(); "
+        "assert netdoctor.__file__.startswith(sys.argv[1]); print(len(catalogue.probes), netdoctor.__version__); "
+        "sys.argv[1:] = ['--version']; from netdoctor.cli import main; main()"
+    )
+    said = run(sys.executable, "-I", "-c", code, tmp_path / "site", ROOT, cwd=tmp_path)
+    assert said.splitlines()[-1] == "netdoctor 0.1.0"
+    assert int(said.split()[0]) >= 20
+
+
+def test_the_licence_travels(wheel: Path) -> None:
+    archive = zipfile.ZipFile(wheel)
+    (name,) = (n for n in archive.namelist() if n.endswith("/LICENSE"))
+    assert b"Apache License" in archive.read(name)
+    metadata = next(archive.read(n).decode() for n in archive.namelist() if n.endswith("/METADATA"))
+    assert "License-Expression: Apache-2.0" in metadata
+    assert "Name: k8s-netdoctor" in metadata

@@ -1,0 +1,117 @@
+"""A recording is judged elsewhere as the machine was judged itself."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from netdoctor.check import look
+from netdoctor.diagnosis import diagnose
+from netdoctor.errors import BadInput
+from netdoctor.facts.links import Links
+from netdoctor.kube_api import KubeApi
+from netdoctor.recording import from_json, to_json, wanted
+from netdoctor.runner import run
+from tests.builders import (
+    DOWN,
+    OLD_POD,
+    REJECTED,
+    SILENT,
+    catalogue,
+    dns_answers,
+    firewalld,
+    healthy,
+    reach,
+    sysctls,
+    unread,
+    upstream_answers,
+    world,
+)
+
+WORLDS = {
+    "healthy": world(),
+    "forwarding is off": world(sysctls("0"), upstream_answers(pods=SILENT), dns_answers(outside=SILENT)),
+    "firewalld": world(firewalld("10.244.0.9/32"), reach(old=REJECTED)),
+    "no API server": world(unread={**DOWN, **unread(Links)}),
+}
+
+
+@pytest.mark.parametrize("name", list(WORLDS))
+def test_the_same_judgement_from_the_file(name: str) -> None:
+    facts = WORLDS[name]
+    text = to_json(facts)
+    again = from_json(text, catalogue())
+    here, there = run(catalogue(), facts), run(catalogue(), again)
+
+    def said(results: dict[str, object]) -> dict[str, object]:
+        return {k: (r.outcome, r.reason, r.findings) for k, r in results.items()}  # type: ignore[attr-defined]
+
+    assert said(dict(here)) == said(dict(there))
+    assert diagnose(catalogue(), here) == diagnose(catalogue(), there)
+    assert json.loads(to_json(again))["facts"] == json.loads(text)["facts"]
+
+
+def test_every_fact_that_a_probe_asks_for_survives_the_file() -> None:
+    facts = healthy()
+    missing = [kind.__name__ for kind in wanted(catalogue()) if kind not in facts]
+    assert [name for name in missing if name != "Host"] == []
+    again = from_json(to_json(world()), catalogue()).known()
+    for kind, value in facts.items():
+        if kind in again and kind is not KubeApi:
+            assert again[kind] == value
+
+
+def test_a_look_at_a_recording() -> None:
+    seen = look(catalogue(), from_json(to_json(WORLDS["firewalld"]), catalogue()))
+    report = seen.report()
+    assert report.exit_code == 1
+    assert (report.node, OLD_POD in report.vantage_points) == ("n1", True)
+
+
+GOOD = json.loads(to_json(world()))
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "not a recording"),
+        ("[]", "not a recording"),
+        ("{}", "it has no 'schema_version'"),
+        ('{"schema_version": 1}', "it has no 'facts'"),
+        ('{"schema_version": 1, "facts": 3}', "not a recording"),
+        ('{"schema_version": 99, "facts": {}}', "version 99"),
+        ("[" * 100_000, "not a recording"),
+        ('{"schema_version": 1, "facts": {"Sysctls": 3}}', "Sysctls has no fact in it"),
+        ('{"schema_version": 1, "facts": {"Sysctls": {"cannot_read": 3}}}', "Sysctls has no fact in it"),
+        ('{"schema_version": 1, "facts": {"Sysctls": {"fact": {"values": 3}}}}', "Sysctls.values"),
+        ('{"schema_version": 1, "facts": {"Sysctls": {}}}', "Sysctls has no fact in it"),
+    ],
+)
+def test_damaged(text: str, says: str) -> None:
+    with pytest.raises(BadInput, match=says) as caught:
+        from_json(text, catalogue())
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", sorted(k.__name__ for k in wanted(catalogue()) if k.__name__ in GOOD["facts"]))
+def test_wrong_types_in_any_fact(name: str) -> None:
+    wrongs: tuple[object, ...] = (
+        None,
+        3,
+        "text",
+        [],
+        {"fact": None},
+        {"fact": []},
+        {"fact": {"odd": 1}},
+        {"answered": {}},
+    )
+    for wrong in wrongs:
+        damaged = {"schema_version": 1, "facts": {**GOOD["facts"], name: wrong}}
+        with pytest.raises(BadInput, match=name):
+            from_json(json.dumps(damaged), catalogue())
+
+
+def test_facts_of_a_newer_netdoctor_are_passed_over() -> None:
+    text = json.dumps({"schema_version": 1, "facts": {**GOOD["facts"], "Telepathy": {"fact": {}}}})
+    assert "Telepathy" not in {kind.__name__ for kind in from_json(text, catalogue()).known()}
