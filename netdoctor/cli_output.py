@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -50,6 +51,15 @@ def read_file(path: str) -> str:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
         raise BadInput(f"{path} cannot be read: {reason}") from error
+
+
+def writable(path: str) -> str:
+    """The path, if a file can be written there; told before the work that fills it. Raises BadInput."""
+    target = Path(path)
+    place = target if target.exists() else target.absolute().parent
+    if not os.access(place, os.W_OK):
+        raise BadInput(f"{path} cannot be written: {'no such folder' if not place.exists() else 'permission denied'}")
+    return path
 
 
 def write_file(path: str, text: str) -> None:

@@ -17,6 +17,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from netdoctor.catalogue import Catalogue
+from netdoctor.changes import left_alone
 from netdoctor.errors import NetdoctorError
 from netdoctor.host import Host
 from netdoctor.journal import Closed, Entry, Journal, State
@@ -220,7 +221,8 @@ def undo(entries: Collection[Entry], journal: Journal, say: Callable[[str], None
                     break
                 continue
             journal.mark(entry, State.UNDONE)
-            say(f"undone: {entry.change.describe()}")
+            sentence = left_alone(entry.change)
+            say(f"left as it is: {sentence}" if sentence else f"taken back: {entry.change.describe()}")
     return "; ".join(stuck)
 
 

@@ -32,6 +32,7 @@ NEEDS = {
     "the login works": "postgres-login-refused",
     "Postgres answers a query": "postgres-query-failing",
     "outside names resolve": "outside-names-unresolved",
+    "pods reach the outside": "pod-to-outside-blocked",  # on new ports: CoreDNS may live on an old connection
 }
 
 

@@ -175,7 +175,7 @@ def rule_text(host: Host, family: str, table: str, chain: str, handle: int) -> s
         listed = host.run(["nft", "-a", "-s", "list", "chain", family, table, chain])
     except CannotRead:
         return ""
-    rules = [line.strip() for line in listed.splitlines() if re.search(r"# handle \d+$", line) and " {" not in line]
+    rules = [line.strip() for line in listed.splitlines() if re.search(r"(?<!\{) # handle \d+$", line)]
     place = next((i for i, line in enumerate(rules) if line.endswith(f"# handle {handle}")), None)
     if place is None:
         return ""

@@ -171,8 +171,11 @@ def iptables(*leave_out: str) -> Iptables:
         for s in services().items for p in s.ports
     ]  # fmt: skip
     for p in pods().items:
-        lines += [f"-A POSTROUTING -s {p.addresses[0]}/32 -j CNI-{p.name}",
-                  f"-A CNI-{p.name} -d {POD_NETWORK} -j ACCEPT", f"-A CNI-{p.name} ! -d 224.0.0.0/4 -j MASQUERADE"]  # fmt: skip
+        lines += [
+            f"-A POSTROUTING -s {p.addresses[0]}/32 -j CNI-{p.name}",
+            f"-A CNI-{p.name} -d {POD_NETWORK} -j ACCEPT",
+            f"-A CNI-{p.name} ! -d 224.0.0.0/4 -j MASQUERADE",
+        ]
     kept = [line for line in lines if not any(word in line for word in leave_out)]
     return Iptables(Ruleset.parse("\n".join([*kept, "COMMIT"])), EMPTY)
 

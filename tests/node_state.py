@@ -44,12 +44,12 @@ def sections(text: str) -> dict[str, list[str]]:
 def difference(before: dict[str, list[str]], after: dict[str, list[str]], leave_out: tuple[str, ...] = ()) -> str:
     """The lines that came and went, "" where nothing did."""
     changes = []
-    for name in before:
+    for name, lines in before.items():
         if name in leave_out:
             continue
-        gone = [line for line in before[name] if line not in after.get(name, [])]
-        came = [line for line in after.get(name, []) if line not in before[name]]
+        gone = [line for line in lines if line not in after.get(name, [])]
+        came = [line for line in after.get(name, []) if line not in lines]
         changes += [f"{name}: - {line}" for line in gone] + [f"{name}: + {line}" for line in came]
-        if not gone and not came and before[name] != after.get(name, []):
+        if not gone and not came and lines != after.get(name, []):
             changes.append(f"{name}: the order changed")
     return "\n".join(changes)

@@ -227,7 +227,7 @@ def test_ctrl_c_does_not_stop_an_undo(node: Node) -> None:
     handler = signal.getsignal(signal.SIGTERM)
 
     def say(line: str) -> None:
-        if line.startswith("undone"):
+        if line.startswith("taken back"):
             os.kill(os.getpid(), signal.SIGINT)
             os.kill(os.getpid(), signal.SIGTERM)
         node.said.append(line)

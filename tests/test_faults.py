@@ -48,7 +48,7 @@ def story(report: dict[str, Any]) -> str:
 
 
 def break_it(lab: Lab, fault: dict[str, Any]) -> None:
-    for line in fault["break"] if "break" in fault else ():
+    for line in fault.get("break", ()):
         lab.must(line)
     for line in fault.get("outside_break", ()):
         assert lab.outside(line).returncode == 0, line

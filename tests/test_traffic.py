@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 
 from netdoctor.errors import CannotRead
+from netdoctor.host import Host
+from netdoctor.trace import Dropped, trace
 from netdoctor.traffic import Answer, Reply, ask_all, ask_dns, ask_tcp, enter, in_namespace
 
 NEEDED = [tool for tool in ("ip", "nft") if not shutil.which(tool)]
@@ -22,6 +24,11 @@ pytestmark = pytest.mark.skipif(
     os.geteuid() != 0 or bool(NEEDED),
     reason=f"network namespaces need root and {' and '.join(NEEDED) or 'ip, nft'}",
 )
+
+
+def tracing_works() -> bool:
+    return Path("/proc/net/netfilter").exists() or Path("/sys/module/nf_tables").exists()
+
 
 SERVER = """
 import socket, struct, sys, threading
@@ -210,3 +217,29 @@ def test_many_questions_wait_together_and_none_beyond_its_time(client: str) -> N
     replies = ask_all([*silent, (client, stuck)], 0.4)
     assert {r.answer for r in replies} == {Answer.TIMEOUT}
     assert time.monotonic() - begin < 1.5
+
+
+def traced(client: str, port: int) -> Dropped:
+    """Ask from the near namespace while the packets are traced in the far one."""
+
+    def ask() -> object:
+        return in_namespace(client, lambda: ask_tcp("10.9.8.2", port, 0.1)).result(2)
+
+    far = client.replace("-near", "-far")
+    return in_namespace(far, lambda: trace(Host(), "10.9.8.1", "10.9.8.2", "tcp", port, ask)).result(10)
+
+
+@pytest.mark.skipif(not (os.geteuid() == 0 and tracing_works()), reason="this kernel sends no nftables trace events")
+def test_the_rule_that_drops_is_named_and_the_trace_leaves_nothing(client: str) -> None:
+    far = client.replace("-near", "-far")
+
+    def ruleset() -> str:
+        return in_namespace(far, lambda: Host().run(["nft", "-s", "list", "ruleset"])).result(5)
+
+    before = ruleset()
+    dropped = traced(client, 81)
+    assert (dropped.family, dropped.table, dropped.chain) == ("inet", "filter", "input")
+    assert dropped.handle > 0
+    assert dropped.text.endswith("81 drop")
+    assert not traced(client, 53).by_rule
+    assert ruleset() == before

@@ -24,12 +24,14 @@ def command(ctx: click.Context, output: str, report_file: str | None, facts_file
     """
     from netdoctor.catalogue import Catalogue
     from netdoctor.check import look
-    from netdoctor.cli_output import read_file, waiting, write_file
+    from netdoctor.cli_output import read_file, waiting, writable, write_file
     from netdoctor.host import Host
     from netdoctor.journal import unfinished_notice
     from netdoctor.recording import from_json
     from netdoctor.report.schema import to_json
 
+    if report_file:
+        writable(report_file)
     catalogue = Catalogue.load()
     facts: Facts | None = None
     notices: list[str] = []

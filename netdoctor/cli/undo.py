@@ -45,7 +45,6 @@ def command(ctx: click.Context, run: str | None, list_only: bool, force: bool, o
 
 
 def _undo(journal: Journal, force: bool, output: str) -> int:
-    from netdoctor.changes import left_alone
     from netdoctor.executor import undo
     from netdoctor.journal import Closed, State, reopen
 
@@ -59,9 +58,6 @@ def _undo(journal: Journal, force: bool, output: str) -> int:
             _echo(line)
 
     stuck = undo(entries, journal, say, force=force)
-    for entry in entries:
-        if entry.state is State.UNDONE and (sentence := left_alone(entry.change)):
-            say(f"left as it is: {sentence}")
     if not stuck or force:
         for entry in journal.in_force:
             journal.mark(entry, State.UNDONE)  # given up: it is somebody else's now

@@ -52,6 +52,8 @@ class Drops:
         """Trace one failed flow of each kind. Raises CannotRead where there is something to trace and no way to."""
         wanted = list(failed_flows(points, reach, answers, names, postgres))[:TRACED]
         if not wanted:
+            if not reach.flows:
+                raise CannotRead("nftables trace", "no pod could be asked, so no packet was lost")
             return cls(())
         if not host.is_root:
             raise CannotRead("nftables trace", "not root")
