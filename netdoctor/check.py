@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from netdoctor import __version__
 from netdoctor.catalogue import Catalogue
+from netdoctor.clock import now
 from netdoctor.diagnosis import diagnose
 from netdoctor.facts import Facts
 from netdoctor.facts.this_node import ThisNode
@@ -57,7 +57,7 @@ def look(
 
     `watch` is given the facts before anything is read, so that it can tell what is being waited for.
     """
-    begin, started = time.monotonic(), datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    begin, started = time.monotonic(), now()
     facts = facts or Facts()
     with closing(facts):
         if watch:

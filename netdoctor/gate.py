@@ -24,6 +24,8 @@ class Verdict(StrEnum):
 
 # what the modules need, and the probe that asks for it
 NEEDS = {
+    "the CNI can connect a pod": "cni-config-unusable",
+    "a new pod gets a network": "new-pod-without-network",
     "ClusterIPs answer": "cluster-ip-unreachable",
     "the cluster DNS answers": "cluster-dns-silent",
     "the name of Postgres resolves": "postgres-name-unresolved",

@@ -37,7 +37,9 @@ from netdoctor.facts.postgres import STAGES, Postgres, PostgresStage
 from netdoctor.facts.reach import CLUSTER_IP, NODE, POD, Flow, Reach
 from netdoctor.facts.sysctl import BRIDGE_NF_CALL, IP_FORWARD, BridgeNetfilterModule, SysctlFiles, Sysctls
 from netdoctor.facts.this_node import ThisNode
+from netdoctor.facts.translated import Translated
 from netdoctor.facts.vantage import HOST, NEW, OLD, VantagePoint, VantagePoints
+from netdoctor.host import Host
 from netdoctor.kube_api import KubeApi
 from netdoctor.model import Result
 from netdoctor.runner import run
@@ -279,12 +281,21 @@ def healthy() -> dict[type, object]:
         PodNetwork((POD_NETWORK,), "/etc/cni/net.d/1-k8s.conflist"), ThisNode(NODE_NAME, (NODE_ADDRESS,), ""),
         NewPod("default", "netdoctor-1", TEST_POD, "/run/netns/new", (DNS_ADDRESS,), (), 0.8),
     ]  # fmt: skip
-    return {**{type(fact): fact for fact in facts}, KubeApi: Answered()}
+    return derived({**{type(fact): fact for fact in facts}, KubeApi: Answered()})
+
+
+def derived(facts: dict[type, object]) -> dict[type, object]:
+    """The same facts with those that are collected from them."""
+    kube_proxy, rules = facts[KubeProxy], facts[Iptables]
+    if isinstance(kube_proxy, KubeProxy) and isinstance(rules, Iptables):
+        return {**facts, Translated: Translated.collect(Host(), kube_proxy, rules)}
+    return facts
 
 
 def world(*changed: object, unread: Mapping[type, CannotRead] | None = None) -> Facts:
     """The healthy node with some facts different, or unread."""
-    return Facts({**healthy(), **{type(fact): fact for fact in changed}, **(unread or {})}, live=False)
+    facts = derived({**healthy(), **{type(fact): fact for fact in changed}})
+    return Facts({**facts, **(unread or {})}, live=False)
 
 
 def judge(name: str, *changed: object, unread: Mapping[type, CannotRead] | None = None) -> Result:

@@ -67,6 +67,8 @@ def test_fault(name: str, lab: Lab) -> None:
     if "skip" in fault:
         pytest.skip(fault["skip"])
     lab.reset(fault.get("firewalld", ""))
+    for line in fault.get("prepare", ()):
+        lab.must(line)
     status, report = check(lab)
     assert (status, causes(report)) == (0, []), f"not healthy before: {story(report)}"
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import ipaddress
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from netdoctor.clock import utc
 from netdoctor.errors import CannotRead
 from netdoctor.host import Host
 
@@ -108,6 +109,7 @@ class Attachment:
     interface: str
     nameservers: tuple[str, ...]
     search: tuple[str, ...]
+    connected: str = ""  # when the CNI connected it
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +126,7 @@ class Attachments:
             text = host.read_or_none(path)
             attachment = cls.parse(text) if text else None
             if attachment:
-                found.append(attachment)
+                found.append(replace(attachment, connected=_written(path)))
         return cls(tuple(found))
 
     @staticmethod
@@ -147,3 +149,10 @@ class Attachments:
             )  # fmt: skip
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return None
+
+
+def _written(path: Path) -> str:
+    try:
+        return utc(path.stat().st_mtime)
+    except OSError:  # the pod went while we looked
+        return ""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from netdoctor.clock import utc
 from netdoctor.errors import CannotRead
 from netdoctor.firewalld_bus import CONFIG, FirewalldBus, firewalld_bus
 from netdoctor.host import Host
@@ -39,8 +40,8 @@ class Firewalld:
     accepting_policies: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]  # name, ingress zones, egress zones
     direct: tuple[str, ...]  # in force, in the words of firewall-cmd
     permanent_direct: tuple[str, ...]
-    direct_file: str  # the text of /etc/firewalld/direct.xml, "" where there is none
-    since: str  # when it was started or last reloaded, if systemd says so
+    direct_since: str  # when the permanent direct rules were last written, "" where there are none
+    started: str  # when its service was started, "" where systemd does not say
 
     @classmethod
     def collect(cls, host: Host) -> Firewalld:
@@ -85,8 +86,8 @@ class Firewalld:
                 bus.call("direct", "getAllPassthroughs"),
             ),
             permanent_direct=direct_words(*bus.call("config.direct", "getSettings", path=CONFIG)),
-            direct_file=host.read_or_none("/etc/firewalld/direct.xml") or "",
-            since=_reloaded(host),
+            direct_since=_written(Path("/etc/firewalld/direct.xml")),
+            started=_started(host),
         )
 
     def zone_of_address(self, address: str, interface: str) -> tuple[Zone, str]:
@@ -149,9 +150,16 @@ def _prefix_length(source: str, address: str) -> int | None:
         return None
 
 
-def _reloaded(host: Host) -> str:
+def _started(host: Host) -> str:
+    unit = ["systemctl", "show", "firewalld", "--property=ActiveEnterTimestamp", "--value", "--timestamp=unix"]
     try:
-        text = host.run(["systemctl", "show", "firewalld", "--property=ActiveEnterTimestamp", "--value"], timeout=2)
-    except CannotRead:
+        return utc(float(host.run(unit, timeout=2).strip().lstrip("@")))
+    except (CannotRead, ValueError):  # no systemd, or one older than 248
         return ""
-    return text.strip()
+
+
+def _written(path: Path) -> str:
+    try:
+        return utc(path.stat().st_mtime)
+    except OSError:
+        return ""

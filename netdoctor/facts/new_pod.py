@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 
+from netdoctor.clock import utc
 from netdoctor.errors import CannotRead
 from netdoctor.facts import Finalizers
 from netdoctor.facts.cluster import OURS, Nodes, Pods, Services
@@ -143,7 +143,7 @@ def attached(host: Host, uid: str) -> Attachment | None:
 
 def sweep(api: KubeApi, pods: Pods) -> None:
     """Delete test pods of earlier runs that were killed; younger ones may belong to a run beside this one."""
-    old = (datetime.now(UTC) - timedelta(seconds=LIFETIME)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    old = utc(time.time() - LIFETIME)
     for pod in pods.items:
         if pod.is_ours and not pod.leaving and (pod.created < old or pod.phase in ("Failed", "Succeeded")):
             api.delete(f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}", grace_seconds=0)

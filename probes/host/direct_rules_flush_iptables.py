@@ -66,4 +66,5 @@ def direct_rules_flush_iptables(
         f"firewalld's {rules} each reload flush iptables, and the rules of kube-proxy and the CNI with it",
         (listed, *gone),
         Subject(node=this.name),
+        since=firewalld.direct_since if firewalld.permanent_direct else "",
     )

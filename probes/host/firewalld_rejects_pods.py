@@ -20,17 +20,19 @@ wipes kube-proxy's and the CNI's rules where a direct rule exists (and always wi
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from netdoctor import Evidence, Finding, NotApplicable, Severity, Subject, probe
 from netdoctor.errors import CannotRead
-from netdoctor.facts.cni import Attachments, CniConfig
+from netdoctor.facts.cni import Attachment, Attachments, CniConfig
+from netdoctor.facts.drops import Drops
 from netdoctor.facts.firewalld import ACCEPTS, Firewalld
 from netdoctor.facts.firewalld_rules import FORWARD, INPUT, FirewalldRules
 from netdoctor.facts.names import UpstreamAnswers
 from netdoctor.facts.pod_network import PodNetwork
-from netdoctor.facts.reach import NODE, Flow, Reach
+from netdoctor.facts.reach import NODE, Reach
 from netdoctor.facts.this_node import ThisNode
-from netdoctor.facts.vantage import NEW, VantagePoints
+from netdoctor.facts.vantage import NEW, VantagePoint, VantagePoints
 from netdoctor.traffic import Answer, Reply
 
 
@@ -50,6 +52,7 @@ from netdoctor.traffic import Answer, Reply
 def firewalld_rejects_pods(
     firewalld: Firewalld,
     rules: FirewalldRules | CannotRead,
+    drops: Drops | CannotRead,
     cni: CniConfig,
     attachments: Attachments,
     network: PodNetwork,
@@ -61,60 +64,82 @@ def firewalld_rejects_pods(
     """Pods whose zone does not accept, and whose packets firewalld rejects or drops."""
     if not firewalld.running:
         raise NotApplicable("firewalld does not run")
-    zones = {p.name: (p, *firewalld.zone_of_address(p.address, cni.bridge)) for p in points.pods}
-    strays = {name: found for name, found in zones.items() if found[1].target != ACCEPTS}
-    if not strays:
+    rejected = [flow for flow in _flows(points, reach, answers) if _rejects(firewalld, cni.bridge, flow)]
+    traced = () if isinstance(drops, CannotRead) else tuple(d for d in drops.items if d.dropped.by_rule)
+    by_firewalld = [d for d in traced if d.dropped.table == "firewalld"]
+    if not rejected or (traced and not by_firewalld):
         return
-    lookups = () if isinstance(answers, CannotRead) else answers.from_pods()
-    asked: list[tuple[str, str, bool, Reply]] = [(f.vantage, str(f), _is_to_node(f), f.reply) for f in reach.flows] + [
-        (x.vantage, str(x), False, x.reply) for x in lookups
-    ]
-    rejected = [flow for flow in asked if flow[0] in strays and _shows(flow[3], strays[flow[0]][1].target)]
-    if not rejected:
-        return
-    only_node = all(to_node for _, _, to_node, _ in rejected)
-    hit = [strays[name] for name in dict.fromkeys(flow[0] for flow in rejected)]
-    zone, by = hit[0][1], hit[0][2]
-    trusted = firewalld.zones.get("trusted")
+    first = rejected[0].point
+    zone, by = firewalld.zone_of_address(first.address, cni.bridge)
+    trusted = ", ".join(firewalld.zones["trusted"].sources) if "trusted" in firewalld.zones else ""
     evidence = [
-        Evidence(
-            "firewalld, zone trusted, sources", ", ".join(trusted.sources if trusted else ()) or "none",
-            ", ".join(network.cidrs),
-        ),
-        Evidence(f"firewalld, zone of {hit[0][0].name} ({hit[0][0].address})", f"{zone.name}, by {by}", "trusted"),
-        *(Evidence(name, str(reply), "an answer") for _, name, _, reply in _telling(rejected)),
-    ]  # fmt: skip
-    if not isinstance(rules, CannotRead):
-        words = [rules.last_word(INPUT if to_node else FORWARD, zone.name) for _, _, to_node, _ in rejected]
-        evidence += [Evidence("nft", word, "accept before it") for word in dict.fromkeys(filter(None, words))]
-    count = len(_strays(attachments, firewalld, cni.bridge))
-    new_works = any(p.kind == NEW for p in points.pods) and not any(p.kind == NEW for p, _, _ in hit)
-    forgotten = new_works and cni.plugin("firewall") is not None
+        Evidence("firewalld, zone trusted, sources", trusted or "none", ", ".join(network.cidrs)),
+        Evidence(f"firewalld, zone of {first.name} ({first.address})", f"{zone.name}, by {by}", "trusted"),
+        *(Evidence(flow.name, str(flow.reply), "an answer") for flow in _telling(rejected)),
+        *(Evidence(f"trace of {d.flow}", f"{d.dropped} ({d.dropped.text})", "accepted") for d in by_firewalld[:2]),
+    ]
+    if not by_firewalld and not isinstance(rules, CannotRead):
+        last = {rules.last_word(INPUT if flow.to_node else FORWARD, zone.name) for flow in rejected}
+        evidence += [Evidence("nft", rule, "accept before it") for rule in sorted(last) if rule]
+    strays = [a for a in attachments.pods if _zone_rejects(firewalld, a.addresses[0], cni.bridge)]
+    words, since = _how(firewalld, cni, strays, new_is_fine=_new_is_fine(points, rejected))
     yield Finding(
-        f"firewalld rejects what {count} of this node's pods send: they are in zone {zone.name}, not in trusted"
-        + ("; it forgot them when it was started or reloaded, and trusts only pods made since" if forgotten else ""),
+        f"firewalld rejects what {len(strays)} of this node's pods send: they are in zone {zone.name}, not in "
+        f"trusted{words}",
         tuple(evidence),
         Subject(node=this.name),
-        severity=Severity.WARNING if only_node else Severity.ERROR,
+        severity=Severity.WARNING if all(flow.to_node for flow in rejected) else Severity.ERROR,
+        since=since,
     )
 
 
-def _is_to_node(flow: Flow) -> bool:
-    return flow.kind == NODE
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    name: str
+    point: VantagePoint
+    to_node: bool
+    reply: Reply
 
 
-def _shows(reply: Reply, target: str) -> bool:
-    """Whether the reply is what a zone with this target does to a packet."""
+def _flows(points: VantagePoints, reach: Reach, answers: UpstreamAnswers | CannotRead) -> Iterator[_Asked]:
+    by_name = {p.name: p for p in points.pods}
+    for flow in reach.flows:
+        if point := by_name.get(flow.vantage):
+            yield _Asked(str(flow), point, flow.kind == NODE, flow.reply)
+    for lookup in () if isinstance(answers, CannotRead) else answers.from_pods():
+        if point := by_name.get(lookup.vantage):
+            yield _Asked(str(lookup), point, False, lookup.reply)
+
+
+def _zone_rejects(firewalld: Firewalld, address: str, bridge: str) -> bool:
+    return firewalld.zone_of_address(address, bridge)[0].target != ACCEPTS
+
+
+def _rejects(firewalld: Firewalld, bridge: str, flow: _Asked) -> bool:
+    """Whether the flow ended as its pod's zone ends packets: ICMP 3/13 (3/10 by iptables), or silence for DROP."""
+    target = firewalld.zone_of_address(flow.point.address, bridge)[0].target
+    if target == ACCEPTS:
+        return False
     if target == "DROP":
-        return reply.answer is Answer.TIMEOUT
-    return reply.answer is Answer.PROHIBITED and reply.icmp.startswith(("3/13 ", "3/10 "))
+        return flow.reply.answer is Answer.TIMEOUT
+    return flow.reply.answer is Answer.PROHIBITED and flow.reply.icmp.startswith(("3/13 ", "3/10 "))
 
 
-def _telling(rejected: list[tuple[str, str, bool, Reply]]) -> list[tuple[str, str, bool, Reply]]:
-    """One rejected flow to the node and one beyond it, if there are both."""
-    chosen = [next((f for f in rejected if not f[2]), None), next((f for f in rejected if f[2]), None)]
+def _telling(rejected: list[_Asked]) -> list[_Asked]:
+    """One rejected flow beyond the node and one to it, if there are both."""
+    chosen = (next((f for f in rejected if f.to_node is to_node), None) for to_node in (False, True))
     return [flow for flow in chosen if flow]
 
 
-def _strays(attachments: Attachments, firewalld: Firewalld, bridge: str) -> list[str]:
-    return [a.pod for a in attachments.pods if firewalld.zone_of_address(a.addresses[0], bridge)[0].target != ACCEPTS]
+def _new_is_fine(points: VantagePoints, rejected: list[_Asked]) -> bool:
+    return any(p.kind == NEW for p in points.pods) and not any(flow.point.kind == NEW for flow in rejected)
+
+
+def _how(firewalld: Firewalld, cni: CniConfig, strays: list[Attachment], *, new_is_fine: bool) -> tuple[str, str]:
+    """How it came to that, in words, and since when, if that is known."""
+    connected = max((a.connected for a in strays), default="")
+    if connected and firewalld.started > connected:
+        return "; firewalld was started after them", firewalld.started
+    if new_is_fine and cni.plugin("firewall"):
+        return "; a reload made it forget them, and it trusts only pods made since", ""
+    return "", ""

@@ -34,6 +34,8 @@ def resync_kube_proxy(
     iptables: Iptables,
 ) -> Iterator[Change]:
     """The pod, and a ClusterIP by which to see that the rules are back."""
+    if kube_proxy.mode != "iptables":
+        raise NotApplicable(f"kube-proxy's mode is {kube_proxy.mode}: delete its pod by hand, it writes its rules anew")
     if not kube_proxy.pod:
         raise NotApplicable("kube-proxy runs in no pod on this node that the API server knows")
     wanted = [s for s in services.items if endpoints.ready(s) and ":" not in s.cluster_ip]

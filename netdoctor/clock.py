@@ -1,0 +1,15 @@
+"""Points in time as text: UTC, RFC 3339, whole seconds, as the Kubernetes API writes them; they sort as they are."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+
+def utc(seconds: float) -> str:
+    """Seconds since the epoch as text."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def now() -> str:
+    """The present moment as text."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
