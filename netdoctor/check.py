@@ -15,7 +15,7 @@ from netdoctor.diagnosis import diagnose
 from netdoctor.facts import Facts
 from netdoctor.facts.this_node import ThisNode
 from netdoctor.facts.vantage import VantagePoints
-from netdoctor.model import Diagnosis, Report, Result
+from netdoctor.model import Diagnosis, Made, Report, Result
 from netdoctor.runner import run
 
 
@@ -29,8 +29,8 @@ class Look:
     started: str
     seconds: float
 
-    def report(self, notices: Iterable[str] = ()) -> Report:
-        """The look as a report, with what the user has to know before anything else."""
+    def report(self, notices: Iterable[str] = (), changes: tuple[Made, ...] = ()) -> Report:
+        """The look as a report, with what the user has to know first, and what earlier repairs have changed."""
         known = self.facts.known()
         this, points = known.get(ThisNode), known.get(VantagePoints)
         if isinstance(points, VantagePoints) and points.no_new_pod:
@@ -44,6 +44,7 @@ class Look:
             seconds=round(self.seconds, 2),
             tool=f"netdoctor {__version__}",
             notices=tuple(notices),
+            changes=changes,
         )
 
 

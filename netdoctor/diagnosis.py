@@ -38,7 +38,8 @@ def diagnose(catalogue: Catalogue, results: Mapping[str, Result]) -> tuple[Diagn
         remedies = dict.fromkeys(
             remedy.name for finding in (root, *below) for remedy in catalogue.remedies_for(finding.probe)
         )
-        found.append(Diagnosis(root, tuple(below), catalogue.probes[root.probe].symptom, tuple(remedies)))
+        is_symptom = catalogue.probes[root.probe].symptom
+        found.append(Diagnosis(root, tuple(below), is_symptom, tuple(remedies), root.confidence))
     return tuple(
         sorted(
             found,

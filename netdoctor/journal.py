@@ -26,7 +26,7 @@ from typing import Any
 
 from netdoctor import __version__
 from netdoctor.errors import JournalError, Locked
-from netdoctor.model import Change
+from netdoctor.model import Change, Made
 
 SCHEMA_VERSION = 1
 
@@ -238,6 +238,15 @@ def unfinished_notice() -> list[str]:
         ]
     except JournalError as error:
         return [str(error)] if os.geteuid() == 0 else []
+
+
+def changes_in_force() -> tuple[Made, ...]:
+    """What earlier repairs have changed and nobody has taken back; nothing where the journals cannot be read."""
+    try:
+        journals = runs()
+    except JournalError:
+        return ()
+    return tuple(Made(j.run, e.step, e.change.describe()) for j in journals for e in j.in_force)
 
 
 @contextmanager

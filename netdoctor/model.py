@@ -188,6 +188,16 @@ class Diagnosis:
     symptoms: tuple[Finding, ...] = ()
     unexplained: bool = False
     remedies: tuple[str, ...] = ()
+    confidence: Confidence = Confidence.CONFIRMED
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A change of an earlier repair that is in force now."""
+
+    run: str
+    remedy: str
+    change: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +212,7 @@ class Report:
     seconds: float
     tool: str
     notices: tuple[str, ...] = ()  # what the user has to know before anything else
+    changes: tuple[Made, ...] = ()  # what netdoctor has changed on this node and not taken back
     schema_version: int = 1
 
     @property

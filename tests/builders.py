@@ -23,6 +23,7 @@ from netdoctor.facts.cluster import (
 )
 from netdoctor.facts.cni import Attachment, Attachments, CniConfig
 from netdoctor.facts.coredns import Corefile, Upstream, Upstreams
+from netdoctor.facts.departures import Departure, Departures
 from netdoctor.facts.drops import Drops
 from netdoctor.facts.firewalld import Firewalld, Zone
 from netdoctor.facts.firewalld_rules import FirewalldRules
@@ -269,6 +270,12 @@ def masquerade(*missing: str, wanted: bool = True) -> Masquerade:
     return Masquerade(wanted, tuple(Unmasqueraded("default", f"pod-{a}", a) for a in missing))
 
 
+def departures(address: str, source: str = "") -> Departures:
+    return Departures(
+        (Departure("pod default/client -> 8.8.8.8:53/udp", address, "eth0", (source or address,), False),)
+    )
+
+
 def healthy() -> dict[type, object]:
     """Every fact that a probe asks for, on a node without a fault."""
     corefile = ".:53 {\n    kubernetes cluster.local\n    forward . 8.8.8.8 1.1.1.1\n}\n"
@@ -276,6 +283,7 @@ def healthy() -> dict[type, object]:
     facts: list[object] = [
         pods(), services(), slices(), workloads(), attachments(), cni(), sysctls(), iptables(), Firewalld.absent(),
         points(), reach(), dns_answers(), upstream_answers(), postgres(), masquerade(), links, Drops(()),
+        Departures(()),
         Corefile.parse(corefile), Upstreams(UPSTREAMS, "Corefile"), FirewalldRules({}), SysctlFiles({}),
         BridgeNetfilterModule(True, ""), KubeProxy("iptables", "its process", True, "kube-system/kube-proxy-1", ""),
         PodNetwork((POD_NETWORK,), "/etc/cni/net.d/1-k8s.conflist"), ThisNode(NODE_NAME, (NODE_ADDRESS,), ""),

@@ -26,7 +26,7 @@ def command(ctx: click.Context, output: str, report_file: str | None, facts_file
     from netdoctor.check import look
     from netdoctor.cli_output import read_file, waiting, writable, write_file
     from netdoctor.host import Host
-    from netdoctor.journal import unfinished_notice
+    from netdoctor.journal import changes_in_force, unfinished_notice
     from netdoctor.recording import from_json
     from netdoctor.report.schema import to_json
 
@@ -43,7 +43,7 @@ def command(ctx: click.Context, output: str, report_file: str | None, facts_file
         notices += unfinished_notice()
     with waiting(live=facts is None) as watch:
         seen = look(catalogue, facts, watch=watch)
-    report = seen.report(notices)
+    report = seen.report(notices, () if facts_file else changes_in_force())
     if report_file:
         write_file(report_file, to_json(report) + "\n")
     if output == "json":

@@ -60,6 +60,12 @@ class Links:
         return next((link for link in self.links if link.name == name), None)
 
     @property
+    def default_devices(self) -> tuple[str, ...]:
+        """The interfaces of the default routes."""
+        words = [route.split() for route in self.default_routes]
+        return tuple(dict.fromkeys(w[w.index("dev") + 1] for w in words if "dev" in w[:-1]))
+
+    @property
     def default_routes(self) -> tuple[str, ...]:
         """The default routes of the main table."""
         return tuple(route for route in self.routes if route.startswith("default"))

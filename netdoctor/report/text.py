@@ -41,6 +41,9 @@ def render(report: Report, catalogue: Catalogue) -> RenderableType:
     if not report.diagnoses:
         parts += [_no_cause(report), Text("")]
     parts.append(_probes(list(report.results)))
+    if report.changes:
+        parts.append(Text("changed by netdoctor, not taken back:", style="bold"))
+        parts += [_indented(Text(f"{made.remedy}: {redact(made.change)} (run {made.run})")) for made in report.changes]
     return _indented(Group(*parts), 0)
 
 

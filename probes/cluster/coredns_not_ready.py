@@ -17,9 +17,10 @@ from netdoctor import Finding, NotApplicable, Subject, probe
 from netdoctor.facts.cluster import EndpointSlices, Pods, Services, Workloads
 from netdoctor.facts.endpoints import no_endpoints
 from netdoctor.facts.this_node import ThisNode
+from netdoctor.symptoms import CLUSTER_DNS
 
 
-@probe(explains=("cluster-dns-silent", "outside-names-unresolved", "postgres-name-unresolved"))
+@probe(explains=CLUSTER_DNS)
 def coredns_not_ready(
     services: Services, endpoints: EndpointSlices, workloads: Workloads, pods: Pods, this: ThisNode
 ) -> Iterator[Finding]:

@@ -23,18 +23,10 @@ from netdoctor.facts.cluster import EndpointSlices, Services
 from netdoctor.facts.kube_proxy import KubeProxy
 from netdoctor.facts.this_node import ThisNode
 from netdoctor.facts.translated import Translated
+from netdoctor.symptoms import CLUSTER_IPS
 
 
-@probe(
-    explains=(
-        "cluster-ip-unreachable",
-        "cluster-dns-silent",
-        "coredns-not-ready",
-        "outside-names-unresolved",
-        "postgres-name-unresolved",
-        "postgres-unreachable",
-    )
-)
+@probe(explains=CLUSTER_IPS)
 def kube_proxy_rules_missing(
     kube_proxy: KubeProxy, translated: Translated, services: Services, endpoints: EndpointSlices, this: ThisNode
 ) -> Iterator[Finding]:

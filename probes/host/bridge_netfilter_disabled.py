@@ -29,18 +29,11 @@ from netdoctor.facts.reach import CLUSTER_IP, Reach
 from netdoctor.facts.sysctl import BRIDGE_NF_CALL, BridgeNetfilterModule, Sysctls
 from netdoctor.facts.this_node import ThisNode
 from netdoctor.model import Confidence
+from netdoctor.symptoms import CLUSTER_IPS
 from netdoctor.traffic import Answer
 
 
-@probe(
-    explains=(
-        "cluster-ip-unreachable",
-        "cluster-dns-silent",
-        "outside-names-unresolved",
-        "postgres-name-unresolved",
-        "postgres-unreachable",
-    )
-)
+@probe(explains=CLUSTER_IPS)
 def bridge_netfilter_disabled(
     sysctls: Sysctls,
     module: BridgeNetfilterModule,

@@ -33,22 +33,11 @@ from netdoctor.facts.pod_network import PodNetwork
 from netdoctor.facts.reach import NODE, Reach
 from netdoctor.facts.this_node import ThisNode
 from netdoctor.facts.vantage import NEW, VantagePoint, VantagePoints
+from netdoctor.symptoms import POD_TRAFFIC
 from netdoctor.traffic import Answer, Reply
 
 
-@probe(
-    explains=(
-        "pod-to-pod-blocked",
-        "pod-to-node-blocked",
-        "pod-to-outside-blocked",
-        "cluster-ip-unreachable",
-        "cluster-dns-silent",
-        "coredns-not-ready",
-        "outside-names-unresolved",
-        "postgres-name-unresolved",
-        "postgres-unreachable",
-    )
-)
+@probe(explains=POD_TRAFFIC)
 def firewalld_rejects_pods(
     firewalld: Firewalld,
     rules: FirewalldRules | CannotRead,

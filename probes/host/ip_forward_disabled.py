@@ -22,18 +22,10 @@ from netdoctor.facts.names import UpstreamAnswers, answered
 from netdoctor.facts.sysctl import IP_FORWARD, SysctlFiles, Sysctls
 from netdoctor.facts.this_node import ThisNode
 from netdoctor.model import Confidence
+from netdoctor.symptoms import CLUSTER_IPS, OUTSIDE
 
 
-@probe(
-    explains=(
-        "pod-to-outside-blocked",
-        "cluster-ip-unreachable",
-        "cluster-dns-silent",
-        "outside-names-unresolved",
-        "postgres-name-unresolved",
-        "postgres-unreachable",
-    )
-)
+@probe(explains=(*OUTSIDE, *CLUSTER_IPS))
 def ip_forward_disabled(
     sysctls: Sysctls, files: SysctlFiles, answers: UpstreamAnswers | CannotRead, this: ThisNode
 ) -> Iterator[Finding]:

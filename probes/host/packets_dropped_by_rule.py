@@ -20,21 +20,10 @@ from collections.abc import Iterator
 from netdoctor import Evidence, Finding, Subject, probe
 from netdoctor.facts.drops import Drop, Drops
 from netdoctor.facts.this_node import ThisNode
+from netdoctor.symptoms import POD_TRAFFIC
 
 
-@probe(
-    explains=(
-        "pod-to-pod-blocked",
-        "pod-to-node-blocked",
-        "pod-to-outside-blocked",
-        "cluster-ip-unreachable",
-        "cluster-dns-silent",
-        "coredns-not-ready",
-        "outside-names-unresolved",
-        "postgres-name-unresolved",
-        "postgres-unreachable",
-    )
-)
+@probe(explains=POD_TRAFFIC)
 def packets_dropped_by_rule(drops: Drops, this: ThisNode) -> Iterator[Finding]:
     """Rules that dropped a traced packet, without those of firewalld and kube-proxy."""
     by_rule: dict[str, list[Drop]] = {}

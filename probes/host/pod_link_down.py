@@ -16,21 +16,10 @@ from netdoctor import Evidence, Finding, NotApplicable, Subject, probe
 from netdoctor.facts.cni import CniConfig
 from netdoctor.facts.links import Links
 from netdoctor.facts.this_node import ThisNode
+from netdoctor.symptoms import POD_TRAFFIC
 
 
-@probe(
-    explains=(
-        "pod-to-pod-blocked",
-        "pod-to-node-blocked",
-        "pod-to-outside-blocked",
-        "cluster-ip-unreachable",
-        "cluster-dns-silent",
-        "coredns-not-ready",
-        "outside-names-unresolved",
-        "postgres-name-unresolved",
-        "postgres-unreachable",
-    )
-)
+@probe(explains=POD_TRAFFIC)
 def pod_link_down(links: Links, cni: CniConfig, this: ThisNode) -> Iterator[Finding]:
     """The bridge or ports of it that are administratively down."""
     bridge = links.named(cni.bridge)

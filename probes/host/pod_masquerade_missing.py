@@ -1,8 +1,8 @@
 """Pods have lost their masquerade.
 
 ## What it checks
-Each pod that the CNI's bridge plugin has connected with `ipMasq` has its masquerade rule in iptables, and its packets
-to the outside are answered.
+Where the outside does not answer pods: whether their packets leave the uplink with the pod's own address. And where the
+CNI's bridge plugin masquerades (`ipMasq`): whether each pod that it has connected has its rule in iptables.
 
 ## Why it matters
 Beyond the node nobody knows the pod network. Without masquerade a packet leaves with the pod's own address and the
@@ -18,45 +18,53 @@ Make the pods anew, after kube-proxy's rules are back: CoreDNS first, then the o
 
 from collections.abc import Iterator
 
-from netdoctor import Evidence, Finding, NotApplicable, Subject, probe
+from netdoctor import Evidence, Finding, Subject, probe
 from netdoctor.errors import CannotRead
-from netdoctor.facts.cni import CniConfig
+from netdoctor.facts.departures import Departure, Departures
 from netdoctor.facts.masquerade import Masquerade
 from netdoctor.facts.names import UpstreamAnswers, answered
 from netdoctor.facts.this_node import ThisNode
 from netdoctor.facts.vantage import VantagePoints
 from netdoctor.model import Confidence
+from netdoctor.symptoms import OUTSIDE
 
 
-@probe(explains=("pod-to-outside-blocked", "outside-names-unresolved"))
+@probe(explains=OUTSIDE)
 def pod_masquerade_missing(
-    cni: CniConfig,
     masquerade: Masquerade,
     points: VantagePoints,
     answers: UpstreamAnswers | CannotRead,
+    departures: Departures | CannotRead,
     this: ThisNode,
 ) -> Iterator[Finding]:
-    """No rule masquerades them, and the outside does not answer them."""
-    if not masquerade.wanted:
-        raise NotApplicable(f"the CNI ({cni.name or cni.path or 'none'}) writes no masquerade for each pod")
-    missing = {m.address: m for m in masquerade.missing}
-    asked = {p.name: p for p in points.pods if p.address in missing}
-    if not missing:
-        return
-    lookups = () if isinstance(answers, CannotRead) else [x for x in answers.from_pods() if x.vantage in asked]
-    if any(answered(x.reply) for x in lookups):
-        return
-    names = [f"{m.namespace}/{m.pod}" for m in masquerade.missing]
+    """No rule masquerades them, or their packets are seen to leave as they are, and the outside does not answer."""
+    lookups = () if isinstance(answers, CannotRead) else answers.from_pods()
+    seen = () if isinstance(departures, CannotRead) else departures.items
+    bare = [d for d in seen if d.pod_address in d.sources and not d.came_back]
+    lost = {m.address: f"{m.namespace}/{m.pod}" for m in masquerade.missing}
+    if lost:
+        asked = [x for x in lookups if points.named(x.vantage).address in lost]
+        if not any(answered(x.reply) for x in asked):
+            rules = f"no masquerade for {', '.join(list(lost)[:6])}"
+            evidence = [
+                Evidence("iptables nat POSTROUTING", rules, "a rule for each pod"),
+                *(Evidence(str(x), str(x.reply), "an answer") for x in asked[:1]),
+            ]
+            yield _finding(list(lost.values()), [*evidence, *_left(bare)], this, confirmed=bool(asked))
+    elif bare:
+        yield _finding([d.flow.partition(" -> ")[0] for d in bare], _left(bare), this, confirmed=True)
+
+
+def _left(bare: list[Departure]) -> list[Evidence]:
+    return [Evidence(f"{d.flow}, on {d.uplink}", str(d), "the node's own address as source") for d in bare[:1]]
+
+
+def _finding(names: list[str], evidence: list[Evidence], this: ThisNode, *, confirmed: bool) -> Finding:
     shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
-    evidence = [
-        Evidence(
-            "iptables nat POSTROUTING", f"no masquerade for {', '.join(list(missing)[:6])}", "a rule for each pod"
-        ),
-        *(Evidence(str(x), str(x.reply), "an answer") for x in lookups[:1]),
-    ]
-    yield Finding(
-        f"{len(names)} pods have lost their masquerade ({shown}): the outside cannot answer their addresses",
+    return Finding(
+        f"{len(names)} {'pod has lost its' if len(names) == 1 else 'pods have lost their'} masquerade ({shown}): "
+        "the outside cannot answer their addresses",
         tuple(evidence),
         Subject(node=this.name),
-        confidence=Confidence.CONFIRMED if lookups else Confidence.LIKELY,
+        confidence=Confidence.CONFIRMED if confirmed else Confidence.LIKELY,
     )
