@@ -81,7 +81,11 @@ def _questions(
         for address in this.addresses[:1]:
             yield point, NODE, f"node {this.name}", address, KUBELET_PORT
     for service, port in cluster_ips(services, endpoints):
+        own = {e.address for e in endpoints.ready(service)} if endpoints else set()
         for point in points.points:
+            # a pod that asks itself by its ClusterIP needs a hairpin: another question
+            if point.kind == OLD and (point.address in own or (endpoints is None and point.is_coredns)):
+                continue
             yield point, CLUSTER_IP, f"Service {service}", service.cluster_ip, port
 
 
