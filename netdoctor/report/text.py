@@ -37,8 +37,9 @@ def render(report: Report, catalogue: Catalogue) -> RenderableType:
     parts += [Text(f"! {redact(notice)}", style="yellow") for notice in report.notices]
     parts.append(Text(""))
     for number, diagnosis in enumerate(report.diagnoses):
-        parts += [*_diagnosis(diagnosis, catalogue, first=number == 0), Text("")]
-    if not report.diagnoses:
+        shown = {finding for earlier in report.diagnoses[:number] for finding in earlier.symptoms}
+        parts += [*_diagnosis(diagnosis, catalogue, shown, first=number == 0), Text("")]
+    if report.exit_code != 1:
         parts += [_no_cause(report), Text("")]
     parts.append(_probes(list(report.results)))
     if report.changes:
@@ -55,10 +56,14 @@ def _heading(report: Report) -> Text:
 def _no_cause(report: Report) -> Text:
     if report.exit_code == 3:
         return Text("COULD NOT TELL  no fault was found, but not everything could be asked", style="bold yellow")
+    if report.diagnoses:
+        return Text("HEALTHY  nothing but warnings", style="bold green")
     return Text("HEALTHY  no fault found", style="bold green")
 
 
-def _diagnosis(diagnosis: Diagnosis, catalogue: Catalogue, *, first: bool) -> Iterable[RenderableType]:
+def _diagnosis(
+    diagnosis: Diagnosis, catalogue: Catalogue, shown: set[Finding], *, first: bool
+) -> Iterable[RenderableType]:
     cause = diagnosis.cause
     if cause.severity is Severity.WARNING:
         word, style = "WARNING", "bold yellow"
@@ -74,7 +79,7 @@ def _diagnosis(diagnosis: Diagnosis, catalogue: Catalogue, *, first: bool) -> It
     yield _indented(_evidence(cause.evidence))
     if diagnosis.symptoms:
         yield _indented(Text("explains", style="bold"))
-        yield _indented(_explained(diagnosis.symptoms, catalogue), 4)
+        yield _indented(_explained(diagnosis.symptoms, catalogue, shown), 4)
     yield from _next(diagnosis, catalogue)
 
 
@@ -91,11 +96,15 @@ def _evidence(evidence: Iterable[Evidence]) -> Group:
     )
 
 
-def _explained(findings: Iterable[Finding], catalogue: Catalogue) -> Group:
+def _explained(findings: Iterable[Finding], catalogue: Catalogue, shown: set[Finding]) -> Group:
+    """What a cause explains, each in a line; what an earlier cause explains as well, by name."""
     lines = []
     for finding in findings:
-        sign = "·" if catalogue.probes[finding.probe].symptom else "→"
-        lines.append(Text.assemble(f"{sign} {redact(finding.summary)} ", (f"({finding.probe})", "dim")))
+        if finding not in shown:
+            sign = "·" if catalogue.probes[finding.probe].symptom else "→"
+            lines.append(Text.assemble(f"{sign} {redact(finding.summary)} ", (f"({finding.probe})", "dim")))
+    if again := [finding.probe for finding in findings if finding in shown]:
+        lines.append(Text(f"· as well as the above: {', '.join(again)}", style="dim"))
     return Group(*lines)
 
 
