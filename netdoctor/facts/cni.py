@@ -13,8 +13,20 @@ from netdoctor.clock import utc
 from netdoctor.errors import CannotRead
 from netdoctor.host import Host
 
-CONFIG_FOLDER = Path("/etc/cni/net.d")
-PLUGIN_FOLDERS = (Path("/opt/cni/bin"), Path("/usr/libexec/cni"), Path("/usr/lib/cni"))
+# the runtimes' default, then where k3s and MicroK8s have theirs
+CONFIG_FOLDERS = (
+    Path("/etc/cni/net.d"),
+    Path("/var/lib/rancher/k3s/agent/etc/cni/net.d"),
+    Path("/var/snap/microk8s/current/args/cni-network"),
+)
+PLUGIN_FOLDERS = (
+    Path("/opt/cni/bin"),
+    Path("/usr/libexec/cni"),
+    Path("/usr/lib/cni"),
+    Path("/var/lib/rancher/k3s/data/current/bin"),
+    Path("/var/lib/rancher/k3s/data/cni"),
+    Path("/var/snap/microk8s/current/opt/cni/bin"),
+)
 CACHE_FOLDER = Path("/var/lib/cni/results")
 
 
@@ -32,14 +44,15 @@ class CniConfig:
     @classmethod
     def collect(cls, host: Host) -> CniConfig:
         """Take the first file by name, as containerd and CRI-O do."""
+        folder = next((f for f in CONFIG_FOLDERS if f.is_dir()), CONFIG_FOLDERS[0])
         try:
-            files = sorted(p for p in CONFIG_FOLDER.iterdir() if p.suffix in (".conf", ".conflist", ".json"))
+            files = sorted(p for p in folder.iterdir() if p.suffix in (".conf", ".conflist", ".json"))
         except FileNotFoundError:
             files = []
         except OSError as error:
-            raise CannotRead(str(CONFIG_FOLDER), error.strerror or str(error)) from error
+            raise CannotRead(str(folder), error.strerror or str(error)) from error
         if not files:
-            return cls("", "", (), (), (), f"no file in {CONFIG_FOLDER}")
+            return cls("", "", (), (), (), f"no file in {folder}")
         others = tuple(str(p) for p in files[1:])
         try:
             name, plugins = cls.parse(host.read(files[0]))

@@ -25,6 +25,8 @@ from netdoctor.kube_api import KubeApi
 
 LIFETIME = 60  # seconds, after which the kubelet ends it whatever has become of netdoctor
 PATIENCE = 4.0  # seconds to wait for its network
+REFUSAL_EVERY = 0.5  # seconds between looks at the events
+NO_NETWORK = "no network"
 GONE = 2.0  # seconds to wait for its network to be taken down again
 
 
@@ -81,14 +83,11 @@ class NewPod:
         pods: Pods,
         services: Services,
         this: ThisNode,
-        cni: CniConfig,
     ) -> NewPod:
         """Create it and wait for its network. Raises CannotRead with the reason where it cannot be had."""
         sweep(api, pods)
         if before.hidden:
             raise CannotRead("test pod", f"not made, for it would change the node: {before.hidden}")
-        if cni.problem or cni.missing_plugins:
-            raise CannotRead("test pod", "not made: the CNI cannot connect a new pod")
         images = [name for name in node_of(nodes, this).images if "/pause:" in name or "/pause@" in name]
         if not images:
             raise CannotRead("test pod", "the node has no pause image, and nothing is pulled")
@@ -99,13 +98,18 @@ class NewPod:
         path = f"/api/v1/namespaces/{namespace}/pods/{name}"
         connected: list[str] = []
         finalizers.add(lambda: remove(api, path, connected))
+        asked = begin
         while time.monotonic() - begin < PATIENCE:
             if found := attached(host, uid):
                 connected.append(found.netns)
                 seconds = round(time.monotonic() - begin, 2)
                 return cls(namespace, name, found.addresses[0], found.netns, found.nameservers, found.search, seconds)
+            if time.monotonic() > asked + REFUSAL_EVERY:
+                asked = time.monotonic()
+                if reason := refusal(api, namespace, name):
+                    raise CannotRead("test pod", f"{NO_NETWORK}: {reason}")
             time.sleep(0.02)
-        raise CannotRead("test pod", f"no network within {PATIENCE:g} s: {why(api, path)}")
+        raise CannotRead("test pod", f"{NO_NETWORK} within {PATIENCE:g} s: {why(api, path)}")
 
 
 def manifest(node: str, image: str) -> dict[str, object]:
@@ -160,13 +164,17 @@ def remove(api: KubeApi, path: str, connected: list[str]) -> None:
         time.sleep(0.02)
 
 
+def refusal(api: KubeApi, namespace: str, name: str) -> str:
+    """The kubelet's words when it could not make the pod's sandbox; "" while it has said nothing."""
+    events = api.get(f"/api/v1/namespaces/{namespace}/events", fieldSelector=f"involvedObject.name={name}")["items"]
+    warnings = [str(e.get("message", "")) for e in events if e.get("type") == "Warning"]
+    return " ".join(warnings[-1].split())[:300] if warnings else ""
+
+
 def why(api: KubeApi, path: str) -> str:
-    """Why the pod has no network, in the kubelet's words."""
+    """What is known of a pod that the kubelet has said nothing about."""
     try:
-        _, _, namespace, _, name = path.strip("/").split("/")[-5:]
-        events = api.get(f"/api/v1/namespaces/{namespace}/events", fieldSelector=f"involvedObject.name={name}")["items"]
         phase = api.get(path).get("status", {}).get("phase", "unknown")
     except CannotRead as error:
         return str(error)
-    warnings = [str(e.get("message", "")) for e in events if e.get("type") == "Warning"]
-    return warnings[-1][:300] if warnings else f"its phase is {phase}; is the kubelet running?"
+    return f"its phase is {phase}; is the kubelet running?"

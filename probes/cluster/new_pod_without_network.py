@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 from netdoctor import Evidence, Finding, Subject, probe
 from netdoctor.errors import CannotRead
-from netdoctor.facts.new_pod import NewPod
+from netdoctor.facts.new_pod import NO_NETWORK, NewPod
 from netdoctor.facts.this_node import ThisNode
 
 
@@ -23,7 +23,7 @@ def new_pod_without_network(pod: NewPod | CannotRead, this: ThisNode) -> Iterato
     """The CNI did not connect it in time."""
     if not isinstance(pod, CannotRead):
         return
-    if not pod.reason.startswith("no network within"):
+    if not pod.reason.startswith(NO_NETWORK):
         raise pod
     yield Finding(
         f"a new pod gets {pod.reason}", (Evidence("test pod", pod.reason, "a network"),), Subject(node=this.name)

@@ -7,6 +7,9 @@
 The runtime takes the first file by name. Without a usable one, or with a plugin missing, new pods stay in
 ContainerCreating while those that run go on.
 
+## When it is no fault
+When a new pod gets its network all the same: the runtime has its configuration or plugins elsewhere.
+
 ## By hand
 `ls /etc/cni/net.d /opt/cni/bin`; `journalctl -u containerd`.
 """
@@ -14,24 +17,29 @@ ContainerCreating while those that run go on.
 from collections.abc import Iterator
 
 from netdoctor import Evidence, Finding, Subject, probe
-from netdoctor.facts.cni import CniConfig
+from netdoctor.errors import CannotRead
+from netdoctor.facts.cni import CONFIG_FOLDERS, PLUGIN_FOLDERS, CniConfig
+from netdoctor.facts.new_pod import NO_NETWORK, NewPod
 from netdoctor.facts.this_node import ThisNode
+from netdoctor.model import Confidence
 
 
 @probe(explains=("coredns-not-ready", "new-pod-without-network"))
-def cni_config_unusable(cni: CniConfig, this: ThisNode) -> Iterator[Finding]:
-    """No configuration, an unreadable one, or a plugin that is not there."""
-    where = cni.path or "/etc/cni/net.d"
+def cni_config_unusable(cni: CniConfig, new_pod: NewPod | CannotRead, this: ThisNode) -> Iterator[Finding]:
+    """No configuration, an unreadable one, or a plugin that is not there; and no new pod gets a network."""
+    if isinstance(new_pod, NewPod):
+        return
+    tried = new_pod.reason.startswith(NO_NETWORK)
+    evidence = [Evidence("test pod", new_pod.reason, "a network")] if tried else []
+    confidence = Confidence.CONFIRMED if tried else Confidence.LIKELY
     if cni.problem:
-        yield Finding(
-            f"the CNI configuration cannot be used: {cni.problem}",
-            (Evidence(where, cni.problem, "a network configuration in JSON"),),
-            Subject(node=this.name),
-        )
+        where = cni.path or str(CONFIG_FOLDERS[0])
+        summary = f"the CNI configuration cannot be used: {cni.problem}"
+        evidence.insert(0, Evidence(where, cni.problem, "a network configuration in JSON"))
     elif cni.missing_plugins:
         names = ", ".join(cni.missing_plugins)
-        yield Finding(
-            f"CNI plugins that {where} names are not installed: {names}",
-            (Evidence("/opt/cni/bin", f"no {names}", "each plugin's program"),),
-            Subject(node=this.name),
-        )
+        summary = f"CNI plugins that {cni.path} names are not installed: {names}"
+        evidence.insert(0, Evidence(str(PLUGIN_FOLDERS[0]), f"no {names}", "each plugin's program"))
+    else:
+        return
+    yield Finding(summary, tuple(evidence), Subject(node=this.name), confidence=confidence)
