@@ -44,27 +44,31 @@ def pod_masquerade_missing(
     lost = {m.address: f"{m.namespace}/{m.pod}" for m in masquerade.missing}
     if lost:
         asked = [x for x in lookups if points.named(x.vantage).address in lost]
-        if not any(answered(x.reply) for x in asked):
-            rules = f"no masquerade for {', '.join(list(lost)[:6])}"
-            evidence = [
-                Evidence("iptables nat POSTROUTING", rules, "a rule for each pod"),
-                *(Evidence(str(x), str(x.reply), "an answer") for x in asked[:1]),
-            ]
-            yield _finding(list(lost.values()), [*evidence, *_left(bare)], this, confirmed=bool(asked))
+        if any(answered(x.reply) for x in asked):
+            return
+        rules = f"no masquerade for {', '.join(list(lost)[:6])}"
+        evidence = [
+            Evidence("iptables nat POSTROUTING", rules, "a rule for each pod"),
+            *(Evidence(str(x), str(x.reply), "an answer") for x in asked[:1]),
+        ]
+        names = list(lost.values())
+        shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+        yield Finding(
+            f"{len(names)} {'pod has lost its' if len(names) == 1 else 'pods have lost their'} masquerade ({shown}): "
+            "the outside cannot answer their addresses",
+            (*evidence, *_left(bare)),
+            Subject(node=this.name),
+            confidence=Confidence.CONFIRMED if asked else Confidence.LIKELY,
+        )
     elif bare:
-        yield _finding([d.flow.partition(" -> ")[0] for d in bare], _left(bare), this, confirmed=True)
+        pods = ", ".join(d.flow.partition(" -> ")[0] for d in bare)
+        yield Finding(
+            f"packets of pods leave {bare[0].uplink} with the pods' own addresses ({pods} were watched): nothing "
+            "masquerades them, and the outside cannot answer",
+            tuple(_left(bare)),
+            Subject(node=this.name),
+        )
 
 
 def _left(bare: list[Departure]) -> list[Evidence]:
     return [Evidence(f"{d.flow}, on {d.uplink}", str(d), "the node's own address as source") for d in bare[:1]]
-
-
-def _finding(names: list[str], evidence: list[Evidence], this: ThisNode, *, confirmed: bool) -> Finding:
-    shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
-    return Finding(
-        f"{len(names)} {'pod has lost its' if len(names) == 1 else 'pods have lost their'} masquerade ({shown}): "
-        "the outside cannot answer their addresses",
-        tuple(evidence),
-        Subject(node=this.name),
-        confidence=Confidence.CONFIRMED if confirmed else Confidence.LIKELY,
-    )

@@ -192,7 +192,7 @@ CASES = [
     Case("pod-masquerade-missing", "in place, and the outside is silent", PASS, (upstream_answers(pods=SILENT),)),
     Case("pod-masquerade-missing", "a CNI that writes none", PASS, (masquerade(wanted=False),)),
     Case("pod-masquerade-missing", "whatever writes it, packets leave bare", FAIL,
-         (masquerade(wanted=False), upstream_answers(pods=SILENT), departures(CLIENT)), "1 pod has lost",
+         (masquerade(wanted=False), upstream_answers(pods=SILENT), departures(CLIENT)), "own addresses",
          evidence=f"source {CLIENT}"),
     Case("pod-masquerade-missing", "packets leave with the node's address, and the outside is silent", PASS,
          (upstream_answers(pods=SILENT), departures(CLIENT, source=NODE_ADDRESS))),
