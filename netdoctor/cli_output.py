@@ -55,6 +55,8 @@ def read_file(path: str) -> str:
 
 def writable(path: str) -> str:
     """The path, if a file can be written there; told before the work that fills it. Raises BadInput."""
+    if not path:
+        raise BadInput("the name of the file to write is empty")
     target = Path(path)
     place = target if target.exists() else target.absolute().parent
     if not os.access(place, os.W_OK):

@@ -76,7 +76,7 @@ class KubeApi:
         except urllib3.exceptions.HTTPError as error:
             raise CannotRead(where, _plain_reason(error)) from error
         except Exception as error:  # the client lets ssl, OSError and its own ApiException through
-            raise CannotRead(where, f"{type(error).__name__}: {error}".splitlines()[0]) from error
+            raise CannotRead(where, _plain_reason(error)) from error
         if not 200 <= reply.status < 300:
             raise ApiError(f"{where} {method} {path}", reply.status, _message_of(data))
         try:
@@ -95,11 +95,12 @@ def _plain_reason(error: Exception) -> str:
         ("No route to host", "no route to host"),
         ("Network is unreachable", "network is unreachable"),
         ("Name or service not known", "its name does not resolve"),
+        ("Failed to resolve", "its name does not resolve"),
         ("CERTIFICATE_VERIFY_FAILED", "its certificate is not signed by the kubeconfig's authority"),
     ):
         if words in text:
             return plain
-    return text.splitlines()[0][:200]
+    return " ".join(text.split())[:200] or type(error).__name__
 
 
 def _message_of(data: bytes) -> str:

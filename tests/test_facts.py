@@ -102,7 +102,7 @@ def test_one_may_go_on_without_a_fact_or_not() -> None:
 
 def test_a_collectors_mistake_is_a_fact_that_cannot_be_read() -> None:
     facts = Facts()
-    with pytest.raises(CannotRead, match="Mistaken: KeyError"):
+    with pytest.raises(CannotRead, match="KeyError"):
         facts.get(Mistaken)
     with pytest.raises(CannotRead, match="a thing that the user gave: VARIABLE is not a URL"):
         facts.get(Misgiven)
@@ -170,3 +170,21 @@ def test_every_finalizer_runs_though_one_fails() -> None:
     with pytest.raises(ZeroDivisionError):
         facts.close()
     assert said == ["kept"]
+
+
+@dataclass(frozen=True)
+class Endless:
+    """an endless source"""
+
+    @classmethod
+    def collect(cls) -> Endless:
+        time.sleep(30)
+        return cls()
+
+
+def test_a_source_that_answers_for_ever_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("netdoctor.facts.LONGEST", 0.3)
+    begin = time.monotonic()
+    with pytest.raises(CannotRead, match="an endless source: no answer within"):
+        Facts().get(Endless)
+    assert time.monotonic() - begin < 2

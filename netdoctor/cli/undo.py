@@ -30,14 +30,13 @@ def command(ctx: click.Context, run: str | None, list_only: bool, force: bool, o
     if list_only:
         _list(runs(), output)
         return
+    if run and not any(journal.run == run for journal in runs()):
+        raise BadInput(f"there is no run {run}: netdoctor undo --list names them")
     if not state_folder().is_dir():
         _end(output, "nothing to undo", None, [], "")
         return
     with locked():
-        known = runs()
-        if run and run not in {journal.run for journal in known}:
-            raise BadInput(f"there is no run {run}: netdoctor undo --list names them")
-        chosen = next((j for j in known if j.in_force and run in (None, j.run)), None)
+        chosen = next((j for j in runs() if j.in_force and run in (None, j.run)), None)
         if chosen is None:
             _end(output, "nothing to undo", None, [], "")
             return

@@ -17,7 +17,7 @@ import threading
 import time
 import typing
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError, wait
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -26,6 +26,8 @@ from netdoctor.errors import CannotRead, NetdoctorError
 from netdoctor.host import Host
 
 F = TypeVar("F")
+LONGEST = 8.0  # seconds for one fact, after which it counts as unread: a server may answer for ever
+GLANCE = 0.2  # seconds between looks at that limit
 
 
 class Finalizers:
@@ -84,6 +86,7 @@ class Facts:
         self._lock = threading.Lock()
         self._cells: dict[type, Future[Any]] = {}
         self._waiting: dict[type, float] = {}
+        self._asked: dict[type, float] = {}  # when a fact had what it needs and began to read
         self._live = live
         self.seconds: dict[type, float] = {}
         self.finalizers = Finalizers()
@@ -94,38 +97,44 @@ class Facts:
 
     def _give(self, kind: type, value: object) -> None:
         cell = self._cells[kind] = Future[Any]()
-        if isinstance(value, Exception):
-            cell.set_exception(value)
-        else:
-            cell.set_result(value)
+        _settle(cell, value)
 
     def get(self, kind: type[F]) -> F:
-        """The fact of this kind. Raises CannotRead."""
+        """The fact of this kind. Raises CannotRead, also when collecting it takes longer than LONGEST seconds."""
+        cell = self._begin(kind)
+        while not cell.done():
+            wait([cell], timeout=GLANCE)
+            begun = self._asked.get(kind)
+            if begun is not None and time.monotonic() - begun > LONGEST:
+                _settle(cell, CannotRead(_title(kind), f"no answer within {LONGEST:g} s"))
+        return typing.cast(F, cell.result())
+
+    def _begin(self, kind: type) -> Future[Any]:
+        """The fact's cell; whoever comes first has it collected, in a thread that nobody has to wait for."""
         with self._lock:
             cell = self._cells.get(kind)
-            mine = cell is None
-            if cell is None:
-                cell = self._cells[kind] = Future()
-        if mine:
-            self._collect(kind, cell)
-        return typing.cast(F, cell.result())
+            if cell is not None:
+                return cell
+            cell = self._cells[kind] = Future()
+        threading.Thread(target=self._collect, args=(kind, cell), name=kind.__name__, daemon=True).start()
+        return cell
 
     def _collect(self, kind: type, cell: Future[Any]) -> None:
         collect = getattr(kind, "collect", None)
         if not self._live or collect is None:
-            cell.set_exception(CannotRead("recording", f"it does not hold {kind.__name__}"))
+            _settle(cell, CannotRead("recording", f"it does not hold {kind.__name__}"))
             return
         begin = self._waiting[kind] = time.monotonic()
         try:
             arguments = self.arguments(collect)
-            begin = self._waiting[kind] = time.monotonic()
-            cell.set_result(collect(*arguments))
+            begin = self._waiting[kind] = self._asked[kind] = time.monotonic()
+            _settle(cell, collect(*arguments))
         except CannotRead as error:
-            cell.set_exception(error)
+            _settle(cell, error)
         except NetdoctorError as error:  # what the user gave is wrong
-            cell.set_exception(CannotRead(_title(kind), str(error)))
+            _settle(cell, CannotRead(_title(kind), str(error)))
         except Exception as error:  # a collector's mistake must not take the other facts with it
-            cell.set_exception(CannotRead(kind.__name__, f"{type(error).__name__}: {error}"))
+            _settle(cell, CannotRead(_title(kind), f"not in the expected form: {type(error).__name__}: {error}"))
         finally:
             del self._waiting[kind]
             self.seconds[kind] = time.monotonic() - begin
@@ -145,13 +154,7 @@ class Facts:
     def prefetch(self, kinds: Iterable[type]) -> None:
         """Begin to collect these, each in a thread of its own."""
         for kind in dict.fromkeys(kinds):
-            with self._lock:
-                known = kind in self._cells
-            if not known:
-                threading.Thread(target=self._quietly, args=(kind,), name=kind.__name__, daemon=True).start()
-
-    def _quietly(self, kind: type) -> None:
-        self._read_or_reason(kind)  # whoever needs the fact is told
+            self._begin(kind)
 
     def waiting_for(self) -> list[str]:
         """What is being collected now, longest first, in the words of each fact's docstring."""
@@ -171,3 +174,14 @@ class Facts:
 
 def _title(kind: type) -> str:
     return (kind.__doc__ or kind.__name__).partition("\n")[0].rstrip(".")
+
+
+def _settle(cell: Future[Any], value: object) -> None:
+    """Fill the cell, unless somebody has done so (or given up) already."""
+    try:
+        if isinstance(value, Exception):
+            cell.set_exception(value)
+        else:
+            cell.set_result(value)
+    except InvalidStateError:
+        return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -15,6 +15,7 @@ from netdoctor.kube_api import KubeApi
 from netdoctor.redact import remember
 
 VARIABLE = "NETDOCTOR_DATABASE_URL"
+SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +45,11 @@ class DatabaseLogins:
     def collect(cls, services: Services, api: KubeApi | CannotRead) -> DatabaseLogins:
         """Look for them where the modules have them. Raises CannotRead where none is found."""
         if url := os.environ.get(VARIABLE):
-            login = parse_url(url)
-            return cls({str(s): login for s in services.postgres}, VARIABLE)
+            login, host = parse_url(url), _host_of(url)
+            meant = {str(s): login for s in services.postgres if host in names_of(s)}
+            if not meant:
+                raise CannotRead("database login", f"{VARIABLE} names another host than a Postgres Service")
+            return cls(meant, VARIABLE)
         if isinstance(api, CannotRead):
             raise CannotRead("database login", f"{VARIABLE} is not set, and the API server cannot be asked")
         pods = api.get("/api/v1/pods")["items"]
@@ -67,17 +71,23 @@ def parse_url(url: str) -> Login:
     except ValueError:
         parts = urlsplit("")
     if parts.scheme not in ("postgresql", "postgres") or not parts.username:
-        raise BadInput(f"{VARIABLE} is not a URL of the form postgresql://USER:PASSWORD@HOST/DATABASE")
+        raise BadInput(f"{VARIABLE} is no usable postgresql:// URL with a user")
     query = dict(item.split("=", 1) for item in parts.query.split("&") if "=" in item)
+    if query.get("sslmode", "prefer") not in SSL_MODES:
+        raise BadInput(f"{VARIABLE} has an sslmode that libpq does not know")
     return Login(
         unquote(parts.username or ""), unquote(parts.password or ""), unquote(parts.path.lstrip("/")) or "postgres",
         query.get("sslmode", "prefer"),
     )  # fmt: skip
 
 
-def _candidates(api: KubeApi, pods: list[dict[str, Any]], service: Service) -> list[tuple[str, Login]]:
-    found = []
-    hosts = (service.name, f"{service.name}.{service.namespace}", service.cluster_ip)
+def names_of(service: Service) -> tuple[str, str, str]:
+    """What a URL may call a Service, the short name first, which holds in its own namespace only."""
+    return service.name, f"{service.name}.{service.namespace}", service.cluster_ip
+
+
+def _candidates(api: KubeApi, pods: list[dict[str, Any]], service: Service) -> Iterator[tuple[str, Login]]:
+    hosts = names_of(service)
     for pod in pods:
         environment = _environment(api, pod)
         meta = pod["metadata"]
@@ -85,7 +95,7 @@ def _candidates(api: KubeApi, pods: list[dict[str, Any]], service: Service) -> l
         near = meta["namespace"] == service.namespace
         if url and _host_of(url) in (hosts if near else hosts[1:]):
             try:
-                found.append((f"DATABASE_URL of pod {meta['namespace']}/{meta['name']}", parse_url(url)))
+                yield f"DATABASE_URL of pod {meta['namespace']}/{meta['name']}", parse_url(url)
             except BadInput:
                 continue
     for pod in pods:
@@ -96,8 +106,7 @@ def _candidates(api: KubeApi, pods: list[dict[str, Any]], service: Service) -> l
             if password := environment.get("POSTGRES_PASSWORD"):
                 user = environment.get("POSTGRES_USER", "postgres")
                 login = Login(user, password, environment.get("POSTGRES_DB", user))
-                found.append((f"POSTGRES_* of pod {meta['namespace']}/{meta['name']}", login))
-    return found
+                yield f"POSTGRES_* of pod {meta['namespace']}/{meta['name']}", login
 
 
 def _host_of(url: str) -> str:

@@ -150,7 +150,7 @@ def _session(service: Service, port: int, login: Login | None) -> list[tuple[str
         )  # fmt: skip
     except psycopg.Error as error:
         stage, state, text = classify(str(error), login)
-        return [*steps, (stage, False, text, state)]
+        return [*(step for step in steps if step[0] != stage), (stage, False, text, state)]
     with connection:
         steps.append((LOGIN, True, f"as {login.user} to {login.database}, {_ms(begin)}", ""))
         try:
