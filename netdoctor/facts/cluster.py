@@ -174,11 +174,8 @@ class Services:
 
     @property
     def postgres(self) -> tuple[Service, ...]:
-        """The Services that offer Postgres: by port 5432, or by a name with postgres in it."""
-        return tuple(
-            s for s in self.items
-            if any(p.port == 5432 or "postgres" in p.name for p in s.ports) or s.name.startswith("postgres")
-        )  # fmt: skip
+        """The Services that offer Postgres: by port 5432, or by a port called so."""
+        return tuple(s for s in self.items if any(p.port == 5432 or "postgres" in p.name for p in s.ports))
 
 
 def service_of(item: Mapping[str, Any]) -> Service:

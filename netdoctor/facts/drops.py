@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from netdoctor.errors import CannotRead
+from netdoctor.facts.cni import CniConfig
 from netdoctor.facts.names import ClusterDns, UpstreamAnswers, answered
 from netdoctor.facts.postgres import TCP, Postgres
-from netdoctor.facts.reach import Reach
+from netdoctor.facts.reach import NODE, POD, Reach
 from netdoctor.facts.vantage import HOST, VantagePoints
 from netdoctor.host import Host
 from netdoctor.trace import Dropped, trace
-from netdoctor.traffic import Reply, ask_dns, ask_tcp, in_namespace
+from netdoctor.traffic import Answer, Reply, ask_dns, ask_tcp, in_namespace
 
 SECONDS = 0.15  # enough for a packet that is dropped at once
 TRACED = 5  # flows, one of each kind
@@ -31,6 +32,7 @@ class Drop:
     kind: str
     dropped: Dropped
     legacy: str = ""  # the rule of legacy iptables whose counter moved meanwhile
+    route: str = ""  # why routing refuses the packet, in the words of `ip route get`, "" where it does not
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,7 @@ class Drops:
         answers: UpstreamAnswers | CannotRead,
         names: ClusterDns | CannotRead,
         postgres: Postgres | CannotRead,
+        cni: CniConfig,
     ) -> Drops:
         """Trace one failed flow of each kind. Raises CannotRead where there is something to trace and no way to."""
         wanted = list(failed_flows(points, reach, answers, names, postgres))[:TRACED]
@@ -64,7 +67,8 @@ class Drops:
             before = _legacy_counters(host)
             dropped = trace(host, flow.source, flow.destination, flow.protocol, flow.port, flow.ask)
             moved = _moved(before, _legacy_counters(host)) if not dropped.by_rule else ""
-            found.append(Drop(flow.name, flow.kind, dropped, moved))
+            refused = "" if dropped.by_rule or moved or not cni.bridge else _refused(host, flow, cni.bridge)
+            found.append(Drop(flow.name, flow.kind, dropped, moved, refused))
         return cls(tuple(found))
 
 
@@ -105,12 +109,13 @@ def failed_flows(
 
         found[kind] = _Failed(name, kind, point.address, address, protocol, port, ask)
 
-    for flow in reach.flows:
+    # a rejection tells more than silence, which may have any reason
+    for flow in sorted(reach.flows, key=lambda f: f.reply.answer is not Answer.PROHIBITED):
         if not flow.reply.arrived:
             add(str(flow), flow.kind, flow.vantage, flow.address, "tcp", flow.port)
     if not isinstance(answers, CannotRead):
         alive = {(x.upstream, x.transport) for x in answers.from_host() if answered(x.reply)}
-        for lookup in answers.from_pods():
+        for lookup in sorted(answers.from_pods(), key=lambda x: x.reply.answer is not Answer.PROHIBITED):
             if (lookup.upstream, lookup.transport) in alive and not answered(lookup.reply):
                 upstream = lookup.upstream
                 add(str(lookup), "outside", lookup.vantage, upstream.address, lookup.transport, upstream.port)
@@ -123,6 +128,20 @@ def failed_flows(
             if not step.ok:
                 add(f"{step.vantage} -> {step.service}", "Postgres", step.vantage, step.address, "tcp", step.port)
     return list(found.values())
+
+
+def _refused(host: Host, flow: _Failed, bridge: str) -> str:
+    """What the kernel's routing says to a packet of this flow that comes in from the bridge; "" if it has a route.
+
+    A ClusterIP is no question to routing: by then it has been translated.
+    """
+    if flow.kind not in ("outside", POD, NODE):
+        return ""
+    try:
+        host.run(["ip", "-4", "route", "get", flow.destination, "from", flow.source, "iif", bridge])
+    except CannotRead as error:
+        return error.reason.removeprefix("RTNETLINK answers: ")
+    return ""
 
 
 def _legacy_counters(host: Host) -> dict[str, int]:

@@ -93,7 +93,7 @@ def clients(points: VantagePoints) -> list[VantagePoint]:
 def _ask_service(
     points: VantagePoints, services: Services, service: Service, login: Login | None
 ) -> list[PostgresStage]:
-    port = next((p.port for p in service.ports if p.port == 5432), service.ports[0].port if service.ports else 5432)
+    port = next((p.port for p in service.ports if p.port == 5432 or "postgres" in p.name), 5432)
     server = cluster_dns_address(points, services)
     walks = clients(points)
     names = [f"{service.name}.{service.namespace}.svc.{p.cluster_domain}." for p in walks]

@@ -7,13 +7,16 @@ its pods are not ready.
 ## Why it matters
 kube-proxy refuses connections to a Service without endpoints. No repair of the network brings Postgres back then.
 
+## When it is no fault
+Alone in a namespace without a pod it is a warning: nobody there misses it.
+
 ## By hand
 `kubectl get endpointslices,pods -l app=postgres`; `kubectl scale deployment postgres --replicas=1`.
 """
 
 from collections.abc import Iterator
 
-from netdoctor import Finding, NotApplicable, Subject, probe
+from netdoctor import Finding, NotApplicable, Severity, Subject, probe
 from netdoctor.facts.cluster import EndpointSlices, Pods, Services, Workloads
 from netdoctor.facts.endpoints import no_endpoints
 
@@ -29,4 +32,6 @@ def postgres_without_endpoints(
         if not endpoints.ready(service):
             why, evidence = no_endpoints(service, endpoints, workloads, pods)
             subject = Subject(namespace=service.namespace, service=service.name)
-            yield Finding(f"Service {service} has no ready endpoint: {why}", evidence, subject)
+            used = any(p.namespace == service.namespace and not p.is_ours for p in pods.items)
+            severity = Severity.ERROR if used else Severity.WARNING
+            yield Finding(f"Service {service} has no ready endpoint: {why}", evidence, subject, severity)

@@ -23,7 +23,13 @@ from netdoctor.traffic import Answer
 
 
 @probe(
-    explains=("coredns-upstream-dead", "pod-to-outside-blocked", "outside-names-unresolved", "cluster-ip-unreachable")
+    explains=(
+        "packets-refused-by-routing",
+        "coredns-upstream-dead",
+        "pod-to-outside-blocked",
+        "outside-names-unresolved",
+        "cluster-ip-unreachable",
+    )
 )
 def default_route_missing(links: Links, answers: UpstreamAnswers, this: ThisNode) -> Iterator[Finding]:
     """No default route, and upstreams that are unreachable for want of a route."""

@@ -54,7 +54,7 @@ def firewalld_rejects_pods(
     if not firewalld.running:
         raise NotApplicable("firewalld does not run")
     rejected = [flow for flow in _flows(points, reach, answers) if _rejects(firewalld, cni.bridge, flow)]
-    traced = () if isinstance(drops, CannotRead) else tuple(d for d in drops.items if d.dropped.by_rule)
+    traced = () if isinstance(drops, CannotRead) else drops.items
     by_firewalld = [d for d in traced if d.dropped.table == "firewalld"]
     if not rejected or (traced and not by_firewalld):
         return

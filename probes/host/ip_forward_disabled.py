@@ -25,7 +25,7 @@ from netdoctor.model import Confidence
 from netdoctor.symptoms import CLUSTER_IPS, OUTSIDE
 
 
-@probe(explains=(*OUTSIDE, *CLUSTER_IPS))
+@probe(explains=("packets-refused-by-routing", *OUTSIDE, *CLUSTER_IPS))
 def ip_forward_disabled(
     sysctls: Sysctls, files: SysctlFiles, answers: UpstreamAnswers | CannotRead, this: ThisNode
 ) -> Iterator[Finding]:

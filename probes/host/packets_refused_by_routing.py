@@ -1,0 +1,41 @@
+"""The node's routing refuses what pods send.
+
+## What it checks
+Packets of pods that were not answered and that no rule dropped: what the kernel's routing says to them
+(`ip route get DESTINATION from POD iif BRIDGE`).
+
+## Why it matters
+A prohibit route answers with ICMP 3/13, as firewalld's reject does; a blackhole route and a failed reverse-path check
+say nothing at all. No rule of the packet filter is to blame, and none shows them.
+
+## By hand
+`ip route show table all | grep -E 'prohibit|blackhole|unreachable'`, `ip rule`; delete what should not be there.
+`Invalid argument` means a blackhole route, or a reverse-path check (`net.ipv4.conf.*.rp_filter`) that failed.
+"""
+
+from collections.abc import Iterator
+
+from netdoctor import Evidence, Finding, Subject, probe
+from netdoctor.facts.drops import Drop, Drops
+from netdoctor.facts.links import Links
+from netdoctor.facts.this_node import ThisNode
+from netdoctor.symptoms import POD_TRAFFIC
+
+REFUSING = ("prohibit", "blackhole", "unreachable", "throw")
+
+
+@probe(explains=POD_TRAFFIC)
+def packets_refused_by_routing(drops: Drops, links: Links, this: ThisNode) -> Iterator[Finding]:
+    """Traced packets for which the kernel has no route, or one that refuses."""
+    by_words: dict[str, list[Drop]] = {}
+    for drop in drops.items:
+        if drop.route:
+            by_words.setdefault(drop.route, []).append(drop)
+    refusing = [route for route in links.routes if route.startswith(REFUSING)]
+    for words, refused in by_words.items():
+        evidence = [Evidence(f"ip route get, for {d.flow}", words, "a route") for d in refused[:3]]
+        evidence += [Evidence("ip route", route, "a route that leads somewhere") for route in refusing[:3]]
+        named = f" ({'; '.join(refusing[:2])})" if refusing else ""
+        yield Finding(
+            f"the node's routing refuses what pods send: {words}{named}", tuple(evidence), Subject(node=this.name)
+        )
