@@ -168,8 +168,17 @@ class Facts:
         return {kind: cell.exception() or cell.result() for kind, cell in cells}
 
     def close(self) -> None:
-        """Take away what was made for this run (test pods)."""
-        self.finalizers.close()
+        """Take away what was made for this run (test pods). Ctrl-C meanwhile takes effect afterwards."""
+        worker = threading.Thread(target=self.finalizers.close, name="finalizers")
+        worker.start()
+        interrupt: KeyboardInterrupt | None = None
+        while worker.is_alive():
+            try:
+                worker.join()
+            except KeyboardInterrupt as pressed:
+                interrupt = pressed
+        if interrupt:
+            raise interrupt
 
 
 def _title(kind: type) -> str:

@@ -7,6 +7,8 @@ network namespace is entered from the host. It dies by itself when netdoctor is 
 from __future__ import annotations
 
 import os
+import secrets
+import threading
 import time
 from dataclasses import dataclass
 
@@ -93,11 +95,21 @@ class NewPod:
             raise CannotRead("test pod", "the node has no pause image, and nothing is pulled")
         namespace = next((s.namespace for s in services.postgres), "default")
         begin = time.monotonic()
-        created = api.create(f"/api/v1/namespaces/{namespace}/pods", manifest(this.name, images[0]))
-        name, uid = created["metadata"]["name"], created["metadata"]["uid"]
+        name = f"netdoctor-{secrets.token_hex(3)}"
         path = f"/api/v1/namespaces/{namespace}/pods/{name}"
         connected: list[str] = []
-        finalizers.add(lambda: remove(api, path, connected))
+        answered = threading.Event()
+
+        def take_away() -> None:
+            answered.wait(GONE)  # Ctrl-C may come while the API server is making it
+            remove(api, path, connected)
+
+        finalizers.add(take_away)
+        try:
+            created = api.create(f"/api/v1/namespaces/{namespace}/pods", manifest(name, this.name, images[0]))
+        finally:
+            answered.set()
+        uid = created["metadata"]["uid"]
         asked = begin
         while time.monotonic() - begin < PATIENCE:
             if found := attached(host, uid):
@@ -112,7 +124,7 @@ class NewPod:
         raise CannotRead("test pod", f"{NO_NETWORK} within {PATIENCE:g} s: {why(api, path)}")
 
 
-def manifest(node: str, image: str) -> dict[str, object]:
+def manifest(name: str, node: str, image: str) -> dict[str, object]:
     """The pod: as little as a pod can be, and allowed under the restricted Pod Security Standard."""
     security = {
         "allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "runAsNonRoot": True, "runAsUser": 65535,
@@ -122,7 +134,7 @@ def manifest(node: str, image: str) -> dict[str, object]:
     return {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {"generateName": "netdoctor-", "labels": {"app.kubernetes.io/managed-by": OURS}},
+        "metadata": {"name": name, "labels": {"app.kubernetes.io/managed-by": OURS}},
         "spec": {
             "nodeName": node,
             "restartPolicy": "Never",
