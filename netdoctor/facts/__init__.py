@@ -169,7 +169,15 @@ class Facts:
 
     def close(self) -> None:
         """Take away what was made for this run (test pods). Ctrl-C meanwhile takes effect afterwards."""
-        worker = threading.Thread(target=self.finalizers.close, name="finalizers")
+        failures: list[Exception] = []
+
+        def work() -> None:
+            try:
+                self.finalizers.close()
+            except Exception as failure:  # told to whoever closes
+                failures.append(failure)
+
+        worker = threading.Thread(target=work, name="finalizers")
         worker.start()
         interrupt: KeyboardInterrupt | None = None
         while worker.is_alive():
@@ -179,6 +187,8 @@ class Facts:
                 interrupt = pressed
         if interrupt:
             raise interrupt
+        if failures:
+            raise failures[0]
 
 
 def _title(kind: type) -> str:
