@@ -5,6 +5,7 @@ demo: .venv/ready ## the main job, before your eyes, on the embedded lab
 	@scripts/demo
 
 test: .venv/ready ## everything; what needs the lab is skipped with its reason where the lab cannot be built
+	@! tests/lab/lab require >/dev/null 2>&1 || tests/lab/lab build
 	@$(PYTHON) -m pytest -q
 
 check: .venv/ready ## ruff, mypy strict, the fast tests

@@ -53,7 +53,7 @@ class Lab:
 def lab() -> Iterator[Lab]:
     """The lab, built if it can be; what needs it is skipped with the reason, or fails where the lab is required."""
     done = subprocess.run([str(LAB), "require"], check=False, capture_output=True, text=True, timeout=60)
-    if done.returncode == 0 and not os.environ.get("NETDOCTOR_LAB_BUILT"):
+    if done.returncode == 0:
         done = subprocess.run([str(LAB), "build"], check=False, capture_output=True, text=True, timeout=3600)
     if done.returncode:
         reason = f"the lab cannot be built here: {(done.stderr or done.stdout).strip().splitlines()[-1]}"
