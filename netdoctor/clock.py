@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 
 def utc(seconds: float) -> str:
@@ -13,3 +14,11 @@ def utc(seconds: float) -> str:
 def now() -> str:
     """The present moment as text."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def written(path: Path) -> str:
+    """When a file was last written, "" where there is no such file (any more)."""
+    try:
+        return utc(path.stat().st_mtime)
+    except OSError:
+        return ""

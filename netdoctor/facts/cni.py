@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from netdoctor.clock import utc
+from netdoctor.clock import written
 from netdoctor.errors import CannotRead
 from netdoctor.host import Host
 
@@ -139,7 +139,7 @@ class Attachments:
             text = host.read_or_none(path)
             attachment = cls.parse(text) if text else None
             if attachment:
-                found.append(replace(attachment, connected=_written(path)))
+                found.append(replace(attachment, connected=written(path)))
         return cls(tuple(found))
 
     @staticmethod
@@ -162,10 +162,3 @@ class Attachments:
             )  # fmt: skip
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return None
-
-
-def _written(path: Path) -> str:
-    try:
-        return utc(path.stat().st_mtime)
-    except OSError:  # the pod went while we looked
-        return ""

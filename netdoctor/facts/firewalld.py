@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from netdoctor.clock import utc
+from netdoctor.clock import utc, written
 from netdoctor.errors import CannotRead
 from netdoctor.firewalld_bus import CONFIG, FirewalldBus, firewalld_bus
 from netdoctor.host import Host
@@ -86,7 +86,7 @@ class Firewalld:
                 bus.call("direct", "getAllPassthroughs"),
             ),
             permanent_direct=direct_words(*bus.call("config.direct", "getSettings", path=CONFIG)),
-            direct_since=_written(Path("/etc/firewalld/direct.xml")),
+            direct_since=written(Path("/etc/firewalld/direct.xml")),
             started=_started(host),
         )
 
@@ -155,11 +155,4 @@ def _started(host: Host) -> str:
     try:
         return utc(float(host.run(unit, timeout=2).strip().lstrip("@")))
     except (CannotRead, ValueError):  # no systemd, or one older than 248
-        return ""
-
-
-def _written(path: Path) -> str:
-    try:
-        return utc(path.stat().st_mtime)
-    except OSError:
         return ""
