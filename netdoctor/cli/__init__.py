@@ -65,6 +65,10 @@ def main() -> NoReturn:
         _say_json(redact(str(error)))
         click.echo(f"netdoctor: {redact(str(error))}", err=True)
         sys.exit(error.exit_code)
+    except OSError as error:  # a full disk, a closed terminal
+        _say_json(str(error))
+        click.echo(f"netdoctor: {error.strerror or error}", err=True)
+        sys.exit(3)
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:

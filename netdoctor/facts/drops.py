@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from netdoctor.errors import CannotRead
+from netdoctor.facts import Finalizers
 from netdoctor.facts.cni import CniConfig
 from netdoctor.facts.names import ClusterDns, UpstreamAnswers, answered
 from netdoctor.facts.postgres import TCP, Postgres
 from netdoctor.facts.reach import NODE, POD, Reach
 from netdoctor.facts.vantage import HOST, VantagePoints
 from netdoctor.host import Host
-from netdoctor.trace import Dropped, trace
+from netdoctor.trace import Dropped, remove, trace
 from netdoctor.traffic import Answer, Reply, ask_dns, ask_tcp, in_namespace
 
 SECONDS = 0.15  # enough for a packet that is dropped at once
@@ -51,6 +52,7 @@ class Drops:
         names: ClusterDns | CannotRead,
         postgres: Postgres | CannotRead,
         cni: CniConfig,
+        finalizers: Finalizers,
     ) -> Drops:
         """Trace one failed flow of each kind. Raises CannotRead where there is something to trace and no way to."""
         wanted = list(failed_flows(points, reach, answers, names, postgres))[:TRACED]
@@ -62,6 +64,7 @@ class Drops:
             raise CannotRead("nftables trace", "not root")
         if not Path("/proc/net/netfilter").exists():
             raise CannotRead("nftables trace", "the kernel has no netfilter tables loaded")
+        finalizers.add(lambda: remove(host))  # Ctrl-C ends the thread that would take the table away
         found = []
         for flow in wanted:
             before = _legacy_counters(host)

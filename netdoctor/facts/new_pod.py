@@ -49,11 +49,14 @@ class BeforeNewPods:
         iptables: Iptables | CannotRead,
         attachments: Attachments,
         cni: CniConfig,
-        links: Links | CannotRead,  # noqa: ARG003 - asked for so that it is read by now
+        links: Links | CannotRead,
     ) -> BeforeNewPods:
         """Wait until all of it has been read."""
         if sysctls[IP_FORWARD] != "1":
             return cls("ip_forward is 0, and the CNI sets it to 1 with each pod")
+        bridge = None if isinstance(links, CannotRead) else links.named(cni.bridge)
+        if cni.bridge and attachments.pods and not isinstance(links, CannotRead) and not (bridge and bridge.up):
+            return cls(f"bridge {cni.bridge} is down or gone, and the CNI brings it back with each pod")
         trusts = not isinstance(firewalld, CannotRead) and firewalld.running
         if cni.plugin("firewall") and not trusts and attachments.pods and not isinstance(iptables, CannotRead):
             accepts = any("-j CNI-FORWARD" in rule for rule in iptables.nft.rules("filter", "FORWARD"))

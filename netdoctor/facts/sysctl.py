@@ -60,7 +60,7 @@ class SysctlFiles:
     @classmethod
     def collect(cls, host: Host) -> SysctlFiles:
         """Read every sysctl.d file and /etc/sysctl.conf."""
-        paths = [path for folder in FOLDERS for path in sorted(Path(folder).glob("*.conf"))]
+        paths = [path for folder in FOLDERS for path in sorted(Path(folder).glob("*.conf")) if path.is_file()]
         texts = {str(path): host.read_or_none(path) for path in [*paths, Path("/etc/sysctl.conf")]}
         return cls({path: text for path, text in texts.items() if text is not None})
 
