@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,11 +51,6 @@ class Ruleset:
     def has_chain(self, table: str, chain: str) -> bool:
         """Whether the chain exists."""
         return chain in self.chains.get(table, {})
-
-    def all_rules(self, table: str) -> Iterator[str]:
-        """Every rule of a table."""
-        for rules in self.chains.get(table, {}).values():
-            yield from rules
 
 
 EMPTY = Ruleset({}, {})

@@ -137,7 +137,7 @@ class TestIptables:
         assert rules.has_chain("nat", "KUBE-SERVICES")
         assert not rules.has_chain("mangle", "KUBE-SERVICES")
         assert rules.rules("raw", "PREROUTING") == ()
-        assert len(list(rules.all_rules("nat"))) == 13
+        assert sum(len(chain) for chain in rules.chains["nat"].values()) == 13
 
     def test_the_warning_about_legacy_tables_is_no_rule(self) -> None:
         text = "# Warning: iptables-legacy tables present, use iptables-legacy-save to see them\n*filter\n"
