@@ -1,0 +1,134 @@
+"""What a LiteLLM gateway's config and environment say: its models, their providers, its database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from netdoctor.facts.module_objects import ModuleObjects, Object, data_of
+
+POOL_LIMIT = 10  # connections of a LiteLLM worker, where the config does not say (litellm 1.106.2)
+ENVIRONMENT = "os.environ/"  # how a LiteLLM config names a variable
+# where LiteLLM sends a model that has no api_base, by the model's prefix (litellm/constants.py)
+PROVIDERS = {
+    "openai": "https://api.openai.com/v1",
+    "anthropic": "https://api.anthropic.com",
+    "deepseek": "https://api.deepseek.com",
+    "gemini": "https://generativelanguage.googleapis.com",
+    "groq": "https://api.groq.com/openai/v1",
+    "mistral": "https://api.mistral.ai/v1",
+    "openrouter": "https://openrouter.ai/api/v1",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One name that a gateway serves."""
+
+    name: str
+    mode: str  # chat, embedding, image_generation, audio_transcription: LiteLLM's words
+    provider: str  # host:port that its calls go to, "" where the config does not tell
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """The database of a gateway; its password is not kept."""
+
+    host: str
+    port: int
+    name: str
+    user: str
+
+    def service(self, namespace: str) -> tuple[str, str]:
+        """Namespace and name of the Service that this host is, as seen from a pod in `namespace`; ("", "") for none."""
+        host = self.host.removesuffix(".").removesuffix(".cluster.local").removesuffix(".svc")
+        parts = host.split(".")
+        if len(parts) > 2 or host.replace(".", "").isdigit():
+            return "", ""
+        return (parts[1] if len(parts) == 2 else namespace), parts[0]
+
+
+def config_of(
+    objects: ModuleObjects, namespace: str, spec: Object, workload: str, problems: list[str]
+) -> Mapping[str, Any]:
+    """LiteLLM's config, out of the ConfigMaps that the pod mounts."""
+    import yaml
+
+    for volume in spec.get("volumes") or ():
+        name = (volume.get("configMap") or {}).get("name", "")
+        there = objects.named("ConfigMap", namespace, name) if name else None
+        for key, text in data_of(there).items() if there else ():
+            if "model_list" not in text:
+                continue
+            try:
+                config = yaml.safe_load(text)
+            except (yaml.YAMLError, ValueError, RecursionError) as error:
+                problems.append(
+                    f"{key} of ConfigMap {namespace}/{name} is no YAML: {' '.join(str(error).split())[:120]}"
+                )
+                continue
+            if isinstance(config, dict):
+                return config
+            problems.append(f"{key} of ConfigMap {namespace}/{name} is no LiteLLM config")
+    if not any(f"ConfigMap {namespace}/" in problem for problem in problems):
+        problems.append(f"{workload} mounts no ConfigMap with a LiteLLM config")
+    return {}
+
+
+def models_of(config: Mapping[str, Any], environment: Mapping[str, str]) -> Iterator[Model]:
+    """The models of a config; a provider whose variable is not known is unknown, never LiteLLM's default."""
+    for entry in config.get("model_list") or ():
+        if not isinstance(entry, dict) or not entry.get("model_name"):
+            continue
+        sent, about = entry.get("litellm_params") or {}, entry.get("model_info") or {}
+        prefix, _, rest = str(sent.get("model", "")).partition("/")
+        base = sent.get("api_base")
+        url = _value(base, environment) if base else PROVIDERS.get(prefix if rest else "openai", "")
+        yield Model(str(entry["model_name"]), str(about.get("mode", "chat")), endpoint(url))
+
+
+def _value(text: object, environment: Mapping[str, str]) -> str:
+    said = str(text)
+    return environment.get(said.removeprefix(ENVIRONMENT), "") if said.startswith(ENVIRONMENT) else said
+
+
+def endpoint(url: str) -> str:
+    """host:port of a URL, without user and password; "" for what is no http URL."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return ""
+    usual = {"http": 80, "https": 443}.get(parts.scheme)
+    return f"{host}:{port or usual}" if host and usual else ""
+
+
+def login_of(environment: Mapping[str, str]) -> tuple[Database, str] | None:
+    """The database and the password that a container's variables name; None where they name none."""
+    if url := environment.get("DATABASE_URL"):
+        return _of_url(url)
+    for host, user, name, password in (
+        ("DATABASE_HOST", "DATABASE_USERNAME", "DATABASE_NAME", "DATABASE_PASSWORD"),
+        ("PGHOST", "PGUSER", "PGDATABASE", "PGPASSWORD"),
+    ):
+        if environment.get(host):
+            address, _, port = environment[host].partition(":")
+            number = port or environment.get("PGPORT", "") or "5432"
+            who = environment.get(user, "postgres")
+            database = Database(address, int(number) if number.isdigit() else 5432, environment.get(name, who), who)
+            return database, environment.get(password, "")
+    return None
+
+
+def _of_url(url: str) -> tuple[Database, str] | None:
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port or 5432
+    except ValueError:
+        return None
+    if parts.scheme not in ("postgresql", "postgres") or not host:
+        return None
+    user = unquote(parts.username or "postgres")
+    return Database(host, port, unquote(parts.path.lstrip("/")) or user, user), unquote(parts.password or "")

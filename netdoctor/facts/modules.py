@@ -1,0 +1,222 @@
+"""The gateway modules as their objects describe them: what they serve, where, and what they need. No secret's value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from netdoctor.errors import CannotRead
+from netdoctor.facts.litellm_config import POOL_LIMIT, Database, Model, config_of, login_of, models_of
+from netdoctor.facts.module_objects import (
+    ModuleObjects,
+    Object,
+    containers_of,
+    data_of,
+    key_of,
+    references_of,
+    template_of,
+)
+from netdoctor.kube_api import KubeApi
+
+COMPONENT = "app.kubernetes.io/component"
+MASTER_KEY = "LITELLM_MASTER_KEY"
+
+
+@dataclass(frozen=True, slots=True)
+class SecretKey:
+    """One value in a Secret that a module needs."""
+
+    namespace: str
+    secret: str
+    key: str
+    state: str  # "there", "empty", "missing" or why it could not be read
+    optional: bool = False
+
+    def __str__(self) -> str:
+        """As a person would look for it."""
+        return f"key {self.key} of Secret {self.namespace}/{self.secret}"
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """One module."""
+
+    name: str  # llm, vision, ...
+    namespace: str
+    workload: str  # as kubectl names it: deployment/litellm-llm
+    replicas: int
+    labels: Mapping[str, str]  # of its pods
+    host_network: bool
+    container_port: int
+    service: str
+    port: int
+    node_port: int
+    models: tuple[Model, ...]
+    master_key: SecretKey | None
+    database: Database | None  # where it, or the container that waits before it, logs in
+    pool_limit: int  # connections of each replica
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image that the deployment needs."""
+
+    name: str
+    pull_policy: str
+    users: tuple[str, ...]  # workloads
+
+
+@dataclass(frozen=True, slots=True)
+class Modules:
+    """the modules"""
+
+    namespace: str
+    namespace_exists: bool | None  # None: could not be asked
+    source: str
+    deployed: bool  # whether this was read in the cluster; False: it is yet to be applied
+    gateways: tuple[Gateway, ...]
+    images: tuple[Image, ...]
+    secrets: tuple[SecretKey, ...]
+    services: tuple[str, ...]  # namespace/name of every Service among the objects
+    problems: tuple[str, ...] = ()  # what could not be understood, in sentences
+
+    @classmethod
+    def collect(cls, objects: ModuleObjects, api: KubeApi | CannotRead) -> Modules:
+        """Read the objects. Raises CannotRead where there are no modules."""
+        found = objects.gateways
+        if not found:
+            raise CannotRead("modules", f"{objects.source} has no workload of LiteLLM")
+        namespace = found[0]["metadata"].get("namespace", "default")
+        problems: list[str] = []
+        gateways = tuple(sorted((_gateway(objects, o, problems) for o in found), key=lambda g: g.node_port))
+        return cls(
+            namespace, _exists(api, namespace), objects.source, objects.deployed, gateways, _images(objects),
+            _secrets(objects), tuple(_name_of(o) for o in objects.of_kind("Service")), tuple(problems),
+        )  # fmt: skip
+
+    @property
+    def databases(self) -> tuple[tuple[str, str], ...]:
+        """Namespace and name of each Service that a gateway's database is behind."""
+        services = [g.database.service(g.namespace) for g in self.gateways if g.database]
+        return tuple(dict.fromkeys(s for s in services if s[1]))
+
+    @property
+    def providers(self) -> dict[str, tuple[str, ...]]:
+        """host:port of each provider, and the modules that call it."""
+        found: dict[str, list[str]] = {}
+        for gateway in self.gateways:
+            for model in gateway.models:
+                if model.provider and gateway.name not in found.setdefault(model.provider, []):
+                    found[model.provider].append(gateway.name)
+        return {provider: tuple(names) for provider, names in found.items()}
+
+
+def _name_of(obj: Object) -> str:
+    return key_of(obj).partition("/")[2]
+
+
+def _exists(api: KubeApi | CannotRead, namespace: str) -> bool | None:
+    if isinstance(api, CannotRead):
+        return None
+    try:
+        api.get(f"/api/v1/namespaces/{namespace}")
+    except CannotRead as error:
+        return False if getattr(error, "status", 0) == 404 else None
+    return True
+
+
+def _gateway(objects: ModuleObjects, workload: Object, problems: list[str]) -> Gateway:
+    meta, template = workload["metadata"], template_of(workload)
+    spec, labels = template.get("spec") or {}, dict((template.get("metadata") or {}).get("labels") or {})
+    namespace = meta.get("namespace", "default")
+    containers = spec.get("containers") or [{}]
+    main = next((c for c in containers if c.get("name") in ("litellm", meta["name"])), containers[0])
+    environment = objects.environment(namespace, main)
+    config = config_of(objects, namespace, spec, meta["name"], problems)
+    service, port, node_port = _service(objects, namespace, labels)
+    general = config.get("general_settings") or {}
+    limit = general.get("database_connection_pool_limit", POOL_LIMIT) if isinstance(general, dict) else POOL_LIMIT
+    return Gateway(
+        name=labels.get(COMPONENT) or meta["name"].removeprefix("litellm-"),
+        namespace=namespace,
+        workload=f"{workload['kind'].lower()}/{meta['name']}",
+        replicas=int(workload.get("spec", {}).get("replicas", 1)),
+        labels=labels,
+        host_network=bool(spec.get("hostNetwork")),
+        container_port=next((int(p["containerPort"]) for p in main.get("ports") or ()), 4000),
+        service=service,
+        port=port,
+        node_port=node_port,
+        models=tuple(models_of(config, environment)),
+        master_key=_master_key(objects, namespace, main),
+        database=_database(objects, namespace, [main, *(spec.get("initContainers") or ())]),
+        pool_limit=int(limit) if str(limit).isdigit() else POOL_LIMIT,
+    )
+
+
+def _service(objects: ModuleObjects, namespace: str, labels: Mapping[str, str]) -> tuple[str, int, int]:
+    """Name, port and NodePort of the Service in front of these pods; one with a NodePort first."""
+    found = []
+    for service in objects.of_kind("Service"):
+        selector = service["spec"].get("selector") or {}
+        if (
+            service["metadata"].get("namespace", "default") == namespace
+            and selector
+            and selector.items() <= labels.items()
+        ):
+            for port in service["spec"].get("ports") or ():
+                found.append((service["metadata"]["name"], int(port["port"]), int(port.get("nodePort") or 0)))
+    return max(found, key=lambda f: f[2] > 0, default=("", 0, 0))
+
+
+def _master_key(objects: ModuleObjects, namespace: str, container: Object) -> SecretKey | None:
+    for variable in container.get("env") or ():
+        if variable.get("name") == MASTER_KEY:
+            for kind, name, key in references_of(variable):
+                if kind == "Secret":
+                    return secret_key(objects, namespace, name, key)
+    return None
+
+
+def secret_key(objects: ModuleObjects, namespace: str, name: str, key: str, *, optional: bool = False) -> SecretKey:
+    """What is known of one key of a Secret, without its value."""
+    path = f"Secret/{namespace}/{name}"
+    there = objects.named("Secret", namespace, name)
+    if there is None:
+        return SecretKey(namespace, name, key, objects.unread.get(path, "missing"), optional)
+    value = data_of(there).get(key)
+    state = "missing" if value is None else "there" if value.strip() else "empty"
+    return SecretKey(namespace, name, key, state, optional)
+
+
+def _secrets(objects: ModuleObjects) -> tuple[SecretKey, ...]:
+    found: dict[tuple[str, str, str], SecretKey] = {}
+    for workload in objects.of_kind("Deployment", "StatefulSet", "DaemonSet"):
+        namespace = workload["metadata"].get("namespace", "default")
+        for container in containers_of(workload):
+            for variable in container.get("env") or ():
+                reference = (variable.get("valueFrom") or {}).get("secretKeyRef")
+                if reference:
+                    name, key = str(reference.get("name", "")), str(reference.get("key", ""))
+                    optional = bool(reference.get("optional"))
+                    found[namespace, name, key] = secret_key(objects, namespace, name, key, optional=optional)
+    return tuple(found.values())
+
+
+def _images(objects: ModuleObjects) -> tuple[Image, ...]:
+    users: dict[tuple[str, str], list[str]] = {}
+    for workload in objects.of_kind("Deployment", "StatefulSet", "DaemonSet"):
+        for container in containers_of(workload):
+            key = (str(container.get("image", "")), str(container.get("imagePullPolicy", "")))
+            names = users.setdefault(key, [])
+            if (name := workload["metadata"]["name"]) not in names:
+                names.append(name)
+    return tuple(Image(name, policy, tuple(names)) for (name, policy), names in users.items())
+
+
+def _database(objects: ModuleObjects, namespace: str, containers: list[Object]) -> Database | None:
+    """Where the gateway logs in: DATABASE_URL, DATABASE_*, or the PG* variables of the container that waits."""
+    for container in containers:
+        if login := login_of(objects.environment(namespace, container)):
+            return login[0]
+    return None

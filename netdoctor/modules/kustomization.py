@@ -1,0 +1,68 @@
+"""A kustomization, built: the objects that a deployment would apply."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from netdoctor.errors import BadInput, CannotRead
+from netdoctor.modules.kubectl import Kubectl
+
+NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+DEFAULT = "k8s"
+BUILD_SECONDS = 20.0
+
+
+class Kustomization:
+    """the manifests
+
+    Given to the facts by the command that was told of a folder; it holds Secrets, so no recording has it.
+    """
+
+    def __init__(self, folder: str, objects: tuple[Mapping[str, Any], ...]) -> None:
+        """What `kubectl kustomize` made of a folder."""
+        self.folder, self.objects = folder, objects
+
+    @classmethod
+    def collect(cls) -> Kustomization:
+        """Nobody named one. Raises CannotRead."""
+        raise CannotRead("manifests", "no kustomization was named")
+
+    @classmethod
+    def build(cls, folder: str) -> Kustomization:
+        """Build a folder with kubectl. Raises BadInput where that fails, CannotRead without kubectl."""
+        check_folder(folder)
+        done = Kubectl.find().run("kustomize", folder, timeout=BUILD_SECONDS, asks_cluster=False)
+        if done.status:
+            raise BadInput(f"{folder} cannot be built: {done.reason}")
+        return cls(folder, parse(done.stdout, folder))
+
+
+def check_folder(folder: str) -> None:
+    """Raise BadInput unless this is a folder with a kustomization in it."""
+    if not any((Path(folder) / name).is_file() for name in NAMES):
+        raise BadInput(
+            f"{folder or 'the empty name'} is no folder with a kustomization.yaml: name it with --kustomization"
+        )
+
+
+def parse(text: str, folder: str) -> tuple[Mapping[str, Any], ...]:
+    """The objects of a YAML stream. Raises BadInput."""
+    import yaml
+
+    try:
+        documents = [d for d in yaml.load_all(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader)) if d is not None]
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise BadInput(f"the manifests of {folder} are no YAML: {' '.join(str(error).split())[:200]}") from error
+    for document in documents:
+        if not (isinstance(document, dict) and document.get("kind") and isinstance(document.get("metadata"), dict)):
+            raise BadInput(f"the manifests of {folder} hold something that is no Kubernetes object")
+    return tuple(documents)
+
+
+def chosen(named: str | None) -> str:
+    """The folder that was named, else ./k8s where there is one, else ""."""
+    if named is not None:
+        return named
+    return DEFAULT if any((Path(DEFAULT) / name).is_file() for name in NAMES) else ""
