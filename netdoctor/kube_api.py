@@ -44,6 +44,10 @@ class KubeApi:
         """The object or list at this path, as in `/api/v1/pods`; `query` becomes the query string."""
         return self._request("GET", path, query)
 
+    def text(self, path: str, **query: str) -> str:
+        """What is at this path as text, such as a container's log."""
+        return self._send("GET", path, query).decode(errors="replace")
+
     def create(self, path: str, obj: Mapping[str, Any]) -> dict[str, Any]:
         """Create an object in the collection at this path."""
         return self._request("POST", path, {}, obj)
@@ -62,6 +66,14 @@ class KubeApi:
     def _request(
         self, method: str, path: str, query: Mapping[str, str], body: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
+        data = self._send(method, path, query, body)
+        try:
+            answer = json.loads(data)
+        except ValueError as error:
+            raise CannotRead(f"API server {self.server}", f"{method} {path} did not answer in JSON") from error
+        return answer if isinstance(answer, dict) else {"value": answer}
+
+    def _send(self, method: str, path: str, query: Mapping[str, str], body: Mapping[str, Any] | None = None) -> bytes:
         import urllib3
 
         where = f"API server {self.server}"
@@ -72,18 +84,14 @@ class KubeApi:
             reply = self._client.call_api(
                 method, url, headers, body=body, _request_timeout=(CONNECT_SECONDS, READ_SECONDS)
             )
-            data = reply.read()
+            data: bytes = reply.read()
         except urllib3.exceptions.HTTPError as error:
             raise CannotRead(where, _plain_reason(error)) from error
         except Exception as error:  # the client lets ssl, OSError and its own ApiException through
             raise CannotRead(where, _plain_reason(error)) from error
         if not 200 <= reply.status < 300:
             raise ApiError(f"{where} {method} {path}", reply.status, _message_of(data))
-        try:
-            answer = json.loads(data)
-        except ValueError as error:
-            raise CannotRead(where, f"{method} {path} did not answer in JSON") from error
-        return answer if isinstance(answer, dict) else {"value": answer}
+        return data
 
 
 def _plain_reason(error: Exception) -> str:

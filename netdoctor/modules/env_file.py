@@ -1,0 +1,135 @@
+"""The .env files that a kustomization makes its Secrets of: found, and given random keys where none are set."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from netdoctor.errors import BadInput, CannotRead
+from netdoctor.modules.kustomization import NAMES
+from netdoctor.redact import remember
+
+ASSIGNMENT = re.compile(r"^(?P<name>[A-Za-z_][A-Za-z0-9_.-]*)=(?P<value>.*)$")
+# what netdoctor may invent; every other empty value is the user's to fill in
+PASSWORD, KEY = re.compile(r"_PASSWORD$"), re.compile(r"(_MASTER_KEY|_SALT_KEY)$")
+GUESSABLE = re.compile(r"sk-[a-z-]+-module-key|sk-1234|changeme|password|postgres", re.IGNORECASE)
+HEX_DIGITS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class EnvFile:
+    """A file of NAME=value lines; `text` is what it holds, or what its example holds where it does not exist."""
+
+    path: str
+    exists: bool
+    text: str
+
+    @property
+    def values(self) -> dict[str, str]:
+        """Its variables."""
+        found = (ASSIGNMENT.match(line.strip()) for line in self.text.splitlines())
+        return {m["name"]: m["value"] for m in found if m}
+
+    @property
+    def to_make(self) -> tuple[str, ...]:
+        """The empty ones that get a random value."""
+        return tuple(n for n, value in self.values.items() if not value and (PASSWORD.search(n) or KEY.search(n)))
+
+    @property
+    def to_ask(self) -> tuple[str, ...]:
+        """The empty ones that only the user can fill in."""
+        return tuple(n for n, value in self.values.items() if not value and n not in self.to_make)
+
+    @property
+    def guessable(self) -> tuple[str, ...]:
+        """Those whose value anybody would try first."""
+        return tuple(n for n, value in self.values.items() if GUESSABLE.fullmatch(value))
+
+
+def find(folder: str) -> tuple[EnvFile, ...]:
+    """The files that the kustomization in this folder, and those that it builds upon, read. Raises BadInput."""
+    found: dict[str, EnvFile] = {}
+    for path in _named(Path(folder), set()):
+        where = os.path.normpath(path)
+        example = path.with_name(path.name + ".example")
+        source = path if path.exists() else example if example.exists() else None
+        try:
+            text = source.read_text(encoding="utf-8") if source else ""
+        except (OSError, UnicodeDecodeError) as error:
+            raise BadInput(f"{source} cannot be read: {getattr(error, 'strerror', '') or 'not UTF-8 text'}") from error
+        found[where] = EnvFile(where, path.exists(), text)
+    for file in found.values():
+        for value in file.values.values() if file.exists else ():
+            remember(value)
+    return tuple(found.values())
+
+
+def complete(file: EnvFile) -> EnvFile:
+    """Write the file with random values for the keys that have none; what it holds already stays. Raises CannotRead.
+
+    It belongs to whoever owns its folder, and nobody else may read it.
+    """
+    made = dict.fromkeys(file.to_make, "")
+    if file.exists and not made:
+        return file
+    for name in made:
+        value = secrets.token_hex(HEX_DIGITS // 2)
+        made[name] = value if PASSWORD.search(name) else f"sk-{value}"
+        remember(made[name])
+    lines = []
+    for line in file.text.splitlines():
+        match = ASSIGNMENT.match(line.strip())
+        lines.append(f"{match['name']}={made[match['name']]}" if match and match["name"] in made else line)
+    text = "\n".join(lines) + "\n"
+    path = Path(file.path)
+    new = path.with_name(f".{path.name}.netdoctor-new")
+    try:
+        new.unlink(missing_ok=True)
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as out:
+            out.write(text)
+            out.flush()
+            os.fsync(out.fileno())
+        owner = path.parent.stat()
+        if os.geteuid() == 0:
+            os.chown(new, owner.st_uid, owner.st_gid)
+        new.rename(path)
+    except OSError as error:
+        raise CannotRead(file.path, f"it cannot be written: {error.strerror or error}") from error
+    return EnvFile(file.path, True, text)
+
+
+def _named(folder: Path, seen: set[Path]) -> Iterator[Path]:
+    """The env files of the Secrets that the kustomization in this folder generates, and of the folders below it."""
+    place = folder.resolve()
+    if place in seen:
+        return
+    seen.add(place)
+    kustomization = _kustomization(folder)
+    for generator in kustomization.get("secretGenerator") or ():
+        names = [*(generator.get("envs") or ()), *([generator["env"]] if generator.get("env") else [])]
+        yield from (folder / name for name in names if isinstance(name, str))
+    for field in ("resources", "bases", "components"):
+        for name in kustomization.get(field) or ():
+            if isinstance(name, str) and (folder / name).is_dir():
+                yield from _named(folder / name, seen)
+
+
+def _kustomization(folder: Path) -> dict[str, Any]:
+    import yaml
+
+    path = next((folder / name for name in NAMES if (folder / name).is_file()), None)
+    if path is None:
+        raise BadInput(f"{folder} is no folder with a kustomization.yaml: name it with --kustomization")
+    try:
+        read = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
+        raise BadInput(f"{path} is no YAML that can be read: {' '.join(str(error).split())[:160]}") from error
+    if not isinstance(read, dict):
+        raise BadInput(f"{path} is no kustomization")
+    return read

@@ -1,0 +1,204 @@
+"""Why a pod does not get ready, as one sentence: from its status, the log of its last run, and its events.
+
+The texts are those of the kubelet, of libpq, of Prisma and of LiteLLM 1.106.2.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+from netdoctor.redact import redact
+
+Pod = Mapping[str, Any]
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
+LONGEST = 240  # characters of somebody else's text in a sentence
+
+
+class Kind(IntEnum):
+    """What it is, most telling first: where pods fail for several reasons, the first one is named."""
+
+    NOT_SCHEDULED = 0
+    IMAGE = 1
+    CONFIG = 2  # a Secret, a ConfigMap or a volume that the kubelet wants is not there
+    OOM = 3
+    KEY = 4
+    GATEWAY_CONFIG = 5
+    DATABASE = 6
+    PROBE = 7
+    CRASH = 8
+    NETWORK = 9  # a consequence: what breaks the network is for `netdoctor check` to say
+    STARTING = 10  # nothing is wrong yet
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a pod is not ready."""
+
+    pod: str
+    kind: Kind
+    sentence: str
+    lasting: bool  # whether waiting longer cannot help
+
+    @property
+    def is_failure(self) -> bool:
+        """Whether there is anything wrong at all."""
+        return self.kind is not Kind.STARTING
+
+
+# what a log's last lines say, in this order: (pattern, kind, sentence, lasting)
+LOGS: tuple[tuple[re.Pattern[str], Kind, str, bool], ...] = tuple(
+    (re.compile(pattern, re.IGNORECASE | re.DOTALL), kind, sentence, lasting)
+    for pattern, kind, sentence, lasting in (
+        (r"no master key is set", Kind.KEY, "LiteLLM has no master key: LITELLM_MASTER_KEY is empty", True),
+        (r"master key is a publicly known default", Kind.KEY, "LiteLLM refuses a key that everybody knows", True),
+        (r"Config file not found: (\S+)", Kind.GATEWAY_CONFIG, "LiteLLM's config file {1} is not there", True),
+        (r"No module named '(\w+)'", Kind.GATEWAY_CONFIG, "the image has no Python package {1}, which the config needs",
+         True),
+        (r"((?:while (?:parsing|scanning)|mapping values|could not find expected).{0,120}?line \d+)",
+         Kind.GATEWAY_CONFIG, "LiteLLM's config is no YAML: {1}", True),
+        (r"error while attempting to bind on address \(([^)]*)\)", Kind.CRASH, "its port is taken: {1}", True),
+        (r"P1013", Kind.DATABASE, "the database URL is invalid (@ # / % in a password must be encoded)", True),
+        (r"P1000|password authentication failed for user \"([^\"]*)\"", Kind.DATABASE,
+         "Postgres refuses the password (a Secret that was changed does not change the password of an existing volume)",
+         True),
+        (r"P1003|database \"([^\"]*)\" does not exist", Kind.DATABASE, "the database {1} does not exist in Postgres",
+         True),
+        (r"P1010|no pg_hba\.conf entry", Kind.DATABASE, "Postgres lets nobody in from there (pg_hba.conf)", True),
+        (r"too many clients|remaining connection slots|too many connections", Kind.DATABASE,
+         "Postgres has no connection slot left", False),
+        (r"role \"([^\"]*)\" does not exist", Kind.DATABASE, "the role {1} does not exist in Postgres", True),
+        (r"P3009|P3018", Kind.DATABASE, "a migration of the database failed and has to be resolved by hand", True),
+        (r"could not translate host name \"([^\"]*)\"", Kind.NETWORK,
+         "it waits for Postgres, whose name {1} does not resolve", False),
+        (r"P1001: Can't reach database server at `([^`]*)`", Kind.NETWORK, "it cannot reach Postgres at {1}", False),
+        (r"connection to server at \"([^\"]*)\".*?failed: (Connection refused|timeout expired|No route to host|"
+         r"Operation timed out)", Kind.NETWORK, "it waits for Postgres at {1}: {2}", False),
+        (r"timeout expired", Kind.NETWORK, "it waits for Postgres, which does not answer", False),
+        (r"unsupported scheme '(\w+)'", Kind.DATABASE, "LiteLLM wants a postgresql:// URL, not {1}://", True),
+        (r"prisma CLI is neither on PATH|Unable to find Prisma binaries", Kind.IMAGE,
+         "the image has no Prisma, which LiteLLM needs for its database", True),
+    )
+)  # fmt: skip
+IMAGE_REASONS = ("ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName", "RegistryUnavailable")
+CONFIG_REASONS = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError")
+UNHEALTHY = re.compile(r"(Startup|Readiness|Liveness) probe failed: (.*)", re.DOTALL)
+
+
+def why(pod: Pod, log: Callable[[str, bool], str], events: Sequence[Mapping[str, Any]]) -> Failure:
+    """Why this pod is not ready; kind STARTING where nothing speaks against its getting ready.
+
+    `log` gives the last lines of a container's log, of its previous run when the second argument is true.
+    """
+    name, status = pod["metadata"]["name"], pod.get("status", {})
+    messages = [" ".join(str(e.get("message", "")).split()) for e in events if e.get("type") == "Warning"]
+    for condition in status.get("conditions") or ():
+        if condition.get("type") == "PodScheduled" and condition.get("status") != "True":
+            return Failure(
+                name, Kind.NOT_SCHEDULED, f"it cannot be scheduled: {cut(condition.get('message', ''))}", False
+            )
+    inits = status.get("initContainerStatuses") or ()
+    for container in (*inits, *(status.get("containerStatuses") or ())):
+        if found := _of_container(name, container, log, messages, waits=container in inits):
+            return found
+    stuck = [
+        m
+        for m in messages
+        if "FailedCreatePodSandBox" in m or "sandbox" in m or "FailedMount" in m or "MountVolume" in m
+    ]
+    if stuck and not any(c.get("ready") for c in status.get("containerStatuses") or ()):
+        kind = Kind.CONFIG if "ount" in stuck[-1] else Kind.NETWORK
+        return Failure(name, kind, f"the kubelet cannot start it: {cut(stuck[-1])}", False)
+    return Failure(name, Kind.STARTING, "it is starting", False)
+
+
+def _of_container(
+    pod: str, container: Mapping[str, Any], log: Callable[[str, bool], str], messages: Sequence[str], *, waits: bool
+) -> Failure | None:
+    """What is wrong with one container, None for nothing."""
+    name = container["name"]
+    state, last = container.get("state") or {}, (container.get("lastState") or {}).get("terminated")
+    waiting, ended = state.get("waiting") or {}, state.get("terminated")
+    reason, said = str(waiting.get("reason", "")), str(waiting.get("message", ""))
+    if reason in IMAGE_REASONS:
+        return Failure(
+            pod, Kind.IMAGE, f"the image {container.get('image')} cannot be had: {cut(said or reason)}", True
+        )
+    if reason in CONFIG_REASONS:
+        return Failure(pod, Kind.CONFIG, f"the kubelet cannot start {name}: {cut(said or reason)}", True)
+    end = ended if ended and ended.get("exitCode") else last
+    if end and (end.get("reason") == "OOMKilled"):
+        return Failure(pod, Kind.OOM, f"{name} was killed for want of memory (OOMKilled): raise its limit", True)
+    if end and not container.get("ready"):
+        previous = end is last and not (waits and state.get("running"))
+        told = read(log(name, previous))
+        if found := of_log(pod, told):
+            return found
+        if found := _of_probe(pod, messages):
+            return found
+        text = told.strip().splitlines()[-1:] or [str(end.get("reason", ""))]
+        return Failure(pod, Kind.CRASH, f"{name} ended with exit status {end.get('exitCode')}: {cut(text[0])}", False)
+    if state.get("running") and not container.get("ready"):
+        if waits:
+            return of_log(pod, read(log(name, False)))
+        return _of_probe(pod, messages)
+    return None
+
+
+def _of_probe(pod: str, messages: Sequence[str]) -> Failure | None:
+    """A probe that fails otherwise than by a refused connection, which every start shows."""
+    for message in reversed(messages):
+        match = UNHEALTHY.search(message)
+        if not match or "connection refused" in message or "context deadline" in message:
+            continue
+        if code := re.search(r"statuscode: (\d+)", message):
+            words = {
+                "404": "nothing answers at that path: the probe's path is wrong",
+                "401": "it wants a key: the probe's path is wrong",
+                "503": "LiteLLM says that it is not ready (is its database there?)",
+            }.get(code[1], "")
+            return Failure(
+                pod, Kind.PROBE, f"its {match[1].lower()} probe gets {code[1]}{': ' + words if words else ''}",
+                code[1] in ("404", "401"),
+            )  # fmt: skip
+        return Failure(pod, Kind.PROBE, f"its {match[1].lower()} probe fails: {cut(match[2])}", False)
+    return None
+
+
+def of_log(pod: str, text: str) -> Failure | None:
+    """What the last lines of a log say; None where they say nothing that is known."""
+    for pattern, kind, sentence, lasting in LOGS:
+        if match := pattern.search(text):
+            words = [group or "" for group in match.groups()]
+            said = sentence
+            for number, word in enumerate(words, 1):
+                said = said.replace(f"{{{number}}}", " ".join(word.split()))
+            return Failure(pod, kind, redact(" ".join(re.sub(r" ?\{\d\}", "", said).split())), lasting)
+    return None
+
+
+def read(text: str) -> str:
+    """A log without the colours."""
+    return ANSI.sub("", text)
+
+
+def cut(text: str) -> str:
+    """Somebody else's text on one line, without secrets, of a length to be read."""
+    line = redact(" ".join(str(text).split()))
+    return line if len(line) <= LONGEST else line[: LONGEST - 1] + "…"
+
+
+def first_cause(failures: Iterable[Failure]) -> Failure | None:
+    """The one to name: that of the database before those that wait for it, else the most telling kind."""
+    wrong = [f for f in failures if f.is_failure]
+    if not wrong:
+        return None
+    count = {(f.kind, f.sentence): sum(g.sentence == f.sentence for g in wrong) for f in wrong}
+    waiting = any(f.kind in (Kind.NETWORK, Kind.DATABASE) for f in wrong)
+    return min(
+        wrong,
+        key=lambda f: (not (waiting and f.pod.startswith("postgres")), f.kind, -count[f.kind, f.sentence], f.pod),
+    )
