@@ -1,12 +1,21 @@
-"""What the modules need of the network, as one verdict."""
+"""What the modules need of the cluster and the network, as one verdict."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from netdoctor.catalogue import Catalogue
+from netdoctor.check import look
+from netdoctor.errors import NetdoctorError
+from netdoctor.facts import Facts
+from netdoctor.facts.modules import Modules
+from netdoctor.facts.new_pod import NewPod
+from netdoctor.facts.scope import Scope
 from netdoctor.model import Diagnosis, Outcome, Result, Severity
+from netdoctor.modules.kustomization import EnvMissing, Kustomization
 
 
 class Verdict(StrEnum):
@@ -36,6 +45,7 @@ NEEDS = {
     "outside names resolve": "outside-names-unresolved",
     "pods reach the outside": "pod-to-outside-blocked",  # on new ports: CoreDNS may live on an old connection
 }
+SECRETS = "the secrets are there"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,29 +53,79 @@ class Need:
     """One thing that the modules need."""
 
     name: str
-    met: str  # yes, no, unknown
+    met: str  # yes, no, unknown, later (the deployment brings it)
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """The verdict, what it rests on, and the causes where it is closed."""
+    """The verdict, what it rests on, and the causes where it is not open."""
 
     verdict: Verdict
+    reason: str  # one sentence: the first cause, or what could not be asked; "" when open
     needs: tuple[Need, ...]
     causes: tuple[Diagnosis, ...]
+    source: str  # where the modules are described; "" where none are known
+    namespace: str  # of the modules
+    modules: tuple[str, ...]
+    asked_from: str  # the test pod, in words; "" where there was none
+    seconds: float
     schema_version: int = 1
 
 
-def judge(results: Mapping[str, Result], diagnoses: tuple[Diagnosis, ...]) -> Gate:
+def ask(
+    kustomization: Kustomization | None,
+    watch: Callable[[Facts], object] | None = None,
+    *,
+    unbuilt: NetdoctorError | None = None,
+) -> Gate:
+    """Ask for everything that these modules need, or those in the cluster, or without any the network alone.
+
+    `unbuilt` says why there is no kustomization where one was named.
+    """
+    begin = time.monotonic()
+    given: dict[type, object] = {Scope: Scope(modules_only=True)}
+    if kustomization:
+        given[Kustomization] = kustomization
+    catalogue = Catalogue.load()
+    facts = Facts(given)
+    seen = look(catalogue, facts, watch=watch)
+    return judge(seen.results, seen.diagnoses, facts.known(), time.monotonic() - begin, unbuilt)
+
+
+def judge(
+    results: Mapping[str, Result],
+    diagnoses: tuple[Diagnosis, ...],
+    known: Mapping[type, object],
+    seconds: float = 0.0,
+    unbuilt: NetdoctorError | None = None,
+) -> Gate:
     """Closed when a need is not met, not verified when one could not be asked, else open."""
-    needs = tuple(_need(name, results[probe]) for name, probe in NEEDS.items())
+    modules, pod = known.get(Modules), known.get(NewPod)
+    needs = [_need(name, results[probe]) for name, probe in NEEDS.items()]
+    if unbuilt:
+        needs.append(_unbuilt(unbuilt))
     causes = tuple(d for d in diagnoses if d.cause.severity is Severity.ERROR and _touches(d))
-    if any(need.met == "no" for need in needs):
-        return Gate(Verdict.CLOSED, needs, causes)
-    if any(need.met == "unknown" for need in needs):
-        return Gate(Verdict.NOT_VERIFIED, needs, causes)
-    return Gate(Verdict.OPEN, needs, ())
+    unmet = [need for need in needs if need.met == "no"]
+    unknown = [need for need in needs if need.met == "unknown"]
+    if unmet:
+        verdict, reason = Verdict.CLOSED, causes[0].cause.summary if causes else unmet[0].reason
+    elif unknown:
+        verdict, reason = Verdict.NOT_VERIFIED, causes[0].cause.summary if causes else unknown[0].reason
+    else:
+        verdict, reason, causes = Verdict.OPEN, "", ()
+    told = modules if isinstance(modules, Modules) else None
+    return Gate(
+        verdict, reason, tuple(needs), causes, told.source if told else "", told.namespace if told else "",
+        tuple(g.name for g in told.gateways) if told else (),
+        f"test pod {pod.namespace}/{pod.name}" if isinstance(pod, NewPod) else "", round(seconds, 2),
+    )  # fmt: skip
+
+
+def _unbuilt(error: NetdoctorError) -> Need:
+    if isinstance(error, EnvMissing):
+        return Need(SECRETS, "no", str(error))
+    return Need("the manifests can be read", "unknown", str(error))
 
 
 def _touches(diagnosis: Diagnosis) -> bool:

@@ -6,35 +6,35 @@ import click
 
 
 @click.command()
+@click.option("-k", "--kustomization", metavar="DIR", help="The modules' manifests; ./k8s where there is one.")
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="What goes to stdout.")
 @click.pass_context
-def command(ctx: click.Context, output: str) -> None:
-    """Say whether the path that the modules need works: open, closed (with the cause), or not verified.
+def command(ctx: click.Context, kustomization: str | None, output: str) -> None:
+    """Say whether what the modules need is there: open, closed (with the cause), or not verified.
 
+    Without manifests the modules in the cluster are asked for; without any the network alone is judged.
     Exit status: 0 open, 1 closed, 3 not verified.
     """
     import json
     from dataclasses import asdict
 
-    from netdoctor.catalogue import Catalogue
-    from netdoctor.check import look
     from netdoctor.cli_output import waiting
-    from netdoctor.gate import judge
-    from netdoctor.redact import redact
+    from netdoctor.errors import CannotRead
+    from netdoctor.gate import ask
+    from netdoctor.gate_text import render
+    from netdoctor.modules.kustomization import EnvMissing, Kustomization, chosen
     from netdoctor.report.schema import plain
 
+    folder, built, unbuilt = chosen(kustomization), None, None
+    if folder or kustomization is not None:
+        try:
+            built = Kustomization.build(folder)
+        except (EnvMissing, CannotRead) as error:  # the network can still be asked
+            unbuilt = error
     with waiting() as watch:
-        seen = look(Catalogue.load(), watch=watch)
-    gate = judge(seen.results, seen.diagnoses)
+        gate = ask(built, watch, unbuilt=unbuilt)
     if output == "json":
         click.echo(json.dumps(plain(asdict(gate)), indent=2, ensure_ascii=False))
-        ctx.exit(gate.verdict.exit_code)
-    click.echo(f"gate: {str(gate.verdict).upper()}")
-    for need in gate.needs:
-        sign = {"yes": "✓", "no": "✗", "unknown": "?"}[need.met]
-        click.echo(f"  {sign} {need.name}" + (f": {redact(need.reason)}" if need.reason else ""))
-    for diagnosis in gate.causes:
-        click.echo(f"because: {redact(diagnosis.cause.summary)} ({diagnosis.cause.probe})")
-    if gate.causes:
-        click.echo("next: sudo netdoctor check, then sudo netdoctor fix --dry-run")
+    else:
+        click.echo(render(gate))
     ctx.exit(gate.verdict.exit_code)

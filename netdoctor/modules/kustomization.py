@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,15 @@ from netdoctor.modules.kubectl import Kubectl
 NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 DEFAULT = "k8s"
 BUILD_SECONDS = 20.0
+# what kustomize says of a secretGenerator whose file is not there
+MISSING_ENV = re.compile(r"env source files: \[[^]]*\]: evalsymlink failure on '([^']*/\.env)'")
+
+
+class EnvMissing(BadInput):
+    """The manifests take their Secrets from a file that is not there."""
+
+    def __init__(self, folder: str) -> None:
+        super().__init__(f"{folder}/.env is missing: netdoctor deploy makes one, or copy .env.example")
 
 
 class Kustomization:
@@ -35,6 +45,8 @@ class Kustomization:
         check_folder(folder)
         done = Kubectl.find().run("kustomize", folder, timeout=BUILD_SECONDS, asks_cluster=False)
         if done.status:
+            if missing := MISSING_ENV.search(done.stderr):
+                raise EnvMissing(str(Path(missing[1]).parent))
             raise BadInput(f"{folder} cannot be built: {done.reason}")
         return cls(folder, parse(done.stdout, folder))
 

@@ -1,0 +1,20 @@
+"""Whose needs are asked about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """whose needs are asked about
+
+    `check` judges everything that it finds; the gate judges what the modules need, and not their neighbours.
+    """
+
+    modules_only: bool
+
+    @classmethod
+    def collect(cls) -> Scope:
+        """Everything, unless a command gave another one."""
+        return cls(False)

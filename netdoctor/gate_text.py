@@ -1,0 +1,31 @@
+"""The gate's verdict as lines for a terminal."""
+
+from __future__ import annotations
+
+from netdoctor.gate import Gate, Verdict
+from netdoctor.redact import redact
+
+SIGNS = {"yes": "✓", "no": "✗", "unknown": "?", "later": "+"}
+
+
+def render(gate: Gate) -> str:
+    """All of it: the verdict, from where it was asked, each need, the causes, and what to do next."""
+    lines = [f"gate: {str(gate.verdict).upper()}", *(f"  {line}" for line in asked(gate))]
+    for need in gate.needs:
+        lines.append(f"  {SIGNS[need.met]} {need.name}" + (f": {need.reason}" if need.reason else ""))
+    lines += [f"because: {d.cause.summary} ({d.cause.probe})" for d in gate.causes]
+    if not gate.causes and gate.verdict is not Verdict.OPEN:
+        lines.append(f"because: {gate.reason}")
+    if gate.causes:
+        lines.append("next: sudo netdoctor check, then sudo netdoctor fix --dry-run")
+    return redact("\n".join(lines))
+
+
+def asked(gate: Gate) -> list[str]:
+    """From where it was asked, and for whom."""
+    lines = []
+    if gate.asked_from:
+        lines.append(f"asked from {gate.asked_from}")
+    if gate.modules:
+        lines.append(f"for {', '.join(gate.modules)} in namespace {gate.namespace}, as described in {gate.source}")
+    return lines
