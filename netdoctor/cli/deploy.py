@@ -1,0 +1,211 @@
+"""`netdoctor deploy`: the modules, once the path that they need works."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from netdoctor.gate import Gate
+    from netdoctor.modules.deployment import Deployer
+    from netdoctor.modules.env_file import EnvFile
+    from netdoctor.modules.smoke import Served
+
+
+@click.command()
+@click.option("-k", "--kustomization", help="Folder of the manifests; k8s where there is one.")
+@click.option("--dry-run", is_flag=True, help="Ask the gate, show what the API server would change, change nothing.")
+@click.option("--force", is_flag=True, help="Deploy though the gate is not open.")
+@click.option("--force-conflicts", is_flag=True, help="Take over fields that somebody else changed, as kubectl does.")
+@click.option("--images", is_flag=True, help="Ask for a picture in the smoke test too; a real provider charges for it.")
+@click.option(
+    "--timeout", type=click.FloatRange(1, 3600), default=300, show_default=True, help="Seconds for the rollout."
+)
+@click.option("--roll-back/--no-roll-back", default=None, help="After a failed rollout: without asking, or never.")
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="What goes to stdout.")
+@click.pass_context
+def command(
+    ctx: click.Context, kustomization: str | None, dry_run: bool, force: bool, force_conflicts: bool, images: bool,
+    timeout: float, roll_back: bool | None, output: str,
+) -> None:  # fmt: skip
+    """Deploy the modules: gate, server-side apply, rollout, smoke test. A closed gate deploys nothing.
+
+    Exit status: 0 every module serves, 1 the gate is closed or something failed, 3 could not tell or could not do.
+    """
+    from netdoctor.errors import BadInput
+    from netdoctor.modules.deployment import Deployer, Options
+    from netdoctor.modules.kustomization import Kustomization, check_folder, chosen
+
+    folder = chosen(kustomization)
+    if not folder:
+        raise BadInput("there is no folder k8s with a kustomization.yaml here: name it with --kustomization")
+    check_folder(folder)
+    say = Sayer(output)
+    begin = time.monotonic()
+    if not keys(folder, say, dry_run=dry_run):
+        ctx.exit(0)
+    manifests = Kustomization.build(folder)
+    from netdoctor.cli_output import waiting
+    from netdoctor.gate import ask
+    from netdoctor.gate_text import render
+
+    with waiting() as watch:
+        gate = ask(manifests, watch)
+    say(render(gate))
+    asked = round(time.monotonic() - begin, 1)
+    options = Options(timeout=timeout, images=images, force_conflicts=force_conflicts)
+    if gate.verdict.exit_code and not force and not dry_run:
+        say("nothing was deployed; --force deploys all the same")
+        say.json(gate=gate, deployed=False, seconds={"gate": asked})
+        ctx.exit(gate.verdict.exit_code)
+    deployer = Deployer(manifests, options)
+    deployer.result.seconds["gate"] = asked
+    if dry_run:
+        ctx.exit(_show(deployer, gate, say))
+    ctx.exit(_deploy(deployer, gate, say, roll_back))
+
+
+class Sayer:
+    """Lines for a person on standard output; with --output json on standard error, and JSON at the end."""
+
+    def __init__(self, output: str) -> None:
+        self._json = output == "json"
+
+    def __call__(self, line: str) -> None:
+        """One line, without secrets."""
+        from netdoctor.redact import redact
+
+        click.echo(redact(line), err=self._json)
+
+    def json(self, **parts: Any) -> None:
+        """The whole result, where JSON was asked for."""
+        if not self._json:
+            return
+        import json
+        from dataclasses import asdict, is_dataclass
+
+        from netdoctor import __version__
+        from netdoctor.report.schema import plain
+
+        whole = {k: asdict(v) if is_dataclass(v) and not isinstance(v, type) else v for k, v in parts.items()}
+        whole = {"schema_version": 1, "tool": f"netdoctor {__version__}", **whole}
+        click.echo(json.dumps(plain(whole), indent=1, ensure_ascii=False))
+
+
+def keys(folder: str, say: Sayer, *, dry_run: bool) -> bool:
+    """Make the keys that are missing and say where they are; False where a dry run cannot go on without them."""
+    from netdoctor.modules.env_file import complete, find
+
+    goes_on = True
+    for file in find(folder):
+        if dry_run:
+            if file.to_make or not file.exists:
+                say(f"keys: {file.path} would get random values for {', '.join(file.to_make) or 'nothing'}")
+            if not file.exists:
+                say(f"the rest can be shown once {file.path} is there")
+                goes_on = False
+            continue
+        _tell_keys(file, complete(file), say)
+    return goes_on
+
+
+def _tell_keys(before: EnvFile, after: EnvFile, say: Sayer) -> None:
+    if before.to_make or not before.exists:
+        say(f"keys: {len(before.to_make)} random ones made in {after.path}, which only its owner may read")
+    if after.guessable:
+        say(f"! {', '.join(after.guessable)} in {after.path} is what anybody would try first: make it random")
+    if after.to_ask:
+        say(f"! {', '.join(after.to_ask)} in {after.path} is empty, and only you can fill it in")
+
+
+def _show(deployer: Deployer, gate: Gate, say: Sayer) -> int:
+    different = deployer.difference()
+    say("")
+    if different.namespace_missing:
+        say(f"namespace {deployer.modules.namespace} would be made, and in it: {', '.join(different.changed)}")
+    elif different.changed:
+        say(different.text.rstrip())
+        say(f"would change: {', '.join(different.changed)}")
+    else:
+        say("nothing would change")
+    say("nothing was changed")
+    say.json(gate=gate, deployed=False, would_change=different.changed, diff=different.text)
+    return 0
+
+
+def _deploy(deployer: Deployer, gate: Gate, say: Sayer, roll_back: bool | None) -> int:
+    result, begin = deployer.result, time.monotonic()
+    deployer.apply()
+    count = len(deployer.objects)
+    if result.made_namespace:
+        say(f"apply: namespace {result.namespace} made, {count} objects in it ({result.seconds['apply']:.1f} s)")
+    elif result.changed:
+        say(f"apply: {', '.join(result.changed)} ({result.seconds['apply']:.1f} s)")
+    else:
+        say(f"apply: nothing changes, all {count} objects are as they should be")
+    say("rollout:")
+    try:
+        deployer.watch(say)
+    except KeyboardInterrupt:
+        say("the rollout goes on in the cluster: netdoctor status shows how far it is")
+        raise
+    rollout = result.rollout
+    assert rollout
+    if not rollout.complete:
+        _failed(deployer, say, roll_back)
+        say.json(gate=gate, deployed=True, ok=False, result=result, cause=rollout.cause)
+        return 1
+    say("smoke test:")
+    deployer.smoke(lambda served: say(served_line(served)))
+    deployer.scrape()
+    if result.scraped is not None:
+        up = sum(t.up for t in result.scraped)
+        say(f"  ✗ {result.scrape_trouble}" if result.scrape_trouble else f"  ✓ {'prometheus':11} {up} targets up")
+    parts = [f"{stage} {seconds:.1f}" for stage, seconds in result.seconds.items()]
+    total = time.monotonic() - begin + result.seconds["gate"]
+    good = sum(s.ok for s in result.served)
+    say(f"{good} of {len(result.served)} modules serve, after {total:.1f} s: {', '.join(parts)}")
+    say.json(gate=gate, deployed=True, ok=result.ok, result=result)
+    return 0 if result.ok else 1
+
+
+def served_line(served: Served) -> str:
+    """One module of a smoke test."""
+    port = served.url.rpartition(":")[2]
+    said = [s.observed if s.ok or s.ok is None else f"{'!' if s.warning else '✗'} {s.observed}" for s in served.steps]
+    words = [s.observed for s in served.failed] if not served.ok else said
+    return f"  {'✓' if served.ok else '✗'} {served.module:11} {port}  {'; '.join(words)}"
+
+
+def _failed(deployer: Deployer, say: Sayer, roll_back: bool | None) -> None:
+    import sys
+
+    from netdoctor.modules.pod_failure import Kind
+
+    result = deployer.result
+    rollout = result.rollout
+    assert rollout
+    for progress in rollout.progress:
+        if not progress.done:
+            say(f"  ✗ {progress.workload} {progress.ready}/{progress.wanted}")
+    cause = rollout.cause
+    if cause:
+        say(f"because: pod {cause.pod}: {cause.sentence}")
+    else:
+        say(f"because: they are still starting after {rollout.total:.0f} s: netdoctor status tells more")
+    if cause and cause.kind is Kind.NETWORK:
+        say("next: sudo netdoctor check names what breaks the network")
+    back = result.can_go_back
+    if not back:
+        say("there is nothing to go back to: this is the first deployment")
+        return
+    if roll_back is None and sys.stdin.isatty() and sys.stdout.isatty():
+        roll_back = click.confirm(f"Roll {', '.join(back)} back to what ran before?", default=False)
+    if not roll_back:
+        say(f"to go back: kubectl -n {result.namespace} rollout undo {' '.join(back)}, or deploy with --roll-back")
+        return
+    say("rolling back:")
+    if not deployer.roll_back(say):
+        say("what ran before does not get ready either: netdoctor status tells why")

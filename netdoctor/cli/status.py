@@ -1,0 +1,38 @@
+"""`netdoctor status`: the modules as they are now."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command()
+@click.option(
+    "-o", "--output", type=click.Choice(["text", "json", "markdown"]), default="text", help="What goes to stdout."
+)
+@click.pass_context
+def command(ctx: click.Context, output: str) -> None:
+    """Tell how the modules are: replicas, ports, models, what is wrong, and the cause if it is the network.
+
+    Exit status: 0 all are well, 1 something is wrong, 3 could not tell, or no modules are deployed.
+    """
+    import json
+    from dataclasses import asdict
+
+    from netdoctor.catalogue import Catalogue
+    from netdoctor.check import look
+    from netdoctor.cli_output import waiting
+    from netdoctor.facts import Facts
+    from netdoctor.modules.status import read
+    from netdoctor.modules.status_text import markdown, text
+    from netdoctor.report.schema import plain
+
+    facts = Facts()
+    status = read(facts)
+    with waiting() as watch:
+        report = look(Catalogue.load(), facts, watch=watch).report()
+    if output == "json":
+        causes = [{"probe": d.cause.probe, "summary": d.cause.summary} for d in report.diagnoses]
+        click.echo(json.dumps(plain({**asdict(status), "causes": causes}), indent=1, ensure_ascii=False))
+    else:
+        click.echo(markdown(status, report) if output == "markdown" else text(status, report))
+    ctx.exit(max(0 if status.ok else 1, 1 if report.exit_code == 1 else 0) or report.exit_code)

@@ -1,0 +1,188 @@
+"""A deployment from the built manifests to modules that answer: apply, rollout, smoke test, Prometheus."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from netdoctor.errors import CannotRead
+from netdoctor.facts import Facts
+from netdoctor.facts.cluster import Nodes
+from netdoctor.facts.module_objects import WORKLOADS, ModuleObjects
+from netdoctor.facts.modules import MASTER_KEY, Modules
+from netdoctor.facts.this_node import ThisNode
+from netdoctor.kube_api import KubeApi
+from netdoctor.modules import scraping
+from netdoctor.modules.apply import Difference, apply, difference, make_namespace, roll_back, rolled
+from netdoctor.modules.kubectl import Kubectl
+from netdoctor.modules.kustomization import Kustomization
+from netdoctor.modules.rollout import Progress, Rollout, look, watch
+from netdoctor.modules.scraping import Scraped
+from netdoctor.modules.smoke import Served, Target, serve
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the user may choose."""
+
+    timeout: float = 300.0  # seconds for the rollout
+    images: bool = False  # ask for a picture, which costs money
+    force_conflicts: bool = False
+
+
+@dataclass(slots=True)
+class Deployment:
+    """What was done, and what came of it."""
+
+    namespace: str
+    made_namespace: bool = False
+    changed: tuple[str, ...] = ()
+    rollout: Rollout | None = None
+    before: tuple[Progress, ...] = ()
+    served: tuple[Served, ...] = ()
+    scraped: tuple[Scraped, ...] | None = None  # None: there is no Prometheus among the objects
+    scrape_trouble: str = ""
+    seconds: dict[str, float] = field(default_factory=dict)  # by stage
+
+    @property
+    def ok(self) -> bool:
+        """Whether every module serves and Prometheus sees them all."""
+        return bool(
+            self.rollout and self.rollout.complete and self.served and all(s.ok for s in self.served)
+            and not self.scrape_trouble
+        )  # fmt: skip
+
+    @property
+    def can_go_back(self) -> tuple[str, ...]:
+        """The workloads that ran something else before."""
+        return rolled(self.before, self.rollout.progress) if self.rollout else ()
+
+
+class Deployer:
+    """One deployment. Every method raises CannotRead with a sentence when the cluster or kubectl cannot be used."""
+
+    def __init__(self, manifests: Kustomization, options: Options) -> None:
+        """Connect to what it takes."""
+        self.objects, self.options = manifests.objects, options
+        self.kubectl = Kubectl.find()
+        self._facts = Facts(given={Kustomization: manifests})
+        self.api = self._facts.get(KubeApi)
+        self.modules = self._facts.get(Modules)
+        self.result = Deployment(self.modules.namespace)
+        self.workloads = tuple(
+            f"{o['kind'].lower()}/{o['metadata']['name']}" for o in self.objects if o.get("kind") in WORKLOADS
+        )
+
+    def difference(self) -> Difference:
+        """What applying would change."""
+        return difference(
+            self.kubectl, self.api, self.modules.namespace, self.objects, force_conflicts=self.options.force_conflicts
+        )
+
+    def apply(self) -> None:
+        """Apply what differs, and nothing where nothing does."""
+        begin = time.monotonic()
+        different = self.difference()
+        self.result.changed = different.changed
+        if different.namespace_missing:
+            make_namespace(self.api, self.modules.namespace)
+            self.result.made_namespace = True
+        self.result.before = look(self.api, self.modules.namespace, self.workloads)
+        if different.changed:
+            apply(self.kubectl, self.objects, force_conflicts=self.options.force_conflicts)
+        self._took("apply", begin)
+
+    def watch(self, tell: Tell) -> None:
+        """Wait for the rollout; `tell` gets a line when a workload is there."""
+        begin = time.monotonic()
+        width = max(len(w) for w in self.workloads)
+
+        def came_further(progress: Progress, seconds: float) -> None:
+            if progress.done:
+                tell(f"  ✓ {progress.workload:{width}} {progress.ready}/{progress.wanted}  {seconds:.0f} s")
+
+        self.result.rollout = watch(
+            self.api, self.modules.namespace, self.workloads, self.options.timeout, came_further
+        )
+        self._took("rollout", begin)
+
+    def smoke(self, tell: Callable[[Served], None]) -> None:
+        """Ask every module."""
+        begin = time.monotonic()
+        self.result.served = serve(targets(self._facts), images=self.options.images, tell=tell)
+        self._took("smoke test", begin)
+
+    def scrape(self) -> None:
+        """Ask Prometheus, where it is among the objects."""
+        if not any(name.endswith("/prometheus") for name in self.modules.services):
+            return
+        begin = time.monotonic()
+        names = tuple(g.name for g in self.modules.gateways)
+        try:
+            self.result.scraped = scraping.wait_up(self.api, self.modules.namespace, names)
+        except CannotRead as error:
+            self.result.scraped, self.result.scrape_trouble = (), str(error)
+        else:
+            self.result.scrape_trouble = scrape_trouble(self.result.scraped, names)
+        self._took("Prometheus", begin)
+
+    def roll_back(self, tell: Tell) -> bool:
+        """Go back to what ran before, and wait for it; whether that is complete."""
+        assert self.result.rollout
+        back = roll_back(self.kubectl, self.modules.namespace, self.result.before, self.result.rollout.progress)
+        again = watch(self.api, self.modules.namespace, back, self.options.timeout, lambda *_: None)
+        for progress in again.progress:
+            tell(f"  {'✓' if progress.done else '✗'} {progress.workload} rolled back")
+        return again.complete
+
+    def _took(self, stage: str, begin: float) -> None:
+        self.result.seconds[stage] = round(time.monotonic() - begin, 1)
+
+
+def targets(facts: Facts) -> tuple[Target, ...]:
+    """Where each module of the objects is asked, and with which key. Raises CannotRead."""
+    modules, objects, api = facts.get(Modules), facts.get(ModuleObjects), facts.get(KubeApi)
+    nodes, here = facts.get(Nodes), ""
+    try:
+        address = facts.get(ThisNode).addresses[0]
+    except (CannotRead, IndexError) as error:
+        address = next((a for n in nodes.items for a in n.addresses), "")
+        here = f"the replicas are asked on their node only ({error})"
+    if not address:
+        raise CannotRead("nodes", "none has an InternalIP to ask the NodePorts at")
+    pods = api.get(f"/api/v1/namespaces/{modules.namespace}/pods")["items"]
+    found = []
+    for gateway in modules.gateways:
+        port = gateway.container_port if gateway.host_network else gateway.node_port
+        ips = [
+            p["status"]["podIP"] for p in pods
+            if gateway.labels.items() <= (p["metadata"].get("labels") or {}).items()
+            and p.get("status", {}).get("podIP") and "deletionTimestamp" not in p["metadata"]
+            and "pod-template-hash" in (p["metadata"].get("labels") or {})
+        ]  # fmt: skip
+        replicas = () if here else tuple(f"http://{ip}:{gateway.container_port}" for ip in sorted(ips))
+        found.append(Target(gateway, f"http://{address}:{port}", key_of(objects, gateway.workload), replicas, here))
+    return tuple(found)
+
+
+def key_of(objects: ModuleObjects, workload: str) -> str:
+    """The master key of a gateway; "" where it is not known."""
+    for obj in objects.gateways:
+        if f"{obj['kind'].lower()}/{obj['metadata']['name']}" == workload:
+            namespace = obj["metadata"].get("namespace", "default")
+            for container in obj["spec"]["template"]["spec"].get("containers") or ():
+                if key := objects.environment(namespace, container).get(MASTER_KEY):
+                    return key
+    return ""
+
+
+def scrape_trouble(found: tuple[Scraped, ...], modules: tuple[str, ...]) -> str:
+    """What Prometheus does not see, in a sentence; "" for nothing."""
+    missing = [m for m in modules if m not in {t.module for t in found}]
+    down = [f"{t.module} ({t.error or 'not asked yet'})" for t in found if not t.up]
+    words = [f"Prometheus has no target for {', '.join(missing)}"] if missing else []
+    words += [f"Prometheus does not reach {', '.join(down)}"] if down else []
+    return "; ".join(words)

@@ -1,0 +1,77 @@
+"""When a rollout is done, judged from the API's objects; and what applying tells of itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from netdoctor.errors import BadInput
+from netdoctor.modules.apply import refusal, rolled, short
+from netdoctor.modules.kubectl import Answered
+from netdoctor.modules.kustomization import parse
+from netdoctor.modules.rollout import Progress, progress_of
+
+DONE: dict[str, Any] = {
+    "observedGeneration": 2,
+    "replicas": 2,
+    "updatedReplicas": 2,
+    "readyReplicas": 2,
+    "availableReplicas": 2,
+}
+
+
+def deployment(**status: Any) -> dict[str, Any]:
+    meta = {"name": "litellm-llm", "generation": 2, "annotations": {"deployment.kubernetes.io/revision": "4"}}
+    return {"kind": "Deployment", "metadata": meta, "spec": {"replicas": 2}, "status": {**DONE, **status}}
+
+
+def test_a_deployment_that_is_done() -> None:
+    assert progress_of(deployment()) == Progress("deployment/litellm-llm", 2, 2, True, "4")
+
+
+@pytest.mark.parametrize(
+    "status", [{"observedGeneration": 1}, {"replicas": 3}, {"updatedReplicas": 1}, {"availableReplicas": 1}], ids=str
+)
+def test_a_deployment_that_is_not(status: dict[str, int]) -> None:
+    assert not progress_of(deployment(**status)).done
+
+
+def test_a_stateful_set_is_done_when_its_revisions_agree() -> None:
+    item = {"kind": "StatefulSet", "metadata": {"name": "postgres", "generation": 1}, "spec": {"replicas": 1}}
+    status = {"observedGeneration": 1, "updatedReplicas": 1, "readyReplicas": 1, "updateRevision": "b"}
+    assert not progress_of({**item, "status": {**status, "currentRevision": "a"}}).done
+    assert progress_of({**item, "status": {**status, "currentRevision": "b"}}).done
+
+
+def test_only_what_ran_something_else_before_can_go_back() -> None:
+    before = [Progress("deployment/a", 1, 1, True, "1"), Progress("deployment/b", 1, 1, True, "3")]
+    after = [Progress("deployment/a", 1, 0, False, "2"), Progress("deployment/b", 1, 1, True, "3"),
+             Progress("deployment/new", 1, 0, False, "1")]  # fmt: skip
+    assert rolled(before, after) == ("deployment/a",)
+
+
+def test_the_names_in_a_diff() -> None:
+    assert short("apps.v1.Deployment.litellm.litellm-llm") == "Deployment/litellm-llm"
+    assert short("v1.ConfigMap.litellm.postgres-init-5f2c") == "ConfigMap/postgres-init-5f2c"
+    assert short("networking.k8s.io.v1.NetworkPolicy.litellm.litellm") == "NetworkPolicy/litellm"
+
+
+def test_a_conflict_says_with_whom_and_what_to_do() -> None:
+    text = (
+        'error: Apply failed with 1 conflict: conflict with "kubectl-scale": .spec.replicas\nPlease review the fields'
+    )
+    said = refusal(Answered(1, "", text))
+    assert said.startswith("kubectl-scale changed the same fields")
+    assert "--force-conflicts" in said
+
+
+def test_what_kubectl_said_is_told_in_one_line() -> None:
+    assert refusal(Answered(1, "", "warning: x\nerror: the server is busy\n")) == "the server is busy"
+    assert refusal(Answered(3, "", "")) == "exit status 3"
+
+
+@pytest.mark.parametrize("text", ["a: [", "- 1\n- 2\n", "kind: X\n", "\x00"])
+def test_manifests_that_are_none(text: str) -> None:
+    with pytest.raises(BadInput, match="manifests of k8s"):
+        parse(text, "k8s")
