@@ -22,6 +22,11 @@ FORMS = (
     (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PRIVATE KEY-----", re.DOTALL), HIDDEN),
 )  # fmt: skip
 SHORTEST = 4  # characters; a shorter secret would take words out of every sentence
+# placeholders and names: who has one of these as a password has no secret, and would have no readable report
+WORDS = frozenset(
+    ("none", "null", "true", "false", "empty", "default", "postgres", "postgresql", "litellm", "password")
+)
+PLAIN_URL = re.compile(r"https?://[^@?]*")
 
 _known: set[str] = set()
 _lock = threading.Lock()
@@ -29,7 +34,7 @@ _lock = threading.Lock()
 
 def remember(secret: str) -> None:
     """Take this value out of everything that is written from now on."""
-    if len(secret) >= SHORTEST:
+    if len(secret) >= SHORTEST and secret.lower() not in WORDS and not PLAIN_URL.fullmatch(secret):
         with _lock:
             _known.add(secret)
 

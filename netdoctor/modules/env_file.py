@@ -23,11 +23,16 @@ HEX_DIGITS = 32
 
 @dataclass(frozen=True, slots=True)
 class EnvFile:
-    """A file of NAME=value lines; `text` is what it holds, or what its example holds where it does not exist."""
+    """A file of NAME=value lines: what is on the disk, and that with what its example has beyond it."""
 
     path: str
-    exists: bool
+    on_disk: str | None  # None: there is no such file
     text: str
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is such a file."""
+        return self.on_disk is not None
 
     @property
     def values(self) -> dict[str, str]:
@@ -56,13 +61,10 @@ def find(folder: str) -> tuple[EnvFile, ...]:
     found: dict[str, EnvFile] = {}
     for path in _named(Path(folder), set()):
         where = os.path.normpath(path)
-        example = path.with_name(path.name + ".example")
-        source = path if path.exists() else example if example.exists() else None
-        try:
-            text = source.read_text(encoding="utf-8") if source else ""
-        except (OSError, UnicodeDecodeError) as error:
-            raise BadInput(f"{source} cannot be read: {getattr(error, 'strerror', '') or 'not UTF-8 text'}") from error
-        found[where] = EnvFile(where, path.exists(), text)
+        example = _read(path.with_name(path.name + ".example"))
+        own = _read(path)
+        text = example or "" if own is None else _with_missing(own, example or "")
+        found[where] = EnvFile(where, own, text)
     for file in found.values():
         for value in file.values.values() if file.exists else ():
             remember(value)
@@ -75,7 +77,7 @@ def complete(file: EnvFile) -> EnvFile:
     It belongs to whoever owns its folder, and nobody else may read it.
     """
     made = dict.fromkeys(file.to_make, "")
-    if file.exists and not made:
+    if file.on_disk == file.text and not made:
         return file
     for name in made:
         value = secrets.token_hex(HEX_DIGITS // 2)
@@ -101,7 +103,23 @@ def complete(file: EnvFile) -> EnvFile:
         new.rename(path)
     except OSError as error:
         raise CannotRead(file.path, f"it cannot be written: {error.strerror or error}") from error
-    return EnvFile(file.path, True, text)
+    return EnvFile(file.path, text, text)
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path} cannot be read: {getattr(error, 'strerror', '') or 'not UTF-8 text'}") from error
+
+
+def _with_missing(own: str, example: str) -> str:
+    """The file's text, and the lines of its example for what it does not name."""
+    names = EnvFile("", own, own).values
+    more = [f"{name}={value}" for name, value in EnvFile("", None, example).values.items() if name not in names]
+    return "\n".join([own.rstrip("\n"), *more]) + "\n" if more else own
 
 
 def _named(folder: Path, seen: set[Path]) -> Iterator[Path]:

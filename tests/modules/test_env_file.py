@@ -52,6 +52,15 @@ def test_a_key_that_is_there_stays_and_an_empty_one_is_filled_in(folder: Path) -
     assert after.values["LLM_MASTER_KEY"] not in redact(after.text)
 
 
+def test_what_the_file_does_not_name_comes_from_its_example(folder: Path) -> None:
+    (folder / "k8s/.env").write_text("# mine\nPROVIDER_BASE=http://127.0.0.1:1/v1\nPROVIDER_KEY=none")
+    (before,) = find(str(folder / "k8s"))
+    assert before.to_make == ("POSTGRES_PASSWORD", "LLM_MASTER_KEY")
+    text = complete(before).text
+    assert text.startswith("# mine\nPROVIDER_BASE=http://127.0.0.1:1/v1\nPROVIDER_KEY=none\nPOSTGRES_PASSWORD=")
+    assert text.count("PROVIDER_BASE") == 1
+
+
 @pytest.mark.parametrize("value", ["sk-llm-module-key", "sk-image-gen-module-key", "sk-1234"])
 def test_the_form_that_anybody_would_try_is_told(folder: Path, value: str) -> None:
     (folder / "k8s/.env").write_text(f"LLM_MASTER_KEY={value}\nPOSTGRES_PASSWORD=9c1e\n")
