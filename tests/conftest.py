@@ -24,9 +24,9 @@ class Lab:
     def _call(self, *argv: str, timeout: float) -> subprocess.CompletedProcess[str]:
         return subprocess.run([str(LAB), *argv], check=False, capture_output=True, text=True, timeout=timeout)
 
-    def reset(self, firewalld: str = "") -> None:
-        """A healthy node again."""
-        more = ["--firewalld", firewalld] if firewalld else []
+    def reset(self, firewalld: str = "", *, modules: bool = False) -> None:
+        """A healthy node again; with what the gateway modules need on request."""
+        more = [*(["--firewalld", firewalld] if firewalld else []), *(["--modules"] if modules else [])]
         done = self._call("reset", "--name", self.name, *more, timeout=120)
         assert done.returncode == 0, done.stderr
 
