@@ -67,8 +67,10 @@ def writable(path: str) -> str:
 def write_file(path: str, text: str) -> None:
     """Write a file that the user named; only its owner may read it. Raises CannotRead."""
     try:
-        target = Path(path)
-        target.touch(mode=0o600, exist_ok=True)
-        target.write_text(text, encoding="utf-8")
+        # not waiting for whoever should read a FIFO
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NONBLOCK, 0o600)
+        os.set_blocking(descriptor, True)
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as target:
+            target.write(text)
     except OSError as error:
         raise CannotRead(path, f"cannot be written: {error.strerror or error}") from error

@@ -213,14 +213,29 @@ def reopen(journal: Journal) -> None:
         raise JournalError(f"{journal.path} cannot be written: {error.strerror or error}") from error
 
 
-def runs() -> list[Journal]:
-    """Every run, newest first. Raises JournalError."""
+def paths() -> list[Path]:
+    """The files of every run, newest first. Raises JournalError."""
     folder = state_folder() / "runs"
     try:
-        paths = sorted(folder.glob("*.jsonl"), reverse=True) if folder.is_dir() else []
+        return sorted(folder.glob("*.jsonl"), reverse=True) if folder.is_dir() else []
     except OSError as error:
         raise JournalError(f"{folder} cannot be read: {error.strerror or error}") from error
-    return [load(path) for path in paths]
+
+
+def runs() -> list[Journal]:
+    """Every run, newest first. Raises JournalError, also when one of them is damaged."""
+    return [load(path) for path in paths()]
+
+
+def readable_runs() -> tuple[list[Journal], list[str]]:
+    """Every run that can be read, newest first, and what is wrong with the others. Raises JournalError."""
+    found, damaged = [], []
+    for path in paths():
+        try:
+            found.append(load(path))
+        except JournalError as error:
+            damaged.append(str(error))
+    return found, damaged
 
 
 def unfinished() -> list[Journal]:

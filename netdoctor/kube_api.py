@@ -71,7 +71,9 @@ class KubeApi:
             answer = json.loads(data)
         except ValueError as error:
             raise CannotRead(f"API server {self.server}", f"{method} {path} did not answer in JSON") from error
-        return answer if isinstance(answer, dict) else {"value": answer}
+        if not isinstance(answer, dict) or ("kind" not in answer and path != "/version" and "/proxy/" not in path):
+            raise CannotRead(f"API server {self.server}", f"{method} {path} did not answer with a Kubernetes object")
+        return answer
 
     def _send(self, method: str, path: str, query: Mapping[str, str], body: Mapping[str, Any] | None = None) -> bytes:
         import urllib3
@@ -119,8 +121,11 @@ def _message_of(data: bytes) -> str:
 
 
 def find_kubeconfig() -> str:
-    """The path of the kubeconfig to use. Raises CannotRead where there is none."""
-    candidates = [p for p in os.environ.get("KUBECONFIG", "").split(os.pathsep) if p][:1]
+    """The path of the kubeconfig to use; several, as KUBECONFIG may name them. Raises CannotRead for none."""
+    named = [p for p in os.environ.get("KUBECONFIG", "").split(os.pathsep) if p]
+    if readable := [p for p in named if os.access(p, os.R_OK)]:
+        return os.pathsep.join(readable)
+    candidates = named
     if not candidates:
         candidates = list(KUBECONFIGS)
         homes = [os.environ.get("HOME", "")]

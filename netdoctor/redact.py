@@ -21,6 +21,7 @@ FORMS = (
     (re.compile(r"\beyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]*"), HIDDEN),
     (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PRIVATE KEY-----", re.DOTALL), HIDDEN),
 )  # fmt: skip
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")  # a recording must not steer a terminal
 SHORTEST = 4  # characters; a shorter secret would take words out of every sentence
 # placeholders and names: who has one of these as a password has no secret, and would have no readable report
 WORDS = frozenset(
@@ -40,11 +41,11 @@ def remember(secret: str) -> None:
 
 
 def redact(text: str) -> str:
-    """The text without secrets."""
+    """The text without secrets, and without control characters other than tab and newline."""
     with _lock:
         known = sorted(_known, key=len, reverse=True)
     for secret in known:
         text = text.replace(secret, HIDDEN)
     for form, instead in FORMS:
         text = form.sub(instead, text)
-    return text
+    return CONTROL.sub("�", text)

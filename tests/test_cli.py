@@ -78,6 +78,34 @@ class TestHelp:
         assert netdoctor("--version").stdout == "netdoctor 0.1.0\n"
 
 
+class TestStreams:
+    @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+    def test_closed_ones_are_no_traceback(self, closed: str, recording: Path) -> None:
+        line = f'"$@" check --facts "{recording}" {closed}'
+        done = netdoctor(before=("sh", "-c", line.replace('"$@"', '"$0" "$@"')))
+        assert done.returncode == 1
+
+    def test_a_terminal_of_few_letters(self, recording: Path) -> None:
+        done = netdoctor("check", "--facts", recording, environment={"PYTHONIOENCODING": "ascii"})
+        assert done.returncode == 1
+        assert "CAUSE" in done.stdout
+
+    def test_a_recording_does_not_steer_the_terminal(self, recording: Path) -> None:
+        text = recording.read_text().replace('"n1"', '"n1\\u001b]0;owned\\u0007\\ud800"')
+        recording.write_text(text)
+        done = netdoctor("check", "--facts", recording)
+        assert done.returncode == 1
+        assert "owned" in done.stdout
+        assert "\x1b" not in done.stdout
+
+    def test_a_fifo_that_nobody_reads(self, recording: Path, tmp_path: Path) -> None:
+        fifo = tmp_path / "fifo"
+        os.mkfifo(fifo)
+        done = netdoctor("check", "--facts", recording, "--report", fifo)
+        assert done.returncode == 3
+        assert "cannot be written" in one_sentence(done)
+
+
 class TestUsage:
     @pytest.mark.parametrize(
         "arguments",

@@ -15,7 +15,19 @@ from netdoctor.changes import kinds
 from netdoctor.changes.file import FileState, WriteFile
 from netdoctor.changes.sysctl import SetSysctl
 from netdoctor.errors import JournalError, Locked
-from netdoctor.journal import Closed, Journal, State, begin, load, locked, reopen, runs, unfinished, unfinished_notice
+from netdoctor.journal import (
+    Closed,
+    Journal,
+    State,
+    begin,
+    load,
+    locked,
+    readable_runs,
+    reopen,
+    runs,
+    unfinished,
+    unfinished_notice,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -159,3 +171,13 @@ def test_nothing_is_made_by_looking(state: Path) -> None:
     assert runs() == []
     assert unfinished_notice() == []
     assert not state.exists()
+
+
+def test_a_damaged_one_hides_no_other() -> None:
+    good, bad = realistic(), realistic()
+    bad.path.write_text("no journal\n")
+    found, damaged = readable_runs()
+    assert [journal.run for journal in found] == [good.run]
+    assert damaged == [f"{bad.path}, line 1: Expecting value: line 1 column 1 (char 0)"]
+    with pytest.raises(JournalError, match="line 1"):
+        runs()

@@ -74,9 +74,9 @@ def test_what_was_read_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_login_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(redaction, "_known", set())
-    logins = DatabaseLogins({"default/postgres": parse_url(f"postgresql://u:{CANARY}@h/d")}, "a test")
+    logins = DatabaseLogins({"default/postgres": (parse_url(f"postgresql://u:{CANARY}@h/d"),)}, "a test")
     assert CANARY not in redact(f"the server said {CANARY}")
-    assert CANARY not in repr(logins.for_service)
+    assert CANARY not in repr(logins.at)
 
 
 @pytest.mark.parametrize("form", list(FORMS))
@@ -104,7 +104,15 @@ def test_nothing_gets_out(form: str) -> None:
 
 
 def test_a_login_is_in_no_recording() -> None:
-    logins = DatabaseLogins({"default/postgres": parse_url(f"postgresql://u:{CANARY}2@h/d")}, "a test")
+    logins = DatabaseLogins({"default/postgres": (parse_url(f"postgresql://u:{CANARY}2@h/d"),)}, "a test")
     text = recorded(Facts({DatabaseLogins: logins}, live=False))
     assert CANARY not in text
     assert "DatabaseLogins" not in text
+
+
+def test_a_placeholder_is_no_secret_and_an_address_without_a_password_neither() -> None:
+    for value in ("none", "http://example.com:8080/v1"):
+        remember(value)
+        assert redact(f"found {value} here") == f"found {value} here"
+    remember("https://user:canary-55aa@example.com/v1")
+    assert "canary-55aa" not in redact("calls https://user:canary-55aa@example.com/v1")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 import pkgutil
 import signal
 import sys
@@ -43,6 +45,7 @@ def group() -> None:
 def main() -> NoReturn:
     """Run the command line. Every end has an exit status, and with --output json valid JSON on standard output."""
     signal.signal(signal.SIGTERM, _interrupt)
+    _open_streams()
     try:
         sys.exit(group.main(standalone_mode=False))
     except click.ClickException as error:
@@ -69,6 +72,20 @@ def main() -> NoReturn:
         _say_json(str(error))
         click.echo(f"netdoctor: {error.strerror or error}", err=True)
         sys.exit(3)
+
+
+def _open_streams() -> None:
+    """Where the shell has closed a stream, /dev/null; and no sentence fails for a letter that a terminal lacks."""
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        stream = getattr(sys, name)
+        if stream is None:
+            descriptor = os.open(os.devnull, os.O_RDWR)  # else the next file that is opened would be standard output
+            if descriptor != number:
+                os.dup2(descriptor, number)
+                os.close(descriptor)
+            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8"))
+        elif mode == "w" and isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:

@@ -21,22 +21,25 @@ def command(ctx: click.Context, run: str | None, list_only: bool, force: bool, o
 
     Exit status: 0 undone or nothing to undo, 2 no such run, 3 not all of it could be taken back.
     """
-    from netdoctor.errors import BadInput, NetdoctorError
+    from netdoctor.errors import BadInput, JournalError, NetdoctorError
     from netdoctor.host import Host
-    from netdoctor.journal import locked, runs, state_folder
+    from netdoctor.journal import locked, readable_runs, state_folder
 
     if not Host().is_root:
         raise NetdoctorError("netdoctor undo has to be run as root: sudo netdoctor undo")
     if list_only:
-        _list(runs(), output)
+        _list(*readable_runs(), output)
         return
-    if run and not any(journal.run == run for journal in runs()):
-        raise BadInput(f"there is no run {run}: netdoctor undo --list names them")
+    if run and run not in [journal.run for journal in readable_runs()[0]]:
+        raise BadInput(f"there is no run {run} that can be read: netdoctor undo --list names them")
     if not state_folder().is_dir():
         _end(output, "nothing to undo", None, [], "")
         return
     with locked():
-        chosen = next((j for j in runs() if j.in_force and run in (None, j.run)), None)
+        found, damaged = readable_runs()
+        if damaged and not run:  # the newest may be the damaged one
+            raise JournalError(f"{damaged[0]}; netdoctor undo RUN takes another run back, --list names them")
+        chosen = next((j for j in found if j.in_force and run in (None, j.run)), None)
         if chosen is None:
             _end(output, "nothing to undo", None, [], "")
             return
@@ -80,7 +83,7 @@ def _end(output: str, sentence: str, run: str | None, lines: list[str], stuck: s
         _echo(sentence)
 
 
-def _list(journals: list[Journal], output: str) -> None:
+def _list(journals: list[Journal], damaged: list[str], output: str) -> None:
     import json
 
     items = [
@@ -91,13 +94,15 @@ def _list(journals: list[Journal], output: str) -> None:
         for j in journals
     ]  # fmt: skip
     if output == "json":
-        _echo(json.dumps({"schema_version": 1, "runs": items}, indent=1))
+        _echo(json.dumps({"schema_version": 1, "runs": items, "damaged": damaged}, indent=1))
         return
     for journal in journals:
         _echo(f"{journal.run}  {journal.started}  {journal.closed or 'unfinished'}")
         for entry in journal.entries:
             _echo(f"  {entry.state}: {entry.change.describe()}")
-    if not journals:
+    for sentence in damaged:
+        _echo(f"damaged: {sentence}")
+    if not journals and not damaged:
         _echo("no run")
 
 

@@ -50,7 +50,7 @@ def render(report: Report, catalogue: Catalogue) -> RenderableType:
 
 def _heading(report: Report) -> Text:
     asked = f"asked from {len(report.vantage_points)} places" if report.vantage_points else "asked from nowhere"
-    return Text(f"{report.tool} · node {report.node} · {asked} · {report.seconds:.1f} s", style="dim")
+    return Text(f"{report.tool} · node {redact(report.node)} · {asked} · {report.seconds:.1f} s", style="dim")
 
 
 def _no_cause(report: Report) -> Text:
@@ -75,7 +75,7 @@ def _diagnosis(
     confidence = "" if diagnosis.unexplained else f", {cause.confidence}"
     subject = f", {cause.subject}" if str(cause.subject) else ""
     since = f", since {cause.since}" if cause.since else ""
-    yield _indented(Text(f"{cause.probe}{confidence}{subject}{since}", style="dim"))
+    yield _indented(Text(redact(f"{cause.probe}{confidence}{subject}{since}"), style="dim"))
     yield _indented(_evidence(cause.evidence))
     if diagnosis.symptoms:
         yield _indented(Text("explains", style="bold"))
