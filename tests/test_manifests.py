@@ -273,11 +273,6 @@ class TestModule:
         assert blocks.keys() == {"0.0.0.0/0", "::/0"}
         assert "169.254.0.0/16" in blocks["0.0.0.0/0"]
 
-    def test_a_new_config_gets_a_new_name(self, module: str) -> None:
-        found = one("ConfigMap", f"litellm-{module}")
-        assert found["metadata"]["annotations"] == {"internal.config.kubernetes.io/needsHashSuffix": "enabled"}
-        assert found["immutable"]
-
 
 def assert_dns(rule: Object) -> None:
     assert {(p["protocol"], p["port"]) for p in rule["ports"]} == {("UDP", 53), ("TCP", 53)}
@@ -342,6 +337,17 @@ class TestPod:
 
 
 # what they share
+
+
+@pytest.mark.parametrize("name", [name for name in WORKLOADS if name != "postgres"])
+def test_a_new_config_gets_a_new_name(name: str) -> None:
+    found = one("ConfigMap", name)
+    assert found["metadata"]["annotations"] == {"internal.config.kubernetes.io/needsHashSuffix": "enabled"}
+    assert found["immutable"]
+
+
+def test_another_list_of_databases_restarts_nothing() -> None:
+    assert "annotations" not in one("ConfigMap", "postgres-init")["metadata"]
 
 
 def test_postgres_has_slots_for_every_replica_and_a_rolling_update_of_all() -> None:
