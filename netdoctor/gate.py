@@ -13,6 +13,7 @@ from netdoctor.errors import NetdoctorError
 from netdoctor.facts import Facts
 from netdoctor.facts.modules import Modules
 from netdoctor.facts.new_pod import NewPod
+from netdoctor.facts.postgres import Postgres
 from netdoctor.facts.scope import Scope
 from netdoctor.model import Diagnosis, Outcome, Result, Severity
 from netdoctor.modules.kustomization import EnvMissing, Kustomization
@@ -31,21 +32,29 @@ class Verdict(StrEnum):
         return {Verdict.OPEN: 0, Verdict.CLOSED: 1, Verdict.NOT_VERIFIED: 3}[self]
 
 
+SECRETS = "the secrets are there"
 # what the modules need, and the probe that asks for it
 NEEDS = {
     "the CNI can connect a pod": "cni-config-unusable",
     "a new pod gets a network": "new-pod-without-network",
     "ClusterIPs answer": "cluster-ip-unreachable",
     "the cluster DNS answers": "cluster-dns-silent",
+    "NetworkPolicies let the modules out": "policy-isolates-modules",
     "the name of Postgres resolves": "postgres-name-unresolved",
     "Postgres accepts connections": "postgres-unreachable",
     "Postgres speaks": "postgres-tls-broken",
     "the login works": "postgres-login-refused",
+    "connections are free": "database-slots-exhausted",
     "Postgres answers a query": "postgres-query-failing",
     "outside names resolve": "outside-names-unresolved",
     "pods reach the outside": "pod-to-outside-blocked",  # on new ports: CoreDNS may live on an old connection
+    "the providers' names resolve": "provider-name-unresolved",
+    "the providers accept connections": "provider-unreachable",
+    "the NodePorts are free": "node-port-taken",
+    "the ports of the host are free": "host-port-taken",
+    "the images are to be had": "image-not-obtainable",
+    SECRETS: "secret-key-missing",
 }
-SECRETS = "the secrets are there"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,25 +110,35 @@ def judge(
     unbuilt: NetdoctorError | None = None,
 ) -> Gate:
     """Closed when a need is not met, not verified when one could not be asked, else open."""
-    modules, pod = known.get(Modules), known.get(NewPod)
-    needs = [_need(name, results[probe]) for name, probe in NEEDS.items()]
+    modules, pod, postgres = known.get(Modules), known.get(NewPod), known.get(Postgres)
+    told = modules if isinstance(modules, Modules) else None
+    later = postgres.later if isinstance(postgres, Postgres) else ()
+    needs = [need for name, probe in NEEDS.items() if (need := _need(name, results[probe], told, later))]
     if unbuilt:
-        needs.append(_unbuilt(unbuilt))
-    causes = tuple(d for d in diagnoses if d.cause.severity is Severity.ERROR and _touches(d))
+        needs = [need for need in needs if need.name != SECRETS] + [_unbuilt(unbuilt)]
     unmet = [need for need in needs if need.met == "no"]
     unknown = [need for need in needs if need.met == "unknown"]
+    missed = {NEEDS[need.name] for need in needs if need.met in ("no", "unknown") and need.name in NEEDS}
+    errors = [d for d in diagnoses if d.cause.severity is Severity.ERROR]
+    # first what keeps the modules from something, then causes beside it that nobody misses yet
+    known_causes = (d for d in errors if _explains(d, missed) or not d.unexplained)
+    causes = sorted(known_causes, key=lambda d: not _explains(d, missed))
     if unmet:
         verdict, reason = Verdict.CLOSED, causes[0].cause.summary if causes else unmet[0].reason
     elif unknown:
         verdict, reason = Verdict.NOT_VERIFIED, causes[0].cause.summary if causes else unknown[0].reason
     else:
-        verdict, reason, causes = Verdict.OPEN, "", ()
-    told = modules if isinstance(modules, Modules) else None
+        verdict, reason, causes = Verdict.OPEN, "", []
     return Gate(
-        verdict, reason, tuple(needs), causes, told.source if told else "", told.namespace if told else "",
-        tuple(g.name for g in told.gateways) if told else (),
-        f"test pod {pod.namespace}/{pod.name}" if isinstance(pod, NewPod) else "", round(seconds, 2),
+        verdict, reason, tuple(needs), tuple(causes), told.source if told else "", told.namespace if told else "",
+        tuple(g.name for g in told.gateways) if told else (), _asked_from(pod), round(seconds, 2),
     )  # fmt: skip
+
+
+def _asked_from(pod: object) -> str:
+    if not isinstance(pod, NewPod):
+        return ""
+    return f"test pod {pod.namespace}/{pod.name}" + (f" with the labels of {pod.like}" if pod.like else "")
 
 
 def _unbuilt(error: NetdoctorError) -> Need:
@@ -128,16 +147,23 @@ def _unbuilt(error: NetdoctorError) -> Need:
     return Need("the manifests can be read", "unknown", str(error))
 
 
-def _touches(diagnosis: Diagnosis) -> bool:
-    named = {diagnosis.cause.probe, *(f.probe for f in diagnosis.symptoms)}
-    return bool(named & set(NEEDS.values())) or not diagnosis.unexplained
+def _explains(diagnosis: Diagnosis, missed: set[str]) -> bool:
+    return bool({diagnosis.cause.probe, *(f.probe for f in diagnosis.symptoms)} & missed)
 
 
-def _need(name: str, result: Result) -> Need:
+def _need(name: str, result: Result, modules: Modules | None, later: tuple[str, ...]) -> Need | None:
+    """The need, as its probe answered; None where these modules have no such need."""
     if result.outcome is Outcome.PASS:
         return Need(name, "yes", "")
+    if result.outcome is Outcome.FAIL and all(f.severity is Severity.WARNING for f in result.findings):
+        return Need(name, "yes", result.findings[0].summary)
     if result.outcome is Outcome.FAIL:
         return Need(name, "no", result.findings[0].summary)
-    if result.outcome is Outcome.NOT_APPLICABLE:  # no Postgres at all: what the modules need is not there
-        return Need(name, "no", result.reason)
-    return Need(name, "unknown", result.reason)
+    if result.outcome is not Outcome.NOT_APPLICABLE:
+        return Need(name, "unknown", result.reason)
+    about_postgres = result.probe.startswith(("postgres-", "database-"))
+    if about_postgres and later:
+        return Need(name, "later", result.reason)
+    if modules or not result.probe.startswith("postgres-"):
+        return None
+    return Need(name, "no", result.reason)  # no Postgres at all: what the modules need is not there

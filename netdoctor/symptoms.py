@@ -3,7 +3,12 @@
 A probe says what it explains with one of these, or with names of its own.
 """
 
-OUTSIDE = ("pod-to-outside-blocked", "outside-names-unresolved")
-CLUSTER_DNS = ("cluster-dns-silent", "outside-names-unresolved", "postgres-name-unresolved")
+PROVIDERS = ("provider-unreachable", "provider-name-unresolved")
+OUTSIDE = ("pod-to-outside-blocked", "outside-names-unresolved", *PROVIDERS)
+CLUSTER_DNS = (
+    "cluster-dns-silent", "outside-names-unresolved", "postgres-name-unresolved", "provider-name-unresolved",
+)  # fmt: skip
 CLUSTER_IPS = ("cluster-ip-unreachable", "coredns-not-ready", "postgres-unreachable", *CLUSTER_DNS)
-POD_TRAFFIC = ("pod-to-pod-blocked", "pod-to-node-blocked", "pod-to-outside-blocked", *CLUSTER_IPS)
+POD_TRAFFIC = (
+    "pod-to-pod-blocked", "pod-to-node-blocked", "pod-to-outside-blocked", "provider-unreachable", *CLUSTER_IPS,
+)  # fmt: skip

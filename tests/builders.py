@@ -27,14 +27,22 @@ from netdoctor.facts.departures import Departure, Departures
 from netdoctor.facts.drops import Drops
 from netdoctor.facts.firewalld import Firewalld, Zone
 from netdoctor.facts.firewalld_rules import FirewalldRules
+from netdoctor.facts.images import Images, NodeImage
 from netdoctor.facts.iptables import EMPTY, Iptables, Ruleset
 from netdoctor.facts.kube_proxy import KubeProxy
 from netdoctor.facts.links import Link, Links
+from netdoctor.facts.listeners import Listeners
+from netdoctor.facts.litellm_config import Database, Model
 from netdoctor.facts.masquerade import Masquerade, Unmasqueraded
+from netdoctor.facts.modules import NONE, Gateway, Image, Modules, SecretKey
 from netdoctor.facts.names import OUTSIDE_NAME, SERVICE_NAME, ClusterDns, Lookup, UpstreamAnswers, UpstreamLookup
 from netdoctor.facts.new_pod import NewPod
 from netdoctor.facts.pod_network import PodNetwork
+from netdoctor.facts.policy_answers import DNS, PolicyAnswer, PolicyAnswers
 from netdoctor.facts.postgres import STAGES, Postgres, PostgresStage
+from netdoctor.facts.postgres_servers import PostgresServer, PostgresServers
+from netdoctor.facts.postgres_session import Slots
+from netdoctor.facts.providers import Provider, Providers
 from netdoctor.facts.reach import CLUSTER_IP, NODE, POD, Flow, Reach
 from netdoctor.facts.sysctl import BRIDGE_NF_CALL, IP_FORWARD, BridgeNetfilterModule, SysctlFiles, Sysctls
 from netdoctor.facts.this_node import ThisNode
@@ -67,6 +75,7 @@ def catalogue() -> Catalogue:
     return Catalogue.load()
 
 
+NO_MODULES = CannotRead(NONE, "the cluster has no workload of LiteLLM")
 DOWN: dict[type, CannotRead] = {KubeApi: CannotRead("API server https://192.0.2.10:8443", "connection refused")}
 
 
@@ -100,13 +109,19 @@ def pods(**changed: Any) -> Pods:
     )
 
 
-def services(*leave_out: str, postgres_selector: str = "postgres") -> Services:
+def node_port_service(name: str, port: int) -> Service:
+    namespace, _, plain = name.partition("/")
+    return Service(namespace, plain, "NodePort", "10.96.0.99", (ServicePort("http", "TCP", 4000, port),), {})
+
+
+def services(*leave_out: str, postgres_selector: str = "postgres", more: Service | None = None) -> Services:
     kube_dns = (ServicePort("dns", "UDP", 53, 0), ServicePort("dns-tcp", "TCP", 53, 0))
     everything = (
         Service("default", "kubernetes", "ClusterIP", "10.96.0.1", (ServicePort("https", "TCP", 443, 0),), {}),
         Service("kube-system", "kube-dns", "ClusterIP", DNS_ADDRESS, kube_dns, {"k8s-app": "kube-dns"}),
         Service("default", "postgres", "ClusterIP", POSTGRES_IP, (ServicePort("", "TCP", 5432, 0),),
                 {"app": postgres_selector}),
+        *((more,) if more else ()),
     )  # fmt: skip
     return Services(tuple(s for s in everything if s.name not in leave_out), "https://192.0.2.10:8443")
 
@@ -249,8 +264,12 @@ def upstream_answers(
     return UpstreamAnswers(tuple(lookups))
 
 
-def postgres(failing: str = "", observed: str = "no", sqlstate: str = "", *, services: bool = True) -> Postgres:
-    """Every step from two pods, up to and with the failing one."""
+def postgres(
+    failing: str = "", observed: str = "no", sqlstate: str = "", *, services: bool = True,
+    modules: tuple[str, ...] = (), unasked: tuple[str, ...] = (), used: int = 0,
+    by: tuple[str, str] = ("other", "somebody"),
+) -> Postgres:  # fmt: skip
+    """Every step from two pods, up to and with the failing one; with `used` connections that are counted."""
     if not services:
         return Postgres((), (), "")
     stages = []
@@ -259,11 +278,63 @@ def postgres(failing: str = "", observed: str = "no", sqlstate: str = "", *, ser
             failed = stage == failing
             stages.append(
                 PostgresStage("default/postgres", vantage, stage, not failed, observed if failed else "fine",
-                              sqlstate if failed else "")
+                              sqlstate if failed else "", modules=modules if stage in STAGES[3:] else ())
             )  # fmt: skip
             if failed and stage != "name":
                 break
-    return Postgres(("default/postgres",), tuple(stages), "DATABASE_URL of pod default/client")
+    slots = (Slots("default/postgres", 100, 3, (by,) * used),) if used else ()
+    return Postgres(
+        ("default/postgres",), tuple(stages), "DATABASE_URL of pod default/client", slots, (), unasked
+    )  # fmt: skip
+
+
+def servers(*modules: str, later: tuple[str, ...] = ()) -> PostgresServers:
+    """The Service default/postgres, and who has a database there."""
+    return PostgresServers(() if later else (PostgresServer("default/postgres", POSTGRES_IP, 5432, modules),), later)
+
+
+def gateway(name: str = "llm", **changed: Any) -> Gateway:
+    built = Gateway(
+        name, "litellm", f"deployment/litellm-{name}", 2, {"app": name}, False, 4000, f"litellm-{name}", 4000, 30100,
+        (Model("gpt-4.1", "chat", "example.com:8080"),), SecretKey("litellm", "keys", "LLM_MASTER_KEY", "there"),
+        Database("postgres.default", 5432, f"litellm_{name}", "litellm"), 10,
+    )  # fmt: skip
+    return replace(built, **changed)
+
+
+def modules(*gateways: Gateway, **changed: Any) -> Modules:
+    """Module llm (or these), whose database is default/postgres."""
+    built = Modules(
+        "litellm", True, "k8s", False, gateways or (gateway(),),
+        (Image("docker.io/library/postgres:15.18", "IfNotPresent", ("postgres",)),),
+        (SecretKey("litellm", "keys", "PROVIDER_KEY", "there"),), ("litellm/litellm-llm",),
+    )  # fmt: skip
+    return replace(built, **changed)
+
+
+def provider(connection: Reply | None = OK, lookup: Reply | None = None, **changed: Any) -> Providers:
+    """example.com:8080, called by llm."""
+    found = lookup or Reply(Answer.OK, 1.0, "", "93.184.215.14")
+    address = found.detail if found.answer is Answer.OK else ""
+    tried = connection if address else None
+    built = Provider("example.com:8080", ("llm",), "test pod", DNS_ADDRESS, found, address, tried)
+    return Providers((replace(built, **changed),))
+
+
+def images(**changed: Any) -> Images:
+    """One image of the modules, which is not on the node."""
+    return Images((replace(NodeImage("r.example/app:1", "IfNotPresent", ("litellm-llm",), False), **changed),))
+
+
+def policy_answers(*closed: str) -> PolicyAnswers:
+    """DNS over UDP and TCP for llm, and the transports that litellm/deny does not allow."""
+    return PolicyAnswers(
+        tuple(
+            PolicyAnswer("llm", DNS, protocol, 53, protocol not in closed,
+                         ("litellm/deny",) if protocol in closed else ())
+            for protocol in ("UDP", "TCP")
+        )
+    )  # fmt: skip
 
 
 def masquerade(*missing: str, wanted: bool = True) -> Masquerade:
@@ -287,9 +358,10 @@ def healthy() -> dict[type, object]:
         Corefile.parse(corefile), Upstreams(UPSTREAMS, "Corefile"), FirewalldRules({}), SysctlFiles({}),
         BridgeNetfilterModule(True, ""), KubeProxy("iptables", "its process", True, "kube-system/kube-proxy-1", ""),
         PodNetwork((POD_NETWORK,), "/etc/cni/net.d/1-k8s.conflist"), ThisNode(NODE_NAME, (NODE_ADDRESS,), ""),
-        NewPod("default", "netdoctor-1", TEST_POD, "/run/netns/new", (DNS_ADDRESS,), (), 0.8),
+        NewPod("default", "netdoctor-1", TEST_POD, "/run/netns/new", (DNS_ADDRESS,), (), 0.8), servers(),
     ]  # fmt: skip
-    return derived({**{type(fact): fact for fact in facts}, KubeApi: Answered()})
+    no_modules = dict.fromkeys((Modules, Providers, Images, Listeners, PolicyAnswers), NO_MODULES)
+    return derived({**{type(fact): fact for fact in facts}, **no_modules, KubeApi: Answered()})
 
 
 def derived(facts: dict[type, object]) -> dict[type, object]:

@@ -26,10 +26,13 @@ CLUSTERLESS = {"KUBECONFIG": "/nonexistent", "HOME": "/nonexistent"}
 
 
 def netdoctor(
-    *arguments: str | Path, environment: dict[str, str] | None = None, before: tuple[str, ...] = ()
+    *arguments: str | Path,
+    environment: dict[str, str] | None = None,
+    before: tuple[str, ...] = (),
+    cwd: Path = ROOT,
 ) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(
-        [*before, *START, *map(str, arguments)], check=False, capture_output=True, text=True, timeout=30, cwd=ROOT,
+        [*before, *START, *map(str, arguments)], check=False, capture_output=True, text=True, timeout=30, cwd=cwd,
         env={**os.environ, **CLUSTERLESS, **(environment or {})}, stdin=subprocess.DEVNULL,
     )  # fmt: skip
     assert "Traceback" not in done.stdout + done.stderr, done.stderr
@@ -256,8 +259,8 @@ class TestWithoutACluster:
         assert done.returncode == 3
         assert any("not root" in notice for notice in json.loads(done.stdout)["notices"])
 
-    def test_the_gate_is_not_verified(self) -> None:
-        done = netdoctor("gate", "--output", "json")
+    def test_the_gate_is_not_verified(self, tmp_path: Path) -> None:
+        done = netdoctor("gate", "--output", "json", cwd=tmp_path)  # without manifests
         assert (done.returncode, json.loads(done.stdout)["verdict"]) == (3, "not verified")
 
     def test_a_recording_of_it_is_judged_the_same(self, tmp_path: Path) -> None:

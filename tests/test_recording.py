@@ -59,7 +59,7 @@ def test_every_fact_that_a_probe_asks_for_survives_the_file() -> None:
     again = from_json(to_json(world()), catalogue()).known()
     for kind, value in facts.items():
         if kind in again and kind is not KubeApi:
-            assert again[kind] == value
+            assert again[kind] == value or str(again[kind]) == str(value)  # errors are never equal
 
 
 def test_a_look_at_a_recording() -> None:

@@ -68,6 +68,7 @@ class Pod:
     created: str
     trouble: str  # why a container waits or ended, in the kubelet's words, "" when none does
     leaving: bool
+    ports: tuple[tuple[str, str, int], ...] = ()  # name, protocol and number of each port that it declares
 
     @property
     def is_ours(self) -> bool:
@@ -113,6 +114,10 @@ def pod_of(item: Mapping[str, Any]) -> Pod:
         labels=meta.get("labels", {}), owner=f"{owner['kind']}/{owner['name']}" if owner else "",
         created=meta.get("creationTimestamp", ""), trouble="; ".join(trouble),
         leaving="deletionTimestamp" in meta,
+        ports=tuple(
+            (p.get("name", ""), p.get("protocol", "TCP"), p["containerPort"])
+            for container in spec.get("containers", ()) for p in container.get("ports", ())
+        ),
     )  # fmt: skip
 
 

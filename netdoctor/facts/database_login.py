@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import base64
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from netdoctor.errors import BadInput, CannotRead
 from netdoctor.facts.cluster import Service, Services
+from netdoctor.facts.litellm_config import SSL_MODES
+from netdoctor.facts.module_objects import ModuleObjects, data_of, environment_of, fetch
+from netdoctor.facts.modules import gateway_login, gateway_name
+from netdoctor.facts.postgres_servers import PostgresServers
 from netdoctor.kube_api import KubeApi
 from netdoctor.redact import remember
 
 VARIABLE = "NETDOCTOR_DATABASE_URL"
-SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+WANTED = ("DATABASE_URL", "POSTGRES_USER", "POSTGRES_PASSWORD", "POSTGRES_DB")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,7 @@ class Login:
     password: str
     database: str
     sslmode: str = "prefer"
+    modules: tuple[str, ...] = ()  # those that log in so
 
     def __repr__(self) -> str:
         """Without the password."""
@@ -35,33 +40,64 @@ class Login:
 class DatabaseLogins:
     """database login"""
 
-    def __init__(self, for_service: Mapping[str, Login], source: str) -> None:
-        """Logins by Service (namespace/name), and where they came from."""
-        self.for_service, self.source = for_service, source
-        for login in for_service.values():
-            remember(login.password)
+    def __init__(self, at: Mapping[str, tuple[Login, ...]], source: str) -> None:
+        """Logins by the server's name, and where they came from."""
+        self.at, self.source = at, source
+        for logins in at.values():
+            for login in logins:
+                remember(login.password)
 
     @classmethod
-    def collect(cls, services: Services, api: KubeApi | CannotRead) -> DatabaseLogins:
+    def collect(
+        cls,
+        servers: PostgresServers,
+        services: Services,
+        api: KubeApi | CannotRead,
+        objects: ModuleObjects | CannotRead,
+    ) -> DatabaseLogins:
         """Look for them where the modules have them. Raises CannotRead where none is found."""
-        if url := os.environ.get(VARIABLE):
-            login, host = parse_url(url), _host_of(url)
-            meant = {str(s): login for s in services.postgres if host in names_of(s)}
-            if not meant:
+        given = os.environ.get(VARIABLE, "")
+        login = parse_url(given) if given else None
+        found = {} if isinstance(objects, CannotRead) else of_modules(servers, objects)
+        sources = ["the modules' own"] if found else []
+        others = [s for s in servers.services(services) if str(s) not in found]
+        if login:
+            meant = [s for s in others if _host_of(given) in names_of(s)]
+            if not meant and not found:
                 raise CannotRead("database login", f"{VARIABLE} names another host than a Postgres Service")
-            return cls(meant, VARIABLE)
-        if isinstance(api, CannotRead):
-            raise CannotRead("database login", f"{VARIABLE} is not set, and the API server cannot be asked")
-        pods = api.get("/api/v1/pods")["items"]
-        found, sources = {}, []
-        for service in services.postgres:
-            for source, login in _candidates(api, pods, service):
-                found[str(service)] = login
-                sources.append(source)
-                break
+            found |= {str(s): (login,) for s in meant}
+            sources += [VARIABLE] if meant else []
+        elif others:
+            if isinstance(api, CannotRead):
+                if found:
+                    return cls(found, sources[0])
+                raise CannotRead("database login", f"{VARIABLE} is not set, and the API server cannot be asked")
+            pods = api.get("/api/v1/pods")["items"]
+            for service in others:
+                for source, one in _candidates(api, pods, service):
+                    found[str(service)] = (one,)
+                    sources.append(source)
+                    break
         if not found:
             raise CannotRead("database login", f"{VARIABLE} is not set, and no pod's environment holds one")
         return cls(found, "; ".join(dict.fromkeys(sources)))
+
+
+def of_modules(servers: PostgresServers, objects: ModuleObjects) -> dict[str, tuple[Login, ...]]:
+    """The logins of the gateways at each server, one for all those that log in alike; without a password none."""
+    found: dict[str, dict[Login, list[str]]] = {}
+    by_module = {module: server.name for server in servers.items for module in server.modules}
+    for workload in objects.gateways:
+        name, login = gateway_name(workload), gateway_login(objects, workload)
+        if login is None or name not in by_module or not login[1]:
+            continue
+        database, password = login
+        alike = Login(database.user, password, database.name, database.sslmode)
+        found.setdefault(by_module[name], {}).setdefault(alike, []).append(name)
+    return {
+        server: tuple(replace(login, modules=tuple(names)) for login, names in logins.items())
+        for server, logins in found.items()
+    }
 
 
 def parse_url(url: str) -> Login:
@@ -118,32 +154,16 @@ def _host_of(url: str) -> str:
 
 def _environment(api: KubeApi, pod: dict[str, Any]) -> dict[str, str]:
     """The database variables of a pod's containers: literal values, and those from Secrets and ConfigMaps."""
-    wanted = ("DATABASE_URL", "POSTGRES_USER", "POSTGRES_PASSWORD", "POSTGRES_DB")
+
+    @cache
+    def data(kind: str, name: str) -> Mapping[str, str]:
+        try:
+            return data_of(fetch(api, f"{kind}/{pod['metadata']['namespace']}/{name}"))
+        except CannotRead:  # not there, or not allowed: the next candidate may do
+            return {}
+
     found: dict[str, str] = {}
     for container in pod.get("spec", {}).get("containers", ()):
-        for source in container.get("envFrom") or ():
-            for kind in ("secretRef", "configMapRef"):
-                if kind in source:
-                    data = _data(api, pod["metadata"]["namespace"], kind, source[kind].get("name", ""))
-                    found |= {key: value for key, value in data.items() if key in wanted}
-        for variable in container.get("env") or ():
-            if variable["name"] not in wanted:
-                continue
-            if "value" in variable:
-                found[variable["name"]] = variable["value"]
-            for kind in ("secretKeyRef", "configMapKeyRef"):
-                if reference := (variable.get("valueFrom") or {}).get(kind):
-                    data = _data(api, pod["metadata"]["namespace"], kind, reference.get("name", ""))
-                    found[variable["name"]] = data.get(reference.get("key", ""), "")
+        asked = [v for v in container.get("env") or () if v["name"] in WANTED]
+        found |= environment_of({**container, "env": asked}, data)
     return found
-
-
-def _data(api: KubeApi, namespace: str, kind: str, name: str) -> dict[str, str]:
-    plural = "secrets" if kind.startswith("secret") else "configmaps"
-    try:
-        data = api.get(f"/api/v1/namespaces/{namespace}/{plural}/{name}").get("data") or {}
-    except CannotRead:  # not there, or not allowed: the next candidate may do
-        return {}
-    if plural == "configmaps":
-        return dict(data)
-    return {key: base64.b64decode(value).decode(errors="replace") for key, value in data.items()}

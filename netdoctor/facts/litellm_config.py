@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from netdoctor.facts.module_objects import ModuleObjects, Object, data_of
 
 POOL_LIMIT = 10  # connections of a LiteLLM worker, where the config does not say (litellm 1.106.2)
+SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")  # those of libpq
 ENVIRONMENT = "os.environ/"  # how a LiteLLM config names a variable
 # where LiteLLM sends a model that has no api_base, by the model's prefix (litellm/constants.py)
 PROVIDERS = {
@@ -40,6 +41,7 @@ class Database:
     port: int
     name: str
     user: str
+    sslmode: str = "prefer"
 
     def service(self, namespace: str) -> tuple[str, str]:
         """Namespace and name of the Service that this host is, as seen from a pod in `namespace`; ("", "") for none."""
@@ -130,5 +132,6 @@ def _of_url(url: str) -> tuple[Database, str] | None:
         return None
     if parts.scheme not in ("postgresql", "postgres") or not host:
         return None
-    user = unquote(parts.username or "postgres")
-    return Database(host, port, unquote(parts.path.lstrip("/")) or user, user), unquote(parts.password or "")
+    user, asked = unquote(parts.username or "postgres"), dict(parse_qsl(parts.query)).get("sslmode", "prefer")
+    name, mode = unquote(parts.path.lstrip("/")) or user, asked if asked in SSL_MODES else "prefer"
+    return Database(host, port, name, user, mode), unquote(parts.password or "")

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from netdoctor.errors import CannotRead
 from netdoctor.kube_api import ApiError, KubeApi
@@ -18,6 +20,10 @@ from netdoctor.redact import remember
 NAME, PART_OF = "app.kubernetes.io/name", "app.kubernetes.io/part-of"
 GATEWAY, MODULES = "litellm", "litellm-modules"  # the values of these labels
 WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet")
+FROM = {"secretRef": "Secret", "configMapRef": "ConfigMap"}  # what envFrom may name
+SECRET_NAME = re.compile(r"KEY|PASS|PWD|TOKEN|SECRET|SALT|CREDENTIAL", re.IGNORECASE)
+PLACEHOLDERS = ("none", "null", "empty", "unused", "dummy", "ollama")  # keys for providers that ask for no key
+LONG = 16  # characters; a value of so many is a secret whatever its name
 LISTS = {
     "Deployment": "/apis/apps/v1/deployments",
     "StatefulSet": "/apis/apps/v1/statefulsets",
@@ -37,8 +43,8 @@ class ModuleObjects:
         """
         self.objects, self.source, self.deployed, self.unread = tuple(objects), source, deployed, dict(unread)
         for secret in self.of_kind("Secret"):
-            for value in data_of(secret).values():
-                remember(value)
+            for name, value in data_of(secret).items():
+                remember(hidden_part(name, value))
 
     @classmethod
     def collect(cls, api: KubeApi | CannotRead, manifests: Kustomization | CannotRead) -> ModuleObjects:
@@ -81,22 +87,40 @@ class ModuleObjects:
 
     def environment(self, namespace: str, container: Object) -> dict[str, str]:
         """A container's variables, as far as they are literal or stand in a Secret or ConfigMap that was read."""
-        found: dict[str, str] = {}
-        for source in container.get("envFrom") or ():
-            for field, kind in (("secretRef", "Secret"), ("configMapRef", "ConfigMap")):
-                if (reference := source.get(field)) and (
-                    there := self.named(kind, namespace, reference.get("name", ""))
-                ):
-                    prefix = source.get("prefix", "")
-                    found |= {prefix + key: value for key, value in data_of(there).items()}
-        for variable in container.get("env") or ():
-            if "value" in variable:
-                found[variable["name"]] = str(variable["value"])
-            for kind, name, key in references_of(variable):
-                there = self.named(kind, namespace, name)
-                if there and key in (data := data_of(there)):
-                    found[variable["name"]] = data[key]
-        return found
+
+        def data(kind: str, name: str) -> Mapping[str, str]:
+            there = self.named(kind, namespace, name)
+            return data_of(there) if there else {}
+
+        return environment_of(container, data)
+
+
+def environment_of(container: Object, data: Callable[[str, str], Mapping[str, str]]) -> dict[str, str]:
+    """A container's variables; `data` gives what is in the Secret or ConfigMap of a kind and name."""
+    found: dict[str, str] = {}
+    for source in container.get("envFrom") or ():
+        for field, kind in FROM.items():
+            if reference := source.get(field):
+                values = data(kind, reference.get("name", ""))
+                found |= {source.get("prefix", "") + key: value for key, value in values.items()}
+    for variable in container.get("env") or ():
+        if "value" in variable:
+            found[variable["name"]] = str(variable["value"])
+        for kind, name, key in references_of(variable):
+            if key in (values := data(kind, name)):
+                found[variable["name"]] = values[key]
+    return found
+
+
+def hidden_part(name: str, value: str) -> str:
+    """What of a Secret's value may not be written: a user, a host or the word "none" stands in every other sentence."""
+    if "://" in value:
+        try:
+            return unquote(urlsplit(value).password or "")
+        except ValueError:
+            return value
+    named = SECRET_NAME.search(name) and value.lower() not in PLACEHOLDERS
+    return value if named or len(value) >= LONG else ""
 
 
 def is_gateway(workload: Object) -> bool:
@@ -159,7 +183,7 @@ def referenced(objects: Iterable[Object]) -> set[str]:
             for variable in container.get("env") or ():
                 keys |= {f"{kind}/{namespace}/{name}" for kind, name, _ in references_of(variable)}
             for source in container.get("envFrom") or ():
-                for field, kind in (("secretRef", "Secret"), ("configMapRef", "ConfigMap")):
+                for field, kind in FROM.items():
                     if field in source:
                         keys.add(f"{kind}/{namespace}/{source[field].get('name', '')}")
         for volume in (template_of(workload).get("spec") or {}).get("volumes") or ():

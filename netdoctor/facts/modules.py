@@ -17,9 +17,11 @@ from netdoctor.facts.module_objects import (
     template_of,
 )
 from netdoctor.kube_api import KubeApi
+from netdoctor.model import NotApplicable
 
 COMPONENT = "app.kubernetes.io/component"
 MASTER_KEY = "LITELLM_MASTER_KEY"
+NONE = "modules"  # the source of the CannotRead that says that there are none; it survives a recording
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,7 @@ class Modules:
         """Read the objects. Raises CannotRead where there are no modules."""
         found = objects.gateways
         if not found:
-            raise CannotRead("modules", f"{objects.source} has no workload of LiteLLM")
+            raise CannotRead(NONE, f"{objects.source} has no workload of LiteLLM")
         namespace = found[0]["metadata"].get("namespace", "default")
         problems: list[str] = []
         gateways = tuple(sorted((_gateway(objects, o, problems) for o in found), key=lambda g: g.node_port))
@@ -111,6 +113,15 @@ class Modules:
         return {provider: tuple(names) for provider, names in found.items()}
 
 
+def needed(modules: Modules | CannotRead) -> Modules:
+    """The modules. Raises NotApplicable where there are none, CannotRead where nobody could find out."""
+    if isinstance(modules, Modules):
+        return modules
+    if modules.source == NONE:
+        raise NotApplicable(f"no modules: {modules.reason}")
+    raise modules
+
+
 def _name_of(obj: Object) -> str:
     return key_of(obj).partition("/")[2]
 
@@ -129,15 +140,15 @@ def _gateway(objects: ModuleObjects, workload: Object, problems: list[str]) -> G
     meta, template = workload["metadata"], template_of(workload)
     spec, labels = template.get("spec") or {}, dict((template.get("metadata") or {}).get("labels") or {})
     namespace = meta.get("namespace", "default")
-    containers = spec.get("containers") or [{}]
-    main = next((c for c in containers if c.get("name") in ("litellm", meta["name"])), containers[0])
+    main = _main(workload)
     environment = objects.environment(namespace, main)
     config = config_of(objects, namespace, spec, meta["name"], problems)
     service, port, node_port = _service(objects, namespace, labels)
     general = config.get("general_settings") or {}
+    login = gateway_login(objects, workload)
     limit = general.get("database_connection_pool_limit", POOL_LIMIT) if isinstance(general, dict) else POOL_LIMIT
     return Gateway(
-        name=labels.get(COMPONENT) or meta["name"].removeprefix("litellm-"),
+        name=gateway_name(workload),
         namespace=namespace,
         workload=f"{workload['kind'].lower()}/{meta['name']}",
         replicas=int(workload.get("spec", {}).get("replicas", 1)),
@@ -149,7 +160,7 @@ def _gateway(objects: ModuleObjects, workload: Object, problems: list[str]) -> G
         node_port=node_port,
         models=tuple(models_of(config, environment)),
         master_key=_master_key(objects, namespace, main),
-        database=_database(objects, namespace, [main, *(spec.get("initContainers") or ())]),
+        database=login[0] if login else None,
         pool_limit=int(limit) if str(limit).isdigit() else POOL_LIMIT,
     )
 
@@ -214,9 +225,24 @@ def _images(objects: ModuleObjects) -> tuple[Image, ...]:
     return tuple(Image(name, policy, tuple(names)) for (name, policy), names in users.items())
 
 
-def _database(objects: ModuleObjects, namespace: str, containers: list[Object]) -> Database | None:
-    """Where the gateway logs in: DATABASE_URL, DATABASE_*, or the PG* variables of the container that waits."""
-    for container in containers:
+def _main(workload: Object) -> Object:
+    """The container that is the gateway."""
+    containers: list[Object] = (template_of(workload).get("spec") or {}).get("containers") or [{}]
+    names = ("litellm", workload["metadata"]["name"])
+    return next((c for c in containers if c.get("name") in names), containers[0])
+
+
+def gateway_name(workload: Object) -> str:
+    """What a gateway is called: llm, vision, ..."""
+    labels = (template_of(workload).get("metadata") or {}).get("labels") or {}
+    return str(labels.get(COMPONENT) or workload["metadata"]["name"].removeprefix("litellm-"))
+
+
+def gateway_login(objects: ModuleObjects, workload: Object) -> tuple[Database, str] | None:
+    """Where a gateway logs in, and the password: DATABASE_URL, DATABASE_*, or PG* of the container that waits."""
+    namespace = workload["metadata"].get("namespace", "default")
+    waiting = (template_of(workload).get("spec") or {}).get("initContainers") or ()
+    for container in (_main(workload), *waiting):
         if login := login_of(objects.environment(namespace, container)):
-            return login[0]
+            return login
     return None

@@ -10,6 +10,7 @@ import os
 import secrets
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from netdoctor.clock import utc
@@ -20,6 +21,7 @@ from netdoctor.facts.cni import CACHE_FOLDER, Attachment, Attachments, CniConfig
 from netdoctor.facts.firewalld import Firewalld
 from netdoctor.facts.iptables import Iptables
 from netdoctor.facts.links import Links
+from netdoctor.facts.modules import Modules
 from netdoctor.facts.sysctl import IP_FORWARD, Sysctls
 from netdoctor.facts.this_node import ThisNode, node_of
 from netdoctor.host import Host
@@ -29,6 +31,8 @@ LIFETIME = 60  # seconds, after which the kubelet ends it whatever has become of
 PATIENCE = 4.0  # seconds to wait for its network
 REFUSAL_EVERY = 0.5  # seconds between looks at the events
 NO_NETWORK = "no network"
+NEVER = "netdoctor/never-ready"
+HASH = "pod-template-hash"  # with it a ReplicaSet would adopt the pod
 GONE = 2.0  # seconds to wait for its network to be taken down again
 
 
@@ -76,6 +80,7 @@ class NewPod:
     nameservers: tuple[str, ...]
     search: tuple[str, ...]
     seconds: float  # from asking for it until its network was up
+    like: str = ""  # the workload whose labels it carries
 
     @classmethod
     def collect(
@@ -88,6 +93,7 @@ class NewPod:
         pods: Pods,
         services: Services,
         this: ThisNode,
+        modules: Modules | CannotRead,
     ) -> NewPod:
         """Create it and wait for its network. Raises CannotRead with the reason where it cannot be had."""
         sweep(api, pods)
@@ -96,7 +102,7 @@ class NewPod:
         images = [name for name in node_of(nodes, this).images if "/pause:" in name or "/pause@" in name]
         if not images:
             raise CannotRead("test pod", "the node has no pause image, and nothing is pulled")
-        namespace = next((s.namespace for s in services.postgres), "default")
+        namespace, like, labels = place(services, None if isinstance(modules, CannotRead) else modules)
         begin = time.monotonic()
         name = f"netdoctor-{secrets.token_hex(3)}"
         path = f"/api/v1/namespaces/{namespace}/pods/{name}"
@@ -109,7 +115,7 @@ class NewPod:
 
         finalizers.add(take_away)
         try:
-            created = api.create(f"/api/v1/namespaces/{namespace}/pods", manifest(name, this.name, images[0]))
+            created = api.create(f"/api/v1/namespaces/{namespace}/pods", manifest(name, this.name, images[0], labels))
         finally:
             answered.set()
         uid = created["metadata"]["uid"]
@@ -118,7 +124,9 @@ class NewPod:
             if found := attached(host, uid):
                 connected.append(found.netns)
                 seconds = round(time.monotonic() - begin, 2)
-                return cls(namespace, name, found.addresses[0], found.netns, found.nameservers, found.search, seconds)
+                return cls(
+                    namespace, name, found.addresses[0], found.netns, found.nameservers, found.search, seconds, like
+                )  # fmt: skip
             if time.monotonic() > asked + REFUSAL_EVERY:
                 asked = time.monotonic()
                 if reason := refusal(api, namespace, name):
@@ -127,7 +135,17 @@ class NewPod:
         raise CannotRead("test pod", f"{NO_NETWORK} within {PATIENCE:g} s: {why(api, path)}")
 
 
-def manifest(name: str, node: str, image: str) -> dict[str, object]:
+def place(services: Services, modules: Modules | None) -> tuple[str, str, Mapping[str, str]]:
+    """Namespace, and whose labels: those of the first gateway, so that NetworkPolicies apply as they do to it."""
+    if modules is None or not modules.namespace_exists:
+        return next((s.namespace for s in services.postgres), "default"), "", {}
+    first = modules.gateways[0]
+    if first.workload.startswith("daemonset/"):  # its controller adopts whatever carries its labels
+        return modules.namespace, "", {}
+    return modules.namespace, first.workload, {k: v for k, v in first.labels.items() if k != HASH}
+
+
+def manifest(name: str, node: str, image: str, labels: Mapping[str, str]) -> dict[str, object]:
     """The pod: as little as a pod can be, and allowed under the restricted Pod Security Standard."""
     security = {
         "allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "runAsNonRoot": True, "runAsUser": 65535,
@@ -137,7 +155,7 @@ def manifest(name: str, node: str, image: str) -> dict[str, object]:
     return {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {"name": name, "labels": {"app.kubernetes.io/managed-by": OURS}},
+        "metadata": {"name": name, "labels": {**labels, "app.kubernetes.io/managed-by": OURS}},
         "spec": {
             "nodeName": node,
             "restartPolicy": "Never",
@@ -147,6 +165,8 @@ def manifest(name: str, node: str, image: str) -> dict[str, object]:
             "enableServiceLinks": False,
             "tolerations": [{"operator": "Exists"}],
             "containers": [container],
+            # never true: a Service that picks these labels sends it no traffic
+            "readinessGates": [{"conditionType": NEVER}],
         },
     }
 

@@ -1,30 +1,26 @@
 """Postgres as the modules meet it: its name, a TCP connection, TLS, a login, a SELECT; each failure kept apart.
 
-Where to log in comes from, in this order: the environment variable NETDOCTOR_DATABASE_URL, a DATABASE_URL in the
-environment of a pod, the POSTGRES_* variables of the pods behind the Service. It is used and forgotten: no fact, report
-or error text holds it.
+Where to log in comes from, in this order: the variables of the gateway modules, the environment variable
+NETDOCTOR_DATABASE_URL, a DATABASE_URL in the environment of a pod, the POSTGRES_* variables of the pods behind the
+Service. It is used and forgotten: no fact, report or error text holds it.
 """
 
 from __future__ import annotations
 
-import socket
-import struct
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from netdoctor.errors import CannotRead
-from netdoctor.facts.cluster import Service, Services
+from netdoctor.facts.cluster import Services
 from netdoctor.facts.database_login import DatabaseLogins, Login
 from netdoctor.facts.names import cluster_dns_address
+from netdoctor.facts.postgres_servers import PostgresServer, PostgresServers
+from netdoctor.facts.postgres_session import LOGIN, LOGIN_SECONDS, SECONDS, SELECT, TLS, Session, Slots, Step
 from netdoctor.facts.vantage import NEW, OLD, VantagePoint, VantagePoints
 from netdoctor.model import Evidence, Finding, NotApplicable, Subject
 from netdoctor.traffic import Answer, Reply, ask_all, ask_dns, ask_tcp, in_namespace
 
-SECONDS = 1.5
-LOGIN_SECONDS = 2  # libpq takes no less
-SSL_REQUEST = struct.pack("!2I", 8, 80877103)  # libpq-fe: answered with one byte, S or N
-NAME, TCP, TLS, LOGIN, SELECT = "name", "TCP", "TLS", "login", "SELECT"
+NAME, TCP = "name", "TCP"
 STAGES = (NAME, TCP, TLS, LOGIN, SELECT)
 
 
@@ -32,7 +28,7 @@ STAGES = (NAME, TCP, TLS, LOGIN, SELECT)
 class PostgresStage:
     """One step on the way to an answer, from one vantage point."""
 
-    service: str  # namespace/name
+    service: str  # namespace/name, or the host's name
     vantage: str
     stage: str
     ok: bool
@@ -40,6 +36,8 @@ class PostgresStage:
     sqlstate: str = ""
     address: str = ""  # what was connected to, for TCP
     port: int = 0
+    database: str = ""  # for the login and what follows
+    modules: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,39 +47,77 @@ class Postgres:
     services: tuple[str, ...]
     stages: tuple[PostgresStage, ...]
     login_source: str  # where the login came from, or why there is none
+    slots: tuple[Slots, ...] = ()
+    later: tuple[str, ...] = ()  # Services that the deployment brings
+    unasked: tuple[str, ...] = ()  # modules whose password is not known
 
     @classmethod
-    def collect(cls, points: VantagePoints, services: Services, logins: DatabaseLogins | CannotRead) -> Postgres:
-        """Go as far as possible from the test pod and from pods that are clients, for each Postgres Service."""
-        known = logins.for_service if not isinstance(logins, CannotRead) else {}
+    def collect(
+        cls,
+        points: VantagePoints,
+        services: Services,
+        servers: PostgresServers,
+        logins: DatabaseLogins | CannotRead,
+    ) -> Postgres:
+        """Go as far as possible from the test pod and from pods that are clients, at each server."""
+        known = logins.at if not isinstance(logins, CannotRead) else {}
         reason = str(logins) if isinstance(logins, CannotRead) else logins.source
         stages: list[PostgresStage] = []
-        for service in services.postgres:
-            stages += _ask_service(points, services, service, known.get(str(service)))
-        return cls(tuple(str(s) for s in services.postgres), tuple(stages), reason)
+        slots: list[Slots] = []
+        unasked: list[str] = []
+        for server in servers.items:
+            meant = known.get(server.name, ())
+            stages += _reach(points, services, server)
+            talking = [s.vantage for s in stages if s.service == server.name and s.stage == TCP and s.ok]
+            stages += _talk(server, stages, points, talking[:2], meant, slots)
+            unasked += [m for m in server.modules if not any(m in login.modules for login in meant)]
+        names = tuple(server.name for server in servers.items)
+        return cls(names, tuple(stages), reason, tuple(slots), servers.later, tuple(unasked))
 
     def of(self, stage: str) -> tuple[PostgresStage, ...]:
         """What became of this step, from each vantage point that got so far."""
         return tuple(s for s in self.stages if s.stage == stage)
 
     def findings(self, stage: str, node: str, words: str, *, expected: str) -> Iterator[Finding]:
-        """One finding for each Service at which this step failed. Raises NotApplicable, CannotRead."""
+        """One finding for each server at which this step failed. Raises NotApplicable, CannotRead."""
+        if not self.services and self.later:
+            raise NotApplicable(f"Service {', '.join(self.later)} comes with the deployment")
         if not self.services:
             raise NotApplicable("the cluster has no Service for Postgres")
         steps = self.of(stage)
         if not steps:
             raise CannotRead("Postgres", self.login_source if stage in (LOGIN, SELECT) else "no pod could ask it")
+        healthy = True
         for service in self.services:
             asked = [s for s in steps if s.service == service]
             failed = [s for s in asked if not s.ok]
-            if failed:
-                namespace, _, name = service.partition("/")
-                state = f" (SQLSTATE {failed[0].sqlstate})" if failed[0].sqlstate else ""
-                yield Finding(
-                    f"{words}: {service}, from {len(failed)} of {len(asked)} pods: {failed[0].observed}{state}",
-                    tuple(Evidence(f"{s.vantage} -> {service}, {stage}", s.observed, expected) for s in failed[:3]),
-                    Subject(node=node, namespace=namespace, service=name),
-                )
+            for state in dict.fromkeys(s.sqlstate for s in failed):
+                healthy = False
+                alike = [s for s in failed if s.sqlstate == state]
+                yield _finding(words, service, asked, alike, node, expected)
+        if healthy and self.unasked and stage == LOGIN:
+            raise CannotRead("database login", f"the password of {', '.join(self.unasked)} is not known")
+
+
+def _finding(
+    words: str, service: str, asked: list[PostgresStage], failed: list[PostgresStage], node: str, expected: str
+) -> Finding:
+    namespace, _, name = service.rpartition("/")
+    first = failed[0]
+    state = f" (SQLSTATE {first.sqlstate})" if first.sqlstate else ""
+    modules = dict.fromkeys(m for s in failed for m in s.modules)
+    said = dict.fromkeys(s.observed for s in failed) if modules else {first.observed: None}
+    pods = f"from {len({s.vantage for s in failed})} of {len({s.vantage for s in asked})} pods"
+    who = f"for {', '.join(modules)}" if modules else pods
+    return Finding(
+        f"{words}: {service}, {who}: {'; '.join(list(said)[:5])}{state}",
+        tuple(Evidence(f"{s.vantage} -> {service}{_in(s)}, {s.stage}", s.observed, expected) for s in failed[:5]),
+        Subject(node=node, namespace=namespace, service=name),
+    )
+
+
+def _in(stage: PostgresStage) -> str:
+    return f" database {stage.database}" if stage.database else ""
 
 
 def clients(points: VantagePoints) -> list[VantagePoint]:
@@ -90,26 +126,29 @@ def clients(points: VantagePoints) -> list[VantagePoint]:
     return [p for p in points.pods if p.kind == NEW] + old[:3]
 
 
-def _ask_service(
-    points: VantagePoints, services: Services, service: Service, login: Login | None
-) -> list[PostgresStage]:
-    port = next((p.port for p in service.ports if p.port == 5432 or "postgres" in p.name), 5432)
-    server = cluster_dns_address(points, services)
-    walks = clients(points)
-    names = [f"{service.name}.{service.namespace}.svc.{p.cluster_domain}." for p in walks]
-    questions = [(p.netns, _question(server, name)) for p, name in zip(walks, names, strict=True)]
-    replies = ask_all([*questions, *((p.netns, _connection(service.cluster_ip, port)) for p in walks)], SECONDS)
-    looked_up, connected = replies[: len(walks)], replies[len(walks) :]
+def _reach(points: VantagePoints, services: Services, server: PostgresServer) -> list[PostgresStage]:
+    """Its name and a TCP connection, from every client; both at once where its address is known beforehand."""
+    dns, walks = cluster_dns_address(points, services), clients(points)
+    names = ["" if server.name == server.address else server.host(p.cluster_domain) for p in walks]
+    lookups = [(p.netns, _question(dns, name)) for p, name in zip(walks, names, strict=True) if name]
+    connections = [(p.netns, _connection(server.address, server.port)) for p in walks if server.address]
+    replies = ask_all([*lookups, *connections], SECONDS)
+    found = dict(zip([p.name for p, name in zip(walks, names, strict=True) if name], replies, strict=False))
+    reached = dict(zip([p.name for p in walks], replies[len(lookups) :], strict=False))
+    addresses = {p.name: server.address for p in walks}
+    if not server.address:
+        addresses = {name: r.detail.split(", ")[0] for name, r in found.items() if r.answer is Answer.OK and r.detail}
+        again = [p for p in walks if p.name in addresses]
+        asked = ask_all([(p.netns, _connection(addresses[p.name], server.port)) for p in again], SECONDS)
+        reached = {p.name: reply for p, reply in zip(again, asked, strict=True)}
     stages = []
-    for point, name, found, reached in zip(walks, names, looked_up, connected, strict=True):
-        right = found.answer is Answer.OK and service.cluster_ip in found.detail
-        stages.append(PostgresStage(str(service), point.name, NAME, right, f"{name} {found}"))
-        accepted = reached.answer is Answer.OK
-        stages.append(
-            PostgresStage(str(service), point.name, TCP, accepted, str(reached), "", service.cluster_ip, port)
-        )
-    talking = [p for p, reached in zip(walks, connected, strict=True) if reached.answer is Answer.OK][:2]
-    stages += _talk(service, port, talking, login)
+    for point, name in zip(walks, names, strict=True):
+        if reply := found.get(point.name):
+            right = reply.answer is Answer.OK and bool(reply.detail) and server.address in reply.detail
+            stages.append(PostgresStage(server.name, point.name, NAME, right, f"{name} {reply}"))
+        if reply := reached.get(point.name):
+            accepted, address = reply.answer is Answer.OK, addresses[point.name]
+            stages.append(PostgresStage(server.name, point.name, TCP, accepted, str(reply), "", address, server.port))
     return stages
 
 
@@ -121,92 +160,35 @@ def _connection(address: str, port: int) -> Callable[[], Reply]:
     return lambda: ask_tcp(address, port, SECONDS)
 
 
-def _talk(service: Service, port: int, points: list[VantagePoint], login: Login | None) -> list[PostgresStage]:
-    futures = [(p, in_namespace(p.netns, lambda: _session(service, port, login))) for p in points]
-    stages = []
-    for point, future in futures:
+def _talk(
+    server: PostgresServer,
+    stages: list[PostgresStage],
+    points: VantagePoints,
+    talking: list[str],
+    logins: tuple[Login, ...],
+    slots: list[Slots],
+) -> list[PostgresStage]:
+    """TLS, and from the first of these vantage points (for others than modules: from each) the logins."""
+    addresses = {s.vantage: s.address for s in stages if s.service == server.name and s.stage == TCP}
+    futures = []
+    for place, vantage in enumerate(talking):
+        known = logins if place == 0 or not server.modules else ()
+        session = Session(server, addresses[vantage], known)
+        futures.append((vantage, session, in_namespace(points.named(vantage).netns, session.run)))
+    found = []
+    for vantage, session, future in futures:
         try:
             steps = future.result(SECONDS + 2 * LOGIN_SECONDS)
         except (TimeoutError, CannotRead, OSError) as error:
-            steps = [(TLS, False, f"no answer: {error}", "")]
-        stages += [PostgresStage(str(service), point.name, *step) for step in steps]
-    return stages
-
-
-def _session(service: Service, port: int, login: Login | None) -> list[tuple[str, bool, str, str]]:
-    """The steps after TCP: (stage, ok, observed, sqlstate), up to and with the first that fails."""
-    speaks, words = _speaks_postgres(service.cluster_ip, port)
-    steps = [(TLS, speaks, words, "")]
-    if not speaks or login is None:
-        return steps
-    import psycopg
-
-    begin = time.monotonic()
-    try:
-        connection = psycopg.connect(
-            hostaddr=service.cluster_ip, host=service.name, port=port, user=login.user, password=login.password,
-            dbname=login.database, connect_timeout=LOGIN_SECONDS, sslmode=login.sslmode,
-            options="-c statement_timeout=2000", application_name="netdoctor",
-        )  # fmt: skip
-    except psycopg.Error as error:
-        stage, state, text = classify(str(error), login)
-        return [*(step for step in steps if step[0] != stage), (stage, False, text, state)]
-    with connection:
-        steps.append((LOGIN, True, f"as {login.user} to {login.database}, {_ms(begin)}", ""))
-        try:
-            connection.execute("SELECT 1").fetchone()
-        except psycopg.Error as error:
-            return [*steps, (SELECT, False, without(str(error), login), error.sqlstate or "")]
-    return [*steps, (SELECT, True, f"SELECT 1, {_ms(begin)}", "")]
-
-
-def _speaks_postgres(address: str, port: int) -> tuple[bool, str]:
-    """Ask for TLS as libpq does; one byte comes back from a Postgres: S for TLS, N for none."""
-    try:
-        with socket.create_connection((address, port), SECONDS) as s:
-            s.sendall(SSL_REQUEST)
-            answer = s.recv(1)
-    except OSError as error:
-        return False, f"no answer to the TLS request: {error.strerror or error}"
-    if answer == b"S":
-        return True, "TLS is offered"
-    if answer == b"N":
-        return True, "no TLS (the server does not offer it)"
-    return False, f"not a Postgres: it answered {answer!r} to the TLS request" if answer else "it hung up at once"
-
-
-# texts of the server (errcodes.txt, in English) and of libpq, with the SQLSTATE and the step that they belong to
-KNOWN = (
-    ("password authentication failed", LOGIN, "28P01"),
-    ("no pg_hba.conf entry", LOGIN, "28000"),
-    ("too many clients", LOGIN, "53300"),
-    ("remaining connection slots", LOGIN, "53300"),
-    ("too many connections", LOGIN, "53300"),
-    ("the database system is starting up", LOGIN, "57P03"),
-    ("the database system is shutting down", LOGIN, "57P03"),
-    # the words above may hold these
-    ("role", LOGIN, "28000"),
-    ("database", LOGIN, "3D000"),
-    ("certificate", TLS, ""),
-    ("SSL", TLS, ""),
-)
-
-
-def classify(text: str, login: Login) -> tuple[str, str, str]:
-    """The step that a failed connection belongs to, its SQLSTATE where the text tells, and the text without secrets."""
-    plain = without(text, login)
-    said = plain.rpartition("failed: ")[2] if "failed: " in plain else plain
-    said = " ".join(said.split())
-    for words, stage, state in KNOWN:
-        if words in said:
-            return stage, state, said
-    return LOGIN, "", said
-
-
-def without(text: str, login: Login) -> str:
-    """The text with the login's password taken out of it."""
-    return text.replace(login.password, "***") if login.password else text
-
-
-def _ms(begin: float) -> str:
-    return f"{(time.monotonic() - begin) * 1000:.0f} ms"
+            steps = [Step(TLS, False, f"no answer: {error}")]
+        for step in steps:
+            found.append(
+                PostgresStage(
+                    server.name, vantage, step.stage, step.ok, step.observed, step.sqlstate,
+                    database=step.login.database if step.login else "",
+                    modules=step.login.modules if step.login else (),
+                )
+            )  # fmt: skip
+        if session.slots and not any(s.service == server.name for s in slots):
+            slots.append(session.slots)
+    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -46,7 +47,7 @@ class Kustomization:
         done = Kubectl.find().run("kustomize", folder, timeout=BUILD_SECONDS, asks_cluster=False)
         if done.status:
             if missing := MISSING_ENV.search(done.stderr):
-                raise EnvMissing(str(Path(missing[1]).parent))
+                raise EnvMissing(os.path.relpath(Path(missing[1]).parent))
             raise BadInput(f"{folder} cannot be built: {done.reason}")
         return cls(folder, parse(done.stdout, folder))
 

@@ -19,7 +19,7 @@ from netdoctor.facts.this_node import ThisNode
 from netdoctor.traffic import Answer
 
 
-@probe(symptom=True, explains=("outside-names-unresolved", "postgres-name-unresolved"))
+@probe(symptom=True, explains=("outside-names-unresolved", "postgres-name-unresolved", "provider-name-unresolved"))
 def cluster_dns_silent(names: ClusterDns, this: ThisNode) -> Iterator[Finding]:
     """Questions for a Service's name without the right answer."""
     lookups = names.of(SERVICE_NAME)

@@ -20,7 +20,7 @@ from netdoctor.facts.this_node import ThisNode
 from netdoctor.traffic import Answer
 
 
-@probe(symptom=True)
+@probe(symptom=True, explains=("provider-name-unresolved",))
 def outside_names_unresolved(
     names: ClusterDns, answers: UpstreamAnswers | CannotRead, this: ThisNode
 ) -> Iterator[Finding]:

@@ -17,9 +17,10 @@ from netdoctor import Evidence, Finding, Subject, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.names import UpstreamAnswers, answered
 from netdoctor.facts.this_node import ThisNode
+from netdoctor.symptoms import PROVIDERS
 
 
-@probe(symptom=True, explains=("outside-names-unresolved",))
+@probe(symptom=True, explains=("outside-names-unresolved", *PROVIDERS))
 def pod_to_outside_blocked(answers: UpstreamAnswers, this: ThisNode) -> Iterator[Finding]:
     """Questions that the outside answers to the host and not to pods."""
     alive = {(x.upstream, x.transport) for x in answers.from_host() if answered(x.reply)}

@@ -16,7 +16,8 @@ password in the data folder, which is set once, when the folder is made.
 from collections.abc import Iterator
 
 from netdoctor import Finding, probe
-from netdoctor.facts.postgres import LOGIN, Postgres
+from netdoctor.facts.postgres import Postgres
+from netdoctor.facts.postgres_session import LOGIN
 from netdoctor.facts.this_node import ThisNode
 
 

@@ -14,7 +14,8 @@ network fault from a module.
 from collections.abc import Iterator
 
 from netdoctor import Finding, probe
-from netdoctor.facts.postgres import TLS, Postgres
+from netdoctor.facts.postgres import Postgres
+from netdoctor.facts.postgres_session import TLS
 from netdoctor.facts.this_node import ThisNode
 
 

@@ -17,21 +17,33 @@ Alone in a namespace without a pod it is a warning: nobody there misses it.
 from collections.abc import Iterator
 
 from netdoctor import Finding, NotApplicable, Severity, Subject, probe
+from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster import EndpointSlices, Pods, Services, Workloads
 from netdoctor.facts.endpoints import no_endpoints
+from netdoctor.facts.postgres_servers import PostgresServers
 
 
 @probe(explains=("postgres-unreachable",))
 def postgres_without_endpoints(
-    services: Services, endpoints: EndpointSlices, workloads: Workloads, pods: Pods
+    servers: PostgresServers | CannotRead,
+    services: Services,
+    endpoints: EndpointSlices,
+    workloads: Workloads,
+    pods: Pods,
 ) -> Iterator[Finding]:
     """A Postgres Service without a ready endpoint."""
-    if not services.postgres:
+    wanted, modules = services.postgres, frozenset[str]()
+    if not isinstance(servers, CannotRead):
+        wanted = servers.services(services)
+        modules = frozenset(server.name for server in servers.items if server.modules)
+    if not wanted:
         raise NotApplicable("the cluster has no Service for Postgres")
-    for service in services.postgres:
+    for service in wanted:
         if not endpoints.ready(service):
             why, evidence = no_endpoints(service, endpoints, workloads, pods)
             subject = Subject(namespace=service.namespace, service=service.name)
-            used = any(p.namespace == service.namespace and not p.is_ours for p in pods.items)
+            used = str(service) in modules or any(
+                p.namespace == service.namespace and not p.is_ours for p in pods.items
+            )
             severity = Severity.ERROR if used else Severity.WARNING
             yield Finding(f"Service {service} has no ready endpoint: {why}", evidence, subject, severity)

@@ -19,6 +19,7 @@ from netdoctor import Evidence, Finding, Subject, probe
 from netdoctor.facts.links import Links
 from netdoctor.facts.names import UpstreamAnswers
 from netdoctor.facts.this_node import ThisNode
+from netdoctor.symptoms import OUTSIDE
 from netdoctor.traffic import Answer
 
 
@@ -26,8 +27,8 @@ from netdoctor.traffic import Answer
     explains=(
         "packets-refused-by-routing",
         "coredns-upstream-dead",
-        "pod-to-outside-blocked",
-        "outside-names-unresolved",
+        "image-not-obtainable",
+        *OUTSIDE,
         "cluster-ip-unreachable",
     )
 )

@@ -19,7 +19,7 @@ from netdoctor.facts.firewalld_rules import FORWARD, INPUT, FirewalldRules
 from netdoctor.facts.iptables import Ruleset, masquerade_sources
 from netdoctor.facts.links import Links
 from netdoctor.facts.masquerade import covered
-from netdoctor.facts.postgres import LOGIN, TLS, classify
+from netdoctor.facts.postgres_session import LOGIN, TLS, classify
 from netdoctor.facts.sysctl import IP_FORWARD, SysctlFiles
 from tests.builders import firewalld, zone
 

@@ -1,0 +1,153 @@
+"""NetworkPolicies, and what they mean: who may talk to whom, by the objects alone.
+
+A pod that no policy selects for a direction is open in it; one that is selected may do what the rules of all those
+policies together allow. Both ends have to allow a connection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from ipaddress import ip_address, ip_network
+from typing import Any
+
+from netdoctor.errors import CannotRead
+from netdoctor.facts.module_objects import ModuleObjects
+from netdoctor.facts.modules import Modules
+from netdoctor.kube_api import KubeApi
+
+EGRESS, INGRESS = "Egress", "Ingress"
+PEERS = {EGRESS: "to", INGRESS: "from"}
+METADATA_NAME = "kubernetes.io/metadata.name"  # a label that every namespace has
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A NetworkPolicy."""
+
+    namespace: str
+    name: str
+    spec: Mapping[str, Any]
+
+    def __str__(self) -> str:
+        """namespace/name."""
+        return f"{self.namespace}/{self.name}"
+
+    @property
+    def directions(self) -> tuple[str, ...]:
+        """What it restricts, with the API server's default where it does not say."""
+        said = tuple(self.spec.get("policyTypes") or ())
+        return said or ((INGRESS, EGRESS) if self.spec.get("egress") else (INGRESS,))
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An end of a connection: a pod, or an address outside of the cluster."""
+
+    name: str
+    address: str = ""
+    namespace: str = ""  # "" for outside
+    labels: Mapping[str, str] = field(default_factory=dict)
+    ports: tuple[tuple[str, str, int], ...] = ()  # name, protocol, number
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkPolicies:
+    """NetworkPolicies"""
+
+    items: tuple[Policy, ...]
+    namespaces: Mapping[str, Mapping[str, str]]  # labels by name
+
+    @classmethod
+    def collect(cls, api: KubeApi, modules: Modules, objects: ModuleObjects) -> NetworkPolicies:
+        """All in the cluster; those of the same name among the manifests take their place."""
+        live = api.get("/apis/networking.k8s.io/v1/networkpolicies")["items"]
+        described = [o for o in objects.of_kind("NetworkPolicy")]
+        found = {str(p): p for p in map(policy_of, [*live, *described])}
+        named = api.get("/api/v1/namespaces")["items"] if found else []
+        labels = {item["metadata"]["name"]: item["metadata"].get("labels") or {} for item in named}
+        for item in objects.of_kind("Namespace"):
+            name = item["metadata"]["name"]
+            labels[name] = {METADATA_NAME: name, **(item["metadata"].get("labels") or {})}
+        labels.setdefault(modules.namespace, {METADATA_NAME: modules.namespace})
+        return cls(tuple(found.values()), labels)
+
+    def allows(self, source: Place, target: Place, protocol: str, port: int) -> tuple[bool, tuple[Policy, ...]]:
+        """Whether a connection is allowed, and if not, the policies of the end that does not allow it."""
+        for direction, mine, other in ((EGRESS, source, target), (INGRESS, target, source)):
+            isolating = tuple(p for p in self.items if direction in p.directions and selects(p, mine))
+            if isolating and not any(self._rule(p, direction, other, target, protocol, port) for p in isolating):
+                return False, isolating
+        return True, ()
+
+    def _rule(self, policy: Policy, direction: str, other: Place, target: Place, protocol: str, port: int) -> bool:
+        for rule in policy.spec.get(direction.lower()) or ():
+            peers, ports = rule.get(PEERS[direction]) or (), rule.get("ports") or ()
+            to_peer = not peers or any(self._peer(policy, peer, other) for peer in peers)
+            if to_peer and (not ports or any(covers_port(p, target, protocol, port) for p in ports)):
+                return True
+        return False
+
+    def _peer(self, policy: Policy, peer: Mapping[str, Any], other: Place) -> bool:
+        if block := peer.get("ipBlock"):
+            return in_block(block, other.address)
+        if not other.namespace:
+            return False
+        if "namespaceSelector" in peer:
+            labels = self.namespaces.get(other.namespace, {METADATA_NAME: other.namespace})
+            near = matches(peer["namespaceSelector"] or {}, labels)
+        else:
+            near = other.namespace == policy.namespace
+        return near and matches(peer.get("podSelector") or {}, other.labels)
+
+
+def policy_of(obj: Mapping[str, Any]) -> Policy:
+    """A policy from the API's object."""
+    meta = obj["metadata"]
+    return Policy(meta.get("namespace", "default"), meta["name"], obj.get("spec") or {})
+
+
+def selects(policy: Policy, place: Place) -> bool:
+    """Whether the policy is about this pod."""
+    return place.namespace == policy.namespace and matches(policy.spec.get("podSelector") or {}, place.labels)
+
+
+def matches(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
+    """A label selector; an empty one picks everything."""
+    wanted: Mapping[str, str] = selector.get("matchLabels") or {}
+    return wanted.items() <= labels.items() and all(_expressions(selector.get("matchExpressions") or (), labels))
+
+
+def _expressions(expressions: Sequence[Mapping[str, Any]], labels: Mapping[str, str]) -> Iterator[bool]:
+    for one in expressions:
+        key, values = one["key"], one.get("values") or ()
+        yield {
+            "In": labels.get(key) in values,
+            "NotIn": labels.get(key) not in values,
+            "Exists": key in labels,
+            "DoesNotExist": key not in labels,
+        }.get(one["operator"], False)
+
+
+def in_block(block: Mapping[str, Any], address: str) -> bool:
+    """Whether an ipBlock holds the address; one that is not known is in none."""
+    try:
+        where = ip_address(address)
+        inside = where in ip_network(block["cidr"], strict=False)
+        return inside and not any(where in ip_network(e, strict=False) for e in block.get("except") or ())
+    except ValueError as error:
+        if address:
+            raise CannotRead("NetworkPolicies", str(error)) from error
+        return False
+
+
+def covers_port(said: Mapping[str, Any], target: Place, protocol: str, port: int) -> bool:
+    """Whether a rule's port is this one of the target's: by number, range or name; without one every port."""
+    if said.get("protocol", "TCP") != protocol:
+        return False
+    number: int | str | None = said.get("port")
+    if number is None:
+        return True
+    if isinstance(number, str):
+        return (number, protocol, port) in target.ports
+    return number <= port <= int(said.get("endPort") or number)

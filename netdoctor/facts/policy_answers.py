@@ -1,0 +1,114 @@
+"""What the NetworkPolicies let the modules do: ask the DNS, reach Postgres, call their providers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from netdoctor.errors import CannotRead
+from netdoctor.facts.cluster import Pod, Pods, Service, Services
+from netdoctor.facts.module_objects import ModuleObjects, containers_of, template_of
+from netdoctor.facts.modules import Gateway, Modules
+from netdoctor.facts.network_policies import NetworkPolicies, Place
+from netdoctor.facts.providers import Providers
+
+ANYWHERE = "203.0.113.1"  # an address of nobody's (RFC 5737), for a provider whose own is not known
+DNS, POSTGRES, PROVIDER = "the cluster DNS", "Postgres", "provider"
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyAnswer:
+    """Whether a module may make a connection, and which policies keep it from it."""
+
+    module: str
+    target: str
+    protocol: str
+    port: int
+    allowed: bool
+    policies: tuple[str, ...]  # namespace/name
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyAnswers:
+    """what NetworkPolicies allow"""
+
+    items: tuple[PolicyAnswer, ...]
+
+    @classmethod
+    def collect(
+        cls,
+        policies: NetworkPolicies,
+        modules: Modules,
+        objects: ModuleObjects,
+        services: Services,
+        pods: Pods,
+        providers: Providers | CannotRead,
+    ) -> PolicyAnswers:
+        """Ask the policies for each module; a pod in the network of its host is not theirs."""
+        if not policies.items:
+            return cls(())
+        known = None if isinstance(providers, CannotRead) else providers
+        found = []
+        for gateway in modules.gateways:
+            if gateway.host_network:
+                continue
+            source = Place(gateway.name, "", gateway.namespace, gateway.labels)
+            for target, places, protocol, port in _targets(gateway, objects, services, pods, known):
+                answers = [policies.allows(source, place, protocol, port) for place in places]
+                allowed = any(ok for ok, _ in answers)
+                blamed = () if allowed else tuple(dict.fromkeys(str(p) for _, why in answers for p in why))
+                found.append(PolicyAnswer(gateway.name, target, protocol, port, allowed, blamed))
+        return cls(tuple(found))
+
+
+Target = tuple[str, list[Place], str, int]
+
+
+def _targets(
+    gateway: Gateway, objects: ModuleObjects, services: Services, pods: Pods, providers: Providers | None
+) -> Iterator[Target]:
+    if dns := services.cluster_dns:
+        places = behind(dns, pods) or [Place(str(dns), "", dns.namespace, dns.selector)]
+        for protocol in ("UDP", "TCP"):
+            yield DNS, places, protocol, 53
+    if gateway.database:
+        namespace, name = gateway.database.service(gateway.namespace)
+        service = services.named(namespace, name)
+        if places := [*(behind(service, pods) if service else ()), *described(objects, namespace, name)]:
+            yield POSTGRES, places, "TCP", gateway.database.port
+    for name in dict.fromkeys(m.provider for m in gateway.models if m.provider):
+        host, _, port = name.rpartition(":")
+        known = next((p for p in providers.items if p.name == name), None) if providers else None
+        address = known.address if known and known.address else ANYWHERE
+        inside = next((s for s in services.items if s.cluster_ip == address), None)
+        places = behind(inside, pods) if inside else [Place(host, address)]
+        if places:
+            yield f"{PROVIDER} {name}", places, "TCP", int(port)
+
+
+def behind(service: Service, pods: Pods) -> list[Place]:
+    """The pods of a Service."""
+    return [_place(p) for p in pods.selected(service.namespace, service.selector) if not p.leaving and not p.is_ours]
+
+
+def _place(pod: Pod) -> Place:
+    return Place(f"{pod.namespace}/{pod.name}", next(iter(pod.addresses), ""), pod.namespace, pod.labels, pod.ports)
+
+
+def described(objects: ModuleObjects, namespace: str, name: str) -> list[Place]:
+    """The pods that the manifests put behind a Service, before they exist."""
+    service = objects.named("Service", namespace, name)
+    selector = (service["spec"].get("selector") or {}) if service else {}
+    found = []
+    for workload in objects.of_kind("Deployment", "StatefulSet") if selector else ():
+        labels = (template_of(workload).get("metadata") or {}).get("labels") or {}
+        if workload["metadata"].get("namespace", "default") == namespace and selector.items() <= labels.items():
+            ports = tuple(_ports(containers_of(workload)))
+            found.append(Place(f"{namespace}/{workload['metadata']['name']}", "", namespace, labels, ports))
+    return found
+
+
+def _ports(containers: Iterable[object]) -> Iterator[tuple[str, str, int]]:
+    for container in containers:
+        for port in (container.get("ports") or ()) if isinstance(container, dict) else ():
+            yield port.get("name", ""), port.get("protocol", "TCP"), int(port["containerPort"])

@@ -1,0 +1,47 @@
+"""A NodePort of the modules belongs to another Service.
+
+## What it checks
+The NodePorts in the modules' manifests against those of all Services in the cluster, and against each other.
+
+## Why it matters
+The API server refuses the Service (`provided port is already allocated`), and a deployment stops half-way.
+
+## When it is no fault
+A process of the host on a NodePort is left out: kube-proxy's rules come first, and the modules answer all the same.
+
+## By hand
+`kubectl get services -A | grep 30100`.
+"""
+
+from collections.abc import Iterator
+
+from netdoctor import Evidence, Finding, Subject, probe
+from netdoctor.errors import CannotRead
+from netdoctor.facts.cluster import Services
+from netdoctor.facts.modules import Modules, needed
+from netdoctor.kube_api import KubeApi
+
+
+@probe()
+def node_port_taken(
+    modules: Modules | CannotRead, services: Services | CannotRead, api: KubeApi | CannotRead
+) -> Iterator[Finding]:
+    """NodePorts that somebody else has."""
+    wanted = [g for g in needed(modules).gateways if g.node_port]
+    if isinstance(api, CannotRead):
+        raise api  # kube-proxy's rules name Services too, but not their NodePorts
+    if isinstance(services, CannotRead):
+        raise services
+    for gateway in wanted:
+        own = f"{gateway.namespace}/{gateway.service}"
+        holders = [
+            f"Service {s}" for s in services.items
+            if str(s) != own and any(p.node_port == gateway.node_port for p in s.ports)
+        ]  # fmt: skip
+        holders += [f"module {g.name}" for g in wanted if g is not gateway and g.node_port == gateway.node_port]
+        if holders:
+            yield Finding(
+                f"NodePort {gateway.node_port} of module {gateway.name} belongs to {holders[0]}",
+                (Evidence(holders[0], f"nodePort {gateway.node_port}", f"free for Service {own}"),),
+                Subject(namespace=gateway.namespace, service=gateway.service),
+            )

@@ -1,0 +1,53 @@
+"""A NetworkPolicy keeps the modules from what they need.
+
+## What it checks
+The NetworkPolicies of the cluster, with those in the modules' manifests in place of the ones of the same name:
+whether pods with the modules' labels may ask the cluster DNS, reach Postgres and call their providers. It is read
+from the objects; no packet shows it, for it is not known whether this cluster's CNI enforces policies (bridge and
+kindnet's older versions do not).
+
+## Why it matters
+Without DNS a module finds neither Postgres nor its provider, and the time-outs look like a broken network.
+
+## When it is no fault
+DNS over TCP alone is rarely needed: then it is a warning.
+
+## By hand
+`kubectl -n litellm get networkpolicies -o yaml`; a rule for DNS names port 53 for UDP and TCP.
+"""
+
+from collections.abc import Iterator
+
+from netdoctor import Evidence, Finding, Severity, Subject, probe
+from netdoctor.errors import CannotRead
+from netdoctor.facts.modules import Modules, needed
+from netdoctor.facts.policy_answers import DNS, PolicyAnswer, PolicyAnswers
+from netdoctor.model import Confidence
+
+EXPLAINS = ("postgres-name-unresolved", "postgres-unreachable", "provider-name-unresolved", "provider-unreachable")
+
+
+@probe(explains=EXPLAINS)
+def policy_isolates_modules(modules: Modules | CannotRead, answers: PolicyAnswers | CannotRead) -> Iterator[Finding]:
+    """Connections that the policies do not allow, together for the same policies."""
+    known = needed(modules)
+    if isinstance(answers, CannotRead):
+        raise answers
+    closed: dict[tuple[str, ...], list[PolicyAnswer]] = {}
+    for answer in answers.items:
+        if not answer.allowed:
+            closed.setdefault(answer.policies, []).append(answer)
+    for policies, kept in closed.items():
+        names = ", ".join(dict.fromkeys(a.module for a in kept))
+        targets = ", ".join(dict.fromkeys(f"{a.target} ({a.protocol} {a.port})" for a in kept))
+        plural = "NetworkPolicies" if len(policies) > 1 else "NetworkPolicy"
+        harmless = all(a.target == DNS and a.protocol == "TCP" for a in kept)
+        yield Finding(
+            f"{plural} {', '.join(policies)} keeps {names} from {targets} (read from the objects; whether this cluster "
+            "enforces policies is not known)",
+            tuple(Evidence(f"{a.module} -> {a.target}, {a.protocol} {a.port}", f"no rule of {', '.join(a.policies)}",
+                           "a rule that allows it") for a in kept[:5]),
+            Subject(namespace=known.namespace),
+            Severity.WARNING if harmless else Severity.ERROR,
+            Confidence.LIKELY,
+        )  # fmt: skip

@@ -1,0 +1,40 @@
+"""The name of a module's provider does not resolve.
+
+## What it checks
+Each host that a module's config calls (`api_base`, or the model's usual address), asked of the pods' resolver from a
+test pod: the full name, then with the search list.
+
+## Why it matters
+The module is up and lists its models, and every call ends in `APIConnectionError`.
+
+## By hand
+`nsenter --net=/proc/PID/ns/net dig @10.96.0.10 PROVIDER`; `kubectl get configmap -n litellm -o yaml | grep api_base`.
+"""
+
+from collections.abc import Iterator
+
+from netdoctor import Evidence, Finding, Subject, probe
+from netdoctor.errors import CannotRead
+from netdoctor.facts.modules import Modules, needed
+from netdoctor.facts.providers import Providers
+from netdoctor.facts.this_node import ThisNode
+
+
+@probe()
+def provider_name_unresolved(
+    modules: Modules | CannotRead, providers: Providers | CannotRead, this: ThisNode
+) -> Iterator[Finding]:
+    """Providers without an address."""
+    known = needed(modules)
+    if isinstance(providers, CannotRead):
+        raise providers
+    unresolved = [p for p in providers.items if not p.resolved]
+    if not unresolved and known.problems and not all(g.models for g in known.gateways):
+        raise CannotRead("the modules' configs", known.problems[0])
+    for provider in unresolved:
+        asked = f"{provider.vantage} -> {provider.server}:53/udp {provider.host}"
+        yield Finding(
+            f"{provider.host}, the provider of {', '.join(provider.modules)}, does not resolve: {provider.lookup}",
+            (Evidence(asked, str(provider.lookup), "an address"),),
+            Subject(node=this.name, namespace=known.namespace, upstream=provider.name),
+        )

@@ -1,0 +1,45 @@
+"""A module's provider does not accept connections.
+
+## What it checks
+A TCP connection from a test pod to each host and port that a module's config calls. No request is made, and no key
+sent.
+
+## Why it matters
+The module is up and lists its models, and every call ends in `APIConnectionError` after some seconds.
+
+## When it is no fault
+Where the modules go out through a proxy (`HTTPS_PROXY`), their provider need not be reachable from pods.
+
+## By hand
+`nsenter --net=/proc/PID/ns/net nc -vz HOST PORT`.
+"""
+
+from collections.abc import Iterator
+
+from netdoctor import Evidence, Finding, Subject, probe
+from netdoctor.errors import CannotRead
+from netdoctor.facts.modules import Modules, needed
+from netdoctor.facts.providers import Providers
+from netdoctor.facts.this_node import ThisNode
+
+
+@probe()
+def provider_unreachable(
+    modules: Modules | CannotRead, providers: Providers | CannotRead, this: ThisNode
+) -> Iterator[Finding]:
+    """Providers with an address, and without a connection."""
+    known = needed(modules)
+    if isinstance(providers, CannotRead):
+        raise providers
+    refused = [p for p in providers.items if p.resolved and not p.reached]
+    unresolved = [p.name for p in providers.items if not p.resolved]
+    if unresolved and not refused:
+        raise CannotRead("providers", f"{', '.join(unresolved)} has no address to connect to")
+    for provider in refused:
+        port = provider.name.rpartition(":")[2]
+        yield Finding(
+            f"{provider.name}, the provider of {', '.join(provider.modules)}, does not accept connections: "
+            f"{provider.connection}",
+            (Evidence(f"{provider.vantage} -> {provider.address}:{port}", str(provider.connection), "connected"),),
+            Subject(node=this.name, namespace=known.namespace, upstream=provider.name),
+        )

@@ -1,0 +1,38 @@
+"""A value that the modules take from a Secret is not there.
+
+## What it checks
+Every key of a Secret that a workload of the modules names and that is not optional: it is there, and it is not empty.
+Only that is looked at; no value is kept or shown.
+
+## Why it matters
+A pod whose key is missing stays in CreateContainerConfigError. With an empty master key LiteLLM refuses to start;
+with an empty provider key every call ends in an error.
+
+## By hand
+`kubectl -n litellm get secret NAME -o jsonpath='{.data}' | tr ',' '\\n' | cut -d: -f1`; the values come from
+k8s/.env.
+"""
+
+from collections.abc import Iterator
+
+from netdoctor import Evidence, Finding, Subject, probe
+from netdoctor.errors import CannotRead
+from netdoctor.facts.modules import Modules, needed
+
+
+@probe()
+def secret_key_missing(modules: Modules | CannotRead) -> Iterator[Finding]:
+    """Keys that are missing or empty."""
+    known = needed(modules)
+    keys = [s for s in known.secrets if not s.optional]
+    lost = [s for s in keys if s.state in ("missing", "empty")]
+    unread = [s for s in keys if s.state not in ("there", "missing", "empty")]
+    if unread and not lost:
+        raise CannotRead(str(unread[0]), unread[0].state)
+    if lost:
+        more = f", and {len(lost) - 1} more keys that the modules need are not there" if len(lost) > 1 else ""
+        yield Finding(
+            f"{lost[0]} is {lost[0].state}{more}",
+            tuple(Evidence(str(s), s.state, "a value") for s in lost[:8]),
+            Subject(namespace=known.namespace),
+        )

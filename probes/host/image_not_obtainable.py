@@ -1,0 +1,61 @@
+"""An image of the modules is not on the node and cannot be pulled.
+
+## What it checks
+Each image that the modules' workloads name: among those on the node (as the node and its container runtime list
+them), else whether its registry's name resolves on the host and its port answers. Nothing is pulled, so it stays open
+whether the registry has the tag, and lets you in.
+
+## Why it matters
+The pods stay in ErrImagePull or ErrImageNeverPull.
+
+## When it is no fault
+Where the container runtime pulls through a mirror or a proxy, asking the registry proves nothing: then it is unknown.
+
+## By hand
+`ctr -n k8s.io images ls -q`; `crictl pull IMAGE`.
+"""
+
+from collections.abc import Iterator
+
+from netdoctor import Evidence, Finding, Subject, probe
+from netdoctor.errors import CannotRead
+from netdoctor.facts.images import NEVER, Images, NodeImage
+from netdoctor.facts.modules import Modules, needed
+from netdoctor.facts.this_node import ThisNode
+from netdoctor.traffic import Answer
+
+
+@probe()
+def image_not_obtainable(
+    modules: Modules | CannotRead, images: Images | CannotRead, this: ThisNode
+) -> Iterator[Finding]:
+    """Images that are not here and not to be had."""
+    needed(modules)
+    if isinstance(images, CannotRead):
+        raise images
+    lost = [(image, why) for image in images.items if (why := trouble(image))]
+    certain = [(image, why) for image, why in lost if not image.detour]
+    if certain:
+        first, why = certain[0]
+        more = f" (and {len(certain) - 1} more)" if len(certain) > 1 else ""
+        yield Finding(
+            f"image {first.name}{more} for {', '.join(first.users)} is not to be had: {why}",
+            tuple(Evidence(f"image {i.name}, {i.pull_policy}", w, "on the node, or its registry answers")
+                  for i, w in certain[:5]),
+            Subject(node=this.name),
+        )  # fmt: skip
+    elif lost:
+        raise CannotRead(f"image {lost[0][0].name}", f"{lost[0][1]}, but {lost[0][0].detour}")
+
+
+def trouble(image: NodeImage) -> str:
+    """Why the image is not to be had, "" where it is."""
+    missing = "it is not on the node"
+    if not image.wants_registry:
+        return "" if image.present else f"{missing}, and its pull policy is {NEVER}"
+    where = f"{missing}, and" if not image.present else f"its pull policy is {image.pull_policy}, and"
+    if not image.resolved:
+        return f"{where} {image.registry.rpartition(':')[0]} does not resolve on the host"
+    if image.reply is None or image.reply.answer is not Answer.OK:
+        return f"{where} {image.registry} does not answer the host: {image.reply}"
+    return ""
