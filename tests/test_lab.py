@@ -153,6 +153,20 @@ class TestTwoLabs:
         answer = lab("exec", "--name", NAMES[1], "netdoctor", "--help")
         assert answer.returncode == 0, answer.stderr
 
+    def test_a_reset_brings_what_the_modules_need(self) -> None:
+        assert lab("reset", "--name", NAMES[1], "--modules").returncode == 0
+
+        def told(command: str) -> str:
+            return lab("exec", "--name", NAMES[1], "sh", "-c", command).stdout
+
+        images = told("ctr -n k8s.io images ls -q").split()
+        assert {"lab.local/litellm:1.106.2", "lab.local/postgres:15", "lab.local/prometheus:2.42"} <= set(images)
+        assert told("stat -c '%a %n' /var/lib/lab-volumes/*").split() == ["777", "/var/lib/lab-volumes/postgres"]
+        assert "kustomization.yaml" in told("ls /opt/modules/k8s /opt/modules/overlays/lab")
+        assert told("ls -A /opt/modules/k8s").split()[:1] == [".env.example"]  # and no .env
+        assert told("curl -s -m 3 http://example.com:8080/v1/models") == '{"object": "list", "data": []}'
+        assert "litellm" not in told("kubectl get namespaces")
+
     def test_the_running_labs_do_not_touch_the_machine(self, two: dict[str, str]) -> None:
         now = machine()
         for name in ("links", "namespaces", "mounts", "routes", "rules", "settings"):

@@ -61,8 +61,14 @@ class Lab:
         new.rename(self.run / "state.json")
 
     # --- starting
-    def start(self, layers: Sequence[Path], containerd: Path | None, firewalld: str | None = None) -> None:
-        """Start the outside world and the control-plane node on these layers; ready it is not yet. Raises LabError."""
+    def start(
+        self, layers: Sequence[Path], containerd: Path | None, firewalld: str | None = None,
+        files: dict[str, str] | None = None,
+    ) -> None:  # fmt: skip
+        """Start the outside world and the control-plane node on these layers; ready it is not yet.
+
+        `files` are put on the node first, path to text. Raises LabError.
+        """
         parents = cgroups.hierarchies()
         names = (f"lab-{self.name}-{OUTSIDE}", self.node.group)
         self.run.mkdir(parents=True)
@@ -73,7 +79,7 @@ class Lab:
         cgroups.make(outside)
         (self.run / OUTSIDE).mkdir()
         network.start_outside(self.run / OUTSIDE, outside, program("labtool"), program("coredns"))
-        self._boot(self.node, NODE_IP, layers, containerd)
+        self._boot(self.node, NODE_IP, layers, containerd, files)
 
     def _groups(self, name: str) -> list[Path]:
         return [Path(g) for g in self._state["groups"] if Path(g).name == f"lab-{self.name}-{name}"]
@@ -89,14 +95,20 @@ class Lab:
         network.connect(network.holder(self.run / OUTSIDE), network.holder(node.run), ip)
         node.boot(layers, containerd, groups, files)
 
-    def up(self, layers: Sequence[Path], prepared: Path, firewalld: str | None, workers: int) -> None:
-        """Start from the prepared layers and wait until everything answers; leaves nothing behind when that fails.
+    def up(
+        self, layers: Sequence[Path], prepared: Sequence[Path], firewalld: str | None, workers: int,
+        manifests: dict[str, str] | None = None,
+    ) -> None:  # fmt: skip
+        """Start from the prepared layers (topmost first) and wait until everything answers.
 
+        With `manifests`, the gateway modules' provider runs outside. Leaves nothing behind when it fails.
         Raises LabError.
         """
         try:
-            all_layers = [*layers, prepared / "upper", NODEFILES.folder, ROOTFS.folder]
-            self.start(all_layers, prepared / "containerd", firewalld)
+            all_layers = [*layers, *(p / "upper" for p in prepared), NODEFILES.folder, ROOTFS.folder]
+            self.start(all_layers, prepared[0] / "containerd", firewalld, manifests)
+            if manifests:
+                network.start_provider(self.run / OUTSIDE, self._groups(OUTSIDE))
             readiness.wait_ready(self.node)
             for number in range(1, workers + 1):
                 self.add_worker(number)
@@ -161,7 +173,7 @@ class Lab:
         state = self.state
         nodes = [Node(self.run, self.name, path.name) for path in self.run.iterdir() if path.is_dir()]
         pids = [pid for node in nodes for pid in node.processes()]
-        outside = [spawned(self.run / OUTSIDE, name) for name in (network.DNS, network.HTTP)]
+        outside = [spawned(self.run / OUTSIDE, name) for name in (network.DNS, network.HTTP, network.PROVIDER)]
         end([*pids, *(pid for pid in outside if pid)])
         cgroups.remove([Path(group) for group in state.get("groups", [])])
         for node in nodes:  # nspawn was killed, so it could not

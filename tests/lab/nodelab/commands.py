@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import NoReturn
 
-from . import enter, network, requirements, wheels
+from . import enter, modules, network, requirements, wheels
 from .cluster import OUTSIDE, Lab, all_labs, layers_for
 from .config import CACHE, FIREWALLD, MAX_NAME, MAX_WORKERS, valid_name
 from .images import IMAGES
@@ -27,15 +27,18 @@ USAGE = """usage: tests/lab/lab VERB [--name NAME] ...
 
   build                               build everything a lab is started from (kept in a cache)
   require                             say in one sentence why no lab can be built here, with exit status 3
-  up [--firewalld V] [--workers N]    start a healthy node and wait until everything answers
-  reset [--firewalld V] [--workers N] throw the node away and start a healthy one
+  up [OPTIONS]                        start a healthy node and wait until everything answers
+  reset [OPTIONS]                     throw the node away and start a healthy one
   down                                throw the node away
   exec CMD...                         run a command as root on the node
   kubectl ARGS...                     run kubectl on the node
   outside CMD...                      run a command of this machine's in the outside world's network
   status                              the labs that run, the cache, and how long things took
 
-NAME is `lab` unless given. V is 1.3 or 2.3: that firewalld starts at boot; without it 1.3 is installed and off."""
+NAME is `lab` unless given. OPTIONS of up and reset:
+  --firewalld V   1.3 or 2.3 starts at boot; without it 1.3 is installed and off
+  --workers N     further nodes, at most 3
+  --modules       what the gateway modules need: images, manifests in /opt/modules, and their provider outside"""
 
 
 def _say(text: str) -> None:
@@ -54,6 +57,7 @@ def _parse(verb: str, arguments: Sequence[str]) -> argparse.Namespace:
     if verb in ("up", "reset"):
         parser.add_argument("--firewalld", choices=FIREWALLD)
         parser.add_argument("--workers", type=int, default=0)
+        parser.add_argument("--modules", action="store_true")
     if verb in ("exec", "outside", "kubectl"):
         parser.add_argument("command", nargs=argparse.REMAINDER)
     found = parser.parse_args(arguments)
@@ -69,7 +73,7 @@ def _build(_: argparse.Namespace) -> int:
     _check(built=False)
     requirements.install_packages()
     begin = time.monotonic()
-    steps = [*RUN_STEPS, wheels.PYTHON, wheels.HATCHLING]
+    steps = [*RUN_STEPS, wheels.PYTHON, wheels.HATCHLING, *modules.STEPS]
     missing = sum(not step.done for step in steps)
     make_all(steps, _say)
     _say(f"the lab is built ({time.monotonic() - begin:.0f} s)" if missing else "the lab is built: nothing to do")
@@ -103,8 +107,8 @@ def _start(options: argparse.Namespace, fresh: bool) -> int:
     lab = Lab(options.name)
     begin = time.monotonic()
     _check(_built())
-    if not _built():
-        missing = ", ".join(step.title for step in RUN_STEPS if not step.done)
+    wanted = [*RUN_STEPS, *(modules.STEPS if options.modules else ())]
+    if missing := ", ".join(step.title for step in wanted if not step.done):
         raise LabError(f"not built yet: {missing}; `tests/lab/lab build` does it")
     requirements.load_modules()
     with lab.lock():
@@ -116,7 +120,9 @@ def _start(options: argparse.Namespace, fresh: bool) -> int:
         else:
             make_all([wheels.PYTHON], _say)
             _say("netdoctor itself is not installed on the node: the checkout has no pyproject.toml yet")
-        lab.up(layers_for(options.firewalld, project), PREPARED.folder, options.firewalld, options.workers)
+        prepared = [*([modules.LAYER.folder] if options.modules else []), PREPARED.folder]
+        manifests = modules.manifests() if options.modules else None
+        lab.up(layers_for(options.firewalld, project), prepared, options.firewalld, options.workers, manifests)
     seconds = time.monotonic() - begin
     note_timing("reset" if fresh else "up", seconds)
     _say(f"lab {lab.name} is ready ({seconds:.1f} s)")
@@ -180,7 +186,7 @@ def _status(_: argparse.Namespace) -> int:
     if not all_labs():
         _say("no lab runs")
     _say(f"cache {CACHE}: {'built' if _built() else 'not built'}")
-    for step in [*RUN_STEPS, wheels.PYTHON, wheels.HATCHLING, wheels.WHEEL]:
+    for step in [*RUN_STEPS, wheels.PYTHON, wheels.HATCHLING, wheels.WHEEL, *modules.STEPS]:
         took = f", took {known[step.name]:.1f} s" if step.name in known else ""
         _say(f"  {step.title}: {'there' if step.done else f'missing, usually {step.usual}'}{took}")
     for verb in ("up", "reset", "down"):

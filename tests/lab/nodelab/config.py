@@ -16,6 +16,10 @@ ETCD = "registry.k8s.io/etcd:3.6.8-0"
 COREDNS = "registry.k8s.io/coredns/coredns:v1.14.2"
 POSTGRES = "docker.io/library/postgres:15"
 LABTOOL = "lab.local/labtool:1"
+# of the gateway modules; LiteLLM's version is that of k8s/
+LITELLM = "1.106.2"
+LITELLM_IMAGE, POSTGRES_IMAGE = f"lab.local/litellm:{LITELLM}", "lab.local/postgres:15"
+PROMETHEUS_IMAGE = "lab.local/prometheus:2.42"
 KUBE = "registry.k8s.io/{}:" + KUBERNETES
 
 SUITE, NEWER_SUITE = "bookworm", "trixie"
@@ -34,6 +38,7 @@ NODE = "minikube"
 NODE_IP, GATEWAY, SUBNET_LEN = "10.77.0.2", "10.77.0.1", 24
 RESOLVERS = ("8.8.8.8", "1.1.1.1")
 WEB = "93.184.215.14"  # example.com in the lab's outside world
+PROVIDER_PORT = 8080  # of WEB: where the modules' OpenAI-compatible provider answers
 MAX_WORKERS = 3
 
 # the credentials of a database that exists in the lab only; the Secret in workloads.yaml holds the same

@@ -4,10 +4,11 @@ Network namespaces have no names: a waiting process holds each, so ending that p
 rules, and the machine's own namespace is never touched.
 """
 
+import sys
 from pathlib import Path
 
-from .config import GATEWAY, RESOLVERS, SUBNET_LEN, WEB
-from .processes import LabError, run, spawn, spawned, wait_for
+from .config import GATEWAY, LAB, PROVIDER_PORT, RESOLVERS, SUBNET_LEN, WEB
+from .processes import Argument, LabError, run, spawn, spawned, wait_for
 
 # the names pNNN.example.com are for probes that must not be answered from a cache
 COREFILE = f""".:53 {{
@@ -23,7 +24,7 @@ COREFILE = f""".:53 {{
     errors
 }}
 """
-HOLDER, DNS, HTTP = "netns", "dns", "web"
+HOLDER, DNS, HTTP, PROVIDER = "netns", "dns", "web", "provider"
 
 
 def within(pid: int) -> list[str]:
@@ -61,6 +62,12 @@ def start_outside(folder: Path, groups: list[Path], labtool: Path, coredns: Path
     spawn(folder, DNS, [*within(pid), coredns, "-conf", folder / "Corefile"], groups)
     web = [f"{ip}:80" for ip in (WEB, GATEWAY, *RESOLVERS)]
     spawn(folder, HTTP, [*within(pid), labtool, "echo", *web], groups)
+
+
+def start_provider(folder: Path, groups: list[Path]) -> None:
+    """What the gateway modules send their calls to, in the outside world; its log has a line for each."""
+    server: list[Argument] = [sys.executable, LAB / "nodelab/provider.py", WEB, str(PROVIDER_PORT)]
+    spawn(folder, PROVIDER, [*within(holder(folder)), *server], groups)
 
 
 def connect(outside: int, node: int, ip: str) -> None:
