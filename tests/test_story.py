@@ -109,7 +109,7 @@ def repaired_all_modules_serve(story: Story) -> None:
     assert status == 0, said
 
     status, whole = story.data(DEPLOY)
-    assert status == 0, whole
+    assert status == 0, json.dumps(whole, indent=1)[-6000:]
     result = whole["result"]
     served = {s["module"]: {step["name"]: step for step in s["steps"]} for s in result["served"]}
     assert set(served) == set(MODULES)
@@ -160,11 +160,11 @@ def audio(story: Story) -> str:
 
 
 def up(lab: Lab) -> int:
-    """How many targets Prometheus reaches; -1 while it does not answer."""
+    """How many targets Prometheus reaches; -1 while it does not answer. Without DNS it does not even find llm's."""
     path = "/api/v1/namespaces/litellm/services/prometheus:9090/proxy/api/v1/targets?state=active"
     done = lab.exec(f"kubectl get --raw '{path}'")
     if done.returncode:
         return -1
     found = json.loads(done.stdout)["data"]["activeTargets"]
     asked = [t for t in found if t["health"] != "unknown"]
-    return sum(t["health"] == "up" for t in asked) if len(asked) >= len(MODULES) else -1
+    return sum(t["health"] == "up" for t in asked) if len(asked) >= len(MODULES) - 1 else -1

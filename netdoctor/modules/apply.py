@@ -70,10 +70,15 @@ def namespace_exists(api: KubeApi, namespace: str) -> bool:
     return True
 
 
-def make_namespace(api: KubeApi, namespace: str) -> None:
-    """Make the namespace; one that somebody else makes meanwhile is no error. Raises CannotRead."""
+def make_namespace(api: KubeApi, namespace: str, *, host_network: bool) -> None:
+    """Make the namespace, which admits restricted pods only, unless some want the host's network. Raises CannotRead.
+
+    One that somebody else makes meanwhile is no error.
+    """
+    labels = {"pod-security.kubernetes.io/enforce": "privileged" if host_network else "restricted"}
+    metadata = {"name": namespace, "labels": labels}
     try:
-        api.create("/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
+        api.create("/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
     except ApiError as error:
         if error.status != 409:
             raise

@@ -88,7 +88,8 @@ class Deployer:
         different = self.difference()
         self.result.changed = different.changed
         if different.namespace_missing:
-            make_namespace(self.api, self.modules.namespace)
+            host_network = any(g.host_network for g in self.modules.gateways)
+            make_namespace(self.api, self.modules.namespace, host_network=host_network)
             self.result.made_namespace = True
         self.result.before = look(self.api, self.modules.namespace, self.workloads)
         if different.changed:

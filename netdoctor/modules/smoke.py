@@ -8,6 +8,7 @@ module is asked at its own endpoint (measured with LiteLLM 1.106.2).
 from __future__ import annotations
 
 import struct
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from netdoctor.modules.pod_failure import cut
 
 SECONDS = 20.0  # for a call that goes to a provider: a first one needs 2 s, one with a dead provider 5 to 20
 HEALTH_SECONDS = 20.0  # /health calls every model, and one that hangs makes it take 60 s
+SETTLE = 10.0  # for a NodePort whose pods have just become ready: kube-proxy writes its rules about once a second
+AGAIN = 0.5
 AT_ONCE = 5
 READINESS, MODELS, WRONG_KEY, OWN, REPLICAS, HEALTH = "readiness", "models", "wrong key", "call", "replicas", "health"
 COSTLY = "image_generation"  # asked only on demand: it costs money at a real provider
@@ -80,11 +83,11 @@ class Target:
 
 
 def serve(
-    targets: Sequence[Target], *, images: bool, tell: Callable[[Served], None] = lambda _: None
+    targets: Sequence[Target], *, images: bool, settle: float = SETTLE, tell: Callable[[Served], None] = lambda _: None
 ) -> tuple[Served, ...]:
     """Ask every module, a few at once; `images` asks for a picture too, which costs money."""
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        futures = [pool.submit(_serve, target, images) for target in targets]
+        futures = [pool.submit(_serve, target, images, settle) for target in targets]
         found = []
         for future in futures:
             found.append(future.result())
@@ -92,17 +95,22 @@ def serve(
     return tuple(found)
 
 
-def _serve(target: Target, images: bool) -> Served:
-    steps = [_readiness(target.url)]
+def _serve(target: Target, images: bool, settle: float) -> Served:
+    steps = [_readiness(target.url, settle)]
     if steps[0].ok:
         steps += [_models(target), _wrong_key(target)]
         steps += _calls(target, images)
-        steps.append(_health(target, images))
+        if images or not any(m.mode == COSTLY for m in target.gateway.models):
+            steps.append(_health(target))
     return Served(target.gateway.name, target.url, tuple(steps))
 
 
-def _readiness(url: str) -> Step:
+def _readiness(url: str, settle: float) -> Step:
+    end = time.monotonic() + settle
     reply = ask(url + "/health/readiness", timeout=QUICK)
+    while reply.status != 200 and time.monotonic() < end:
+        time.sleep(AGAIN)
+        reply = ask(url + "/health/readiness", timeout=QUICK)
     ok = reply.status == 200
     database = (reply.data or {}).get("db", "") if ok and isinstance(reply.data, dict) else ""
     words = f"ready{f', database {database.lower()}' if database else ''}"
@@ -140,8 +148,7 @@ def _calls(target: Target, images: bool) -> Iterator[Step]:
         yield Step(OWN, False, "its ConfigMap names no model")
         return
     if model.mode == COSTLY and not images:
-        yield Step(OWN, None, "no picture asked for (--images does, it costs money)")
-        yield Step(REPLICAS, None, "not asked one by one")
+        yield Step(OWN, None, "no picture and no /health asked for, they cost money (--images)")
         return
     reply = call(target.url, target.key, target.gateway.name, model)
     trouble = trouble_of(reply, model)
@@ -197,10 +204,8 @@ def trouble_of(reply: Reply, model: Model) -> str:
     return f"{model.name}: {said(reply)}"
 
 
-def _health(target: Target, images: bool) -> Step:
+def _health(target: Target) -> Step:
     """/health, once and with a time limit: it answers 200 whatever is broken, so its body is read."""
-    if not images and any(m.mode == COSTLY for m in target.gateway.models):
-        return Step(HEALTH, None, "/health not asked: it makes pictures, which cost money (--images)")
     reply = ask(target.url + "/health", key=target.key, timeout=HEALTH_SECONDS)
     if reply.status != 200 or not isinstance(reply.data, dict):
         return Step(HEALTH, False, f"/health: {said(reply)}", reply.seconds, warning=True)

@@ -22,7 +22,7 @@ def module(name: str = "llm", models: tuple[Model, ...] = MODELS_SERVED) -> Gate
 
 
 def smoke(stub: Stub, gateway: Gateway | None = None, replicas: tuple[str, ...] = (), images: bool = False) -> Served:
-    (served,) = serve([Target(gateway or module(), stub.url, KEY, replicas)], images=images)
+    (served,) = serve([Target(gateway or module(), stub.url, KEY, replicas)], images=images, settle=0)
     return served
 
 
