@@ -21,6 +21,14 @@ def render(gate: Gate) -> str:
     return redact("\n".join(lines))
 
 
+def summary(gate: Gate) -> str:
+    """An open gate in a few words."""
+    met, later = (sum(need.met == state for need in gate.needs) for state in ("yes", "later"))
+    coming = f", {later} come with the deployment" if later else ""
+    lines = [f"gate: {str(gate.verdict).upper()}, {met} needs are met{coming}", *(f"  {line}" for line in asked(gate))]
+    return redact("\n".join(lines))
+
+
 def asked(gate: Gate) -> list[str]:
     """From where it was asked, and for whom."""
     lines = []

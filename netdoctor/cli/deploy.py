@@ -49,11 +49,11 @@ def command(
     manifests = Kustomization.build(folder)
     from netdoctor.cli_output import waiting
     from netdoctor.gate import ask
-    from netdoctor.gate_text import render
+    from netdoctor.gate_text import render, summary
 
     with waiting() as watch:
         gate = ask(manifests, watch)
-    say(render(gate))
+    say(render(gate) if gate.verdict.exit_code else summary(gate))
     asked = round(time.monotonic() - begin, 1)
     options = Options(timeout=timeout, images=images, force_conflicts=force_conflicts)
     if gate.verdict.exit_code and not force and not dry_run:
@@ -157,6 +157,8 @@ def _deploy(deployer: Deployer, gate: Gate, say: Sayer, roll_back: bool | None) 
         _failed(deployer, say, roll_back)
         say.json(gate=gate, deployed=True, ok=False, result=result, cause=rollout.cause)
         return 1
+    if pruned := deployer.prune():
+        say(f"taken away, for nothing refers to them any more: {', '.join(pruned)}")
     say("smoke test:")
     deployer.smoke(lambda served: say(served_line(served)))
     deployer.scrape()

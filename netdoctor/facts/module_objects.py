@@ -191,6 +191,11 @@ def referenced(objects: Iterable[Object]) -> set[str]:
                 keys.add(f"ConfigMap/{namespace}/{name}")
             if name := (volume.get("secret") or {}).get("secretName"):
                 keys.add(f"Secret/{namespace}/{name}")
+            for source in (volume.get("projected") or {}).get("sources") or ():
+                keys |= {
+                    f"{kind}/{namespace}/{source[field].get('name', '')}"
+                    for field, kind in (("secret", "Secret"), ("configMap", "ConfigMap")) if field in source
+                }  # fmt: skip
     return keys
 
 

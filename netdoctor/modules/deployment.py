@@ -17,6 +17,7 @@ from netdoctor.modules import scraping
 from netdoctor.modules.apply import Difference, apply, difference, make_namespace, roll_back, rolled
 from netdoctor.modules.kubectl import Kubectl
 from netdoctor.modules.kustomization import Kustomization
+from netdoctor.modules.prune import prune
 from netdoctor.modules.rollout import Progress, Rollout, look, watch
 from netdoctor.modules.scraping import Scraped
 from netdoctor.modules.smoke import Served, Target, serve
@@ -129,6 +130,10 @@ class Deployer:
         else:
             self.result.scrape_trouble = scrape_trouble(self.result.scraped, names)
         self._took("Prometheus", begin)
+
+    def prune(self) -> tuple[str, ...]:
+        """Take away the ConfigMaps and Secrets of earlier deployments that nothing refers to any more."""
+        return prune(self.api, self.modules.namespace, self.objects)
 
     def roll_back(self, tell: Tell) -> bool:
         """Go back to what ran before, and wait for it; whether that is complete."""
