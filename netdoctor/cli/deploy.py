@@ -206,7 +206,7 @@ def _failed(deployer: Deployer, say: Sayer, roll_back: bool | None) -> None:
     if roll_back is None and sys.stdin.isatty() and sys.stdout.isatty():
         roll_back = click.confirm(f"Roll {', '.join(back)} back to what ran before?", default=False)
     if not roll_back:
-        say(f"to go back: kubectl -n {result.namespace} rollout undo {' '.join(back)}, or deploy with --roll-back")
+        say(f"to go back: kubectl -n {result.namespace} rollout undo {' '.join(back)} (--roll-back would have done it)")
         return
     say("rolling back:")
     if not deployer.roll_back(say):

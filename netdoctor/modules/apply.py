@@ -16,6 +16,7 @@ from netdoctor.modules.rollout import Progress
 MANAGER = "--field-manager=netdoctor"
 # the name of a file that `kubectl diff` makes of an object: group.version.Kind.namespace.name
 CHANGED = re.compile(r"^\+\+\+ \S*/MERGED-\d+/(\S+)", re.MULTILINE)
+REVISION_NOTES = ("deployment.kubernetes.io/revision", "kubectl.kubernetes.io/last-applied-configuration")
 CONFLICT = re.compile(r'conflicts? with "([^"]+)"')
 
 
@@ -102,20 +103,26 @@ def refusal(done: Answered) -> str:
     return done.reason
 
 
-def roll_back(
-    kubectl: Kubectl, namespace: str, before: Sequence[Progress], after: Sequence[Progress]
-) -> tuple[str, ...]:
-    """Bring every workload that was changed back to what it ran before; returns their names. Raises CannotRead.
+def as_it_is(kubectl: Kubectl, objects: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str, Any], ...]:
+    """These objects as they are in the cluster, fit to be applied again; those that are not there are left out.
 
-    A workload that was not there before stays as it is: there is nothing to go back to.
+    Raises CannotRead.
     """
-    back = rolled(before, after)
-    for workload in back:
-        kind = workload.partition("/")[0]
-        revision = next(p.revision for p in before if p.workload == workload)
-        to = [f"--to-revision={revision}"] if kind == "deployment" and revision else []
-        kubectl.must("rollout", "undo", workload, "-n", namespace, *to)
-    return back
+    if not objects:
+        return ()
+    text = kubectl.must("get", "--ignore-not-found", "-o", "json", "-f", "-", stdin=manifest(objects))
+    found = json.loads(text) if text.strip() else {"items": []}
+    return tuple(_applicable(item) for item in found.get("items", [found]))
+
+
+def _applicable(item: Mapping[str, Any]) -> Mapping[str, Any]:
+    """An object without what the API server writes itself."""
+    written = ("managedFields", "resourceVersion", "uid", "creationTimestamp", "generation", "selfLink")
+    metadata = {key: value for key, value in item["metadata"].items() if key not in written}
+    notes = {k: v for k, v in (metadata.pop("annotations", None) or {}).items() if k not in REVISION_NOTES}
+    if notes:
+        metadata["annotations"] = notes
+    return {**{key: value for key, value in item.items() if key not in ("status", "metadata")}, "metadata": metadata}
 
 
 def rolled(before: Sequence[Progress], after: Sequence[Progress]) -> tuple[str, ...]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from netdoctor.errors import CannotRead
 from netdoctor.facts import Facts
@@ -14,7 +15,7 @@ from netdoctor.facts.modules import MASTER_KEY, Modules
 from netdoctor.facts.this_node import ThisNode
 from netdoctor.kube_api import KubeApi
 from netdoctor.modules import scraping
-from netdoctor.modules.apply import Difference, apply, difference, make_namespace, roll_back, rolled
+from netdoctor.modules.apply import Difference, apply, as_it_is, difference, make_namespace, rolled
 from netdoctor.modules.kubectl import Kubectl
 from netdoctor.modules.kustomization import Kustomization
 from netdoctor.modules.prune import prune
@@ -73,6 +74,7 @@ class Deployer:
         self.api = self._facts.get(KubeApi)
         self.modules = self._facts.get(Modules)
         self.result = Deployment(self.modules.namespace)
+        self._was: tuple[Mapping[str, Any], ...] = ()
         self.workloads = tuple(
             f"{o['kind'].lower()}/{o['metadata']['name']}" for o in self.objects if o.get("kind") in WORKLOADS
         )
@@ -94,6 +96,8 @@ class Deployer:
             self.result.made_namespace = True
         self.result.before = look(self.api, self.modules.namespace, self.workloads)
         if different.changed:
+            changed = [o for o in self.objects if f"{o['kind']}/{o['metadata']['name']}" in different.changed]
+            self._was = () if different.namespace_missing else as_it_is(self.kubectl, changed)
             apply(self.kubectl, self.objects, force_conflicts=self.options.force_conflicts)
         self._took("apply", begin)
 
@@ -136,9 +140,13 @@ class Deployer:
         return prune(self.api, self.modules.namespace, self.objects)
 
     def roll_back(self, tell: Tell) -> bool:
-        """Go back to what ran before, and wait for it; whether that is complete."""
-        assert self.result.rollout
-        back = roll_back(self.kubectl, self.modules.namespace, self.result.before, self.result.rollout.progress)
+        """Put every object that was changed back as it was, and wait for the workloads; whether they are all there.
+
+        Not by `kubectl rollout undo`: that makes another manager the owner of the fields, and the next deployment would
+        be in conflict with it.
+        """
+        back = self.result.can_go_back
+        apply(self.kubectl, self._was)
         again = watch(self.api, self.modules.namespace, back, self.options.timeout, lambda *_: None)
         for progress in again.progress:
             tell(f"  {'✓' if progress.done else '✗'} {progress.workload} rolled back")
