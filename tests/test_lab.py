@@ -1,6 +1,7 @@
 """The lab itself: its command line, labs side by side, and that the machine is afterwards as it was."""
 
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -73,6 +74,8 @@ def two(usable: None) -> Iterator[dict[str, str]]:
         (["up", "--firewalld", "9"], 2, "--firewalld"),
         (["up", "--workers", "99"], 2, "workers"),
         (["up", "extra"], 2, "extra"),
+        (["provider"], 2, "action"),
+        (["provider", "pause"], 2, "'start', 'stop', 'log'"),
     ],
 )
 def test_a_wrong_command_line_gets_one_sentence(argv: list[str], status: int, words: str) -> None:
@@ -86,7 +89,7 @@ def test_a_wrong_command_line_gets_one_sentence(argv: list[str], status: int, wo
 def test_help_lists_the_verbs() -> None:
     answer = lab("--help")
     assert answer.returncode == 0
-    for verb in ("build", "require", "up", "reset", "down", "exec", "kubectl", "outside", "status"):
+    for verb in ("build", "require", "up", "reset", "down", "exec", "kubectl", "outside", "provider", "status"):
         assert f"  {verb} " in answer.stdout
 
 
@@ -96,7 +99,18 @@ def test_a_lab_that_is_not_up() -> None:
     answer = lab("exec", "--name", "nobody", "true")
     assert answer.returncode == 3
     assert "is not up" in answer.stderr
+    assert lab("provider", "--name", "nobody", "stop").returncode == 3
     assert lab("down", "--name", "nobody").returncode == 0
+
+
+@pytest.mark.lab
+@pytest.mark.usefixtures("usable")
+def test_modules_without_their_manifests_are_refused(tmp_path: Path) -> None:
+    shutil.copytree(Path(LAB).parent, tmp_path / "tests/lab")
+    argv = [str(tmp_path / "tests/lab/lab"), "up", "--name", "nobody", "--modules"]
+    answer = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+    assert answer.returncode == 3
+    assert "no folder k8s" in answer.stderr
 
 
 @pytest.mark.lab
@@ -162,10 +176,30 @@ class TestTwoLabs:
         images = told("ctr -n k8s.io images ls -q").split()
         assert {"lab.local/litellm:1.106.2", "lab.local/postgres:15", "lab.local/prometheus:2.42"} <= set(images)
         assert told("stat -c '%a %n' /var/lib/lab-volumes/*").split() == ["777", "/var/lib/lab-volumes/postgres"]
+        assert told("ls -A /var/lib/lab-volumes/postgres") == ""
         assert "kustomization.yaml" in told("ls /opt/modules/k8s /opt/modules/overlays/lab")
         assert told("ls -A /opt/modules/k8s").split()[:1] == [".env.example"]  # and no .env
         assert told("curl -s -m 3 http://example.com:8080/v1/models") == '{"object": "list", "data": []}'
         assert "litellm" not in told("kubectl get namespaces")
+        in_image = "ctr -n k8s.io run --rm lab.local/postgres:15 look sh -c 'command -v psql pg_isready nsenter'"
+        assert len(told(in_image).split()) == 3
+
+    def test_the_provider_counts_dies_and_comes_back(self) -> None:
+        name = ("--name", NAMES[1])
+
+        def models(number: int) -> int:
+            url = f"http://example.com:8080/v1/models?asked={number}"
+            return lab("exec", *name, "curl", "-sf", "-m", "3", "-o", "/dev/null", url).returncode
+
+        assert lab("provider", *name, "start").returncode == 0
+        assert models(1) == 0
+        assert lab("provider", *name, "stop").returncode == 0
+        assert models(2) == 7  # refused
+        assert lab("provider", *name, "stop").returncode == 0
+        assert lab("provider", *name, "start").returncode == 0
+        assert models(3) == 0
+        asked = [line for line in lab("provider", *name, "log").stdout.splitlines() if "asked=" in line]
+        assert asked == [f"10.77.0.2 GET /v1/models?asked={number} 200 -" for number in (1, 3)]
 
     def test_the_running_labs_do_not_touch_the_machine(self, two: dict[str, str]) -> None:
         now = machine()

@@ -165,6 +165,18 @@ class Lab:
         argv = ["sh", "-c", argv] if isinstance(argv, str) else argv
         return run(*network.within(network.holder(self.run / OUTSIDE)), *argv, check=check)
 
+    def provider(self, running: bool) -> None:
+        """Start or end the gateway modules' provider, as often as wanted; raises LabError."""
+        folder = self.run / OUTSIDE
+        network.stop_provider(folder)
+        if running:
+            groups = [Path(g) for g in self.state["groups"]]
+            network.start_provider(folder, [g for g in groups if g.name == f"lab-{self.name}-{OUTSIDE}"])
+
+    def provider_log(self) -> list[str]:
+        """A line for each request to the provider since the lab started: caller, method, path, status, model."""
+        return network.provider_log(self.run / OUTSIDE).splitlines()
+
     # --- removing
     def down(self) -> None:
         """End every process of this lab, remove its groups and files, however its start ended; raises LabError."""

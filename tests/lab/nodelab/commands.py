@@ -33,6 +33,7 @@ USAGE = """usage: tests/lab/lab VERB [--name NAME] ...
   exec CMD...                         run a command as root on the node
   kubectl ARGS...                     run kubectl on the node
   outside CMD...                      run a command of this machine's in the outside world's network
+  provider start|stop|log             the modules' provider outside: dead, alive again, a line for each request to it
   status                              the labs that run, the cache, and how long things took
 
 NAME is `lab` unless given. OPTIONS of up and reset:
@@ -58,6 +59,8 @@ def _parse(verb: str, arguments: Sequence[str]) -> argparse.Namespace:
         parser.add_argument("--firewalld", choices=FIREWALLD)
         parser.add_argument("--workers", type=int, default=0)
         parser.add_argument("--modules", action="store_true")
+    if verb == "provider":
+        parser.add_argument("action", choices=("start", "stop", "log"))
     if verb in ("exec", "outside", "kubectl"):
         parser.add_argument("command", nargs=argparse.REMAINDER)
     found = parser.parse_args(arguments)
@@ -110,6 +113,7 @@ def _start(options: argparse.Namespace, fresh: bool) -> int:
     wanted = [*RUN_STEPS, *(modules.STEPS if options.modules else ())]
     if missing := ", ".join(step.title for step in wanted if not step.done):
         raise LabError(f"not built yet: {missing}; `tests/lab/lab build` does it")
+    manifests = modules.manifests() if options.modules else None
     requirements.load_modules()
     with lab.lock():
         if lab.ready and not fresh:
@@ -121,7 +125,6 @@ def _start(options: argparse.Namespace, fresh: bool) -> int:
             make_all([wheels.PYTHON], _say)
             _say("netdoctor itself is not installed on the node: the checkout has no pyproject.toml yet")
         prepared = [*([modules.LAYER.folder] if options.modules else []), PREPARED.folder]
-        manifests = modules.manifests() if options.modules else None
         lab.up(layers_for(options.firewalld, project), prepared, options.firewalld, options.workers, manifests)
     seconds = time.monotonic() - begin
     note_timing("reset" if fresh else "up", seconds)
@@ -172,6 +175,20 @@ def _outside(options: argparse.Namespace) -> int:
     return enter.run_inside(network.holder(lab.run / OUTSIDE), ("net",), command, os.environ)
 
 
+def _provider(options: argparse.Namespace) -> int:
+    lab = Lab(options.name)
+    _check(built=True)
+    if not lab.running:
+        raise LabError(f"lab {lab.name} is not up; `tests/lab/lab up --name {lab.name} --modules` starts it")
+    if options.action == "log":
+        for line in lab.provider_log():
+            _say(line)
+        return 0
+    with lab.lock():
+        lab.provider(options.action == "start")
+    return 0
+
+
 def _status(_: argparse.Namespace) -> int:
     known = timings()
     for lab in all_labs():
@@ -197,7 +214,7 @@ def _status(_: argparse.Namespace) -> int:
 
 VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
     "build": _build, "require": _require, "up": _up, "reset": _reset, "down": _down, "exec": _exec,
-    "kubectl": _kubectl, "outside": _outside, "status": _status,
+    "kubectl": _kubectl, "outside": _outside, "provider": _provider, "status": _status,
 }  # fmt: skip
 
 

@@ -7,11 +7,13 @@ from .config import CHECKOUT
 from .module_images import STEPS as IMAGE_STEPS
 from .module_images import archives
 from .prepare import PREPARED
+from .processes import LabError
 from .readiness import wait_ready
 from .roots import NODEFILES, ROOTFS
 from .steps import Step
 
 PLACE = "opt/modules"  # where the checkout's manifests are on the node
+MANIFESTS = ("k8s", "overlays")
 VOLUME = "mkdir -p -m 777 /var/lib/lab-volumes/postgres && chmod 777 /var/lib/lab-volumes/postgres"
 
 
@@ -34,8 +36,14 @@ def build_layer(out: Path) -> None:
 
 
 def manifests() -> dict[str, str]:
-    """The checkout's manifests, by their paths on the node; without the keys that somebody may have made there."""
-    files = [p for name in ("k8s", "overlays") for p in sorted((CHECKOUT / name).rglob("*")) if p.is_file()]
+    """The checkout's manifests, by their paths on the node; without the keys that somebody may have made there.
+
+    Raises LabError when there are none.
+    """
+    for name in MANIFESTS:
+        if not (CHECKOUT / name).is_dir():
+            raise LabError(f"the checkout has no folder {name}, which --modules puts on the node")
+    files = [p for name in MANIFESTS for p in sorted((CHECKOUT / name).rglob("*")) if p.is_file()]
     return {f"{PLACE}/{p.relative_to(CHECKOUT)}": p.read_text() for p in files if p.name != ".env"}
 
 

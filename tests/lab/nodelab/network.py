@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from .config import GATEWAY, LAB, PROVIDER_PORT, RESOLVERS, SUBNET_LEN, WEB
-from .processes import Argument, LabError, run, spawn, spawned, wait_for
+from .processes import Argument, LabError, end, run, spawn, spawned, wait_for
 
 # the names pNNN.example.com are for probes that must not be answered from a cache
 COREFILE = f""".:53 {{
@@ -65,9 +65,29 @@ def start_outside(folder: Path, groups: list[Path], labtool: Path, coredns: Path
 
 
 def start_provider(folder: Path, groups: list[Path]) -> None:
-    """What the gateway modules send their calls to, in the outside world; its log has a line for each."""
+    """What the gateway modules send their calls to, in the outside world; raises LabError when it does not answer."""
+    pid = holder(folder)
     server: list[Argument] = [sys.executable, LAB / "nodelab/provider.py", WEB, str(PROVIDER_PORT)]
-    spawn(folder, PROVIDER, [*within(holder(folder)), *server], groups)
+    spawn(folder, PROVIDER, [*within(pid), *server], groups)
+    wait_for(lambda: _listening(pid, PROVIDER_PORT), "the modules' provider", 20, 0.02)
+
+
+def stop_provider(folder: Path) -> None:
+    """End it, and with it the connections that its callers keep; its port refuses from then on."""
+    if pid := spawned(folder, PROVIDER):
+        end([pid])
+
+
+def provider_log(folder: Path) -> str:
+    """A line for each request to the provider since the lab started: caller, method, path, status, model."""
+    log = folder / f"{PROVIDER}.log"
+    return log.read_text() if log.exists() else ""
+
+
+def _listening(pid: int, port: int) -> bool:
+    """Whether something waits for connections to this port in the network namespace of a process."""
+    sockets = [line.split() for line in Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]]
+    return any(local.endswith(f":{port:04X}") and state == "0A" for _, local, _, state, *_ in sockets)
 
 
 def connect(outside: int, node: int, ip: str) -> None:

@@ -92,7 +92,7 @@ def alive(record: Path) -> int | None:
 
 
 def spawn(folder: Path, name: str, argv: Sequence[Argument], groups: Iterable[Path] = ()) -> int:
-    """Start a background program in these cgroups, its output in `folder/NAME.log`; returns its pid."""
+    """Start a background program in these cgroups, its output at the end of `folder/NAME.log`; returns its pid."""
     groups = list(groups)
 
     def enter() -> None:
@@ -101,7 +101,7 @@ def spawn(folder: Path, name: str, argv: Sequence[Argument], groups: Iterable[Pa
             (group / "cgroup.procs").write_text("0")
         (folder / f"{name}.process").write_text(identity(os.getpid()))
 
-    with (folder / f"{name}.log").open("wb") as log:
+    with (folder / f"{name}.log").open("ab") as log:
         process = subprocess.Popen(
             [str(a) for a in argv], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             preexec_fn=enter,  # noqa: PLW1509 -- this program has one thread
