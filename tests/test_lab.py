@@ -181,8 +181,8 @@ class TestTwoLabs:
         assert told("ls -A /opt/modules/k8s").split()[:1] == [".env.example"]  # and no .env
         assert told("curl -s -m 3 http://example.com:8080/v1/models") == '{"object": "list", "data": []}'
         assert "litellm" not in told("kubectl get namespaces")
-        in_image = "ctr -n k8s.io run --rm lab.local/postgres:15 look sh -c 'command -v psql pg_isready nsenter'"
-        assert len(told(in_image).split()) == 3
+        in_image = "ctr -n k8s.io run --rm lab.local/postgres:15 look which psql pg_isready nsenter"
+        assert [Path(line).name for line in told(in_image).split()] == ["psql", "pg_isready", "nsenter"]
 
     def test_the_provider_counts_dies_and_comes_back(self) -> None:
         name = ("--name", NAMES[1])

@@ -174,7 +174,10 @@ class Lab:
             network.start_provider(folder, [g for g in groups if g.name == f"lab-{self.name}-{OUTSIDE}"])
 
     def provider_log(self) -> list[str]:
-        """A line for each request to the provider since the lab started: caller, method, path, status, model."""
+        """A line for each request to the provider since the lab started: caller, method, path, status, model.
+
+        Each gateway asks GET /v1/models a few times as it starts; a call of a model is a POST.
+        """
         return network.provider_log(self.run / OUTSIDE).splitlines()
 
     # --- removing
