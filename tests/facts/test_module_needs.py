@@ -1,0 +1,189 @@
+"""What the gate reads for the modules: literal text and objects in, facts out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from netdoctor.facts.cluster import Service, ServicePort, Services, Workload, Workloads
+from netdoctor.facts.database_login import DatabaseLogins, Login, of_modules
+from netdoctor.facts.images import normal, policy_of, server_of
+from netdoctor.facts.listeners import parse
+from netdoctor.facts.module_objects import ModuleObjects, hidden_part
+from netdoctor.facts.modules import Image, Modules
+from netdoctor.facts.new_pod import HASH, NEVER, manifest, place
+from netdoctor.facts.policy_answers import described
+from netdoctor.facts.postgres_servers import PostgresServers, comes_later
+from netdoctor.facts.providers import spellings
+from netdoctor.facts.scope import Scope
+from netdoctor.facts.vantage import NEW, VantagePoint
+from tests.builders import NO_MODULES, gateway, modules, services, workloads
+
+
+@pytest.mark.parametrize(
+    ("name", "full"),
+    [
+        ("postgres", "docker.io/library/postgres:latest"),
+        ("postgres:16", "docker.io/library/postgres:16"),
+        ("prom/prometheus:v3", "docker.io/prom/prometheus:v3"),
+        ("docker.io/library/postgres:16", "docker.io/library/postgres:16"),
+        ("index.docker.io/library/postgres:16", "docker.io/library/postgres:16"),
+        ("ghcr.io/berriai/litellm", "ghcr.io/berriai/litellm:latest"),
+        ("localhost:5000/app", "localhost:5000/app:latest"),
+        ("localhost/app:1", "localhost/app:1"),
+        ("postgres:16@sha256:ab", "docker.io/library/postgres@sha256:ab"),
+    ],
+)
+def test_names_of_images(name: str, full: str) -> None:
+    assert normal(name) == full
+    assert normal(full) == full
+
+
+def test_registries_and_policies() -> None:
+    assert server_of(normal("postgres")) == "registry-1.docker.io:443"
+    assert server_of(normal("localhost:5000/app")) == "localhost:5000"
+    assert policy_of(Image("postgres", "", ())) == "Always"
+    assert policy_of(Image("postgres:16", "", ())) == "IfNotPresent"
+    assert policy_of(Image("postgres", "Never", ())) == "Never"
+
+
+def test_listening_sockets() -> None:
+    head = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
+    line = "   0: {}:0FA0 00000000:0000 {} 00000000:00000000 00:00000000 00000000     0        0 {} 1 0000 100\n"
+    text = head + line.format("00000000", "0A", 11) + line.format("0100007F", "01", 12)
+    text += line.format("00000000000000000000000000000000", "0A", 13)
+    assert parse(text) == {"11": 4000, "13": 4000}
+    assert parse("rubbish\n\n: : :") == {}
+
+
+def test_the_full_name_is_asked_first() -> None:
+    point = VantagePoint("test pod", NEW, "", "", search=("litellm.svc.cluster.local", "svc.cluster.local"))
+    assert spellings("ollama", point) == (
+        "ollama.", "ollama.litellm.svc.cluster.local.", "ollama.svc.cluster.local.",
+    )  # fmt: skip
+    assert spellings("example.com.", point) == ("example.com.",)
+    assert spellings("192.0.2.7", point) == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "hidden"),
+    [
+        ("LLM_MASTER_KEY", "sk-1", "sk-1"),
+        ("POSTGRES_PASSWORD", "short", "short"),
+        ("PROVIDER_KEY", "none", ""),
+        ("POSTGRES_USER", "litellm", ""),
+        ("PROVIDER_BASE", "http://example.com:8080/v1", ""),
+        ("DATABASE_URL", "postgresql://u:p%40ss@h/d", "p@ss"),
+        ("whatever", "0123456789abcdef0123", "0123456789abcdef0123"),
+    ],
+)
+def test_what_of_a_secret_is_hidden(name: str, value: str, hidden: str) -> None:
+    assert hidden_part(name, value) == hidden
+
+
+def workload(name: str, database: str, password: str = "canary-pw-1") -> dict[str, Any]:
+    environment = {"PGHOST": "postgres", "PGUSER": "litellm", "PGDATABASE": database, "PGPASSWORD": password}
+    container = {"name": "litellm", "env": [{"name": k, "value": v} for k, v in environment.items() if v]}
+    labels = {"app.kubernetes.io/name": "litellm", "app.kubernetes.io/component": name}
+    return {
+        "kind": "Deployment", "metadata": {"name": f"litellm-{name}", "namespace": "litellm"},
+        "spec": {"template": {"metadata": {"labels": labels}, "spec": {"containers": [container]}}},
+    }  # fmt: skip
+
+
+POSTGRES_SERVICE = {
+    "kind": "Service", "metadata": {"name": "postgres", "namespace": "litellm"},
+    "spec": {"selector": {"app": "pg"}, "ports": [{"port": 5432}]},
+}  # fmt: skip
+POSTGRES_SET = {
+    "kind": "StatefulSet", "metadata": {"name": "postgres", "namespace": "litellm"},
+    "spec": {"template": {"metadata": {"labels": {"app": "pg"}}, "spec": {"containers": [
+        {"name": "postgres", "ports": [{"name": "pg", "containerPort": 5432}]}]}}},
+}  # fmt: skip
+IN_CLUSTER = Service(
+    "litellm", "postgres", "ClusterIP", "10.96.0.77", (ServicePort("", "TCP", 5432, 0),), {"app": "pg"}
+)
+
+
+def objects(*more: dict[str, Any], deployed: bool = False) -> ModuleObjects:
+    gateways = (workload("llm", "litellm_llm"), workload("audio", "litellm_audio"))
+    return ModuleObjects((*gateways, *more), "k8s", deployed=deployed, unread={})
+
+
+def servers_of(known: ModuleObjects, found: Services, *, only: bool = True) -> PostgresServers:
+    described_modules = Modules.collect(known, NO_MODULES)
+    return PostgresServers.collect(found, workloads(), known, described_modules, Scope(only))
+
+
+def test_the_gate_asks_for_the_modules_postgres_alone() -> None:
+    known = objects(POSTGRES_SERVICE, POSTGRES_SET)
+    both = Services((*services().items, IN_CLUSTER), "https://x")
+    gate, check = servers_of(known, both), servers_of(known, both, only=False)
+    assert [(s.name, s.modules) for s in gate.items] == []
+    assert gate.later == ("litellm/postgres",)  # its workload is yet to come
+    assert [s.name for s in check.items] == ["default/postgres", "litellm/postgres"]
+    running = Workloads((Workload("StatefulSet", "litellm", "postgres", 1, 1, {"app": "pg"}),))
+    there = PostgresServers.collect(both, running, known, Modules.collect(known, NO_MODULES), Scope(True))
+    assert [(s.name, s.address, s.modules) for s in there.items] == [
+        ("litellm/postgres", "10.96.0.77", ("llm", "audio"))
+    ]
+
+
+def test_a_database_elsewhere_is_asked_by_its_name() -> None:
+    known = ModuleObjects(
+        [workload("llm", "x") | {"spec": {"template": {"spec": {"containers": [
+            {"name": "litellm", "env": [{"name": "DATABASE_URL", "value": "postgresql://u:p@db.example.com:6432/x"}]}
+        ]}}}}], "k8s", deployed=False, unread={},
+    )  # fmt: skip
+    (server,) = servers_of(known, services()).items
+    assert (server.name, server.address, server.port) == ("db.example.com", "", 6432)
+    assert server.host("cluster.local") == "db.example.com."
+
+
+def test_without_modules_every_postgres_is_asked() -> None:
+    found = PostgresServers.collect(services(), workloads(), NO_MODULES, NO_MODULES, Scope(True))
+    assert [s.name for s in found.items] == ["default/postgres"]
+
+
+def test_what_the_deployment_brings() -> None:
+    assert comes_later("litellm/postgres", services(), workloads(), objects(POSTGRES_SERVICE))
+    assert not comes_later("litellm/postgres", services(), workloads(), objects(POSTGRES_SERVICE, deployed=True))
+    assert not comes_later("litellm/postgres", services(), workloads(), objects())
+    both = Services((*services().items, IN_CLUSTER), "https://x")
+    assert comes_later("litellm/postgres", both, workloads(), objects(POSTGRES_SERVICE, POSTGRES_SET))
+
+
+def test_modules_that_log_in_alike_do_it_once() -> None:
+    known = objects(POSTGRES_SERVICE)
+    running = Workloads((Workload("StatefulSet", "litellm", "postgres", 1, 1, {"app": "pg"}),))
+    both = Services((*services().items, IN_CLUSTER), "https://x")
+    servers = PostgresServers.collect(both, running, known, Modules.collect(known, NO_MODULES), Scope(True))
+    logins = of_modules(servers, known)["litellm/postgres"]
+    assert {login.database: login.modules for login in logins} == {
+        "litellm_llm": ("llm",), "litellm_audio": ("audio",),
+    }  # fmt: skip
+    assert "canary-pw-1" not in repr(DatabaseLogins({"litellm/postgres": logins}, "a test").at)
+    assert logins[0] == Login("litellm", "canary-pw-1", "litellm_llm", "prefer", ("llm",))
+
+
+def test_postgres_that_is_yet_to_come_has_its_labels() -> None:
+    (found,) = described(objects(POSTGRES_SERVICE, POSTGRES_SET), "litellm", "postgres")
+    assert (found.labels, found.ports) == ({"app": "pg"}, (("pg", "TCP", 5432),))
+
+
+class TestTheTestPod:
+    def test_it_looks_like_the_first_module(self) -> None:
+        known = modules(gateway(labels={"app": "llm", HASH: "abc"}))
+        assert place(services(), known) == ("litellm", "deployment/litellm-llm", {"app": "llm"})
+
+    def test_before_the_namespace_is_made(self) -> None:
+        assert place(services(), modules(namespace_exists=False)) == ("default", "", {})
+
+    def test_no_daemon_set_adopts_it(self) -> None:
+        assert place(services(), modules(gateway(workload="daemonset/litellm-llm"))) == ("litellm", "", {})
+
+    def test_it_is_never_ready(self) -> None:
+        made: Any = manifest("netdoctor-1", "n1", "pause:1", {"app": "llm", "app.kubernetes.io/managed-by": "helm"})
+        assert made["spec"]["readinessGates"] == [{"conditionType": NEVER}]
+        assert made["metadata"]["labels"] == {"app": "llm", "app.kubernetes.io/managed-by": "netdoctor"}
