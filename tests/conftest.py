@@ -60,6 +60,7 @@ def lab() -> Iterator[Lab]:
         if REQUIRED:
             pytest.fail(reason)
         pytest.skip(reason)
-    node = Lab("tests")
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    node = Lab(f"tests-{worker}" if worker else "tests")
     yield node
     node.down()

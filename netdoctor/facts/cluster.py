@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from netdoctor.clock import utc
 from netdoctor.errors import CannotRead
 from netdoctor.facts.iptables import Iptables
 from netdoctor.kube_api import KubeApi
 
+SYNC_SECONDS = 3.0  # kube-proxy writes its rules about once a second
+CHANGED = "endpoints.kubernetes.io/last-change-trigger-time"
 OURS = "netdoctor"  # the value of app.kubernetes.io/managed-by on everything that netdoctor creates
 
 
@@ -223,21 +227,27 @@ class EndpointSlices:
     """EndpointSlices"""
 
     by_service: Mapping[str, tuple[Endpoint, ...]]  # namespace/name -> endpoints
+    changing: tuple[str, ...] = ()  # Services whose endpoints changed so lately that kube-proxy may not have followed
 
     @classmethod
     def collect(cls, api: KubeApi) -> EndpointSlices:
         """The endpoints of every Service."""
         found: dict[str, list[Endpoint]] = {}
+        changing = []
+        settled = utc(time.time() - SYNC_SECONDS)
         for item in api.get("/apis/discovery.k8s.io/v1/endpointslices")["items"]:
             name = item["metadata"].get("labels", {}).get("kubernetes.io/service-name", "")
             endpoints = found.setdefault(f"{item['metadata']['namespace']}/{name}", [])
+            notes = item["metadata"].get("annotations") or {}
+            if max(str(notes.get(CHANGED, "")), str(item["metadata"].get("creationTimestamp") or "")) > settled:
+                changing.append(f"{item['metadata']['namespace']}/{name}")
             for endpoint in item.get("endpoints") or ():
                 ready = endpoint.get("conditions", {}).get("ready", True) is not False
                 for port in item.get("ports") or ():
                     for address in endpoint.get("addresses", ()):
                         protocol = port.get("protocol", "TCP")
                         endpoints.append(Endpoint(address, port.get("port") or 0, protocol, ready))
-        return cls({name: tuple(endpoints) for name, endpoints in found.items()})
+        return cls({name: tuple(endpoints) for name, endpoints in found.items()}, tuple(changing))
 
     def ready(self, service: Service) -> tuple[Endpoint, ...]:
         """The endpoints of a Service that traffic is sent to."""

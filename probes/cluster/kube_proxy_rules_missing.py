@@ -8,6 +8,8 @@ chain KUBE-SERVICES in table nat, entered from PREROUTING and OUTPUT; in mode nf
 A ClusterIP is on no interface: only these rules turn it into a pod's address. Without them its packets go to the
 default gateway and are lost.
 
+A Service whose endpoints changed in the last three seconds is left out: kube-proxy writes about once a second.
+
 ## When it mends itself
 kube-proxy looks every 30 s whether its rules were flushed, and writes them again. What has been flushed besides
 (the masquerade of pods) stays away.
@@ -34,7 +36,10 @@ def kube_proxy_rules_missing(
     if not translated.known:
         raise NotApplicable(f"kube-proxy's mode is {kube_proxy.mode or 'unknown'}: its rules are not read")
     wanted = {s.cluster_ip: s for s in services.items if endpoints.ready(s) and ":" not in s.cluster_ip}
-    missing = [service for address, service in wanted.items() if address not in translated.addresses]
+    missing = [
+        service for address, service in wanted.items()
+        if address not in translated.addresses and str(service) not in endpoints.changing
+    ]  # fmt: skip
     if not missing and translated.entered:
         return
     names = ", ".join(str(s) for s in missing[:4]) + (f" and {len(missing) - 4} more" if len(missing) > 4 else "")

@@ -248,6 +248,8 @@ CASES = [
     Case("kube-proxy-rules-missing", "nothing leads there", FAIL, (iptables("service portals"),), "nothing leads into"),
     Case("kube-proxy-rules-missing", "a Service without endpoints has no rule", PASS,
          (iptables("10.96.0.50"), slices("default/postgres"))),
+    Case("kube-proxy-rules-missing", "a Service that was made this second", PASS,
+         (iptables("10.96.0.50"), EndpointSlices(slices().by_service, ("default/postgres",)))),
     Case("kube-proxy-rules-missing", "kube-proxy is gone, its rules stand", PASS,
          (KubeProxy("iptables", "ConfigMap", False, "", ""),)),
     Case("kube-proxy-rules-missing", "IPVS", NOT_APPLICABLE, (KubeProxy("ipvs", "", True, "", ""), iptables("KUBE")),
