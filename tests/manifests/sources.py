@@ -92,9 +92,6 @@ def config(module: str) -> Object:
     return loaded
 
 
-# the files
-
-
 def assert_dns(rule: Object) -> None:
     assert {(p["protocol"], p["port"]) for p in rule["ports"]} == {("UDP", 53), ("TCP", 53)}
     assert {

@@ -108,6 +108,3 @@ def test_the_keys_come_from_one_generated_secret_with_a_hash_in_its_name() -> No
     assert not generator["options"].get("disableNameSuffixHash")
     assert "generatorOptions" not in kustomization
     assert not objects("Secret")
-
-
-# the gateways

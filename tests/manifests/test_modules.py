@@ -103,6 +103,3 @@ class TestModule:
         blocks = {peer["ipBlock"]["cidr"]: peer["ipBlock"]["except"] for peer in provider["to"]}
         assert blocks.keys() == {"0.0.0.0/0", "::/0"}
         assert "169.254.0.0/16" in blocks["0.0.0.0/0"]
-
-
-# every pod
