@@ -221,6 +221,6 @@ def in_order(stage: str) -> list[Block]:
 
 
 def shape(page: str) -> list[str]:
-    """What of a status does not depend on the moment: modules, ports, replicas, models, and the causes by name."""
+    """What of a status does not depend on the moment: modules, ports, replicas, models, and whether all is well."""
     rows = [line.rpartition(" | ")[0] for line in page.splitlines() if line.startswith("| ")]
-    return rows + re.findall(r"^- \*\*([\w-]+)\*\*", page, re.MULTILINE)
+    return [*rows, "well" if "None: every module answers" in page else "not well"]
