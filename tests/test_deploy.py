@@ -162,8 +162,8 @@ class TestDeploy:
         assert "litellm-llm" not in said.partition("apply:")[2].partition("\n")[0]
         now = node.names("configmaps")
         assert old < now  # a roll back would need the old one
-        old_ones = "-l app.kubernetes.io/component=audio --field-selector=status.replicas=0"
-        lab.must(f"kubectl -n litellm delete replicaset {old_ones}")
+        old_ones = "-l app.kubernetes.io/component=audio -o jsonpath='{.items[?(@.spec.replicas==0)].metadata.name}'"
+        lab.must(f"kubectl -n litellm delete replicaset $(kubectl -n litellm get replicaset {old_ones})")
         status, said = node.deploy()
         assert status == 0, said
         assert "nothing refers to them any more: ConfigMap/litellm-audio-" in said
