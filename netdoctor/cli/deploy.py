@@ -154,7 +154,7 @@ def _deploy(deployer: Deployer, gate: Gate, say: Sayer, roll_back: bool | None) 
     rollout = result.rollout
     assert rollout
     if not rollout.complete:
-        _failed(deployer, say, roll_back)
+        _failed(deployer, gate, say, roll_back)
         say.json(gate=gate, deployed=True, ok=False, result=result, cause=rollout.cause)
         return 1
     if pruned := deployer.prune():
@@ -181,7 +181,7 @@ def served_line(served: Served) -> str:
     return f"  {'✓' if served.ok else '✗'} {served.module:11} {port}  {'; '.join(words)}"
 
 
-def _failed(deployer: Deployer, say: Sayer, roll_back: bool | None) -> None:
+def _failed(deployer: Deployer, gate: Gate, say: Sayer, roll_back: bool | None) -> None:
     import sys
 
     from netdoctor.modules.pod_failure import Kind
@@ -197,7 +197,7 @@ def _failed(deployer: Deployer, say: Sayer, roll_back: bool | None) -> None:
         say(f"because: pod {cause.pod}: {cause.sentence}")
     else:
         say(f"because: they are still starting after {rollout.total:.0f} s: netdoctor status tells more")
-    if cause and cause.kind is Kind.NETWORK:
+    if (cause and cause.kind is Kind.NETWORK) or (not cause and gate.verdict.exit_code):
         say("next: sudo netdoctor check names what breaks the network")
     back = result.can_go_back
     if not back:

@@ -107,6 +107,7 @@ def _speaks_postgres(address: str, port: int) -> tuple[bool, str]:
     """Ask for TLS as libpq does; one byte comes back from a Postgres: S for TLS, N for none."""
     try:
         with socket.create_connection((address, port), SECONDS) as s:
+            s.settimeout(2 * SECONDS)  # connected: now it is Postgres that takes its time, on a busy node
             s.sendall(SSL_REQUEST)
             answer = s.recv(1)
     except OSError as error:

@@ -16,6 +16,7 @@ PATIENCE = 6.0  # seconds that a lasting failure has to last: a kubelet may have
 TOLERATED = 20.0  # seconds without an answer of the API server
 PLURALS = {"Deployment": "deployments", "StatefulSet": "statefulsets", "DaemonSet": "daemonsets"}
 LOG_LINES = "40"
+REVISION = "deployment.kubernetes.io/revision"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ def progress_of(item: Mapping[str, Any]) -> Progress:
     ready = int(status.get("readyReplicas", status.get("numberReady", 0)))
     done = seen and updated >= wanted and ready >= wanted
     if kind == "Deployment":
-        revision = str((meta.get("annotations") or {}).get("deployment.kubernetes.io/revision", ""))
+        revision = str((meta.get("annotations") or {}).get(REVISION, ""))
         done = done and int(status.get("replicas", 0)) <= wanted and int(status.get("availableReplicas", 0)) >= wanted
     else:
         revision = str(status.get("updateRevision", ""))
@@ -87,8 +88,8 @@ def look(api: KubeApi, namespace: str, workloads: tuple[str, ...]) -> tuple[Prog
 def failures_of(api: KubeApi, namespace: str, workloads: tuple[str, ...]) -> tuple[Failure, ...]:
     """Why pods of these workloads are not ready, one for each such pod. Raises CannotRead."""
     pods = api.get(f"/api/v1/namespaces/{namespace}/pods")["items"]
-    names = tuple(w.partition("/")[2] for w in workloads)
-    troubled = [p for p in pods if _belongs(p, names) and not _ready(p) and "deletionTimestamp" not in p["metadata"]]
+    owners = _owners(api, namespace, workloads)
+    troubled = [p for p in pods if owners & _controllers(p) and not _ready(p) and not _leaving(p)]
     if not troubled:
         return ()
     events = api.get(f"/api/v1/namespaces/{namespace}/events")["items"]
@@ -151,13 +152,29 @@ def _failures(api: KubeApi, namespace: str, progress: tuple[Progress, ...]) -> t
         return ()
 
 
-def _belongs(pod: Mapping[str, Any], workloads: tuple[str, ...]) -> bool:
-    """Whether the pod's controller is one of these, or a ReplicaSet of one of these."""
-    for owner in pod["metadata"].get("ownerReferences") or ():
-        name = str(owner.get("name", ""))
-        if name in workloads or (owner.get("kind") == "ReplicaSet" and name.rpartition("-")[0] in workloads):
-            return True
-    return False
+def _owners(api: KubeApi, namespace: str, workloads: tuple[str, ...]) -> set[tuple[str, str]]:
+    """Kind and name of what owns the pods that count: of a Deployment its newest ReplicaSet, for the older ones go."""
+    kinds = {kind.lower(): kind for kind in PLURALS}
+    found = {(kinds[kind], name) for kind, _, name in (w.partition("/") for w in workloads)}
+    names = {name for kind, name in found if kind == "Deployment"}
+    newest: dict[str, tuple[int, str]] = {}
+    for item in api.get(f"/apis/apps/v1/namespaces/{namespace}/replicasets")["items"] if names else ():
+        meta = item["metadata"]
+        revision = str((meta.get("annotations") or {}).get(REVISION, ""))
+        for kind, name in _controllers(item):
+            if kind == "Deployment" and name in names:
+                one = (int(revision) if revision.isdigit() else 0, meta["name"])
+                newest[name] = max(one, newest.get(name, (0, "")))
+    return found | {("ReplicaSet", name) for _, name in newest.values()}
+
+
+def _controllers(item: Mapping[str, Any]) -> set[tuple[str, str]]:
+    owners = item["metadata"].get("ownerReferences") or ()
+    return {(str(o.get("kind")), str(o.get("name"))) for o in owners if o.get("controller")}
+
+
+def _leaving(pod: Mapping[str, Any]) -> bool:
+    return "deletionTimestamp" in pod["metadata"]
 
 
 def _ready(pod: Mapping[str, Any]) -> bool:

@@ -96,21 +96,27 @@ def serve(
 
 
 def _serve(target: Target, images: bool, settle: float) -> Served:
-    steps = [_readiness(target.url, settle)]
+    end = time.monotonic() + settle
+    steps = [_steady(lambda: _readiness(target.url), end)]
     if steps[0].ok:
-        steps += [_models(target), _wrong_key(target)]
-        steps += _calls(target, images)
+        steps += [_steady(lambda: _models(target), end), _steady(lambda: _wrong_key(target), end)]
+        steps += _calls(target, images, end)
         if images or not any(m.mode == COSTLY for m in target.gateway.models):
             steps.append(_health(target))
     return Served(target.gateway.name, target.url, tuple(steps))
 
 
-def _readiness(url: str, settle: float) -> Step:
-    end = time.monotonic() + settle
-    reply = ask(url + "/health/readiness", timeout=QUICK)
-    while reply.status != 200 and time.monotonic() < end:
+def _steady(question: Callable[[], Step], end: float) -> Step:
+    """The answer, asked again until `end` while it is no: a pod that was replaced may be in kube-proxy's rules yet."""
+    step = question()
+    while step.ok is False and time.monotonic() < end:
         time.sleep(AGAIN)
-        reply = ask(url + "/health/readiness", timeout=QUICK)
+        step = question()
+    return step
+
+
+def _readiness(url: str) -> Step:
+    reply = ask(url + "/health/readiness", timeout=QUICK)
     ok = reply.status == 200
     database = (reply.data or {}).get("db", "") if ok and isinstance(reply.data, dict) else ""
     words = f"ready{f', database {database.lower()}' if database else ''}"
@@ -141,7 +147,7 @@ def _wrong_key(target: Target) -> Step:
     return Step(WRONG_KEY, False, words, reply.seconds)
 
 
-def _calls(target: Target, images: bool) -> Iterator[Step]:
+def _calls(target: Target, images: bool, end: float) -> Iterator[Step]:
     """The module's own endpoint, through the NodePort and at each replica."""
     model = next(iter(target.gateway.models), None)
     if model is None:
@@ -150,9 +156,7 @@ def _calls(target: Target, images: bool) -> Iterator[Step]:
     if model.mode == COSTLY and not images:
         yield Step(OWN, None, "no picture and no /health asked for, they cost money (--images)")
         return
-    reply = call(target.url, target.key, target.gateway.name, model)
-    trouble = trouble_of(reply, model)
-    yield Step(OWN, not trouble, trouble or f"{_noun(target.gateway.name, model)} {reply.seconds:.1f} s", reply.seconds)
+    yield _steady(lambda: _own(target, model), end)
     if not target.replicas:
         yield Step(REPLICAS, None, target.not_asked or "no replica is known")
         return
@@ -160,6 +164,13 @@ def _calls(target: Target, images: bool) -> Iterator[Step]:
     wrong = [f"the replica {url.removeprefix('http://')}: {t}" for url, a in answers if (t := trouble_of(a, model))]
     count = f"{len(answers)} replica{'s' if len(answers) > 1 else ''}"
     yield Step(REPLICAS, not wrong, "; ".join(wrong) or f"{count} by address", max(a.seconds for _, a in answers))
+
+
+def _own(target: Target, model: Model) -> Step:
+    reply = call(target.url, target.key, target.gateway.name, model)
+    trouble = trouble_of(reply, model)
+    words = trouble or f"{_noun(target.gateway.name, model)} {reply.seconds:.1f} s"
+    return Step(OWN, not trouble, words, reply.seconds)
 
 
 def _noun(module: str, model: Model) -> str:
