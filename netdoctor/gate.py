@@ -9,8 +9,9 @@ from enum import StrEnum
 
 from netdoctor.catalogue import Catalogue
 from netdoctor.check import look
-from netdoctor.errors import NetdoctorError
+from netdoctor.errors import BadInput, NetdoctorError
 from netdoctor.facts import Facts
+from netdoctor.facts.module_objects import WORKLOADS, is_gateway
 from netdoctor.facts.modules import Modules
 from netdoctor.facts.new_pod import NewPod
 from netdoctor.facts.postgres import Postgres
@@ -95,6 +96,8 @@ def ask(
     begin = time.monotonic()
     given: dict[type, object] = {Scope: Scope(modules_only=True)}
     if kustomization:
+        if not any(is_gateway(o) for o in kustomization.objects if o.get("kind") in WORKLOADS):
+            raise BadInput(f"{kustomization.folder} has no workload of LiteLLM")
         given[Kustomization] = kustomization
     catalogue = Catalogue.load()
     facts = Facts(given)

@@ -16,8 +16,10 @@ def render(gate: Gate) -> str:
     lines += [f"because: {d.cause.summary} ({d.cause.probe})" for d in gate.causes]
     if not gate.causes and gate.verdict is not Verdict.OPEN:
         lines.append(f"because: {gate.reason}")
-    if gate.causes:
+    if any(d.remedies for d in gate.causes):
         lines.append("next: sudo netdoctor check, then sudo netdoctor fix --dry-run")
+    elif gate.causes:
+        lines.append(f"next: netdoctor explain {gate.causes[0].cause.probe}")
     return redact("\n".join(lines))
 
 

@@ -148,9 +148,31 @@ def connect(host: Host) -> KubeApi:  # noqa: ARG001 - the one place where a remo
 
     try:
         client = config.new_client_from_config(config_file=path, persist_config=False)
+        pool = client.rest_client.pool_manager
+        _load_certificates(pool)
+    except (TypeError, AttributeError) as error:  # the client expects mappings and lists where they should be
+        raise CannotRead(f"kubeconfig {path}", "it cannot be used: it is no kubeconfig") from error
     except Exception as error:  # ConfigException, YAML errors, missing files: all mean the same to the user
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise CannotRead(f"kubeconfig {path}", f"it cannot be used: {reason}") from error
-    pool = client.rest_client.pool_manager
+    finally:
+        config.kube_config._cleanup_temp_files()
     pool.connection_pool_kw["retries"] = False  # the default is three more tries, each with its own time limit
     return KubeApi(client, path)
+
+
+def _load_certificates(pool: Any) -> None:
+    """Read certificates and key into memory: the client has them in files, which a kill -9 would leave in /tmp."""
+    from urllib3.util.ssl_ import create_urllib3_context
+
+    settings = pool.connection_pool_kw
+    context = create_urllib3_context(cert_reqs=settings.get("cert_reqs"))
+    authority, data = settings.pop("ca_certs", None), settings.pop("ca_cert_data", None)
+    if authority or data:
+        context.load_verify_locations(authority, cadata=data)
+    else:
+        context.load_default_certs()
+    certificate, key = settings.pop("cert_file", None), settings.pop("key_file", None)
+    if certificate:
+        context.load_cert_chain(certificate, key)
+    settings["ssl_context"] = context

@@ -14,7 +14,7 @@ from netdoctor.diagnosis import diagnose
 from netdoctor.errors import BadInput, NetdoctorError
 from netdoctor.facts import Facts
 from netdoctor.facts.postgres import Postgres
-from netdoctor.gate import NEEDS, Gate, Verdict, judge
+from netdoctor.gate import NEEDS, Gate, Verdict, ask, judge
 from netdoctor.gate_text import render
 from netdoctor.modules.kustomization import MISSING_ENV, EnvMissing
 from netdoctor.report.schema import plain
@@ -172,3 +172,9 @@ def test_a_kustomization_that_is_none(kind: str, form: str, tmp_path: Path) -> N
     assert "kustomization.yaml" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert form == "text" or "kustomization.yaml" in json.loads(done.stdout)["error"]
+
+
+def test_manifests_without_a_gateway_open_no_gate() -> None:
+    config = {"kind": "ConfigMap", "metadata": {"name": "litellm-llm"}}
+    with pytest.raises(BadInput, match="k8s has no workload of LiteLLM"):
+        ask(Kustomization("k8s", (config,)))

@@ -45,6 +45,7 @@ def command(
     say = Sayer(output)
     begin = time.monotonic()
     if not keys(folder, say, dry_run=dry_run):
+        say.json(deployed=False)
         ctx.exit(0)
     manifests = Kustomization.build(folder)
     from netdoctor.cli_output import waiting
@@ -112,8 +113,14 @@ def keys(folder: str, say: Sayer, *, dry_run: bool) -> bool:
 
 
 def _tell_keys(before: EnvFile, after: EnvFile, say: Sayer) -> None:
-    if before.to_make or not before.exists:
+    if before.to_make:
         say(f"keys: {len(before.to_make)} random ones made in {after.path}, which only its owner may read")
+    elif before.on_disk != after.on_disk:
+        say(f"keys: {after.path} written, which only its owner may read")
+    elif after.open_to_others:
+        say(f"! {after.path} can be read by others: chmod 600 {after.path}")
+    if after.quoted:
+        say(f"! the quotes around {', '.join(after.quoted)} in {after.path} become a part of the value")
     if after.guessable:
         say(f"! {', '.join(after.guessable)} in {after.path} is what anybody would try first: make it random")
     if after.to_ask:
@@ -121,6 +128,8 @@ def _tell_keys(before: EnvFile, after: EnvFile, say: Sayer) -> None:
 
 
 def _show(deployer: Deployer, gate: Gate, say: Sayer) -> int:
+    from netdoctor.redact import redact
+
     different = deployer.difference()
     say("")
     if different.namespace_missing:
@@ -131,11 +140,13 @@ def _show(deployer: Deployer, gate: Gate, say: Sayer) -> int:
     else:
         say("nothing would change")
     say("nothing was changed")
-    say.json(gate=gate, deployed=False, would_change=different.changed, diff=different.text)
-    return 0
+    say.json(gate=gate, deployed=False, would_change=different.changed, diff=redact(different.text))
+    return gate.verdict.exit_code
 
 
 def _deploy(deployer: Deployer, gate: Gate, say: Sayer, roll_back: bool | None) -> int:
+    from netdoctor.errors import CannotRead
+
     result, begin = deployer.result, time.monotonic()
     deployer.apply()
     count = len(deployer.objects)
@@ -148,7 +159,7 @@ def _deploy(deployer: Deployer, gate: Gate, say: Sayer, roll_back: bool | None) 
     say("rollout:")
     try:
         deployer.watch(say)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, CannotRead):
         say("the rollout goes on in the cluster: netdoctor status shows how far it is")
         raise
     rollout = result.rollout
@@ -167,8 +178,10 @@ def _deploy(deployer: Deployer, gate: Gate, say: Sayer, roll_back: bool | None) 
         say(f"  ✗ {result.scrape_trouble}" if result.scrape_trouble else f"  ✓ {'prometheus':11} {up} targets up")
     parts = [f"{stage} {seconds:.1f}" for stage, seconds in result.seconds.items()]
     total = time.monotonic() - begin + result.seconds["gate"]
-    good = sum(s.ok for s in result.served)
-    say(f"{good} of {len(result.served)} modules serve, after {total:.1f} s: {', '.join(parts)}")
+    good = sum(s.ok and s.asked for s in result.served)
+    spared = [s.module for s in result.served if s.ok and not s.asked]
+    more = f", {', '.join(spared)} was asked for nothing that costs money (--images)" if spared else ""
+    say(f"{good} of {len(result.served)} modules serve{more}; after {total:.1f} s: {', '.join(parts)}")
     say.json(gate=gate, deployed=True, ok=result.ok, result=result)
     return 0 if result.ok else 1
 
@@ -178,7 +191,8 @@ def served_line(served: Served) -> str:
     port = served.url.rpartition(":")[2]
     said = [s.observed if s.ok or s.ok is None else f"{'!' if s.warning else '✗'} {s.observed}" for s in served.steps]
     words = [s.observed for s in served.failed] if not served.ok else said
-    return f"  {'✓' if served.ok else '✗'} {served.module:11} {port}  {'; '.join(words)}"
+    sign = "✗" if not served.ok else "✓" if served.asked else "–"
+    return f"  {sign} {served.module:11} {port}  {'; '.join(words)}"
 
 
 def _failed(deployer: Deployer, gate: Gate, say: Sayer, roll_back: bool | None) -> None:
@@ -193,7 +207,10 @@ def _failed(deployer: Deployer, gate: Gate, say: Sayer, roll_back: bool | None) 
         if not progress.done:
             say(f"  ✗ {progress.workload} {progress.ready}/{progress.wanted}")
     cause = rollout.cause
-    if cause:
+    unseen = [p.workload for p in rollout.progress if not p.seen]
+    if unseen and not cause:
+        say(f"because: no controller has seen the change of {', '.join(unseen)}: does kube-controller-manager run?")
+    elif cause:
         say(f"because: pod {cause.pod}: {cause.sentence}")
     else:
         say(f"because: they are still starting after {rollout.total:.0f} s: netdoctor status tells more")
@@ -201,7 +218,7 @@ def _failed(deployer: Deployer, gate: Gate, say: Sayer, roll_back: bool | None) 
         say("next: sudo netdoctor check names what breaks the network")
     back = result.can_go_back
     if not back:
-        say("there is nothing to go back to: this is the first deployment")
+        say("there is nothing to go back to: no workload ran something else before")
         return
     if roll_back is None and sys.stdin.isatty() and sys.stdout.isatty():
         roll_back = click.confirm(f"Roll {', '.join(back)} back to what ran before?", default=False)

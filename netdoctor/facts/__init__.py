@@ -133,6 +133,10 @@ class Facts:
             _settle(cell, error)
         except NetdoctorError as error:  # what the user gave is wrong
             _settle(cell, CannotRead(_title(kind), str(error)))
+        except PermissionError as error:
+            _settle(
+                cell, CannotRead(_title(kind), f"{error.filename or 'a file'}: permission denied; run it with sudo")
+            )
         except Exception as error:  # a collector's mistake must not take the other facts with it
             _settle(cell, CannotRead(_title(kind), f"not in the expected form: {type(error).__name__}: {error}"))
         finally:

@@ -151,18 +151,23 @@ def _gateway(objects: ModuleObjects, workload: Object, problems: list[str]) -> G
         name=gateway_name(workload),
         namespace=namespace,
         workload=f"{workload['kind'].lower()}/{meta['name']}",
-        replicas=int(workload.get("spec", {}).get("replicas", 1)),
+        replicas=number(workload.get("spec", {}).get("replicas", 1), 1),
         labels=labels,
         host_network=bool(spec.get("hostNetwork")),
-        container_port=next((int(p["containerPort"]) for p in main.get("ports") or ()), 4000),
+        container_port=next((number(p.get("containerPort"), 0) for p in main.get("ports") or ()), 4000),
         service=service,
         port=port,
         node_port=node_port,
         models=tuple(models_of(config, environment)),
         master_key=_master_key(objects, namespace, main),
         database=login[0] if login else None,
-        pool_limit=int(limit) if str(limit).isdigit() else POOL_LIMIT,
+        pool_limit=number(limit, POOL_LIMIT),
     )
+
+
+def number(value: object, otherwise: int) -> int:
+    """A number of a manifest; what is none is for the API server to refuse."""
+    return int(str(value)) if str(value).isdigit() else otherwise
 
 
 def _service(objects: ModuleObjects, namespace: str, labels: Mapping[str, str]) -> tuple[str, int, int]:
@@ -176,7 +181,9 @@ def _service(objects: ModuleObjects, namespace: str, labels: Mapping[str, str]) 
             and selector.items() <= labels.items()
         ):
             for port in service["spec"].get("ports") or ():
-                found.append((service["metadata"]["name"], int(port["port"]), int(port.get("nodePort") or 0)))
+                found.append(
+                    (service["metadata"]["name"], number(port.get("port"), 0), number(port.get("nodePort"), 0))
+                )
     return max(found, key=lambda f: f[2] > 0, default=("", 0, 0))
 
 

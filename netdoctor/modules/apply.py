@@ -63,11 +63,13 @@ def short(name: str) -> str:
 def namespace_exists(api: KubeApi, namespace: str) -> bool:
     """Whether the namespace is there. Raises CannotRead."""
     try:
-        api.get(f"/api/v1/namespaces/{namespace}")
+        phase = api.get(f"/api/v1/namespaces/{namespace}").get("status", {}).get("phase")
     except ApiError as error:
         if error.status == 404:
             return False
         raise
+    if phase == "Terminating":
+        raise CannotRead(f"namespace {namespace}", "it is being deleted: nothing can be made in it")
     return True
 
 

@@ -175,7 +175,7 @@ def targets(facts: Facts) -> tuple[Target, ...]:
             p["status"]["podIP"] for p in pods
             if gateway.labels.items() <= (p["metadata"].get("labels") or {}).items()
             and p.get("status", {}).get("podIP") and "deletionTimestamp" not in p["metadata"]
-            and "pod-template-hash" in (p["metadata"].get("labels") or {})
+            and p["status"].get("phase") == "Running" and "pod-template-hash" in (p["metadata"].get("labels") or {})
         ]  # fmt: skip
         replicas = () if here else tuple(f"http://{ip}:{gateway.container_port}" for ip in sorted(ips))
         found.append(Target(gateway, f"http://{address}:{port}", key_of(objects, gateway.workload), replicas, here))

@@ -27,6 +27,7 @@ class Progress:
     wanted: int
     ready: int
     done: bool
+    seen: bool  # whether the controllers have seen what was applied
     revision: str  # deployment.kubernetes.io/revision, or the StatefulSet's update revision
 
     @property
@@ -69,7 +70,7 @@ def progress_of(item: Mapping[str, Any]) -> Progress:
     else:
         revision = str(status.get("updateRevision", ""))
         done = done and (kind != "StatefulSet" or status.get("currentRevision") == status.get("updateRevision"))
-    return Progress(f"{kind.lower()}/{meta['name']}", wanted, ready, done, revision)
+    return Progress(f"{kind.lower()}/{meta['name']}", wanted, ready, done, seen, revision)
 
 
 def look(api: KubeApi, namespace: str, workloads: tuple[str, ...]) -> tuple[Progress, ...]:
@@ -89,7 +90,7 @@ def failures_of(api: KubeApi, namespace: str, workloads: tuple[str, ...]) -> tup
     """Why pods of these workloads are not ready, one for each such pod. Raises CannotRead."""
     pods = api.get(f"/api/v1/namespaces/{namespace}/pods")["items"]
     owners = _owners(api, namespace, workloads)
-    troubled = [p for p in pods if owners & _controllers(p) and not _ready(p) and not _leaving(p)]
+    troubled = [p for p in pods if owners & _controllers(p) and not _ready(p) and not _ended(p)]
     if not troubled:
         return ()
     events = api.get(f"/api/v1/namespaces/{namespace}/events")["items"]
@@ -173,8 +174,9 @@ def _controllers(item: Mapping[str, Any]) -> set[tuple[str, str]]:
     return {(str(o.get("kind")), str(o.get("name"))) for o in owners if o.get("controller")}
 
 
-def _leaving(pod: Mapping[str, Any]) -> bool:
-    return "deletionTimestamp" in pod["metadata"]
+def _ended(pod: Mapping[str, Any]) -> bool:
+    """Whether it is on its way out, or was evicted: its controller has made another one."""
+    return "deletionTimestamp" in pod["metadata"] or pod.get("status", {}).get("phase") in ("Failed", "Succeeded")
 
 
 def _ready(pod: Mapping[str, Any]) -> bool:

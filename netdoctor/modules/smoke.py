@@ -62,6 +62,11 @@ class Served:
         return all(s.ok is not False or s.warning for s in self.steps)
 
     @property
+    def asked(self) -> bool:
+        """Whether its own endpoint was asked at all."""
+        return any(s.name == OWN and s.ok is not None for s in self.steps)
+
+    @property
     def failed(self) -> tuple[Step, ...]:
         """The steps that say otherwise."""
         return tuple(s for s in self.steps if s.ok is False and not s.warning)

@@ -33,6 +33,11 @@ class ModuleStatus:
     restarts: int
     trouble: str
 
+    @property
+    def ok(self) -> bool:
+        """Whether all of it runs, and answers."""
+        return 0 < self.wanted <= self.ready and self.answers is not False and not self.trouble
+
 
 @dataclass(frozen=True, slots=True)
 class SharedStatus:
@@ -58,8 +63,7 @@ class Status:
     @property
     def ok(self) -> bool:
         """Whether everything that should run does, and answers."""
-        modules = all(m.ready >= m.wanted and m.answers is not False for m in self.modules)
-        return modules and all(s.ready >= s.wanted for s in self.shared)
+        return all(m.ok for m in self.modules) and all(s.ready >= s.wanted for s in self.shared)
 
 
 def read(facts: Facts) -> Status:
@@ -90,8 +94,20 @@ def _module(
         gateway.name, gateway.container_port if gateway.host_network else gateway.node_port,
         progress.wanted if progress else gateway.replicas, progress.ready if progress else 0,
         tuple(m.name for m in gateway.models), answer[0] if answer else None, answer[1] if answer else "",
-        sum(count for pod, count in restarts.items() if _of(pod, name)), _trouble(failures, name),
+        sum(count for pod, count in restarts.items() if _of(pod, name)),
+        _trouble(failures, name) or _idle(gateway, progress),
     )  # fmt: skip
+
+
+def _idle(gateway: Gateway, progress: Progress | None) -> str:
+    """Why nobody reaches a module whose pods are well."""
+    if progress and not progress.wanted:
+        return "scaled to 0"
+    if not gateway.service:
+        return "no Service picks its pods"
+    if progress and not progress.done and progress.ready >= progress.wanted:
+        return "its latest change is not rolled out"
+    return ""
 
 
 def _shared(progress: Progress, objects: ModuleObjects, failures: tuple[Failure, ...]) -> SharedStatus:

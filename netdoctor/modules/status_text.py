@@ -20,7 +20,7 @@ def text(status: Status, report: Report) -> str:
     """Lines for a terminal."""
     lines = [f"modules in namespace {status.namespace}: {_verdict(status)}"]
     for module in status.modules:
-        sign = "✓" if _fine(module) else "✗"
+        sign = "✓" if module.ok else "✗"
         lines.append(
             f"  {sign} {module.name:11} {module.node_port or '-'}  {_state(module)}  {', '.join(module.models)}"
         )
@@ -31,11 +31,11 @@ def text(status: Status, report: Report) -> str:
         )
     if status.cause:
         lines.append(f"because: {status.cause}")
-    lines += [f"network: {line}" for line in network(report)]
+    lines += [f"check: {line}" for line in findings(report)]
     return redact("\n".join(lines))
 
 
-def network(report: Report) -> list[str]:
+def findings(report: Report) -> list[str]:
     """The causes that `netdoctor check` finds, or that there is none."""
     causes = [f"{d.cause.summary} ({d.cause.probe})" for d in report.diagnoses if d.cause.severity is Severity.ERROR]
     if causes:
@@ -43,12 +43,8 @@ def network(report: Report) -> list[str]:
     return [HEALTHY if report.exit_code == 0 else "no fault found, but not everything could be asked"]
 
 
-def _fine(module: ModuleStatus) -> bool:
-    return module.ready >= module.wanted and module.answers is not False
-
-
 def _verdict(status: Status) -> str:
-    good = sum(_fine(m) for m in status.modules)
+    good = sum(m.ok for m in status.modules)
     return f"{good} of {len(status.modules)} ready"
 
 
@@ -83,7 +79,7 @@ def markdown(status: Status, report: Report) -> str:
     for module in status.modules:
         title, what = ABOUT.get(module.name, (module.name, ""))
         models = ", ".join(f"`{m}`" for m in module.models)
-        state = "answers" if _fine(module) else _state(module)
+        state = "answers" if module.ok else _state(module)
         ready = f"{module.ready}/{module.wanted}"
         lines.append(f"| **{title}** {what} | {module.node_port or '-'} | {ready} | {models} | {cell(state)} |")
     lines += ["", "## Shared", "", "| | port | ready | state |", "|---|---|---|---|"]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from netdoctor.errors import BadInput
+from netdoctor.errors import BadInput, CannotRead
 from netdoctor.modules.env_file import complete, find
 from netdoctor.redact import redact
 
@@ -73,6 +73,73 @@ def test_a_kustomization_that_is_none_is_one_sentence(folder: Path, text: str) -
     (folder / "k8s/kustomization.yaml").write_text(text)
     with pytest.raises(BadInput, match=r"kustomization"):
         find(str(folder / "k8s"))
+
+
+@pytest.mark.parametrize(
+    "text", ["secretGenerator: 5", "secretGenerator: [5]", "resources: 7", "{secretGenerator: [{envs: e}]}"]
+)
+def test_fields_of_another_kind_name_no_file(folder: Path, text: str) -> None:
+    (folder / "k8s/kustomization.yaml").write_text(text)
+    assert find(str(folder / "k8s")) == ()
+
+
+def test_no_file_is_made_outside_of_the_folder(folder: Path) -> None:
+    outside = folder / "outside.env"
+    text = f"secretGenerator: [{{name: x, envs: [../outside.env, {outside}]}}]"
+    (folder / "k8s/kustomization.yaml").write_text(text)
+    outside.write_text("FOO_PASSWORD=\n")
+    assert find(str(folder / "k8s")) == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [("\ufeffA=b\n", "line 1: it begins with a byte order mark"), ("A=b\nexport C=d\n", "line 2: it is no NAME=value"),
+     ("A=" + "x" * 70000, "line 1: it is longer than kustomize reads"), ("A=b\0c\n", "line 1: it holds a NUL")],
+)  # fmt: skip
+def test_lines_that_kustomize_would_drop_or_refuse(folder: Path, text: str, says: str) -> None:
+    (folder / "k8s/.env").write_text(text)
+    with pytest.raises(BadInput, match=says):
+        find(str(folder / "k8s"))
+    assert (folder / "k8s/.env").read_text() == text
+
+
+def test_other_line_ends_stay_as_they_are(folder: Path) -> None:
+    (folder / "k8s/.env").write_bytes(b"X=abc\x0cdef\x1cghi\r\nLLM_MASTER_KEY=\nPOSTGRES_PASSWORD=9c1e\n")
+    (file,) = find(str(folder / "k8s"))
+    complete(file)
+    assert (folder / "k8s/.env").read_bytes().startswith(b"X=abc\x0cdef\x1cghi\r\nLLM_MASTER_KEY=sk-")
+
+
+def test_a_link_stays_a_link(folder: Path) -> None:
+    (folder / "real.env").write_text("LLM_MASTER_KEY=\n")
+    (folder / "k8s/.env").symlink_to("../real.env")
+    (file,) = find(str(folder / "k8s"))
+    after = complete(file)
+    assert (folder / "k8s/.env").is_symlink()
+    assert (folder / "real.env").read_text() == after.text
+
+
+def test_a_full_disk_leaves_the_file_and_nothing_else(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "k8s/.env").write_text("LLM_MASTER_KEY=\n")
+    (file,) = find(str(folder / "k8s"))
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(CannotRead, match="No space left"):
+        complete(file)
+    assert sorted(p.name for p in (folder / "k8s").iterdir()) == [".env", ".env.example", "kustomization.yaml"]
+    assert (folder / "k8s/.env").read_text() == "LLM_MASTER_KEY=\n"
+
+
+def test_quotes_and_what_others_may_read(folder: Path) -> None:
+    path = folder / "k8s/.env"
+    path.write_text("POSTGRES_PASSWORD='abcd'\n")
+    path.chmod(0o644)
+    (file,) = find(str(folder / "k8s"))
+    assert file.quoted == ("POSTGRES_PASSWORD",)
+    assert file.open_to_others
 
 
 def test_kustomizations_in_a_circle_end(folder: Path) -> None:

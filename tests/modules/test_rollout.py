@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from netdoctor.errors import BadInput
+from netdoctor.kube_api import KubeApi
 from netdoctor.modules.apply import refusal, rolled, short
 from netdoctor.modules.kubectl import Answered
 from netdoctor.modules.kustomization import parse
-from netdoctor.modules.rollout import Progress, progress_of
+from netdoctor.modules.rollout import Progress, failures_of, progress_of
 
 DONE: dict[str, Any] = {
     "observedGeneration": 2,
@@ -27,7 +28,7 @@ def deployment(**status: Any) -> dict[str, Any]:
 
 
 def test_a_deployment_that_is_done() -> None:
-    assert progress_of(deployment()) == Progress("deployment/litellm-llm", 2, 2, True, "4")
+    assert progress_of(deployment()) == Progress("deployment/litellm-llm", 2, 2, True, True, "4")
 
 
 @pytest.mark.parametrize(
@@ -44,10 +45,15 @@ def test_a_stateful_set_is_done_when_its_revisions_agree() -> None:
     assert progress_of({**item, "status": {**status, "currentRevision": "b"}}).done
 
 
+def test_what_no_controller_has_seen() -> None:
+    assert not progress_of(deployment(observedGeneration=1)).seen
+    assert progress_of(deployment()).seen
+
+
 def test_only_what_ran_something_else_before_can_go_back() -> None:
-    before = [Progress("deployment/a", 1, 1, True, "1"), Progress("deployment/b", 1, 1, True, "3")]
-    after = [Progress("deployment/a", 1, 0, False, "2"), Progress("deployment/b", 1, 1, True, "3"),
-             Progress("deployment/new", 1, 0, False, "1")]  # fmt: skip
+    before = [Progress("deployment/a", 1, 1, True, True, "1"), Progress("deployment/b", 1, 1, True, True, "3")]
+    after = [Progress("deployment/a", 1, 0, False, True, "2"), Progress("deployment/b", 1, 1, True, True, "3"),
+             Progress("deployment/new", 1, 0, False, True, "1")]  # fmt: skip
     assert rolled(before, after) == ("deployment/a",)
 
 
@@ -75,3 +81,28 @@ def test_what_kubectl_said_is_told_in_one_line() -> None:
 def test_manifests_that_are_none(text: str) -> None:
     with pytest.raises(BadInput, match="manifests of k8s"):
         parse(text, "k8s")
+
+
+class Cluster(KubeApi):
+    """An API server that answers from a table."""
+
+    def __init__(self, answers: dict[str, list[dict[str, Any]]]) -> None:
+        self._answers = answers
+
+    def get(self, path: str, **query: str) -> dict[str, Any]:
+        return {"items": self._answers.get(path.rpartition("/")[2], [])}
+
+
+def owned(name: str, by: tuple[str, str], **more: Any) -> dict[str, Any]:
+    owner = {"kind": by[0], "name": by[1], "controller": True}
+    return {"metadata": {"name": name, "uid": name, "ownerReferences": [owner], **more.pop("meta", {})}, **more}
+
+
+def test_only_pods_of_the_newest_revision_speak_and_none_that_was_evicted() -> None:
+    revisions = {f"litellm-llm-{n}": {"annotations": {"deployment.kubernetes.io/revision": n}} for n in ("9", "10")}
+    sets = [owned(name, ("Deployment", "litellm-llm"), meta=meta) for name, meta in revisions.items()]
+    gone = {"status": {"phase": "Failed"}}
+    pods = [owned("old", ("ReplicaSet", "litellm-llm-9")), owned("new", ("ReplicaSet", "litellm-llm-10")),
+            owned("evicted", ("ReplicaSet", "litellm-llm-10"), **gone)]  # fmt: skip
+    found = failures_of(Cluster({"pods": pods, "replicasets": sets}), "litellm", ("deployment/litellm-llm",))
+    assert [f.pod for f in found] == ["new"]

@@ -111,6 +111,7 @@ def test_no_picture_is_asked_for_unless_it_is_wanted() -> None:
     with gateway() as stub:
         served = smoke(stub, module("image-gen", (Model("gpt-4.1", "image_generation", ""), MODELS_SERVED[1])))
     assert served.ok
+    assert not served.asked
     assert "/v1/images/generations" not in stub.paths
     assert "/health" not in stub.paths  # it would make a picture with each model
 
