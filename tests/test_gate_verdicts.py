@@ -16,7 +16,7 @@ from netdoctor.facts import Facts
 from netdoctor.facts.postgres import Postgres
 from netdoctor.gate import NEEDS, Gate, Verdict, ask, judge
 from netdoctor.gate_text import render
-from netdoctor.modules.kustomization import MISSING_ENV, EnvMissing
+from netdoctor.modules.kustomization import MISSING_ENV, EnvMissing, Kustomization
 from netdoctor.report.schema import plain
 from netdoctor.runner import run
 from tests.builders import (
