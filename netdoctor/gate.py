@@ -39,6 +39,7 @@ NEEDS = {
     "the CNI can connect a pod": "cni-config-unusable",
     "a new pod gets a network": "new-pod-without-network",
     "ClusterIPs answer": "cluster-ip-unreachable",
+    "new Services get their rules": "kube-proxy-not-running",
     "the cluster DNS answers": "cluster-dns-silent",
     "NetworkPolicies let the modules out": "policy-isolates-modules",
     "the name of Postgres resolves": "postgres-name-unresolved",

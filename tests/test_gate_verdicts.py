@@ -40,7 +40,7 @@ from tests.builders import (
 from tests.conftest import ROOT
 
 DEPLOYABLE = (modules(), provider(), servers("llm"), postgres(used=5), images(present=True), policy_answers())
-NETWORK_ONLY = 11  # needs of a node without modules
+NETWORK_ONLY = 12  # needs of a node without modules
 
 
 def gate(*changed: object, facts: Facts | None = None, unbuilt: NetdoctorError | None = None) -> Gate:

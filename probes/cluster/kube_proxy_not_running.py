@@ -1,0 +1,50 @@
+"""kube-proxy does not run.
+
+## What it checks
+The cluster has kube-proxy's ConfigMap, its rules are on this node, and no process of that name is.
+
+## Why it matters
+The rules that it left behind go on working, so nothing looks broken at first. But no change reaches them: a pod that is
+replaced keeps its old address there, and a new Service or NodePort gets no rule at all.
+
+## When it is no fault
+Another program may have taken kube-proxy's place (Cilium, kube-router). Then take its ConfigMap and its rules away.
+
+## By hand
+`kubectl -n kube-system get pods -l k8s-app=kube-proxy -o wide`, then the log of the one on this node.
+"""
+
+from collections.abc import Iterator
+
+from netdoctor import Evidence, Finding, NotApplicable, Subject, probe
+from netdoctor.errors import CannotRead
+from netdoctor.facts.cluster import Pods
+from netdoctor.facts.kube_proxy import KubeProxy
+from netdoctor.facts.this_node import ThisNode
+from netdoctor.facts.translated import Translated
+from netdoctor.symptoms import CLUSTER_IPS
+
+
+@probe(explains=("kube-proxy-rules-missing", *CLUSTER_IPS))
+def kube_proxy_not_running(
+    kube_proxy: KubeProxy, translated: Translated, pods: Pods | CannotRead, this: ThisNode
+) -> Iterator[Finding]:
+    """Rules that nobody keeps up to date."""
+    if not translated.known:
+        raise NotApplicable(f"kube-proxy's mode is {kube_proxy.mode or 'unknown'}: its rules are not read")
+    if kube_proxy.running or not translated.addresses:
+        return  # without any rule it may be another program's cluster; kube-proxy-rules-missing tells
+    here = () if isinstance(pods, CannotRead) else pods.items
+    if any(p.ready and f"{p.namespace}/{p.name}" == kube_proxy.pod for p in here):
+        return  # it runs, and its process is hidden from us
+    trouble = kube_proxy.trouble or (f"pod {kube_proxy.pod}" if kube_proxy.pod else "it has no pod on this node")
+    yield Finding(
+        f"kube-proxy does not run on this node ({trouble}): Services and pods that are new are not reached",
+        (
+            Evidence("/proc", "no process kube-proxy", "one"),
+            Evidence(
+                translated.source, f"rules for {len(translated.addresses)} ClusterIPs, left behind", "kept up to date"
+            ),
+        ),
+        Subject(node=this.name),
+    )
