@@ -127,13 +127,13 @@ class TestDeploy:
 
     def test_a_dry_run_shows_the_diff_and_changes_nothing(self, node: Node) -> None:
         lab = node.lab
-        other = patch(f"{{op: replace, path: {MAIN}/image, value: a/b:1}}")
+        other = patch(f"{{op: replace, path: {MAIN}/resources/limits/memory, value: 1535Mi}}")
         text = f"namespace: litellm\nresources: [../lab]\n{other}"
         lab.must(["sh", "-c", f"printf '%s' '{text}' > {PLACE}/overlays/broken/kustomization.yaml"])
         before = node.template("litellm-audio")
         status, said = node.deploy("--dry-run", folder="overlays/broken")
         assert status == 0, said
-        assert "+        image: a/b:1" in said
+        assert "+            memory: 1535Mi" in said
         assert "would change: Deployment/litellm-audio" in said
         assert node.template("litellm-audio") == before
 
@@ -164,6 +164,10 @@ class TestDeploy:
         assert old < now  # a roll back would need the old one
         old_ones = "-l app.kubernetes.io/component=audio -o jsonpath='{.items[?(@.spec.replicas==0)].metadata.name}'"
         lab.must(f"kubectl -n litellm delete replicaset $(kubectl -n litellm get replicaset {old_ones})")
+        pods = "kubectl -n litellm get pods -l app.kubernetes.io/component=audio --no-headers"
+        lab.must(
+            f"for i in $(seq 60); do test $({pods} | wc -l) = 1 && exit; sleep 0.5; done; exit 1"
+        )  # the old one goes
         status, said = node.deploy()
         assert status == 0, said
         assert "nothing refers to them any more: ConfigMap/litellm-audio-" in said

@@ -127,8 +127,9 @@ def _probes(results: Iterable[Result]) -> RenderableType:
             if found:
                 lines.append(_indented(Text(f"{sign} {', '.join(r.probe for r in found)}", style)))
             continue
-        for result in found:
-            lines.append(_indented(Text.assemble((f"{sign} {result.probe}", style), f"  {redact(result.reason)}")))
+        for reason in dict.fromkeys(r.reason for r in found):
+            names = ", ".join(r.probe for r in found if r.reason == reason)
+            lines.append(_indented(Text.assemble((f"{sign} {names}", style), f"  {redact(reason)}")))
     return Group(*lines)
 
 
