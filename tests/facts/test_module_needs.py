@@ -10,6 +10,7 @@ from netdoctor.facts.cluster import Service, ServicePort, Services, Workload, Wo
 from netdoctor.facts.database_login import DatabaseLogins, Login, of_modules
 from netdoctor.facts.images import normal, policy_of, server_of
 from netdoctor.facts.listeners import parse
+from netdoctor.facts.litellm_config import endpoint
 from netdoctor.facts.module_objects import ModuleObjects, hidden_part
 from netdoctor.facts.modules import Image, Modules
 from netdoctor.facts.new_pod import HASH, NEVER, manifest, place
@@ -75,11 +76,21 @@ def test_the_full_name_is_asked_first() -> None:
         ("POSTGRES_USER", "litellm", ""),
         ("PROVIDER_BASE", "http://example.com:8080/v1", ""),
         ("DATABASE_URL", "postgresql://u:p%40ss@h/d", "p@ss"),
+        ("PROVIDER_BASE", "http://user:canary-9f@example.com/v1", "canary-9f"),
         ("whatever", "0123456789abcdef0123", "0123456789abcdef0123"),
     ],
 )
 def test_what_of_a_secret_is_hidden(name: str, value: str, hidden: str) -> None:
     assert hidden_part(name, value) == hidden
+
+
+@pytest.mark.parametrize(
+    ("url", "where"),
+    [("http://user:canary-9f@example.com:8080/v1", "example.com:8080"), ("https://example.com/v1", "example.com:443"),
+     ("nonsense", ""), ("http://[::1", ""), ("https://x:99999", ""), ("ftp://example.com", "")],
+)  # fmt: skip
+def test_of_a_providers_url_host_and_port_are_kept(url: str, where: str) -> None:
+    assert endpoint(url) == where
 
 
 def workload(name: str, database: str, password: str = "canary-pw-1") -> dict[str, Any]:
