@@ -168,8 +168,11 @@ def _deploy(deployer: Deployer, gate: Gate, say: Sayer, roll_back: bool | None) 
         _failed(deployer, gate, say, roll_back)
         say.json(gate=gate, deployed=True, ok=False, result=result, cause=rollout.cause)
         return 1
-    if pruned := deployer.prune():
-        say(f"taken away, for nothing refers to them any more: {', '.join(pruned)}")
+    try:
+        if pruned := deployer.prune():
+            say(f"taken away, for nothing refers to them any more: {', '.join(pruned)}")
+    except CannotRead as error:  # the modules run all the same
+        say(f"! ConfigMaps and Secrets of earlier deployments may be left: {error}")
     say("smoke test:")
     deployer.smoke(lambda served: say(served_line(served)))
     deployer.scrape()
