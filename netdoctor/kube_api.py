@@ -44,6 +44,15 @@ class KubeApi:
         """The object or list at this path, as in `/api/v1/pods`; `query` becomes the query string."""
         return self._request("GET", path, query)
 
+    def find(self, path: str) -> dict[str, Any] | None:
+        """The object at this path, None where there is none."""
+        try:
+            return self.get(path)
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise
+
     def text(self, path: str, **query: str) -> str:
         """What is at this path as text, such as a container's log."""
         return self._send("GET", path, query).decode(errors="replace")

@@ -295,8 +295,8 @@ def servers(*modules: str, later: tuple[str, ...] = ()) -> PostgresServers:
 
 def gateway(name: str = "llm", **changed: Any) -> Gateway:
     built = Gateway(
-        name, "litellm", f"deployment/litellm-{name}", 2, {"app": name}, False, 4000, f"litellm-{name}", 4000, 30100,
-        (Model("gpt-4.1", "chat", "example.com:8080"),), SecretKey("litellm", "keys", "LLM_MASTER_KEY", "there"),
+        name, "litellm", f"deployment/litellm-{name}", 2, {"app": name}, False, 4000, f"litellm-{name}", 30100,
+        (Model("gpt-4.1", "chat", "example.com:8080"),),
         Database("postgres.default", 5432, f"litellm_{name}", "litellm"), 10,
     )  # fmt: skip
     return replace(built, **changed)
@@ -305,7 +305,7 @@ def gateway(name: str = "llm", **changed: Any) -> Gateway:
 def modules(*gateways: Gateway, **changed: Any) -> Modules:
     """Module llm (or these), whose database is default/postgres."""
     built = Modules(
-        "litellm", True, "k8s", False, gateways or (gateway(),),
+        "litellm", True, "k8s", gateways or (gateway(),),
         (Image("docker.io/library/postgres:15.18", "IfNotPresent", ("postgres",)),),
         (SecretKey("litellm", "keys", "PROVIDER_KEY", "there"),), ("litellm/litellm-llm",),
     )  # fmt: skip

@@ -11,7 +11,7 @@ from netdoctor.changes import _conntrack
 from netdoctor.errors import CannotRead, Drifted
 from netdoctor.facts.iptables import Ruleset
 from netdoctor.host import Host
-from netdoctor.kube_api import ApiError, connect
+from netdoctor.kube_api import connect
 
 RULES_SECONDS = 35.0  # a second is usual; kube-proxy's own look at its rules comes every 30 s
 PAUSE = 0.1
@@ -56,12 +56,8 @@ class ResyncKubeProxy:
 
     def check(self, host: Host) -> None:
         """Raise Drifted if the pod is gone. Raises CannotRead."""
-        try:
-            connect(host).get(self._path)
-        except ApiError as error:
-            if error.status == 404:
-                raise Drifted(f"pod {self.pod} has been replaced since the repair was planned") from error
-            raise
+        if connect(host).find(self._path) is None:
+            raise Drifted(f"pod {self.pod} has been replaced since the repair was planned")
 
     def apply(self, host: Host) -> None:
         """Delete the pod, wait for the rules, forget connections they did not see. Raises CannotRead."""

@@ -36,12 +36,12 @@ def command(
     """
     from netdoctor.errors import BadInput
     from netdoctor.modules.deployment import Deployer, Options
-    from netdoctor.modules.kustomization import Kustomization, check_folder, chosen
+    from netdoctor.modules.kustomization import Kustomization, chosen, file_in
 
     folder = chosen(kustomization)
     if not folder:
         raise BadInput("there is no folder k8s with a kustomization.yaml here: name it with --kustomization")
-    check_folder(folder)
+    file_in(folder)
     say = Sayer(output)
     begin = time.monotonic()
     if not keys(folder, say, dry_run=dry_run):
@@ -128,8 +128,6 @@ def _tell_keys(before: EnvFile, after: EnvFile, say: Sayer) -> None:
 
 
 def _show(deployer: Deployer, gate: Gate, say: Sayer) -> int:
-    from netdoctor.redact import redact
-
     different = deployer.difference()
     say("")
     if different.namespace_missing:
@@ -140,7 +138,7 @@ def _show(deployer: Deployer, gate: Gate, say: Sayer) -> int:
     else:
         say("nothing would change")
     say("nothing was changed")
-    say.json(gate=gate, deployed=False, would_change=different.changed, diff=redact(different.text))
+    say.json(gate=gate, deployed=False, would_change=different.changed, diff=different.text)
     return gate.verdict.exit_code
 
 

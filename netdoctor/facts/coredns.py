@@ -10,7 +10,7 @@ from pathlib import Path
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster import Pods
 from netdoctor.host import Host
-from netdoctor.kube_api import ApiError, KubeApi
+from netdoctor.kube_api import KubeApi
 
 NODE_RESOLV_CONF = ("/run/systemd/resolve/resolv.conf", "/etc/resolv.conf")
 
@@ -26,13 +26,10 @@ class Corefile:
     @classmethod
     def collect(cls, api: KubeApi) -> Corefile:
         """The ConfigMap kube-system/coredns. Raises CannotRead where there is none."""
-        try:
-            data = api.get("/api/v1/namespaces/kube-system/configmaps/coredns").get("data", {})
-        except ApiError as error:
-            if error.status == 404:
-                raise CannotRead("Corefile", "there is no ConfigMap kube-system/coredns") from error
-            raise
-        return cls.parse(data.get("Corefile", ""))
+        found = api.find("/api/v1/namespaces/kube-system/configmaps/coredns")
+        if found is None:
+            raise CannotRead("Corefile", "there is no ConfigMap kube-system/coredns")
+        return cls.parse(found.get("data", {}).get("Corefile", ""))
 
     @classmethod
     def parse(cls, text: str) -> Corefile:

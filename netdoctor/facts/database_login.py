@@ -158,9 +158,10 @@ def _environment(api: KubeApi, pod: dict[str, Any]) -> dict[str, str]:
     @cache
     def data(kind: str, name: str) -> Mapping[str, str]:
         try:
-            return data_of(fetch(api, f"{kind}/{pod['metadata']['namespace']}/{name}"))
-        except CannotRead:  # not there, or not allowed: the next candidate may do
+            there = fetch(api, f"{kind}/{pod['metadata']['namespace']}/{name}")
+        except CannotRead:  # not allowed, perhaps: the next candidate may do
             return {}
+        return data_of(there) if there else {}
 
     found: dict[str, str] = {}
     for container in pod.get("spec", {}).get("containers", ()):

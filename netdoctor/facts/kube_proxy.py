@@ -9,7 +9,7 @@ from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster import Pods
 from netdoctor.facts.this_node import ThisNode
 from netdoctor.host import Host
-from netdoctor.kube_api import ApiError, KubeApi
+from netdoctor.kube_api import KubeApi
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +33,10 @@ class KubeProxy:
                     pod, trouble = f"{item.namespace}/{item.name}", item.trouble
         mode, source = "iptables" if running else "", "its process: the default mode"
         if not isinstance(api, CannotRead):
-            try:
-                data = api.get("/api/v1/namespaces/kube-system/configmaps/kube-proxy").get("data", {})
-                mode = _mode(data.get("config.conf", ""))
+            found = api.find("/api/v1/namespaces/kube-system/configmaps/kube-proxy")
+            if found is not None:
+                mode = _mode(found.get("data", {}).get("config.conf", ""))
                 source = "ConfigMap kube-system/kube-proxy"
-            except ApiError as error:
-                if error.status != 404:
-                    raise
         return cls(mode, source, running, pod, trouble)
 
 

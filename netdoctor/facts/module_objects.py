@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from netdoctor.errors import CannotRead
-from netdoctor.kube_api import ApiError, KubeApi
+from netdoctor.kube_api import KubeApi
 from netdoctor.modules.kustomization import Kustomization
 from netdoctor.redact import remember
 
@@ -63,10 +63,8 @@ class ModuleObjects:
                 unread[key] = str(api)
                 continue
             try:
-                found.append(fetch(api, key))
-            except ApiError as error:
-                if error.status != 404:
-                    unread[key] = str(error)
+                if there := fetch(api, key):
+                    found.append(there)
             except CannotRead as error:
                 unread[key] = str(error)
         return cls(found, source, deployed=deployed, unread=unread)
@@ -144,6 +142,11 @@ def containers_of(workload: Object) -> list[Object]:
     return [*(spec.get("initContainers") or ()), *(spec.get("containers") or ())]
 
 
+def workload_name(workload: Object) -> str:
+    """As kubectl names it: deployment/litellm-llm."""
+    return f"{workload['kind'].lower()}/{workload['metadata']['name']}"
+
+
 def key_of(obj: Object) -> str:
     """Kind/namespace/name."""
     meta = obj.get("metadata", {})
@@ -199,10 +202,11 @@ def referenced(objects: Iterable[Object]) -> set[str]:
     return keys
 
 
-def fetch(api: KubeApi, key: str) -> Object:
-    """One Secret or ConfigMap. Raises CannotRead, ApiError with status 404 where it is not there."""
+def fetch(api: KubeApi, key: str) -> Object | None:
+    """One Secret or ConfigMap, None where it is not there. Raises CannotRead."""
     kind, namespace, name = key.split("/", 2)
-    return {**api.get(f"/api/v1/namespaces/{namespace}/{kind.lower()}s/{name}"), "kind": kind}
+    found = api.find(f"/api/v1/namespaces/{namespace}/{kind.lower()}s/{name}")
+    return {**found, "kind": kind} if found is not None else None
 
 
 def live(api: KubeApi) -> list[Object]:

@@ -13,8 +13,8 @@ from netdoctor.facts.module_objects import (
     containers_of,
     data_of,
     key_of,
-    references_of,
     template_of,
+    workload_name,
 )
 from netdoctor.kube_api import KubeApi
 from netdoctor.model import NotApplicable
@@ -51,10 +51,8 @@ class Gateway:
     host_network: bool
     container_port: int
     service: str
-    port: int
     node_port: int
     models: tuple[Model, ...]
-    master_key: SecretKey | None
     database: Database | None  # where it, or the container that waits before it, logs in
     pool_limit: int  # connections of each replica
 
@@ -75,7 +73,6 @@ class Modules:
     namespace: str
     namespace_exists: bool | None  # None: could not be asked
     source: str
-    deployed: bool  # whether this was read in the cluster; False: it is yet to be applied
     gateways: tuple[Gateway, ...]
     images: tuple[Image, ...]
     secrets: tuple[SecretKey, ...]
@@ -92,7 +89,7 @@ class Modules:
         problems: list[str] = []
         gateways = tuple(sorted((_gateway(objects, o, problems) for o in found), key=lambda g: g.node_port))
         return cls(
-            namespace, _exists(api, namespace), objects.source, objects.deployed, gateways, _images(objects),
+            namespace, _exists(api, namespace), objects.source, gateways, _images(objects),
             _secrets(objects), tuple(_name_of(o) for o in objects.of_kind("Service")), tuple(problems),
         )  # fmt: skip
 
@@ -130,10 +127,9 @@ def _exists(api: KubeApi | CannotRead, namespace: str) -> bool | None:
     if isinstance(api, CannotRead):
         return None
     try:
-        api.get(f"/api/v1/namespaces/{namespace}")
-    except CannotRead as error:
-        return False if getattr(error, "status", 0) == 404 else None
-    return True
+        return api.find(f"/api/v1/namespaces/{namespace}") is not None
+    except CannotRead:
+        return None
 
 
 def _gateway(objects: ModuleObjects, workload: Object, problems: list[str]) -> Gateway:
@@ -143,23 +139,21 @@ def _gateway(objects: ModuleObjects, workload: Object, problems: list[str]) -> G
     main = _main(workload)
     environment = objects.environment(namespace, main)
     config = config_of(objects, namespace, spec, meta["name"], problems)
-    service, port, node_port = _service(objects, namespace, labels)
+    service, node_port = _service(objects, namespace, labels)
     general = config.get("general_settings") or {}
     login = gateway_login(objects, workload)
     limit = general.get("database_connection_pool_limit", POOL_LIMIT) if isinstance(general, dict) else POOL_LIMIT
     return Gateway(
         name=gateway_name(workload),
         namespace=namespace,
-        workload=f"{workload['kind'].lower()}/{meta['name']}",
+        workload=workload_name(workload),
         replicas=number(workload.get("spec", {}).get("replicas", 1), 1),
         labels=labels,
         host_network=bool(spec.get("hostNetwork")),
         container_port=next((number(p.get("containerPort"), 0) for p in main.get("ports") or ()), 4000),
         service=service,
-        port=port,
         node_port=node_port,
         models=tuple(models_of(config, environment)),
-        master_key=_master_key(objects, namespace, main),
         database=login[0] if login else None,
         pool_limit=number(limit, POOL_LIMIT),
     )
@@ -170,8 +164,8 @@ def number(value: object, otherwise: int) -> int:
     return int(str(value)) if str(value).isdigit() else otherwise
 
 
-def _service(objects: ModuleObjects, namespace: str, labels: Mapping[str, str]) -> tuple[str, int, int]:
-    """Name, port and NodePort of the Service in front of these pods; one with a NodePort first."""
+def _service(objects: ModuleObjects, namespace: str, labels: Mapping[str, str]) -> tuple[str, int]:
+    """Name and NodePort of the Service in front of these pods; one with a NodePort first."""
     found = []
     for service in objects.of_kind("Service"):
         selector = service["spec"].get("selector") or {}
@@ -181,19 +175,8 @@ def _service(objects: ModuleObjects, namespace: str, labels: Mapping[str, str]) 
             and selector.items() <= labels.items()
         ):
             for port in service["spec"].get("ports") or ():
-                found.append(
-                    (service["metadata"]["name"], number(port.get("port"), 0), number(port.get("nodePort"), 0))
-                )
-    return max(found, key=lambda f: f[2] > 0, default=("", 0, 0))
-
-
-def _master_key(objects: ModuleObjects, namespace: str, container: Object) -> SecretKey | None:
-    for variable in container.get("env") or ():
-        if variable.get("name") == MASTER_KEY:
-            for kind, name, key in references_of(variable):
-                if kind == "Secret":
-                    return secret_key(objects, namespace, name, key)
-    return None
+                found.append((service["metadata"]["name"], number(port.get("nodePort"), 0)))
+    return max(found, key=lambda f: f[1] > 0, default=("", 0))
 
 
 def secret_key(objects: ModuleObjects, namespace: str, name: str, key: str, *, optional: bool = False) -> SecretKey:
@@ -253,3 +236,13 @@ def gateway_login(objects: ModuleObjects, workload: Object) -> tuple[Database, s
         if login := login_of(objects.environment(namespace, container)):
             return login
     return None
+
+
+def gateway_key(objects: ModuleObjects, gateway: Gateway) -> str:
+    """The master key of a gateway; "" where it is not known."""
+    for workload in objects.gateways:
+        if workload_name(workload) == gateway.workload:
+            for container in (template_of(workload).get("spec") or {}).get("containers") or ():
+                if key := objects.environment(gateway.namespace, container).get(MASTER_KEY):
+                    return key
+    return ""

@@ -11,12 +11,12 @@ from typing import Any
 from netdoctor.errors import CannotRead
 from netdoctor.kube_api import ApiError, KubeApi
 from netdoctor.modules.kubectl import Answered, Kubectl
-from netdoctor.modules.rollout import Progress
+from netdoctor.modules.rollout import REVISION, Progress
 
 MANAGER = "--field-manager=netdoctor"
 # the name of a file that `kubectl diff` makes of an object: group.version.Kind.namespace.name
 CHANGED = re.compile(r"^\+\+\+ \S*/MERGED-\d+/(\S+)", re.MULTILINE)
-REVISION_NOTES = ("deployment.kubernetes.io/revision", "kubectl.kubernetes.io/last-applied-configuration")
+REVISION_NOTES = (REVISION, "kubectl.kubernetes.io/last-applied-configuration")
 CONFLICT = re.compile(r'conflicts? with "([^"]+)"')
 
 
@@ -62,15 +62,10 @@ def short(name: str) -> str:
 
 def namespace_exists(api: KubeApi, namespace: str) -> bool:
     """Whether the namespace is there. Raises CannotRead."""
-    try:
-        phase = api.get(f"/api/v1/namespaces/{namespace}").get("status", {}).get("phase")
-    except ApiError as error:
-        if error.status == 404:
-            return False
-        raise
-    if phase == "Terminating":
+    found = api.find(f"/api/v1/namespaces/{namespace}")
+    if found and found.get("status", {}).get("phase") == "Terminating":
         raise CannotRead(f"namespace {namespace}", "it is being deleted: nothing can be made in it")
-    return True
+    return found is not None
 
 
 def make_namespace(api: KubeApi, namespace: str, *, host_network: bool) -> None:

@@ -10,8 +10,8 @@ from typing import Any
 from netdoctor.errors import CannotRead
 from netdoctor.facts import Facts
 from netdoctor.facts.cluster import Nodes
-from netdoctor.facts.module_objects import WORKLOADS, ModuleObjects
-from netdoctor.facts.modules import MASTER_KEY, Modules
+from netdoctor.facts.module_objects import WORKLOADS, ModuleObjects, workload_name
+from netdoctor.facts.modules import Modules, gateway_key
 from netdoctor.facts.this_node import ThisNode
 from netdoctor.kube_api import KubeApi
 from netdoctor.modules import scraping
@@ -75,9 +75,7 @@ class Deployer:
         self.modules = self._facts.get(Modules)
         self.result = Deployment(self.modules.namespace)
         self._was: tuple[Mapping[str, Any], ...] = ()
-        self.workloads = tuple(
-            f"{o['kind'].lower()}/{o['metadata']['name']}" for o in self.objects if o.get("kind") in WORKLOADS
-        )
+        self.workloads = tuple(workload_name(o) for o in self.objects if o.get("kind") in WORKLOADS)
 
     def difference(self) -> Difference:
         """What applying would change."""
@@ -178,19 +176,8 @@ def targets(facts: Facts) -> tuple[Target, ...]:
             and p["status"].get("phase") == "Running" and "pod-template-hash" in (p["metadata"].get("labels") or {})
         ]  # fmt: skip
         replicas = () if here else tuple(f"http://{ip}:{gateway.container_port}" for ip in sorted(ips))
-        found.append(Target(gateway, f"http://{address}:{port}", key_of(objects, gateway.workload), replicas, here))
+        found.append(Target(gateway, f"http://{address}:{port}", gateway_key(objects, gateway), replicas, here))
     return tuple(found)
-
-
-def key_of(objects: ModuleObjects, workload: str) -> str:
-    """The master key of a gateway; "" where it is not known."""
-    for obj in objects.gateways:
-        if f"{obj['kind'].lower()}/{obj['metadata']['name']}" == workload:
-            namespace = obj["metadata"].get("namespace", "default")
-            for container in obj["spec"]["template"]["spec"].get("containers") or ():
-                if key := objects.environment(namespace, container).get(MASTER_KEY):
-                    return key
-    return ""
 
 
 def scrape_trouble(found: tuple[Scraped, ...], modules: tuple[str, ...]) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from netdoctor.errors import BadInput, CannotRead
-from netdoctor.modules.kustomization import NAMES
+from netdoctor.modules.kustomization import file_in
 from netdoctor.redact import remember
 
 ASSIGNMENT = re.compile(r"^(?P<name>[A-Za-z_][A-Za-z0-9_.-]*)=(?P<value>.*)$")
@@ -183,9 +183,7 @@ def _list(mapping: Mapping[str, Any], field: str) -> list[Any]:
 def _kustomization(folder: Path) -> dict[str, Any]:
     import yaml
 
-    path = next((folder / name for name in NAMES if (folder / name).is_file()), None)
-    if path is None:
-        raise BadInput(f"{folder} is no folder with a kustomization.yaml: name it with --kustomization")
+    path = file_in(folder)
     try:
         read = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:

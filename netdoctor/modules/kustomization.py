@@ -43,7 +43,7 @@ class Kustomization:
     @classmethod
     def build(cls, folder: str) -> Kustomization:
         """Build a folder with kubectl. Raises BadInput where that fails, CannotRead without kubectl."""
-        check_folder(folder)
+        file_in(folder)
         done = Kubectl.find().run("kustomize", folder, timeout=BUILD_SECONDS, asks_cluster=False)
         if done.status:
             if missing := MISSING_ENV.search(done.stderr):
@@ -52,12 +52,15 @@ class Kustomization:
         return cls(folder, parse(done.stdout, folder))
 
 
-def check_folder(folder: str) -> None:
-    """Raise BadInput unless this is a folder with a kustomization in it."""
-    if not any((Path(folder) / name).is_file() for name in NAMES):
-        raise BadInput(
-            f"{folder or 'the empty name'} is no folder with a kustomization.yaml: name it with --kustomization"
-        )
+def file_in(folder: str | Path) -> Path:
+    """The kustomization file of a folder. Raises BadInput where there is none."""
+    if found := _file_in(folder):
+        return found
+    raise BadInput(f"{folder or 'the empty name'} is no folder with a kustomization.yaml: name it with --kustomization")
+
+
+def _file_in(folder: str | Path) -> Path | None:
+    return next((path for name in NAMES if (path := Path(folder) / name).is_file()), None)
 
 
 def parse(text: str, folder: str) -> tuple[Mapping[str, Any], ...]:
@@ -78,4 +81,4 @@ def chosen(named: str | None) -> str:
     """The folder that was named, else ./k8s where there is one, else ""."""
     if named is not None:
         return named
-    return DEFAULT if any((Path(DEFAULT) / name).is_file() for name in NAMES) else ""
+    return DEFAULT if _file_in(DEFAULT) else ""

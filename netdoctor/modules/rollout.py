@@ -88,6 +88,8 @@ def look(api: KubeApi, namespace: str, workloads: tuple[str, ...]) -> tuple[Prog
 
 def failures_of(api: KubeApi, namespace: str, workloads: tuple[str, ...]) -> tuple[Failure, ...]:
     """Why pods of these workloads are not ready, one for each such pod. Raises CannotRead."""
+    if not workloads:
+        return ()
     pods = api.get(f"/api/v1/namespaces/{namespace}/pods")["items"]
     owners = _owners(api, namespace, workloads)
     troubled = [p for p in pods if owners & _controllers(p) and not _ready(p) and not _ended(p)]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from netdoctor.errors import CannotRead
 from netdoctor.facts import Facts
-from netdoctor.facts.module_objects import WORKLOADS, ModuleObjects
+from netdoctor.facts.module_objects import WORKLOADS, ModuleObjects, workload_name
 from netdoctor.facts.modules import Gateway, Modules
 from netdoctor.kube_api import KubeApi
 from netdoctor.modules.deployment import targets
@@ -70,8 +70,8 @@ def read(facts: Facts) -> Status:
     """The status of the modules in the cluster. Raises CannotRead, also where there are none."""
     api, modules, objects = facts.get(KubeApi), facts.get(Modules), facts.get(ModuleObjects)
     workloads = tuple(
-        f"{o['kind'].lower()}/{o['metadata']['name']}" for o in objects.objects
-        if o.get("kind") in WORKLOADS and o["metadata"].get("namespace") == modules.namespace
+        workload_name(o) for o in objects.of_kind(*WORKLOADS)
+        if o["metadata"].get("namespace") == modules.namespace
     )  # fmt: skip
     progress = {p.workload: p for p in look(api, modules.namespace, workloads)}
     failures = failures_of(api, modules.namespace, tuple(w for w, p in progress.items() if p.ready < p.wanted))

@@ -17,8 +17,8 @@ MODELS_SERVED = (Model("gpt-4.1", "chat", "example.com:443"), Model("qwen", "cha
 
 
 def module(name: str = "llm", models: tuple[Model, ...] = MODELS_SERVED) -> Gateway:
-    return Gateway(name, "litellm", f"deployment/litellm-{name}", 1, {}, False, 4000, f"litellm-{name}", 4000, 30100,
-                   models, None, None, 5)  # fmt: skip
+    return Gateway(name, "litellm", f"deployment/litellm-{name}", 1, {}, False, 4000, f"litellm-{name}", 30100,
+                   models, None, 5)  # fmt: skip
 
 
 def smoke(stub: Stub, gateway: Gateway | None = None, replicas: tuple[str, ...] = (), images: bool = False) -> Served:
