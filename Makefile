@@ -1,22 +1,31 @@
-.PHONY: demo test check lab bench docs
+.PHONY: demo test check lint lab bench fidelity docs
 PYTHON := .venv/bin/python
 
 demo: .venv/ready ## the main job, before your eyes, on the embedded lab
 	@scripts/demo
 
 test: .venv/ready ## everything; what needs the lab is skipped with its reason where the lab cannot be built
+	@scripts/programs
 	@! tests/lab/lab require >/dev/null 2>&1 || tests/lab/lab build
-	@$(PYTHON) -m pytest -q -n 2 tests/test_faults.py  # on two labs: most of it is waiting for what does not answer
-	@$(PYTHON) -m pytest -q --ignore=tests/test_faults.py
+	@$(PYTHON) -m pytest -q -n 3 tests/test_faults.py  # on three labs: most of it is waiting for what does not answer
+	@$(PYTHON) -m pytest -q -n 6 --dist worksteal -m "not lab"
+	@$(PYTHON) -m pytest -q -n 2 --dist loadfile -m lab --ignore=tests/test_faults.py
 
-check: .venv/ready ## ruff, mypy strict, the fast tests
-	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy && $(PYTHON) -m pytest -q -m "not lab"
+check: lint ## ruff, mypy strict, the fast tests
+	@$(PYTHON) -m pytest -q -n 6 --dist worksteal -m "not lab"
+
+lint: .venv/ready ## ruff, mypy strict
+	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy
 
 lab: ## build the lab, a real Kubernetes node to break (once; 20 minutes at most)
 	@tests/lab/lab build
 
 bench: .venv/ready ## print the figures of the budgets
 	@$(PYTHON) scripts/bench.py
+
+fidelity: .venv/ready ## how far the twin can be trusted: every state of tests/faults on two labs, half an hour
+	@$(PYTHON) scripts/fidelity
+	@$(PYTHON) scripts/bench_twin.py
 
 docs: .venv/ready ## write the generated pages of docs/
 	@$(PYTHON) scripts/docs.py

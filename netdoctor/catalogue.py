@@ -11,7 +11,7 @@ from graphlib import CycleError, TopologicalSorter
 from types import ModuleType
 from typing import TypeVar
 
-from netdoctor.model import Change, Finding, Probe, Remedy, Risk
+from netdoctor.model import Access, Change, Finding, Probe, Remedy, Risk
 
 Item = TypeVar("Item", Probe, Remedy)
 
@@ -32,9 +32,15 @@ def probe(
     return lambda run: Probe(run.__name__.replace("_", "-"), run, requires, explains, symptom, _manual(run))
 
 
-def remedy(*, fixes: str, risk: Risk = Risk.SAFE) -> Callable[[Callable[..., Iterator[Change]]], Remedy]:
-    """Make a remedy of a function that takes the findings of the probe it fixes, then facts, and yields changes."""
-    return lambda plan: Remedy(plan.__name__.replace("_", "-"), fixes, plan, risk, _manual(plan))
+def remedy(
+    *, fixes: str, risk: Risk = Risk.SAFE, opens: tuple[Access, ...] = ()
+) -> Callable[[Callable[..., Iterator[Change]]], Remedy]:
+    """Make a remedy of a function that takes the findings of the probe it fixes, then facts, and yields changes.
+
+    `opens` says what it is meant to open; a repair that opens anything else is refused after its rehearsal. The plan
+    yields what is to do on these facts, whatever the findings: it is tried on copies of the node as well.
+    """
+    return lambda plan: Remedy(plan.__name__.replace("_", "-"), fixes, plan, risk, _manual(plan), opens)
 
 
 def _one_per_file(package: ModuleType, kind: type[Item]) -> dict[str, Item]:

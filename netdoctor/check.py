@@ -12,11 +12,14 @@ from netdoctor import __version__
 from netdoctor.catalogue import Catalogue
 from netdoctor.clock import now
 from netdoctor.diagnosis import diagnose
+from netdoctor.errors import CannotRead
 from netdoctor.facts import Facts
+from netdoctor.facts.experiments import Experiments, Trial
 from netdoctor.facts.this_node import ThisNode
 from netdoctor.facts.vantage import VantagePoints
-from netdoctor.model import Diagnosis, Made, Report, Result
+from netdoctor.model import Diagnosis, Experiment, Made, Report, Result
 from netdoctor.runner import run
+from netdoctor.verification import verified
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,7 @@ class Look:
     results: Mapping[str, Result]
     diagnoses: tuple[Diagnosis, ...]
     facts: Facts
+    experiments: Experiments | None
     started: str
     seconds: float
 
@@ -35,6 +39,13 @@ class Look:
         this, points = known.get(ThisNode), known.get(VantagePoints)
         if isinstance(points, VantagePoints) and points.no_new_pod:
             notices = (*notices, f"no test pod: {points.no_new_pod}")
+        if isinstance(why := known.get(Experiments), CannotRead):
+            notices = (*notices, f"not verified on a copy of the node: {why.reason}")
+        if self.experiments and self.experiments.late:
+            notices = (
+                *notices,
+                "experiments on copies of the node were cut short: not every smallest change is known",
+            )
         return Report(
             results=tuple(self.results.values()),
             diagnoses=self.diagnoses,
@@ -45,7 +56,15 @@ class Look:
             tool=f"netdoctor {__version__}",
             notices=tuple(notices),
             changes=changes,
+            experiments=tuple(_experiment(trial) for trial in self.experiments.trials) if self.experiments else (),
+            copies=self.experiments.copies if self.experiments else 0,
         )
+
+
+def _experiment(trial: Trial) -> Experiment:
+    cures = tuple(tuple(tried.change for tried in cure) for cure in trial.cures)
+    ended = "" if trial.passes else trial.legacy or trial.route or f"{trial.dropped} {trial.dropped.text}".strip()
+    return Experiment(trial.flow, trial.node, trial.twin, trial.alike, ended, cures, trial.necessary)
 
 
 def look(
@@ -64,14 +83,16 @@ def look(
         if watch:
             watch(facts)
         results = run(catalogue, facts, only)
-        diagnoses = diagnose(catalogue, results)
+        tried = facts.known().get(Experiments)
+        experiments = tried if isinstance(tried, Experiments) else None
+        diagnoses = verified(catalogue, diagnose(catalogue, results), experiments)
         seconds = time.monotonic() - begin
-    return Look(results, diagnoses, facts, started, seconds)
+    return Look(results, diagnoses, facts, experiments, started, seconds)
 
 
 @contextmanager
 def closing(facts: Facts) -> Iterator[Facts]:
-    """Close the facts at the end, also when Ctrl-C or SIGTERM ends it."""
+    """Close the facts at the end, also when Ctrl-C, SIGTERM or SIGHUP ends it."""
     try:
         yield facts
     finally:

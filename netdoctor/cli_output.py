@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from netdoctor.errors import BadInput, CannotRead
 if TYPE_CHECKING:
     from netdoctor.facts import Facts
 
+LARGEST = 256 << 20  # bytes of a file that the user names
 REFRESH = 0.1  # seconds
 
 
@@ -31,23 +32,52 @@ def waiting(*, live: bool = True) -> Iterator[Callable[[Facts], None] | None]:
 
     def watch(facts: Facts) -> None:
         def tell() -> None:
-            while not ended.wait(REFRESH):
-                if names := facts.waiting_for():
-                    status.update(f"waiting for {', '.join(names[:3])}")
+            with suppress(OSError):
+                while not ended.wait(REFRESH):
+                    if names := facts.waiting_for():
+                        status.update(f"waiting for {', '.join(names[:3])}")
 
         threading.Thread(target=tell, daemon=True).start()
 
-    with status:
-        try:
-            yield watch
-        finally:
-            ended.set()
+    try:
+        with suppress(OSError):  # a terminal that goes away must not hide why the block was left
+            status.start()
+        yield watch
+    finally:
+        ended.set()
+        with suppress(OSError):
+            status.stop()
+
+
+class Unstopped:
+    """Says lines while something is changed on the host: output that fails stops nothing, and is told by `end`."""
+
+    def __init__(self, write: Callable[[str], None]) -> None:
+        self._write = write
+        self._failed: OSError | None = None
+
+    def __call__(self, line: str) -> None:
+        """One line, unless an earlier one could not be written."""
+        if self._failed is None:
+            try:
+                self._write(line)
+            except OSError as error:
+                self._failed = error
+
+    def end(self) -> None:
+        """Raise the OSError that kept a line from being written, if there was one."""
+        if self._failed is not None:
+            raise self._failed
 
 
 def read_file(path: str) -> str:
     """A file that the user named. Raises BadInput."""
     try:
-        return Path(path).read_text(encoding="utf-8")
+        if not Path(path).is_file():
+            raise BadInput(f"{path} cannot be read: not a regular file")
+        if (size := Path(path).stat().st_size) > LARGEST:
+            raise BadInput(f"{path} cannot be read: {size >> 20} MB is no recording's size")
+        return Path(path).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
         raise BadInput(f"{path} cannot be read: {reason}") from error

@@ -4,8 +4,11 @@
 
     NetdoctorError                  3  could not tell, could not do
     ├── CannotRead                     a source gave no fact (an outcome, not an end: the probes say unknown)
+    │   └── IsLink                     a link where a file of ours belongs
     ├── BadInput                    2  a flag, file or report that cannot be understood
     ├── Drifted                        the world is no longer as the plan (or the undo) saw it
+    ├── NotRehearsable                 a change that reaches beyond a copy of the node's network
+    ├── Exposed                        a repair that would open more than it has to
     ├── JournalError                   a journal that cannot be read or written
     ├── UnfinishedRun                  an earlier repair was interrupted
     └── Locked                         another netdoctor is changing this host
@@ -30,6 +33,15 @@ class CannotRead(NetdoctorError):
         self.source, self.reason = source, reason
 
 
+class IsLink(CannotRead):
+    """A symbolic link stands where netdoctor reads or writes a file of its own."""
+
+    def __init__(self, path: str) -> None:
+        advice = "put the file itself in its place, or take the link away"
+        super().__init__(path, f"it is a symbolic link, and netdoctor writes through none: {advice}")
+        self.args = (f"{path} is a symbolic link, and netdoctor writes through none: {advice}",)
+
+
 class BadInput(NetdoctorError):
     """Something the user gave cannot be understood."""
 
@@ -38,6 +50,14 @@ class BadInput(NetdoctorError):
 
 class Drifted(NetdoctorError):
     """The world has changed since the plan was made."""
+
+
+class NotRehearsable(NetdoctorError):
+    """A change reaches beyond a network namespace, so a copy of the node's network cannot show what it does."""
+
+
+class Exposed(NetdoctorError):
+    """A repair would let in more than it has to."""
 
 
 class JournalError(NetdoctorError):

@@ -2,28 +2,26 @@
 
 For each step: the remedy once more on the newest facts; each change to the journal, `check`, `apply`; a new look. The
 target probe must pass, and every probe that passed before must still pass; else the step's changes are undone, newest
-first, and it is looked again. An error, Ctrl-C or SIGTERM halfway undoes the step too. Proved steps stay.
+first, and it is looked again. An error, Ctrl-C, SIGTERM or SIGHUP halfway undoes the step too. Proved steps stay.
 """
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from netdoctor.catalogue import Catalogue
-from netdoctor.changes import left_alone
-from netdoctor.errors import NetdoctorError
+from netdoctor.errors import JournalError, NetdoctorError
 from netdoctor.host import Host
-from netdoctor.journal import Closed, Entry, Journal, State
+from netdoctor.journal import Closed, Journal, State
 from netdoctor.model import Change, Outcome
 from netdoctor.planner import Plan, Step, changes_of
 from netdoctor.planner import plan as make_plan
+from netdoctor.taking_back import undo
 
 if TYPE_CHECKING:
     from netdoctor.check import Look
@@ -69,11 +67,17 @@ class Outcomes:
 
 
 def repair(
-    catalogue: Catalogue, first: Look, look: Callable[[], Look], journal: Journal, say: Callable[[str], None]
+    catalogue: Catalogue,
+    first: Look,
+    look: Callable[[], Look],
+    journal: Journal,
+    say: Callable[[str], None],
+    rehearse: Callable[[Plan, Look], None] = lambda _plan, _seen: None,
 ) -> Outcomes:
     """Plan and execute until nothing is left that a remedy not yet tried may repair; the journal is closed then.
 
-    Raises whatever interrupted it, after the step at hand was undone.
+    `rehearse` is given each plan before it touches anything; what it raises ends the repair there. Raises whatever
+    interrupted it, after the step at hand was undone.
     """
     done: list[StepOutcome] = []
     seen = first
@@ -82,11 +86,15 @@ def repair(
             plan = make_plan(catalogue, seen, tried=[step.remedy for step in done])
             if not plan.to_apply or any(step.end is End.LEFT for step in done):
                 break
+            rehearse(plan, seen)
             outcomes = execute(plan, seen, look, journal, say)
             done += outcomes.steps
             seen = outcomes.last
-    finally:
-        _close(journal)
+    except BaseException:
+        with suppress(JournalError):  # what has ended the repair is what has to be said
+            _close(journal)
+        raise
+    _close(journal)
     if any(step.end is End.PROVED for step in done):
         seen = _settled(seen, look)
     return Outcomes(tuple(done), seen)
@@ -113,10 +121,14 @@ def _outcomes(seen: Look) -> dict[str, Outcome]:
 
 def _close(journal: Journal) -> None:
     in_force = journal.in_force
-    if not in_force:
-        journal.close(Closed.ROLLED_BACK)
-    elif all(entry.state is State.VERIFIED for entry in in_force):
-        journal.close(Closed.COMMITTED)
+    if any(entry.state is not State.VERIFIED for entry in in_force):
+        return
+    try:
+        journal.close(Closed.COMMITTED if in_force else Closed.ROLLED_BACK)
+    except JournalError as error:
+        stands = "the repair is proved and stays, `netdoctor undo` takes it back" if in_force else "nothing is changed"
+        lacks = "what was taken back and that" if journal.unwritten else "nothing but that"
+        raise JournalError(f"{error}; {stands}; the journal lacks {lacks} the run has ended") from error
 
 
 def execute(
@@ -155,7 +167,7 @@ def _take(
             try:
                 change.check(host)
             except NetdoctorError:
-                journal.mark(entry, State.UNDONE)  # it was not begun
+                journal.note(entry, State.UNDONE)  # it was not begun
                 raise
             change.apply(host)
             journal.mark(entry, State.APPLIED)
@@ -165,6 +177,10 @@ def _take(
                 journal.mark(entry, State.VERIFIED)
             say(f"proved: {step.probe} passes")
             return StepOutcome(step.name, step.probe, End.PROVED, f"{step.probe} passes", changes), seen
+    except JournalError as error:
+        say(f"taking it back: {error}")
+        undo(journal.entries[begin:], journal, say)
+        raise JournalError(f"{error}; {_what_stays(journal, begin)}") from error
     except (NetdoctorError, OSError) as error:
         problem = str(error)
     except BaseException:
@@ -176,6 +192,18 @@ def _take(
     if stuck:
         return StepOutcome(step.name, step.probe, End.LEFT, f"{problem}; not undone: {stuck}", changes), seen
     return StepOutcome(step.name, step.probe, End.ROLLED_BACK, problem, changes), seen
+
+
+def _what_stays(journal: Journal, begin: int) -> str:
+    """What of a run is in force after its journal could not be written in the step whose first change is `begin`."""
+    loose = [entry.change.describe() for entry in journal.in_force if entry.number >= begin]
+    proved = [entry.change.describe() for entry in journal.in_force if entry.number < begin]
+    words = [f"still in force: {', '.join(loose)}"] if loose else ["what was begun is taken back"]
+    if proved:
+        words.append(f"proved, and stays: {', '.join(proved)}")
+    if loose or proved:
+        words.append("`netdoctor undo` takes it back once there is space")
+    return "; ".join(words)
 
 
 def _prove(target: str, guards: Collection[str], look: Callable[[], Look]) -> tuple[Look, str]:
@@ -198,46 +226,3 @@ def _prove(target: str, guards: Collection[str], look: Callable[[], Look]) -> tu
         why = (result.findings[0].summary if result.findings else result.reason) if result else "it was not asked"
         return seen, f"{target} does not pass: {why}"
     return seen, f"{', '.join(broken)} passed before and {'does' if len(broken) == 1 else 'do'} not any more"
-
-
-def undo(entries: Collection[Entry], journal: Journal, say: Callable[[str], None], force: bool = False) -> str:
-    """Take changes back, newest first; Ctrl-C and SIGTERM wait until it is done.
-
-    A change that cannot be taken back stops it, and its reason comes out; with `force` the others are undone all the
-    same. "" where everything was taken back. Raises JournalError.
-    """
-    stuck = []
-    with _uninterrupted(say):
-        for entry in sorted(entries, key=lambda e: e.number, reverse=True):
-            if entry.state is State.UNDONE:
-                continue
-            journal.mark(entry, State.UNDOING)
-            try:
-                entry.change.undo(Host())
-            except (NetdoctorError, OSError) as error:
-                stuck.append(str(error))
-                say(f"not undone: {entry.change.describe()}: {error}")
-                if not force:
-                    break
-                continue
-            journal.mark(entry, State.UNDONE)
-            sentence = left_alone(entry.change)
-            say(f"left as it is: {sentence}" if sentence else f"taken back: {entry.change.describe()}")
-    return "; ".join(stuck)
-
-
-@contextmanager
-def _uninterrupted(say: Callable[[str], None]) -> Iterator[None]:
-    """Hold back SIGINT and SIGTERM for the length of a with block; only the main thread gets them anyway."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    signals = (signal.SIGINT, signal.SIGTERM)
-    before = [
-        signal.signal(each, lambda *_: say("taking the changes back; this cannot be interrupted")) for each in signals
-    ]
-    try:
-        yield
-    finally:
-        for each, handler in zip(signals, before, strict=True):
-            signal.signal(each, handler)

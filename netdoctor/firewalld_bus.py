@@ -11,10 +11,11 @@ from netdoctor.errors import CannotRead
 NAME = "org.fedoraproject.FirewallD1"
 ROOT = "/org/fedoraproject/FirewallD1"
 CONFIG = ROOT + "/config"
+SYSTEM = "SYSTEM"  # this machine's own bus
 
 
 class FirewalldBus:
-    """One connection to the system bus. Raises CannotRead with firewalld's own words when it refuses."""
+    """One connection to a bus. Raises CannotRead with firewalld's own words when it refuses."""
 
     def __init__(self, connection: Any, timeout: float) -> None:
         self._connection, self._timeout = connection, timeout
@@ -49,14 +50,17 @@ class FirewalldBus:
 
 
 @contextmanager
-def firewalld_bus(timeout: float = 5.0) -> Iterator[FirewalldBus]:
-    """A connection to the system bus for the length of a with block. Raises CannotRead when there is no bus."""
+def firewalld_bus(timeout: float = 5.0, address: str = SYSTEM) -> Iterator[FirewalldBus]:
+    """A connection to the system bus, or to the bus at this address, for the length of a with block.
+
+    Raises CannotRead when there is no bus.
+    """
     from jeepney.io.blocking import open_dbus_connection
 
     try:
-        connection = open_dbus_connection("SYSTEM")
+        connection = open_dbus_connection(address)
     except (OSError, KeyError, ValueError) as error:
-        raise CannotRead("system D-Bus", str(error)) from error
+        raise CannotRead("system D-Bus" if address == SYSTEM else "D-Bus", str(error)) from error
     try:
         yield FirewalldBus(connection, timeout)
     finally:

@@ -15,6 +15,8 @@ from netdoctor.errors import CannotRead
 class Host:
     """Files and commands of this machine. Reads and runs only what it is asked for."""
 
+    live: bool = True  # false where a recording of another machine is judged: this one is not the patient
+
     def read(self, path: str | Path) -> str:
         """A file's text, undecodable bytes replaced. Raises CannotRead."""
         try:

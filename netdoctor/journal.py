@@ -2,22 +2,24 @@
 
 ::
 
-    {"record": "header", "schema_version": 1, "tool": "netdoctor 0.1.0", "started": "2026-11-24T12:00:00Z"}
+    {"record": "header", "schema_version": 1, "tool": "netdoctor 0.1.0", "started": "2026-11-24T12:00:00Z",
+     "sequence": 7}                       counts the runs: the newest has the highest, whatever the clock says
     {"record": "planned", "number": 0, "step": "enable-ip-forward", "kind": "sysctl", "change": {...}}
     {"record": "applied", "number": 0}        verified, undoing, undone: the same
-    {"record": "closed", "how": "committed"}  or rolled-back, undone, resumed
+    {"record": "closed", "how": "committed"}  or rolled-back, undone, partly-undone, resumed
 
 A line counts when it ends in a newline. A last line without one was cut short: what it announced never began.
 """
 
 from __future__ import annotations
 
-import fcntl
+import errno
 import json
 import os
 import secrets
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import stat
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -25,10 +27,12 @@ from pathlib import Path
 from typing import Any
 
 from netdoctor import __version__
-from netdoctor.errors import JournalError, Locked
-from netdoctor.model import Change, Made
+from netdoctor.errors import JournalError
+from netdoctor.model import Change
 
 SCHEMA_VERSION = 1
+LARGEST = 64 << 20  # bytes of a journal
+NOTHING_YET = "nothing was changed, for netdoctor has to write there first: make room, or make it writable"
 
 
 class State(StrEnum):
@@ -47,6 +51,7 @@ class Closed(StrEnum):
     COMMITTED = "committed"
     ROLLED_BACK = "rolled-back"
     UNDONE = "undone"
+    PARTLY_UNDONE = "partly-undone"  # the rest was refused, and is in force
     RESUMED = "resumed"
 
 
@@ -66,8 +71,11 @@ class Journal:
 
     path: Path
     started: str = ""
+    sequence: int = 0  # 0: written before runs were counted
     entries: list[Entry] = field(default_factory=list)
     closed: Closed | None = None
+    ended: Closed | None = None  # how it had ended when it was opened again
+    unwritten: dict[int, State] = field(default_factory=dict, compare=False)  # what `note` could not write
 
     @property
     def run(self) -> str:
@@ -79,11 +87,23 @@ class Journal:
         """What may still be in force, newest first: everything that was not undone."""
         return [entry for entry in reversed(self.entries) if entry.state is not State.UNDONE]
 
+    @property
+    def unfinished(self) -> bool:
+        """Whether it has no end and something in force that is not proved, or was about to be taken back."""
+        taking_back = self.ended is not None
+        return self.closed is None and any(taking_back or e.state is not State.VERIFIED for e in self.in_force)
+
     def plan(self, step: str, change: Change) -> Entry:
         """Write down a change that is about to be made."""
         entry = Entry(len(self.entries), step, change)
         self.entries.append(entry)
-        self._write(record=State.PLANNED, number=entry.number, step=step, kind=change.kind, change=fields_of(change))
+        try:
+            self._write(
+                record=State.PLANNED, number=entry.number, step=step, kind=change.kind, change=fields_of(change)
+            )
+        except JournalError:
+            self.entries.pop()  # what is not written down is not begun
+            raise
         return entry
 
     def mark(self, entry: Entry, state: State) -> None:
@@ -91,21 +111,33 @@ class Journal:
         self._write(record=state, number=entry.number)
         entry.state = state
 
+    def note(self, entry: Entry, state: State) -> None:
+        """The same where nothing may stop for it: what cannot be written is kept for `close`."""
+        entry.state = state
+        try:
+            self._write(record=state, number=entry.number)
+            self.unwritten.pop(entry.number, None)
+        except JournalError:
+            self.unwritten[entry.number] = state
+
     def close(self, how: Closed) -> None:
-        """Write down how the run has ended."""
+        """Write down how the run has ended, after whatever could not be written before."""
+        for number, state in list(self.unwritten.items()):
+            self._write(record=state, number=number)
+            del self.unwritten[number]
         self._write(record="closed", how=how)
-        self.closed = how
+        self.closed = self.ended = how
 
     def _write(self, **record: Any) -> None:
         self.closed = None
         line = (json.dumps(record) + "\n").encode()
         try:
-            number = os.open(self.path, os.O_WRONLY | os.O_APPEND)
+            number = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW)
             try:
                 done = os.write(number, line)
-                if done != len(line):  # the disk is full
+                if done != len(line):
                     os.ftruncate(number, os.fstat(number).st_size - done)
-                    raise JournalError(f"{self.path} cannot be written: no space left")
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                 os.fsync(number)
             finally:
                 os.close(number)
@@ -118,8 +150,8 @@ def state_folder() -> Path:
     return Path(os.environ.get("NETDOCTOR_STATE_DIR") or "/var/lib/netdoctor")
 
 
-def begin() -> Journal:
-    """A new run's journal, on disk. Raises JournalError."""
+def begin(sequence: int = 1) -> Journal:
+    """A new run's journal, on disk; `sequence` is higher than that of every other. Raises JournalError."""
     now = datetime.now(UTC)
     folder = state_folder() / "runs"
     path = folder / f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}.jsonl"
@@ -132,28 +164,58 @@ def begin() -> Journal:
             os.fsync(number)
             os.close(number)
     except OSError as error:
-        raise JournalError(f"{path} cannot be made: {error.strerror or error}") from error
-    journal = Journal(path, f"{now:%Y-%m-%dT%H:%M:%SZ}")
-    journal._write(
-        record="header", schema_version=SCHEMA_VERSION, tool=f"netdoctor {__version__}", started=journal.started
-    )
+        raise JournalError(f"{path} cannot be made: {error.strerror or error}; {NOTHING_YET}") from error
+    journal = Journal(path, f"{now:%Y-%m-%dT%H:%M:%SZ}", sequence)
+    try:
+        journal._write(
+            record="header", schema_version=SCHEMA_VERSION, tool=f"netdoctor {__version__}", started=journal.started,
+            sequence=sequence,
+        )  # fmt: skip
+    except JournalError as error:
+        with suppress(OSError):
+            path.unlink()
+        raise JournalError(f"{error}; {NOTHING_YET}") from error
     return journal
 
 
 def load(path: Path) -> Journal:
     """A journal as it stands on disk; nothing is written. Raises JournalError with file and line."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise JournalError(f"{path} cannot be read: {error.strerror or error}") from error
     journal = Journal(path)
-    for number, line in enumerate(data.split(b"\n")[:-1], start=1):
+    for number, line in enumerate(_bytes_of(path).split(b"\n")[:-1], start=1):
         try:
             _take(journal, json.loads(line), first=number == 1)
-        except (ValueError, KeyError, TypeError, IndexError) as error:
-            reason = str(error) if isinstance(error, ValueError) and not isinstance(error, UnicodeError) else "damaged"
-            raise JournalError(f"{path}, line {number}: {reason.splitlines()[0]}") from error
+        except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
+            raise JournalError(f"{path}, line {number}: {_in_words(error)}") from error
     return journal
+
+
+def _in_words(error: Exception) -> str:
+    """What is wrong with a line, without the names of Python's errors."""
+    if isinstance(error, (json.JSONDecodeError, UnicodeError, RecursionError)):
+        return "the line is damaged: it is no JSON"
+    if isinstance(error, ValueError):
+        return str(error).splitlines()[0]
+    return "the line is damaged: it is no record of netdoctor's"
+
+
+def _bytes_of(path: Path) -> bytes:
+    """A journal's bytes. Raises JournalError, also for what is no regular file or too large for a journal."""
+    try:
+        number = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        try:
+            about = os.fstat(number)
+            if not stat.S_ISREG(about.st_mode):
+                raise JournalError(f"{path} is no journal: it is not a regular file")
+            if about.st_size > LARGEST:
+                raise JournalError(f"{path} is no journal: it has {about.st_size >> 20} MB")
+            with os.fdopen(number, "rb", closefd=False) as file:
+                return file.read(LARGEST)
+        finally:
+            os.close(number)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise JournalError(f"{path} is no journal: it is a symbolic link") from error
+        raise JournalError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
 def _take(journal: Journal, record: Mapping[str, Any], *, first: bool) -> None:
@@ -165,8 +227,11 @@ def _take(journal: Journal, record: Mapping[str, Any], *, first: bool) -> None:
         if record["schema_version"] != SCHEMA_VERSION:
             raise ValueError(f"of version {record['schema_version']}; this netdoctor reads version {SCHEMA_VERSION}")
         journal.started = str(record["started"])
+        journal.sequence = record.get("sequence", 0)
+        if type(journal.sequence) is not int or journal.sequence < 0:
+            raise ValueError("its number among the runs is no number")
     elif what == "closed":
-        journal.closed = Closed(record["how"])
+        journal.closed = journal.ended = Closed(record["how"])
     elif what == State.PLANNED:
         if record["number"] != len(journal.entries):
             raise ValueError("a record is missing before this one")
@@ -205,82 +270,9 @@ def rebuild(kind: str, fields: Any) -> Change:
 
 def reopen(journal: Journal) -> None:
     """Make a loaded journal fit to be written again: take away a last line that was cut short. Raises JournalError."""
+    data = _bytes_of(journal.path)
     try:
-        data = journal.path.read_bytes()
         if not data.endswith(b"\n"):
             os.truncate(journal.path, data.rfind(b"\n") + 1)
     except OSError as error:
         raise JournalError(f"{journal.path} cannot be written: {error.strerror or error}") from error
-
-
-def paths() -> list[Path]:
-    """The files of every run, newest first. Raises JournalError."""
-    folder = state_folder() / "runs"
-    try:
-        return sorted(folder.glob("*.jsonl"), reverse=True) if folder.is_dir() else []
-    except OSError as error:
-        raise JournalError(f"{folder} cannot be read: {error.strerror or error}") from error
-
-
-def runs() -> list[Journal]:
-    """Every run, newest first. Raises JournalError, also when one of them is damaged."""
-    return [load(path) for path in paths()]
-
-
-def readable_runs() -> tuple[list[Journal], list[str]]:
-    """Every run that can be read, newest first, and what is wrong with the others. Raises JournalError."""
-    found, damaged = [], []
-    for path in paths():
-        try:
-            found.append(load(path))
-        except JournalError as error:
-            damaged.append(str(error))
-    return found, damaged
-
-
-def unfinished() -> list[Journal]:
-    """The runs that were interrupted and may have left something in force, newest first. Raises JournalError."""
-    return [journal for journal in runs() if journal.closed is None and journal.in_force]
-
-
-def unfinished_notice() -> list[str]:
-    """What the user has to know about interrupted runs, before anything else; no more than the reader may see."""
-    try:
-        return [
-            f"the repair of {journal.started or journal.run} was interrupted: "
-            f"`netdoctor undo` takes it back, `netdoctor fix --resume` goes on"
-            for journal in unfinished()
-        ]
-    except JournalError as error:
-        return [str(error)] if os.geteuid() == 0 else []
-
-
-def changes_in_force() -> tuple[Made, ...]:
-    """What earlier repairs have changed and nobody has taken back; nothing where the journals cannot be read."""
-    try:
-        journals = runs()
-    except JournalError:
-        return ()
-    return tuple(Made(j.run, e.step, e.change.describe()) for j in journals for e in j.in_force)
-
-
-@contextmanager
-def locked() -> Iterator[None]:
-    """Be the only netdoctor that changes this host, for the length of a with block. Raises Locked, JournalError."""
-    path = state_folder() / "lock"
-    try:
-        state_folder().mkdir(mode=0o700, parents=True, exist_ok=True)
-        number = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    except OSError as error:
-        raise JournalError(f"{path} cannot be made: {error.strerror or error}") from error
-    try:
-        try:
-            fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            holder = os.read(number, 20).decode(errors="replace").strip() or "unknown"
-            raise Locked(f"another netdoctor (pid {holder}) is changing this host") from error
-        os.ftruncate(number, 0)
-        os.write(number, f"{os.getpid()}\n".encode())
-        yield
-    finally:
-        os.close(number)

@@ -35,6 +35,21 @@ class Risk(StrEnum):
     MANUAL = "manual"  # shown, never applied
 
 
+class Access(StrEnum):
+    """Who reaches what: the classes in which a rehearsal compares a node before and after a repair."""
+
+    POD_TO_NODE = "pod to node"
+    POD_TO_POD = "pod to pod"
+    POD_TO_OUTSIDE = "pod to outside"
+    POD_TO_SERVICE = "pod to Service"
+    OUTSIDE_TO_NODE = "outside to node"
+    OUTSIDE_TO_NODE_PORT = "outside to NodePort"
+    OUTSIDE_TO_POD = "outside to pod"
+
+
+FROM_PODS = (Access.POD_TO_NODE, Access.POD_TO_POD, Access.POD_TO_OUTSIDE, Access.POD_TO_SERVICE)
+
+
 class Confidence(StrEnum):
     """Whether traffic showed the cause at work, or its state alone speaks for it."""
 
@@ -147,6 +162,12 @@ class Change(Protocol):
     def undo(self, host: Host) -> None:
         """Take it back. Raises Drifted where somebody else has changed the same thing since."""
 
+    def rehearse(self, host: Host) -> None:
+        """Make the change in a copy of the node's network, which the calling thread is in.
+
+        It touches nothing else: no file, no daemon, no API server. Raises NotRehearsable where it cannot be shown so.
+        """
+
 
 @dataclass(frozen=True, slots=True)
 class Remedy:
@@ -157,6 +178,7 @@ class Remedy:
     plan: Callable[..., Iterator[Change]]
     risk: Risk
     manual: str
+    opens: tuple[Access, ...] = ()  # what it is meant to open
 
     def __call__(self, findings: tuple[Finding, ...], *facts: Any) -> tuple[Change, ...]:
         """The changes that are needed now; none if there is nothing to do."""
@@ -192,6 +214,19 @@ class Diagnosis:
 
 
 @dataclass(frozen=True, slots=True)
+class Experiment:
+    """A flow that failed, asked once more in a copy of the node, and what let it pass there."""
+
+    flow: str
+    node: str  # how it ended on the node
+    copy: str  # how it ended in the copy
+    alike: bool
+    ended: str  # where in the copy: the rule, or the last place; "" where it arrived
+    cures: tuple[tuple[str, ...], ...]  # smallest sets of changes, each enough alone
+    necessary: tuple[bool, ...]  # of each: whether everything else together was not enough
+
+
+@dataclass(frozen=True, slots=True)
 class Made:
     """A change of an earlier repair that is in force now."""
 
@@ -213,6 +248,8 @@ class Report:
     tool: str
     notices: tuple[str, ...] = ()  # what the user has to know before anything else
     changes: tuple[Made, ...] = ()  # what netdoctor has changed on this node and not taken back
+    experiments: tuple[Experiment, ...] = ()
+    copies: int = 0  # of the node's network, that were made for them
     schema_version: int = 1
 
     @property

@@ -14,23 +14,66 @@ from typing import Any
 from netdoctor.catalogue import Catalogue
 from netdoctor.errors import BadInput, CannotRead
 from netdoctor.facts import Facts, parameters
+from netdoctor.facts.cluster import Nodes, Pods
+from netdoctor.facts.cni import Attachments
+from netdoctor.facts.node_network import NodeNetwork
+from netdoctor.facts.services import Services
+from netdoctor.facts.this_node import ThisNode
+from netdoctor.facts.vantage import VantagePoints
 from netdoctor.kube_api import KubeApi
 from netdoctor.report.schema import plain
 
 SCHEMA_VERSION = 1
+NOT_HELD = "recording"  # the source of what a recording does not hold
 
 
 def to_json(facts: Facts) -> str:
-    """Everything that was read, as JSON."""
+    """Everything that was read, as JSON: no secret in it, and nothing that tells whose node it is."""
+    from netdoctor.twin.redaction import redact_recording
+
     stored: dict[str, Any] = {}
+    network: NodeNetwork | None = None
     for kind, value in facts.known().items():
         if isinstance(value, CannotRead):
+            if value.source == NOT_HELD:
+                continue
             stored[kind.__name__] = {"cannot_read": {"source": value.source, "reason": value.reason}}
+        elif isinstance(value, NodeNetwork):
+            network = value
         elif is_dataclass(value) and not isinstance(value, type) and hasattr(kind, "collect"):
             stored[kind.__name__] = {"fact": asdict(value)}
         elif isinstance(value, KubeApi):
             stored[kind.__name__] = {"answered": {"server": value.server, "version": value.version}}
-    return json.dumps({"schema_version": SCHEMA_VERSION, "facts": plain(stored)}, indent=1, ensure_ascii=False)
+    state = network.state if network else None
+    told, state = redact_recording(plain(stored), state, *_names(facts))
+    if state:
+        told[NodeNetwork.__name__] = {"fact": plain(NodeNetwork(state).recorded())}
+    return json.dumps({"schema_version": SCHEMA_VERSION, "facts": told}, indent=1, ensure_ascii=False)
+
+
+def _names(facts: Facts) -> tuple[set[str], set[str]]:
+    """The nodes' names, which are replaced, and those of namespaces, Services and pods, which are not."""
+    known = facts.known()
+    hosts, keep = set(), {"node", "host", "localhost"}
+    this, nodes = known.get(ThisNode), known.get(Nodes)
+    if isinstance(this, ThisNode):
+        hosts.add(this.name)
+    if isinstance(nodes, Nodes):
+        hosts |= {node.name for node in nodes.items}
+    points, attachments = known.get(VantagePoints), known.get(Attachments)
+    searched = [p.search for p in points.points] if isinstance(points, VantagePoints) else []
+    searched += [p.search for p in attachments.pods] if isinstance(attachments, Attachments) else []
+    hosts |= {domain for search in searched for domain in search if not _of_the_cluster(domain, search)}
+    for listed in (known.get(Pods), known.get(Services)):
+        for item in listed.items if isinstance(listed, (Pods, Services)) else ():
+            keep |= {item.name, item.namespace}
+    return hosts, keep
+
+
+def _of_the_cluster(domain: str, search: tuple[str, ...]) -> bool:
+    """Whether a search domain is the cluster's own, and not the node's."""
+    cluster = next((s.removeprefix("svc.") for s in search if s.startswith("svc.")), "cluster.local")
+    return domain == cluster or domain.endswith(f".{cluster}")
 
 
 def from_json(text: str, catalogue: Catalogue) -> Facts:
@@ -42,18 +85,30 @@ def from_json(text: str, catalogue: Catalogue) -> Facts:
         raise BadInput(f"not a recording of netdoctor: it has no {error}") from error
     except (ValueError, TypeError, RecursionError) as error:
         raise BadInput(f"not a recording of netdoctor: {error}") from error
+    if not isinstance(recording["facts"], dict):
+        raise BadInput("not a recording of netdoctor: its facts are no object")
     if version != SCHEMA_VERSION:
-        raise BadInput(f"a recording of version {version}; this netdoctor reads version {SCHEMA_VERSION}")
+        raise BadInput(f"a recording of version {version!r:.20}; this netdoctor reads version {SCHEMA_VERSION}")
     kinds = {kind.__name__: kind for kind in wanted(catalogue)}
     given = {kinds[name]: _value(kinds[name], name, entry) for name, entry in stored.items() if name in kinds}
+    if NodeNetwork in given:  # then what was worked out is worked out anew
+        given = {kind: value for kind, value in given.items() if not getattr(kind, "derived", False)}
     return Facts(given, live=False)
 
 
 def wanted(catalogue: Catalogue) -> Iterator[type]:
-    """Every kind of fact that a probe asks for."""
-    kinds = [want.kind for probe in catalogue.probes.values() for want in parameters(probe.run)]
-    remedies = [want.kind for remedy in catalogue.remedies.values() for want in parameters(remedy.plan, skip=1)]
-    return iter(dict.fromkeys([*kinds, *remedies]))
+    """Every kind of fact that a probe or a remedy asks for, and what those are worked out of."""
+    waiting = [want.kind for probe in catalogue.probes.values() for want in parameters(probe.run)]
+    waiting += [want.kind for remedy in catalogue.remedies.values() for want in parameters(remedy.plan, skip=1)]
+    seen: dict[type, None] = {}
+    while waiting:
+        kind = waiting.pop(0)
+        if kind not in seen:
+            seen[kind] = None
+            collect = getattr(kind, "collect", None)
+            if collect and getattr(kind, "derived", False):
+                waiting += [want.kind for want in parameters(collect)]
+    return iter(seen)
 
 
 def _value(kind: type, name: str, entry: Any) -> object:
@@ -64,6 +119,8 @@ def _value(kind: type, name: str, entry: Any) -> object:
             return CannotRead(str(entry["cannot_read"]["source"]), str(entry["cannot_read"]["reason"]))
         if kind is KubeApi:
             return _Answered(str(entry["answered"]["server"]), str(entry["answered"]["version"]))
+        if kind is NodeNetwork:
+            return NodeNetwork.replayed(entry["fact"])
         return TypeAdapter(kind).validate_python(entry["fact"])
     except ValidationError as error:
         first = error.errors()[0]

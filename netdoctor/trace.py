@@ -14,6 +14,7 @@ import socket
 import struct
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from netdoctor.errors import CannotRead
@@ -23,12 +24,18 @@ TABLE = "netdoctor_trace"
 # linux/netfilter/nfnetlink.h, nf_tables.h
 NETLINK_NETFILTER, SOL_NETLINK, ADD_MEMBERSHIP, GROUP_TRACE = 12, 270, 1, 9
 TRACE_MESSAGE = (10 << 8) | 17
-A_TABLE, A_CHAIN, A_HANDLE, A_TYPE, A_VERDICT, A_IIF, A_OIF, A_POLICY = 1, 2, 3, 4, 5, 10, 12, 16
-T_POLICY, T_RULE = 1, 3
+A_TABLE, A_CHAIN, A_HANDLE, A_TYPE, A_VERDICT, A_ID, A_NETWORK, A_TRANSPORT = 1, 2, 3, 4, 5, 6, 8, 9
+A_IIF, A_OIF, A_POLICY = 10, 12, 16
+V_CODE, V_CHAIN = 1, 2
+T_POLICY, T_RETURN, T_RULE = 1, 2, 3
 FAMILIES = {1: "inet", 2: "ip", 5: "netdev", 7: "bridge", 10: "ip6"}
+SO_RCVBUFFORCE = 33
+RECEIVE_BUFFER = 4 << 20  # the default holds some fifty events
 DROP = 0
 QUIET = 0.12  # seconds without an event, after which none will come: delivery inside one machine is immediate
 LONGEST = 1.0
+NAME = re.compile(r"[\w./-]+")
+RULE = re.compile(r"(.*[^{ ]) # handle (\d+)$")
 # the hooks' priorities lie between these: raw -300, conntrack -200, mangle -150, nat -100, filter 0, security 50
 BRACKETS = {
     "prerouting": (-350, -195, -160, -90, 400),
@@ -62,14 +69,22 @@ class Dropped:
 
 
 @dataclass(frozen=True, slots=True)
-class _Event:
+class Event:
+    """One thing that the kernel says of a traced packet: a rule that matched, the end of a chain, or its policy."""
+
     family: str
     table: str
     chain: str
     handle: int
-    kind: int
-    verdict: int
+    kind: int  # T_POLICY, T_RETURN or T_RULE
+    verdict: int  # of a rule: DROP, ACCEPT, or a negative number (jump -3, goto -4, return -5)
+    jump: str  # the chain that it goes on with
     policy: int
+    interface_in: int  # 0: none, or told by an earlier event of the same chain
+    interface_out: int
+    packet: bytes  # tells the packets apart that pass one hook
+    network: bytes  # the packet's header of layer 3, where this event tells it
+    transport: bytes
 
     @property
     def drops(self) -> bool:
@@ -83,8 +98,8 @@ def trace(host: Host, source: str, destination: str, protocol: str, port: int, a
     `ask` must not wait for the answer. Needs root and nft. Raises CannotRead.
     """
     flow = f"ip saddr {source} ip daddr {destination} {protocol} dport {port}"
-    events: list[_Event] = []
-    with _listen() as listener:
+    events: list[Event] = []
+    with listen() as listener:
         remove(host)
         host.run(["nft", "-f", "-"], stdin=_table(flow))
         try:
@@ -94,7 +109,7 @@ def trace(host: Host, source: str, destination: str, protocol: str, port: int, a
                 if not select.select([listener], [], [], QUIET)[0]:
                     break
                 try:
-                    events += _events(listener.recv(1 << 18))
+                    events += read_events(listener.recv(1 << 18))
                 except OSError:  # ENOBUFS: more events than fit; those that are here are enough
                     break
         finally:
@@ -117,9 +132,12 @@ def _table(flow: str) -> str:
     return "\n".join([*lines, "}"])
 
 
-def _listen() -> socket.socket:
+def listen() -> socket.socket:
+    """A socket that gets the trace of the calling thread's namespace. Raises CannotRead."""
     try:
         listener = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER)
+        with suppress(PermissionError):  # in a user namespace the default has to do
+            listener.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER)
         listener.bind((0, 0))
         listener.setsockopt(SOL_NETLINK, ADD_MEMBERSHIP, GROUP_TRACE)
     except OSError as error:
@@ -138,7 +156,8 @@ def _attributes(data: bytes) -> dict[int, bytes]:
     return found
 
 
-def _events(data: bytes) -> Iterator[_Event]:
+def read_events(data: bytes) -> Iterator[Event]:
+    """The events in what `listen`'s socket received."""
     offset = 0
     while offset + 16 <= len(data):
         length, kind = struct.unpack_from("=IH", data, offset)
@@ -147,19 +166,26 @@ def _events(data: bytes) -> Iterator[_Event]:
         if kind == TRACE_MESSAGE:
             attributes = _attributes(data[offset + 20 : offset + length])
             verdict = _attributes(attributes.get(A_VERDICT, b""))
-            yield _Event(
+            code = verdict.get(V_CODE, b"")
+            yield Event(
                 family=FAMILIES.get(data[offset + 16], "?"),
                 table=attributes.get(A_TABLE, b"").rstrip(b"\0").decode(errors="replace"),
                 chain=attributes.get(A_CHAIN, b"").rstrip(b"\0").decode(errors="replace"),
                 handle=int.from_bytes(attributes.get(A_HANDLE, b""), "big"),
                 kind=int.from_bytes(attributes.get(A_TYPE, b""), "big"),
-                verdict=struct.unpack("!i", verdict[1])[0] if len(verdict.get(1, b"")) == 4 else 1,
+                verdict=struct.unpack("!i", code)[0] if len(code) == 4 else 1,
+                jump=verdict.get(V_CHAIN, b"").rstrip(b"\0").decode(errors="replace"),
                 policy=int.from_bytes(attributes[A_POLICY], "big") if A_POLICY in attributes else 1,
+                interface_in=int.from_bytes(attributes.get(A_IIF, b""), "big"),
+                interface_out=int.from_bytes(attributes.get(A_OIF, b""), "big"),
+                packet=attributes.get(A_ID, b""),
+                network=attributes.get(A_NETWORK, b""),
+                transport=attributes.get(A_TRANSPORT, b""),
             )
         offset += (length + 3) & ~3
 
 
-def _end_of(host: Host, events: list[_Event]) -> Dropped:
+def _end_of(host: Host, events: list[Event]) -> Dropped:
     last = ""
     for event in events:
         if event.table == TABLE:
@@ -174,14 +200,22 @@ def _end_of(host: Host, events: list[_Event]) -> Dropped:
 
 def rule_text(host: Host, family: str, table: str, chain: str, handle: int) -> str:
     """The rule with this handle, as iptables prints it where it is one of iptables', else as nft does."""
+    return chain_rules(host, family, table, chain).get(handle, "")
+
+
+def chain_rules(host: Host, family: str, table: str, chain: str) -> dict[int, str]:
+    """The rules of a chain by handle, in order; none where it cannot be listed.
+
+    nft reads its arguments as one command: a name that is no plain one is not given to it.
+    """
+    if not all(NAME.fullmatch(name) for name in (table, chain)):
+        return {}
     try:
         listed = host.run(["nft", "-a", "-s", "list", "chain", family, table, chain])
     except CannotRead:
-        return ""
-    rules = [line.strip() for line in listed.splitlines() if re.search(r"(?<!\{) # handle \d+$", line)]
-    place = next((i for i, line in enumerate(rules) if line.endswith(f"# handle {handle}")), None)
-    if place is None:
-        return ""
+        return {}
+    found = [match for line in listed.splitlines() if (match := RULE.match(line.strip()))]
+    rules = {int(match[2]): match[1] for match in found}
     if family in ("ip", "ip6") and table in ("filter", "nat", "mangle", "raw", "security"):
         program = "iptables-nft" if family == "ip" else "ip6tables-nft"
         try:
@@ -189,5 +223,5 @@ def rule_text(host: Host, family: str, table: str, chain: str, handle: int) -> s
         except CannotRead:
             saved = []
         if len(saved) == len(rules):
-            return saved[place]
-    return rules[place].partition(" # handle")[0]
+            return dict(zip(rules, saved, strict=True))
+    return rules

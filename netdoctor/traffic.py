@@ -25,7 +25,7 @@ from netdoctor.errors import CannotRead
 
 T = TypeVar("T")
 CLONE_NEWNET = 0x40000000
-IP_RECVERR, MSG_ERRQUEUE = 11, 0x2000
+IP_RECVERR, IPV6_RECVERR, MSG_ERRQUEUE = 11, 25, 0x2000
 # struct sock_extended_err and the sockaddr_in of the offender: linux/errqueue.h
 EXTENDED_ERROR = struct.Struct("=IBBBBII")
 SILENCE = 0.15  # seconds a thread may exceed its own time limit before it is given up
@@ -47,6 +47,8 @@ class Answer(StrEnum):
     ERROR = "error"
 
 
+PROHIBITIONS = ("3/9", "3/10", "3/13", "1/1", "1/5", "1/6")  # of ICMPv6: prohibited, by policy, a route that rejects
+PORT_UNREACHABLE = ("3/3", "1/4")
 REJECTIONS = (Answer.PROHIBITED, Answer.HOST_UNREACHABLE, Answer.NET_UNREACHABLE)
 
 
@@ -119,15 +121,17 @@ def ask_all(questions: Sequence[tuple[str, Callable[[], Reply]]], within: float)
     return replies
 
 
-def ask_tcp(address: str, port: int, timeout: float) -> Reply:
-    """Whether a TCP connection is accepted within `timeout` seconds."""
+def ask_tcp(address: str, port: int, timeout: float, *, source: str = "") -> Reply:
+    """Whether a TCP connection is accepted within `timeout` seconds; `source`: the address to ask from."""
     begin = time.monotonic()
-    with _socket(address, socket.SOCK_STREAM) as s:
+    with _socket(address, socket.SOCK_STREAM, source) as s:
         failure = _connect(s, address, port, timeout)
         return failure or Reply(Answer.OK, _since(begin))
 
 
-def ask_dns(server: str, name: str, timeout: float, *, over_tcp: bool = False, port: int = 53) -> Reply:
+def ask_dns(
+    server: str, name: str, timeout: float, *, over_tcp: bool = False, port: int = 53, source: str = ""
+) -> Reply:
     """Ask a resolver for the A records of a name; `detail` holds the addresses. Any rcode is an answer."""
     import dns.exception
     import dns.flags
@@ -137,7 +141,7 @@ def ask_dns(server: str, name: str, timeout: float, *, over_tcp: bool = False, p
     begin = time.monotonic()
     query = dns.message.make_query(name, "A")
     wire = query.to_wire()
-    with _socket(server, socket.SOCK_STREAM if over_tcp else socket.SOCK_DGRAM) as s:
+    with _socket(server, socket.SOCK_STREAM if over_tcp else socket.SOCK_DGRAM, source) as s:
         if failure := _connect(s, server, port, timeout):
             return failure
         try:
@@ -163,10 +167,14 @@ def ask_dns(server: str, name: str, timeout: float, *, over_tcp: bool = False, p
     return Reply(answers.get(rcode, Answer.ERROR), _since(begin), detail=detail)
 
 
-def _socket(address: str, kind: socket.SocketKind) -> socket.socket:
+def _socket(address: str, kind: socket.SocketKind, source: str = "") -> socket.socket:
     s = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, kind | socket.SOCK_NONBLOCK)
     if s.family == socket.AF_INET:
         s.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)
+    else:
+        s.setsockopt(socket.IPPROTO_IPV6, IPV6_RECVERR, 1)
+    if source:
+        s.bind((source, 0))
     return s
 
 
@@ -208,7 +216,8 @@ def _receive(s: socket.socket, until: float, over_tcp: bool) -> bytes | None:
 def _reply_of(s: socket.socket, code: int, begin: float) -> Reply:
     icmp = _icmp_error(s)
     kind = icmp.partition(" ")[0]
-    if kind in ("3/9", "3/10", "3/13"):
+    by_rule = s.type & socket.SOCK_STREAM and kind in PORT_UNREACHABLE  # a host that nobody listens at resets
+    if kind in PROHIBITIONS or by_rule:
         answer = Answer.PROHIBITED
     elif code == errno.ECONNREFUSED:
         answer = Answer.REFUSED
@@ -232,12 +241,15 @@ def _icmp_error(s: socket.socket) -> str:
     except OSError:
         return ""
     for level, kind, data in ancillary:
-        if level == socket.IPPROTO_IP and kind == IP_RECVERR and len(data) >= EXTENDED_ERROR.size:
+        asked = (level, kind) in ((socket.IPPROTO_IP, IP_RECVERR), (socket.IPPROTO_IPV6, IPV6_RECVERR))
+        if asked and len(data) >= EXTENDED_ERROR.size:
             _, origin, icmp_type, code, _, _, _ = EXTENDED_ERROR.unpack_from(data)
             offender = data[EXTENDED_ERROR.size :]
             if origin == 2:  # SO_EE_ORIGIN_ICMP
                 sender = socket.inet_ntoa(offender[4:8]) if len(offender) >= 8 else "?"
                 return f"{icmp_type}/{code} from {sender}"
+            if origin == 3 and len(offender) >= 24:  # SO_EE_ORIGIN_ICMP6
+                return f"{icmp_type}/{code} from {socket.inet_ntop(socket.AF_INET6, offender[8:24])}"
     return ""
 
 

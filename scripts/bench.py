@@ -93,8 +93,9 @@ def kube_proxy_rules(services: int) -> str:
 
 def ten_thousand_services() -> Iterator[Figure]:
     """Parsing and judging, against the plain reading of the same text by a process."""
-    from netdoctor.facts.cluster import services_in_rules
-    from netdoctor.facts.iptables import Ruleset, masquerade_sources
+    from netdoctor.facts.iptables import EMPTY, Iptables, Ruleset, masquerade_sources
+    from netdoctor.facts.kube_proxy_rules import in_iptables
+    from netdoctor.facts.services import services_in_rules
 
     text = kube_proxy_rules(SERVICES)
     with tempfile.NamedTemporaryFile("w", encoding="utf-8") as file:
@@ -107,6 +108,7 @@ def ten_thousand_services() -> Iterator[Figure]:
         def judge() -> None:
             rules = Ruleset.parse(text)
             assert len(services_in_rules(rules.rules("nat", "KUBE-SERVICES"))) == SERVICES
+            assert len(in_iptables(Iptables(rules, EMPTY)).ports) == SERVICES
             masquerade_sources(rules)
 
         plain, ours = shortest(read), shortest(judge)

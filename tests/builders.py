@@ -1,57 +1,30 @@
-"""A healthy node as plain facts, and functions that build one fact with one thing different."""
+"""Functions that build one fact of a healthy node, with one thing different."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from functools import cache
 from typing import Any
 
-from netdoctor.catalogue import Catalogue
 from netdoctor.errors import CannotRead
-from netdoctor.facts import Facts
-from netdoctor.facts.cluster import (
-    Endpoint,
-    EndpointSlices,
-    Pod,
-    Pods,
-    Service,
-    ServicePort,
-    Services,
-    Workload,
-    Workloads,
-)
+from netdoctor.facts.cluster import Pod, Pods, Workload, Workloads
 from netdoctor.facts.cni import Attachment, Attachments, CniConfig
-from netdoctor.facts.coredns import Corefile, Upstream, Upstreams
+from netdoctor.facts.coredns import Upstream
 from netdoctor.facts.departures import Departure, Departures
-from netdoctor.facts.drops import Drops
+from netdoctor.facts.experiments import Experiments, Trial, Tried
+from netdoctor.facts.failed_flows import FailedFlow, FailedFlows
 from netdoctor.facts.firewalld import Firewalld, Zone
-from netdoctor.facts.firewalld_rules import FirewalldRules
-from netdoctor.facts.images import Images, NodeImage
 from netdoctor.facts.iptables import EMPTY, Iptables, Ruleset
-from netdoctor.facts.kube_proxy import KubeProxy
-from netdoctor.facts.links import Link, Links
-from netdoctor.facts.listeners import Listeners
-from netdoctor.facts.litellm_config import Database, Model
 from netdoctor.facts.masquerade import Masquerade, Unmasqueraded
-from netdoctor.facts.modules import NONE, Gateway, Image, Modules, SecretKey
 from netdoctor.facts.names import OUTSIDE_NAME, SERVICE_NAME, ClusterDns, Lookup, UpstreamAnswers, UpstreamLookup
-from netdoctor.facts.new_pod import NewPod
-from netdoctor.facts.pod_network import PodNetwork
-from netdoctor.facts.policy_answers import DNS, PolicyAnswer, PolicyAnswers
 from netdoctor.facts.postgres import STAGES, Postgres, PostgresStage
-from netdoctor.facts.postgres_servers import PostgresServer, PostgresServers
 from netdoctor.facts.postgres_session import Slots
-from netdoctor.facts.providers import Provider, Providers
 from netdoctor.facts.reach import CLUSTER_IP, NODE, POD, Flow, Reach
-from netdoctor.facts.sysctl import BRIDGE_NF_CALL, IP_FORWARD, BridgeNetfilterModule, SysctlFiles, Sysctls
-from netdoctor.facts.this_node import ThisNode
-from netdoctor.facts.translated import Translated
+from netdoctor.facts.services import Endpoint, EndpointSlices, Service, ServicePort, Services
+from netdoctor.facts.sysctl import BRIDGE_NF_CALL, IP_FORWARD, Sysctls
 from netdoctor.facts.vantage import HOST, NEW, OLD, VantagePoint, VantagePoints
-from netdoctor.host import Host
 from netdoctor.kube_api import KubeApi
-from netdoctor.model import Result
-from netdoctor.runner import run
+from netdoctor.trace import Dropped
 from netdoctor.traffic import Answer, Reply
 
 NODE_NAME, NODE_ADDRESS, POD_NETWORK, BRIDGE = "n1", "192.0.2.10", "10.244.0.0/16", "bridge"
@@ -60,7 +33,6 @@ DNS_ADDRESS, POSTGRES_IP = "10.96.0.10", "10.96.0.50"
 UPSTREAMS = (Upstream("8.8.8.8", 53, False), Upstream("1.1.1.1", 53, False))
 OLD_POD = "pod default/client-7d9-abcde"
 COREDNS_POD = "pod kube-system/coredns-5dd-xyz12"
-
 OK = Reply(Answer.OK, 1.0)
 SILENT = Reply(Answer.TIMEOUT, 1200.0)
 REFUSED = Reply(Answer.REFUSED, 0.4)
@@ -68,26 +40,7 @@ REJECTED = Reply(Answer.PROHIBITED, 0.5, "3/13 from 10.244.0.1")
 NO_ROUTE = Reply(Answer.NET_UNREACHABLE, 0.1)
 NXDOMAIN = Reply(Answer.NXDOMAIN, 9.0, "", "NXDOMAIN")
 SERVFAIL = Reply(Answer.SERVFAIL, 2001.0, "", "SERVFAIL")
-
-
-@cache
-def catalogue() -> Catalogue:
-    return Catalogue.load()
-
-
-NO_MODULES = CannotRead(NONE, "the cluster has no workload of LiteLLM")
 DOWN: dict[type, CannotRead] = {KubeApi: CannotRead("API server https://192.0.2.10:8443", "connection refused")}
-
-
-def unread(*kinds: type) -> dict[type, CannotRead]:
-    return {kind: CannotRead("somewhere", "permission denied") for kind in kinds}
-
-
-class Answered(KubeApi):
-    """An API server that has said its version."""
-
-    def __init__(self) -> None:
-        self.server, self.version = "https://192.0.2.10:8443", "v1.35.0"
 
 
 def pod(name: str, namespace: str, address: str, labels: Mapping[str, str], **more: Any) -> Pod:
@@ -130,11 +83,11 @@ def slices(*without: str, ready: bool = True) -> EndpointSlices:
     """Endpoints of every Service but those of `without`."""
     return EndpointSlices(
         {
-            name: tuple(Endpoint(address, port, "TCP", ready) for port in ports)
+            name: tuple(Endpoint(address, port, protocol, ready, of) for of, protocol, port in ports)
             for name, address, ports in (
-                ("default/kubernetes", NODE_ADDRESS, (8443,)),
-                ("kube-system/kube-dns", COREDNS, (53,)),
-                ("default/postgres", POSTGRES, (5432,)),
+                ("default/kubernetes", NODE_ADDRESS, [("https", "TCP", 8443)]),
+                ("kube-system/kube-dns", COREDNS, [("dns", "UDP", 53), ("dns-tcp", "TCP", 53)]),
+                ("default/postgres", POSTGRES, [("", "TCP", 5432)]),
             )
             if name not in without
         }
@@ -176,8 +129,17 @@ def sysctls(ip_forward: str = "1", bridge_nf_call: str | None = "1") -> Sysctls:
 
 def iptables(*leave_out: str) -> Iptables:
     """What kube-proxy and the CNI write, without the lines that hold one of these words."""
-    lines = ["*nat", ":PREROUTING ACCEPT [0:0]", ":OUTPUT ACCEPT [0:0]", ":POSTROUTING ACCEPT [0:0]",
-             ":KUBE-SERVICES - [0:0]", *(f":CNI-{p.name} - [0:0]" for p in pods().items)]  # fmt: skip
+    lines = [
+        "*nat",
+        ":PREROUTING ACCEPT [0:0]",
+        ":OUTPUT ACCEPT [0:0]",
+        ":POSTROUTING ACCEPT [0:0]",
+        ":KUBE-SERVICES - [0:0]",
+        ":KUBE-SVC-X - [0:0]",
+        *(f":CNI-{p.name} - [0:0]" for p in pods().items),
+        "-A KUBE-SVC-X -j KUBE-SEP-X",
+        "-A KUBE-SEP-X -p tcp -m tcp -j DNAT --to-destination 10.244.0.9:80",
+    ]
     lines += [
         f'-A {hook} -m comment --comment "kubernetes service portals" -j KUBE-SERVICES'
         for hook in ("PREROUTING", "OUTPUT")
@@ -288,97 +250,40 @@ def postgres(
     )  # fmt: skip
 
 
-def servers(*modules: str, later: tuple[str, ...] = ()) -> PostgresServers:
-    """The Service default/postgres, and who has a database there."""
-    return PostgresServers(() if later else (PostgresServer("default/postgres", POSTGRES_IP, 5432, modules),), later)
-
-
-def gateway(name: str = "llm", **changed: Any) -> Gateway:
-    built = Gateway(
-        name, "litellm", f"deployment/litellm-{name}", 2, {"app": name}, False, 4000, f"litellm-{name}", 30100,
-        (Model("gpt-4.1", "chat", "example.com:8080"),),
-        Database("postgres.default", 5432, f"litellm_{name}", "litellm"), 10,
-    )  # fmt: skip
-    return replace(built, **changed)
-
-
-def modules(*gateways: Gateway, **changed: Any) -> Modules:
-    """Module llm (or these), whose database is default/postgres."""
-    built = Modules(
-        "litellm", True, "k8s", gateways or (gateway(),),
-        (Image("docker.io/library/postgres:15.18", "IfNotPresent", ("postgres",)),),
-        (SecretKey("litellm", "keys", "PROVIDER_KEY", "there"),), ("litellm/litellm-llm",),
-    )  # fmt: skip
-    return replace(built, **changed)
-
-
-def provider(connection: Reply | None = OK, lookup: Reply | None = None, **changed: Any) -> Providers:
-    """example.com:8080, called by llm."""
-    found = lookup or Reply(Answer.OK, 1.0, "", "93.184.215.14")
-    address = found.detail if found.answer is Answer.OK else ""
-    tried = connection if address else None
-    built = Provider("example.com:8080", ("llm",), "test pod", DNS_ADDRESS, found, address, tried)
-    return Providers((replace(built, **changed),))
-
-
-def images(**changed: Any) -> Images:
-    """One image of the modules, which is not on the node."""
-    return Images((replace(NodeImage("r.example/app:1", "IfNotPresent", ("litellm-llm",), False), **changed),))
-
-
-def policy_answers(*closed: str) -> PolicyAnswers:
-    """DNS over UDP and TCP for llm, and the transports that litellm/deny does not allow."""
-    return PolicyAnswers(
-        tuple(
-            PolicyAnswer("llm", DNS, protocol, 53, protocol not in closed,
-                         ("litellm/deny",) if protocol in closed else ())
-            for protocol in ("UDP", "TCP")
-        )
-    )  # fmt: skip
-
-
 def masquerade(*missing: str, wanted: bool = True) -> Masquerade:
     return Masquerade(wanted, tuple(Unmasqueraded("default", f"pod-{a}", a) for a in missing))
 
 
-def departures(address: str, source: str = "") -> Departures:
-    return Departures(
-        (Departure("pod default/client -> 8.8.8.8:53/udp", address, "eth0", (source or address,), False),)
+def departures(address: str, source: str = "", back_by: str = "", rp_filter: str = "1", drops: int = 1) -> Departures:
+    flow = "pod default/client -> 8.8.8.8:53/udp"
+    return Departures((Departure(flow, address, "eth0", (source or address,), back_by, rp_filter, drops),))
+
+
+FLOW = f"{OLD_POD} -> 8.8.8.8:53/udp"
+
+
+def failed_flow(reply: Reply = SILENT) -> FailedFlows:
+    """A pod that gets no answer from outside."""
+    flow = FailedFlow(
+        FLOW, "outside", "default/client-7d9-abcde", "/run/netns/client", CLIENT, "8.8.8.8", "udp", 53, reply
     )
+    return FailedFlows((flow,), True)
 
 
-def healthy() -> dict[type, object]:
-    """Every fact that a probe asks for, on a node without a fault."""
-    corefile = ".:53 {\n    kubernetes cluster.local\n    forward . 8.8.8.8 1.1.1.1\n}\n"
-    links = Links((Link(BRIDGE, 3, "bridge", True, True, "", 1500),), ("default via 192.0.2.1 dev eth0",))
-    facts: list[object] = [
-        pods(), services(), slices(), workloads(), attachments(), cni(), sysctls(), iptables(), Firewalld.absent(),
-        points(), reach(), dns_answers(), upstream_answers(), postgres(), masquerade(), links, Drops(()),
-        Departures(()),
-        Corefile.parse(corefile), Upstreams(UPSTREAMS, "Corefile"), FirewalldRules({}), SysctlFiles({}),
-        BridgeNetfilterModule(True, ""), KubeProxy("iptables", "its process", True, "kube-system/kube-proxy-1", ""),
-        PodNetwork((POD_NETWORK,), "/etc/cni/net.d/1-k8s.conflist"), ThisNode(NODE_NAME, (NODE_ADDRESS,), ""),
-        NewPod("default", "netdoctor-1", TEST_POD, "/run/netns/new", (DNS_ADDRESS,), (), 0.8), servers(),
-    ]  # fmt: skip
-    no_modules = dict.fromkeys((Modules, Providers, Images, Listeners, PolicyAnswers), NO_MODULES)
-    return derived({**{type(fact): fact for fact in facts}, **no_modules, KubeApi: Answered()})
+def tried(cause: str, says: str = "something is odd") -> Tried:
+    return Tried("change-it", cause, says, "it is as usual", cause != "found-by-experiment")
 
 
-def derived(facts: dict[type, object]) -> dict[type, object]:
-    """The same facts with those that are collected from them."""
-    kube_proxy, rules = facts[KubeProxy], facts[Iptables]
-    if isinstance(kube_proxy, KubeProxy) and isinstance(rules, Iptables):
-        return {**facts, Translated: Translated.collect(Host(), kube_proxy, rules)}
-    return facts
-
-
-def world(*changed: object, unread: Mapping[type, CannotRead] | None = None) -> Facts:
-    """The healthy node with some facts different, or unread."""
-    facts = derived({**healthy(), **{type(fact): fact for fact in changed}})
-    return Facts({**facts, **(unread or {})}, live=False)
-
-
-def judge(name: str, *changed: object, unread: Mapping[type, CannotRead] | None = None) -> Result:
-    """What one probe says, whatever it requires, on the healthy node with some facts different."""
-    alone = replace(catalogue().probes[name], requires=(), explains=())
-    return run(Catalogue({name: alone}, {}), world(*changed, unread=unread))[name]
+def experiments(
+    *cures: tuple[Tried, ...], passes: bool = False, programs: tuple[str, ...] = (), asked: bool = False
+) -> Experiments:
+    """Nothing was tried; or the flow of `failed_flow` was, with these cures."""
+    if not (cures or passes or asked):
+        return Experiments((), programs, 0, 0.0, False)
+    twin = "ok" if passes else "no answer within 0.3 s"
+    trial = Trial(
+        FLOW, "outside", "no answer within 1.2 s", twin, not passes, passes, Dropped(last_seen="prerouting 400"),
+        "", "", cures, (True,) * len(cures),
+    )  # fmt: skip
+    causes = tuple(dict.fromkeys(each.cause for cure in cures for each in cure))
+    return Experiments((trial,), programs, 5, 1.0, False, causes)

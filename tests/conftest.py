@@ -27,7 +27,7 @@ class Lab:
     def reset(self, firewalld: str = "", *, modules: bool = False) -> None:
         """A healthy node again; with what the gateway modules need on request."""
         more = [*(["--firewalld", firewalld] if firewalld else []), *(["--modules"] if modules else [])]
-        done = self._call("reset", "--name", self.name, *more, timeout=120)
+        done = self._call("reset", "--name", self.name, *more, timeout=200)
         assert done.returncode == 0, done.stderr
 
     def down(self) -> None:

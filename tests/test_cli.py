@@ -17,8 +17,9 @@ from netdoctor.errors import CannotRead
 from netdoctor.host import Host
 from netdoctor.kube_api import connect
 from netdoctor.recording import to_json
-from tests.builders import SILENT, catalogue, sysctls, upstream_answers, world
+from tests.builders import SILENT, sysctls, upstream_answers
 from tests.conftest import ROOT
+from tests.worlds import catalogue, world
 
 COMMANDS = sorted(p.stem.replace("_", "-") for p in (ROOT / "netdoctor/cli").glob("*.py") if p.stem != "__init__")
 START = [sys.executable, "-c", "from netdoctor.cli import main; main()"]
@@ -94,7 +95,7 @@ class TestStreams:
         assert "CAUSE" in done.stdout
 
     def test_a_recording_does_not_steer_the_terminal(self, recording: Path) -> None:
-        text = recording.read_text().replace('"n1"', '"n1\\u001b]0;owned\\u0007\\ud800"')
+        text = recording.read_text().replace('"node-1"', '"n1\\u001b]0;owned\\u0007\\ud800"')
         recording.write_text(text)
         done = netdoctor("check", "--facts", recording)
         assert done.returncode == 1

@@ -19,12 +19,14 @@ from netdoctor.changes.file import WriteFile
 from netdoctor.check import Look
 from netdoctor.check import look as look_at
 from netdoctor.errors import Drifted
-from netdoctor.executor import End, Outcomes, repair, undo
+from netdoctor.executor import End, Outcomes, repair
 from netdoctor.facts import Facts
 from netdoctor.host import Host
-from netdoctor.journal import Closed, Journal, State, begin, load, reopen, runs
+from netdoctor.journal import Closed, Journal, State, begin, load, reopen
 from netdoctor.model import Outcome, Probe, Remedy
 from netdoctor.planner import plan
+from netdoctor.runs import runs
+from netdoctor.taking_back import undo
 
 BEFORE = b"forward = 0\n\xff\n"
 

@@ -19,25 +19,10 @@ from netdoctor.gate_text import render
 from netdoctor.modules.kustomization import MISSING_ENV, EnvMissing, Kustomization
 from netdoctor.report.schema import plain
 from netdoctor.runner import run
-from tests.builders import (
-    DOWN,
-    REFUSED,
-    SILENT,
-    catalogue,
-    images,
-    modules,
-    policy_answers,
-    postgres,
-    provider,
-    reach,
-    servers,
-    services,
-    slices,
-    sysctls,
-    workloads,
-    world,
-)
+from tests.builders import DOWN, REFUSED, SILENT, postgres, reach, services, slices, sysctls, workloads
 from tests.conftest import ROOT
+from tests.module_builders import images, modules, policy_answers, provider, servers
+from tests.worlds import catalogue, world
 
 DEPLOYABLE = (modules(), provider(), servers("llm"), postgres(used=5), images(present=True), policy_answers())
 NETWORK_ONLY = 12  # needs of a node without modules

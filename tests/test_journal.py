@@ -21,13 +21,9 @@ from netdoctor.journal import (
     State,
     begin,
     load,
-    locked,
-    readable_runs,
     reopen,
-    runs,
-    unfinished,
-    unfinished_notice,
 )
+from netdoctor.runs import locked, readable_runs, runs, unfinished, unfinished_notice
 
 
 @pytest.fixture(autouse=True)
@@ -113,6 +109,10 @@ def replaced(line: int, old: str, new: str) -> bytes:
         (2, '"key"', '"kee"', "no change of kind sysctl"),
         (2, '"value": "1"', '"value": 1', "no change of kind sysctl"),
         (2, "net.ipv4.ip_forward", "kernel.core_pattern", "no change of kind sysctl"),
+        (2, "/proc/sys/net/ipv4/conf/eth0/forwarding", "/etc/shadow", "no change of kind sysctl"),
+        (2, "conf/eth0/forwarding", "conf/../forwarding", "no change of kind sysctl"),
+        (2, "conf/eth0/forwarding", "conf/eth0/rp_filter", "no change of kind sysctl"),
+        (1, '"sequence": 1', '"sequence": "last"', "its number among the runs is no number"),
         (2, '"followers"', '"more": 1, "followers"', "fields that it does not have"),
         (2, '"number": 0', '"number": 1', "a record is missing"),
         (3, '"number": 0', '"number": 7', "never planned"),
@@ -152,8 +152,7 @@ def test_every_change_is_registered_by_its_file() -> None:
 
 def test_two_repairs_do_not_run_at_once() -> None:
     code = (
-        "import sys\nfrom netdoctor.journal import locked\n"
-        "with locked():\n print('held', flush=True)\n sys.stdin.read()"
+        "import sys\nfrom netdoctor.runs import locked\nwith locked():\n print('held', flush=True)\n sys.stdin.read()"
     )
     with subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ}
@@ -178,6 +177,40 @@ def test_a_damaged_one_hides_no_other() -> None:
     bad.path.write_text("no journal\n")
     found, damaged = readable_runs()
     assert [journal.run for journal in found] == [good.run]
-    assert damaged == [f"{bad.path}, line 1: Expecting value: line 1 column 1 (char 0)"]
+    assert len(damaged) == 1
+    assert damaged[0].startswith(f"{bad.path}, line 1: the line is damaged: it is no JSON; ")
     with pytest.raises(JournalError, match="line 1"):
         runs()
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("\xff\n", "it is no JSON"),
+        ("[" * 100_000 + "\n", "it is no JSON"),
+        ('"text"\n', "it is no record of netdoctor's"),
+        ("3\n", "it is no record of netdoctor's"),
+    ],
+)
+def test_damage_in_plain_words(text: str, says: str) -> None:
+    journal = realistic()
+    journal.path.write_text(text, encoding="latin-1")
+    with pytest.raises(JournalError, match=says):
+        load(journal.path)
+
+
+@pytest.mark.parametrize("what", ["link", "fifo", "folder", "large"])
+def test_a_journal_is_a_regular_file_of_limited_size(what: str) -> None:
+    path = realistic().path
+    if what == "large":
+        os.truncate(path, 10 << 30)
+    else:
+        path.unlink()
+    if what == "link":
+        path.symlink_to("/dev/zero")
+    elif what == "fifo":
+        os.mkfifo(path)
+    elif what == "folder":
+        path.mkdir()
+    with pytest.raises(JournalError, match="is no journal"):
+        load(path)

@@ -20,7 +20,7 @@ from netdoctor.recording import to_json as recorded
 from netdoctor.redact import redact, remember
 from netdoctor.report.schema import to_json
 from netdoctor.report.text import render
-from tests.builders import catalogue
+from tests.worlds import catalogue
 
 DICE = random.Random(3)
 CANARY = "canary" + "".join(DICE.choices(string.ascii_lowercase + string.digits, k=14))

@@ -14,7 +14,7 @@ from netdoctor.errors import BadInput
 from netdoctor.model import Confidence, Diagnosis, Evidence, Finding, Outcome, Report, Result, Severity, Subject
 from netdoctor.report.schema import from_json, to_json
 from netdoctor.report.text import console, render
-from tests.builders import catalogue
+from tests.worlds import catalogue
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 UPDATE = os.environ.get("NETDOCTOR_UPDATE_SNAPSHOTS") == "1"

@@ -2,28 +2,42 @@
 
 from __future__ import annotations
 
-from netdoctor.facts.sysctl import SysctlFiles
+from pathlib import Path
+
+from netdoctor.facts.sysctl import OTHERS_LAST, SysctlFiles
 
 FOLDER = "/etc/sysctl.d"
-OTHERS_LAST = "/etc/sysctl.conf"
+LONGEST = 200  # of a file's name: the temporary one beside it is longer, and 255 is the most
 
 
 def keep_at_boot(key: str, value: str, topic: str, files: SysctlFiles) -> tuple[str, str, str] | None:
     """Path, text and a note, or None where the next boot ends with this value already.
 
-    The name sorts after every sysctl.d file that says otherwise. /etc/sysctl.conf is nobody's but the administrator's:
-    systemd does not read it at boot, `sysctl --system` reads it last; where it says otherwise the note tells.
+    The name sorts after every sysctl.d file that says otherwise; where none can, the note names the file that wins.
+    /etc/sysctl.conf is nobody's but the administrator's: systemd does not read it at boot, `sysctl --system` reads it
+    last; where it says otherwise the note tells.
     """
-    if (now := files.setting(key)) and now[1] == value:
+    boot = SysctlFiles({path: content for path, content in files.texts.items() if path != OTHERS_LAST})
+    now, by_hand = boot.setting(key), files.setting(key)
+    if now and now[1] == value and by_hand and by_hand[1] == value:
         return None
     text = f"# written by netdoctor fix; netdoctor undo takes it away\n{key} = {value}\n"
-    rest = {path: content for path, content in files.texts.items() if path != OTHERS_LAST}
-    name = f"99-netdoctor-{topic}.conf"
-    last = SysctlFiles({**rest, f"{FOLDER}/{name}": text}).setting(key)
-    if last and last[1] != value:  # as Debian's link 99-sysctl.conf would
-        name = f"zz-{name}"
-    path = f"{FOLDER}/{name}"
-    end = SysctlFiles({**files.texts, path: text}).setting(key)
-    if end and end[0] != path:
+    path = f"{FOLDER}/99-netdoctor-{topic}.conf"
+    while over := _overruled(path, key, value, text, boot):
+        name = Path(over[0]).name
+        # one z more than it has: whatever follows them sorts before that
+        last = f"{'z' * max(2, 1 + len(name) - len(name.lstrip('z')))}-99-netdoctor-{topic}.conf"
+        if len(last) > LONGEST or f"{FOLDER}/{last}" <= path:
+            said = f"says {over[1]}" if over[1] is not None else f"excepts {key}"
+            return path, text, f"of no effect at boot: {over[0]} comes after it and {said}; change that by hand"
+        path = f"{FOLDER}/{last}"
+    end = SysctlFiles({**files.texts, path: text}).last_word(key)
+    if end and end[1] != value:
         return path, text, f"{end[0]} still says {end[1]}: whoever runs `sysctl --system` gets that"
-    return path, text, f"because {now[0]} says {now[1]}" if now else ""
+    return path, text, f"because {now[0]} says {now[1]}" if now and now[1] != value else ""
+
+
+def _overruled(path: str, key: str, value: str, text: str, boot: SysctlFiles) -> tuple[str, str | None] | None:
+    """What has the last word at boot instead of this file, if it says otherwise."""
+    last = SysctlFiles({**boot.texts, path: text}).last_word(key)
+    return last if last and last[1] != value else None

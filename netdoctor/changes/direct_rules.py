@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any, ClassVar
 
 from netdoctor.changes import _foreign_rules
 from netdoctor.changes.file import FileState, put
-from netdoctor.errors import Drifted
+from netdoctor.errors import CannotRead, Drifted
 from netdoctor.firewalld_bus import CONFIG, FirewalldBus, firewalld_bus
 from netdoctor.host import Host
 from netdoctor.model import NotApplicable
@@ -68,12 +69,23 @@ class RemoveDirectRules:
     def apply(self, host: Host) -> None:  # noqa: ARG002 - the protocol's
         """Remove them, at boot first: whoever reloads in between loses nothing more. Raises CannotRead."""
         with firewalld_bus() as bus:
-            if bus.call("config.direct", "getSettings", path=CONFIG)[1]:
-                bus.call("config.direct", "update", SETTINGS_SIGNATURE, ([], [], []), path=CONFIG)
-            there = _rules(bus.call("direct", "getAllRules"))
-            for rule in self.in_force:
-                if rule in there:
-                    bus.call("direct", "removeRule", RULE_SIGNATURE, *_plain(rule))
+            self.apply_over(bus)
+
+    def apply_over(self, bus: FirewalldBus) -> None:
+        """Remove them from the firewalld on this bus, at boot first. Raises CannotRead."""
+        if bus.call("config.direct", "getSettings", path=CONFIG)[1]:
+            bus.call("config.direct", "update", SETTINGS_SIGNATURE, ([], [], []), path=CONFIG)
+        there = _rules(bus.call("direct", "getAllRules"))
+        for rule in self.in_force:
+            if rule in there:
+                bus.call("direct", "removeRule", RULE_SIGNATURE, *_plain(rule))
+
+    def rehearse(self, host: Host) -> None:
+        """Take those in force out of the copy's iptables, where firewalld has put them."""
+        for ipv, table, chain, _, arguments in self.in_force:
+            program = "iptables-nft" if ipv == "ipv4" else "ip6tables-nft"
+            with suppress(CannotRead):  # flushed by somebody
+                host.run([program, "-t", table, "-D", chain, *arguments])
 
     def undo(self, host: Host) -> None:
         """Put them back, and the file; nobody else's rules are lost by it. Raises Drifted, CannotRead."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import errno
 import os
 import stat
 from contextlib import suppress
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from netdoctor.errors import CannotRead, Drifted
+from netdoctor.errors import CannotRead, Drifted, IsLink
 from netdoctor.host import Host
 
 NO_FILE = "/dev/null"
@@ -33,6 +34,8 @@ class FileState:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
+            if error.errno == errno.ELOOP and Path(path).is_symlink():
+                raise IsLink(path) from error
             raise CannotRead(path, error.strerror or str(error)) from error
         with os.fdopen(number, "rb") as file:
             about = os.fstat(number)
@@ -146,6 +149,9 @@ class WriteFile:
         except OSError as error:
             raise CannotRead(self.path, f"its folder cannot be made: {error.strerror or error}") from error
         put(self.path, self._wanted)
+
+    def rehearse(self, host: Host) -> None:
+        """Nothing: a file is read at the next boot."""
 
     def undo(self, host: Host) -> None:  # noqa: ARG002 - the protocol's
         """Put back what was there. Raises Drifted when the file is neither that nor ours, CannotRead."""

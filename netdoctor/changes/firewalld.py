@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,13 +10,16 @@ from typing import ClassVar
 from xml.etree import ElementTree
 
 from netdoctor.changes.file import FileState, put
-from netdoctor.errors import CannotRead, Drifted
+from netdoctor.errors import CannotRead, Drifted, NotRehearsable
 from netdoctor.firewalld_bus import CONFIG, FirewalldBus, firewalld_bus
 from netdoctor.host import Host
 from netdoctor.model import NotApplicable
 
 ETC_ZONES = "/etc/firewalld/zones"
 USR_ZONES = "/usr/lib/firewalld/zones"
+TABLE = "firewalld"
+# the base chains that zones are entered from, and zone trusted's own
+CHAINS = {"filter_INPUT": "filter_IN_trusted", "filter_FORWARD": "filter_FWD_trusted"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +75,31 @@ class TrustSource:
     def apply(self, host: Host) -> None:  # noqa: ARG002 - the protocol's
         """Bind it, at run time first. Raises CannotRead."""
         with firewalld_bus() as bus:
-            if not self.at_run_time and not bus.call("zone", "querySource", "ss", self.zone, self.source):
-                bus.call("zone", "addSource", "ss", self.zone, self.source)
-            if not self.at_boot:
-                path = _permanent(bus, self.zone)
-                if self.source not in bus.call("config.zone", "getSources", path=path):
-                    bus.call("config.zone", "addSource", "s", self.source, path=path)
+            self.apply_over(bus)
+
+    def apply_over(self, bus: FirewalldBus) -> None:
+        """Bind it in the firewalld on this bus, at run time first. Raises CannotRead."""
+        if not self.at_run_time and not bus.call("zone", "querySource", "ss", self.zone, self.source):
+            bus.call("zone", "addSource", "ss", self.zone, self.source)
+        if not self.at_boot:
+            path = _permanent(bus, self.zone)
+            if self.source not in bus.call("config.zone", "getSources", path=path):
+                bus.call("config.zone", "addSource", "s", self.source, path=path)
+
+    def rehearse(self, host: Host) -> None:
+        """In the copy's rules: what comes from the source goes to zone trusted's chains. Raises NotRehearsable."""
+        if self.at_run_time:
+            return
+        if self.zone != "trusted":
+            raise NotRehearsable(f"what firewalld's zone {self.zone} does to a source is firewalld's to say")
+        family = f"ip{'6' if ipaddress.ip_network(self.source, strict=False).version == 6 else ''}"
+        rules = []
+        for base, zone in CHAINS.items():
+            rules.append(f"insert rule inet {TABLE} {base} {family} saddr {self.source} accept")
+            with suppress(CannotRead):  # a zone that is not in use has no chains, and no rules of its own either
+                host.run(["nft", "list", "chain", "inet", TABLE, zone])
+                rules.append(f"insert rule inet {TABLE} {base} {family} saddr {self.source} jump {zone}")
+        host.run(["nft", "-f", "-"], stdin="\n".join(rules) + "\n")
 
     def undo(self, host: Host) -> None:  # noqa: ARG002 - the protocol's
         """Unbind it and put the files back. Raises Drifted when another zone has the source by now, CannotRead."""

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import re
+import ipaddress
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
 from netdoctor.changes import _conntrack
-from netdoctor.errors import CannotRead, Drifted
-from netdoctor.facts.iptables import Ruleset
+from netdoctor.errors import CannotRead, Drifted, NotRehearsable
+from netdoctor.facts.kube_proxy_rules import Port
+from netdoctor.facts.translated import Translated
 from netdoctor.host import Host
 from netdoctor.kube_api import connect
 
 RULES_SECONDS = 35.0  # a second is usual; kube-proxy's own look at its rules comes every 30 s
 PAUSE = 0.1
+PROTOCOLS = ("tcp", "udp", "sctp")
+Translation = tuple[str, str, int, str, int]  # ClusterIP, protocol, port, an endpoint's address and port
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +27,23 @@ class ResyncKubeProxy:
 
     kind: ClassVar[str] = "kube-proxy-resync"
     pod: str  # namespace/name
-    cluster_ips: tuple[str, ...]  # whose rules must be back
+    mode: str  # of kube-proxy: where its rules stand
+    ports: tuple[Port, ...]  # of ClusterIPs, whose rules must be back
     forgets: bool  # whether connections that were not translated can be forgotten: the conntrack tool is there
+    translations: tuple[Translation, ...] = ()  # what its rules will do, for a rehearsal
+    node_ports: tuple[tuple[str, int], ...] = ()  # protocol and number, whose rules must be back
 
     @classmethod
-    def planned(cls, pod: str, cluster_ips: tuple[str, ...]) -> ResyncKubeProxy:
-        """The change for this pod (namespace/name) and the ClusterIPs that lack rules."""
-        return cls(pod, cluster_ips, _conntrack.available())
+    def planned(
+        cls,
+        pod: str,
+        mode: str,
+        ports: tuple[Port, ...],
+        node_ports: tuple[tuple[str, int], ...] = (),
+        translations: tuple[Translation, ...] = (),
+    ) -> ResyncKubeProxy:
+        """The change for this pod (namespace/name), the ports that lack rules, and what its rules will do."""
+        return cls(pod, mode, ports, _conntrack.available(), translations, node_ports)
 
     @property
     def _path(self) -> str:
@@ -43,7 +57,9 @@ class ResyncKubeProxy:
     def diff(self) -> str:
         """What a person would type."""
         namespace, _, name = self.pod.partition("/")
-        lines = [f"+kubectl -n {namespace} delete pod {name}", f" wait for the rules of {', '.join(self.cluster_ips)}"]
+        ports = [f"{address}:{port}/{protocol}" for address, protocol, port in self.ports]
+        ports += [f"NodePort {port}/{protocol}" for protocol, port in self.node_ports]
+        lines = [f"+kubectl -n {namespace} delete pod {name}", f" wait for the rules of {', '.join(ports)}"]
         if self.forgets:
             lines.append("+conntrack -D -d IP -r IP   for each ClusterIP: connections that no rule translated")
         else:
@@ -63,17 +79,47 @@ class ResyncKubeProxy:
         """Delete the pod, wait for the rules, forget connections they did not see. Raises CannotRead."""
         connect(host).delete(self._path, grace_seconds=1)
         end = time.monotonic() + RULES_SECONDS
-        while not {*self.cluster_ips} <= (there := translated(host)):
+        while not self._back(there := Translated.read(host, self.mode)):
             if time.monotonic() > end:
                 raise CannotRead("kube-proxy", f"it has not written its rules within {RULES_SECONDS:g} s")
             time.sleep(PAUSE)
-        _conntrack.forget(host, lambda c: c.destination in there and c.reply_source == c.destination)
+        addresses = {address for address, _, _ in there.ports}
+        _conntrack.forget(host, lambda c: c.destination in addresses and c.reply_source == c.destination)
+
+    def _back(self, there: Translated) -> bool:
+        return there.entered and {*self.ports} <= {*there.ports} and {*self.node_ports} <= {*there.node_ports}
+
+    def rehearse(self, host: Host) -> None:
+        """Write rules into the copy that translate as kube-proxy's do. Raises CannotRead, NotRehearsable."""
+        if not self.translations:
+            raise NotRehearsable("which endpoints kube-proxy's rules lead to is not known")
+        translate(host, self.translations)
 
     def undo(self, host: Host) -> None:
         """Nothing: the rules are kube-proxy's."""
 
 
-def translated(host: Host) -> set[str]:
-    """The ClusterIPs that nat KUBE-SERVICES has rules for. Raises CannotRead."""
-    rules = Ruleset.parse(host.run(["iptables-nft-save", "-t", "nat"], timeout=5))
-    return {m[1] for rule in rules.rules("nat", "KUBE-SERVICES") if (m := re.search(r" -d ([\d.]+)/32", rule))}
+def translate(host: Host, translations: Iterable[Translation], earlier: int = 0) -> None:
+    """Have a table of our own translate these, as kube-proxy's would: for copies of a node. Raises CannotRead.
+
+    `earlier`: by how much before kube-proxy's own priority.
+    """
+    for family in ("ip", "ip6"):
+        rules: dict[tuple[str, str, int], str] = {}
+        back: list[str] = []
+        for cluster_ip, protocol, port, address, target in translations:
+            version = ipaddress.ip_address(cluster_ip).version
+            ipaddress.ip_address(address)  # raises ValueError for what is none: nft reads a script
+            if protocol not in PROTOCOLS or version != (6 if family == "ip6" else 4):
+                continue
+            end = f"[{address}]:{target}" if family == "ip6" else f"{address}:{target}"
+            # the first endpoint is as good as any
+            rule = f"{family} daddr {cluster_ip} {protocol} dport {port} dnat to {end}"
+            rules.setdefault((cluster_ip, protocol, port), rule)
+            back.append(f"{family} saddr {address} {family} daddr {address} masquerade")  # a pod that asks itself
+        if rules:
+            lines = [f"table {family} netdoctor_services {{"]
+            for hook in ("prerouting", "output"):
+                lines += [f"chain {hook} {{ type nat hook {hook} priority {-100 - earlier};", *rules.values(), "}"]
+            lines += ["chain postrouting { type nat hook postrouting priority 100;", *dict.fromkeys(back), "}", "}"]
+            host.run(["nft", "-f", "-"], timeout=5, stdin="\n".join(lines) + "\n")

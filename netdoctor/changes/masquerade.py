@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
 from netdoctor.changes import _conntrack
-from netdoctor.errors import Drifted
+from netdoctor.errors import Drifted, NotRehearsable
 from netdoctor.facts.cni import Attachments
 from netdoctor.facts.iptables import Ruleset
 from netdoctor.host import Host
 
+PLAIN = re.compile(r"[\w.-]+")
 MULTICAST = "224.0.0.0/4"
 SECONDS = 5.0
 
@@ -113,6 +115,14 @@ class RestoreMasquerade:
         _restore(host, lines)
         prefixes = {pod.address: ipaddress.ip_network(pod.prefix) for pod in self.pods}
         _conntrack.forget(host, lambda connection: _leaves_unmasqueraded(connection, prefixes))
+
+    def rehearse(self, host: Host) -> None:
+        """Write them into the copy's rules. Raises CannotRead, NotRehearsable for names that no CNI gives."""
+        for pod in self.pods:
+            ipaddress.ip_address(pod.address), ipaddress.ip_network(pod.prefix)
+            if not all(PLAIN.fullmatch(word) for word in (pod.network, pod.container_id)):
+                raise NotRehearsable(f"{pod.network} {pod.container_id} is no network and container")
+        self.apply(host)
 
     def undo(self, host: Host) -> None:
         """Take these rules away again, and no others. Raises Drifted when somebody else changed them, CannotRead."""

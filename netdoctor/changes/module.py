@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from netdoctor.errors import BadInput, CannotRead, Drifted
+from netdoctor.errors import BadInput, CannotRead, Drifted, NotRehearsable
 from netdoctor.host import Host
 
 MODPROBE_SECONDS = 10.0
@@ -49,6 +49,11 @@ class LoadModule:
     def apply(self, host: Host) -> None:
         """Load it. Raises CannotRead."""
         host.run(["modprobe", self.name], timeout=MODPROBE_SECONDS)
+
+    def rehearse(self, host: Host) -> None:  # noqa: ARG002 - the protocol's
+        """Nothing, where the kernel has it: a module is the whole machine's. Raises NotRehearsable elsewhere."""
+        if not self._folder.exists():
+            raise NotRehearsable(f"the kernel module {self.name} is not loaded, and a copy cannot load it")
 
     def undo(self, host: Host) -> None:
         """Unload it if nothing uses it; never forced."""

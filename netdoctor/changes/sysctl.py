@@ -7,18 +7,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from netdoctor.errors import BadInput, CannotRead, Drifted
-from netdoctor.facts.sysctl import path_of
+from netdoctor.errors import BadInput, CannotRead, Drifted, NotRehearsable
+from netdoctor.facts.sysctl import matches, path_of
 from netdoctor.host import Host
 
-KEY = re.compile(r"net(\.[A-Za-z0-9_-]+)+")
+KEY = re.compile(r"net(\.[A-Za-z0-9_@-]+(/[A-Za-z0-9_@-]+)*)+")
 # writing one of these makes the kernel write others: devinet.c inet_forward_change, addrconf.c addrconf_forward_change
 FOLLOWERS = {
     "net.ipv4.ip_forward": ("ipv4/conf/*/forwarding", "ipv4/conf/all/accept_redirects"),
     "net.ipv4.conf.all.forwarding": ("ipv4/conf/*/forwarding", "ipv4/conf/all/accept_redirects"),
     "net.ipv6.conf.all.forwarding": ("ipv6/conf/*/forwarding",),
 }
+OF_INTERFACE = re.compile(r"net\.ipv[46]\.(?:conf|neigh)\.(?!all\.|default\.)(.+)\.[^.]+")
 SAME = {"net.ipv4.ip_forward": "net/ipv4/conf/all/forwarding", "net.ipv4.conf.all.forwarding": "net/ipv4/ip_forward"}
+
+
+def _follows(path: str, key: str) -> bool:
+    """Whether the kernel changes this file of /proc/sys/net along with the setting."""
+    here = not {".", ".."} & {*path.split("/")}
+    return here and any(matches(path, f"/proc/sys/net/{each}") for each in FOLLOWERS.get(key, ()))
 
 
 def _write(path: str, value: str) -> None:
@@ -42,6 +49,9 @@ class SetSysctl:
     def __post_init__(self) -> None:
         if not KEY.fullmatch(self.key):
             raise BadInput(f"{self.key} is no net.* sysctl")
+        for path, _ in self.followers:  # a journal may name any
+            if not _follows(path, self.key):
+                raise BadInput(f"{path} is no setting that {self.key} changes along with it")
 
     @classmethod
     def planned(cls, host: Host, key: str, value: str) -> SetSysctl:
@@ -71,16 +81,34 @@ class SetSysctl:
         text = host.read_or_none(path_of(self.key))
         return None if text is None else text.strip()
 
+    @property
+    def _bearer(self) -> str:
+        """What has to be there for the setting to be."""
+        interface = OF_INTERFACE.fullmatch(self.key)
+        return f"interface {interface[1].replace('/', '.')}" if interface else "what the kernel has this setting for"
+
     def check(self, host: Host) -> None:
         """Raise Drifted unless the setting is still as planned. Raises CannotRead."""
         now = self._now(host)
         if self.was is not None and now != self.was:
-            raise Drifted(f"{self.key} is {now}, and was {self.was} when the repair was planned")
+            gone = f"{self._bearer} is gone: there is no {self.key} any more"
+            raise Drifted(
+                f"{gone if now is None else f'{self.key} is {now}'}, and it was {self.was} when the repair was planned"
+            )
 
     def apply(self, host: Host) -> None:
         """Set it. Raises CannotRead."""
         if self._now(host) != self.value:
             _write(path_of(self.key), self.value)
+
+    def rehearse(self, host: Host) -> None:
+        """Set it in the copy. Raises NotRehearsable for a setting that is the whole machine's."""
+        if self._now(host) is None:
+            raise NotRehearsable(f"{self.key} is no setting of a network namespace")
+        try:
+            self.apply(host)
+        except CannotRead as error:  # shown in every namespace, and the machine's own
+            raise NotRehearsable(str(error)) from error
 
     def undo(self, host: Host) -> None:
         """Set it back, and what followed it. Raises Drifted when it is neither the old value nor ours, CannotRead."""
@@ -88,7 +116,8 @@ class SetSysctl:
         if self.was is None or now is None:
             return  # it goes with the module that brought it
         if now not in (self.was, self.value):
-            raise Drifted(f"{self.key} is {now}: somebody has changed it since netdoctor set it to {self.value}")
+            anew = f", or {self._bearer} was made anew," if OF_INTERFACE.fullmatch(self.key) else ""
+            raise Drifted(f"{self.key} is {now}: somebody has changed it{anew} since netdoctor set it to {self.value}")
         if now != self.was:
             _write(path_of(self.key), self.was)
         for path, value in self.followers:

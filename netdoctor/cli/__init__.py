@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import pkgutil
 import signal
 import sys
+from contextlib import suppress
 from importlib import import_module
 from itertools import pairwise
 from types import FrameType
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 import click
 
@@ -45,20 +47,32 @@ def group() -> None:
 def main() -> NoReturn:
     """Run the command line. Every end has an exit status, and with --output json valid JSON on standard output."""
     signal.signal(signal.SIGTERM, _interrupt)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup has it
+        signal.signal(signal.SIGHUP, _interrupt)
     _open_streams()
     try:
-        sys.exit(group.main(standalone_mode=False))
+        status = group.main(standalone_mode=False)
+        sys.stdout.flush()  # else a full disk would show only when nobody can say it any more
+        sys.exit(status)
     except click.ClickException as error:
         _say_json(error.format_message())
-        error.show()
+        with suppress(OSError):
+            error.show()
         sys.exit(2 if isinstance(error, click.UsageError) else error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         _say_json("interrupted")
-        click.echo("netdoctor: interrupted", err=True)
+        _say_error("interrupted")
+        _let_go(sys.stdout, 1)
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(INTERRUPTED)
+    except OSError as error:  # a full disk, a closed terminal
+        _say_json(str(error))
+        _let_go(sys.stdout, 1)
+        where = error.filename or ("the output" if error.errno in (errno.ENOSPC, errno.EIO) else "")
+        _say_error(f"{where}{': ' if where else ''}{error.strerror or error}")
+        sys.exit(3)
     except Exception as error:
         from netdoctor.errors import NetdoctorError
         from netdoctor.redact import redact
@@ -66,12 +80,8 @@ def main() -> NoReturn:
         if not isinstance(error, NetdoctorError):
             raise
         _say_json(redact(str(error)))
-        click.echo(f"netdoctor: {redact(str(error))}", err=True)
+        _say_error(redact(str(error)))
         sys.exit(error.exit_code)
-    except OSError as error:  # a full disk, a closed terminal
-        _say_json(str(error))
-        click.echo(f"netdoctor: {error.strerror or error}", err=True)
-        sys.exit(3)
 
 
 def _open_streams() -> None:
@@ -88,8 +98,24 @@ def _open_streams() -> None:
             stream.reconfigure(errors="replace")
 
 
-def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
+def _interrupt(number: int, _frame: FrameType | None) -> NoReturn:
+    if number == signal.SIGHUP:  # it comes from the terminal and from the shell, and once is enough
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
     raise KeyboardInterrupt
+
+
+def _let_go(stream: TextIO, number: int) -> None:
+    """Forget what cannot be written: Python would try once more when it ends, and say so."""
+    try:
+        stream.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), number)
+
+
+def _say_error(sentence: str) -> None:
+    with suppress(OSError):  # nobody can be told
+        click.echo(f"netdoctor: {sentence}", err=True)
+    _let_go(sys.stderr, 2)
 
 
 def _say_json(sentence: str) -> None:
@@ -100,4 +126,5 @@ def _say_json(sentence: str) -> None:
     if asked:
         import json
 
-        click.echo(json.dumps({"schema_version": 1, "error": sentence}))
+        with suppress(OSError):
+            click.echo(json.dumps({"schema_version": 1, "error": sentence}))

@@ -26,9 +26,10 @@ def command(ctx: click.Context, output: str, report_file: str | None, facts_file
     from netdoctor.check import look
     from netdoctor.cli_output import read_file, waiting, writable, write_file
     from netdoctor.host import Host
-    from netdoctor.journal import changes_in_force, unfinished_notice
     from netdoctor.recording import from_json
     from netdoctor.report.schema import to_json
+    from netdoctor.runs import changes_in_force, unfinished_notice
+    from netdoctor.twin.namespace import become_root_of_a_user_namespace
 
     if report_file:
         writable(report_file)
@@ -36,6 +37,8 @@ def command(ctx: click.Context, output: str, report_file: str | None, facts_file
     facts: Facts | None = None
     notices: list[str] = []
     if facts_file:
+        if not Host().is_root:
+            become_root_of_a_user_namespace()  # for copies of the recorded node; where refused, the report says so
         facts = from_json(read_file(facts_file), catalogue)
     else:
         if not Host().is_root:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from netdoctor.catalogue import Catalogue
     from netdoctor.check import Look
     from netdoctor.executor import Outcomes
     from netdoctor.planner import Plan
+    from netdoctor.twin.rehearsal import Rehearsal
 
 
 NOT_TOLD = ("unknown", "blocked")
@@ -18,11 +22,18 @@ NOT_TOLD = ("unknown", "blocked")
 
 @click.command()
 @click.option("--dry-run", is_flag=True, help="Show the exact change and make none.")
+@click.option("--allow-exposure", is_flag=True, help="Repair also where the rehearsal lets in more than it has to.")
+@click.option("--rehearse-daemon", is_flag=True, help="Rehearse firewalld's part with a second firewalld (1 to 5 s).")
 @click.option("--resume", is_flag=True, help="Keep what an interrupted repair has changed, and go on.")
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="What goes to stdout.")
 @click.pass_context
-def command(ctx: click.Context, dry_run: bool, resume: bool, output: str) -> None:
+def command(
+    ctx: click.Context, dry_run: bool, allow_exposure: bool, rehearse_daemon: bool, resume: bool, output: str
+) -> None:
     """Repair this host: each change is shown, made, proved by the probe that failed, or taken back.
+
+    Before anything is touched the repair is rehearsed on a copy of the node's network: what fails has to pass there,
+    nothing that works may break, and nothing may open that the repair is not for.
 
     Exit status: 0 healthy, 1 faults remain or a repair was rolled back, 3 could not tell or could not do.
     """
@@ -31,7 +42,7 @@ def command(ctx: click.Context, dry_run: bool, resume: bool, output: str) -> Non
     from netdoctor.catalogue import Catalogue
     from netdoctor.errors import NetdoctorError
     from netdoctor.host import Host
-    from netdoctor.journal import locked
+    from netdoctor.runs import locked
 
     if not Host().is_root:
         raise NetdoctorError("netdoctor fix has to be run as root: sudo netdoctor fix")
@@ -40,50 +51,110 @@ def command(ctx: click.Context, dry_run: bool, resume: bool, output: str) -> Non
         if not dry_run:
             stack.enter_context(locked())
             _deal_with_unfinished(resume)
-        ctx.exit(_fix(catalogue, dry_run, output))
+        ctx.exit(_fix(catalogue, Choices(dry_run, allow_exposure, rehearse_daemon, output)))
 
 
-def _fix(catalogue: Catalogue, dry_run: bool, output: str) -> int:
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What the user has chosen."""
+
+    dry_run: bool
+    allow_exposure: bool
+    rehearse_daemon: bool
+    output: str
+
+
+def _fix(catalogue: Catalogue, choices: Choices) -> int:
     from netdoctor.check import look
     from netdoctor.cli_output import waiting
-    from netdoctor.journal import begin
+    from netdoctor.facts import Facts
+    from netdoctor.facts.scope import Scope
     from netdoctor.planner import plan as make_plan
+    from netdoctor.report.rehearsal_text import lines
+    from netdoctor.runs import unfinished_notice
 
     def look_again() -> Look:
         with waiting() as watch:
-            return look(catalogue, watch=watch)
+            return look(catalogue, Facts(context=(Scope(False, whole_state=True),)), watch=watch)
 
+    for notice in unfinished_notice() if choices.dry_run else ():
+        _say(f"! {notice}", err=True)
     first = look_again()
     plan = make_plan(catalogue, first)
-    if output == "text":
-        _say("\n".join(_plan_text(first, plan)))
+    rehearsal, why_not = _rehearse(plan, first, choices)
+    if choices.output == "text":
+        _say("\n".join([*_plan_text(first, plan), *lines(rehearsal, why_not)]))
     outcomes, run = None, ""
-    if plan.to_apply and not dry_run:
-        from netdoctor.executor import repair
-
-        journal = begin()
-        run = journal.run
-        outcomes = repair(catalogue, first, look_again, journal, lambda line: _say(f"  {line}", err=True))
+    if plan.to_apply and not choices.dry_run:
+        outcomes, run = _repair(catalogue, first, look_again, choices, rehearsal)
     last = outcomes.last if outcomes else first
     status = last.report().exit_code
     if outcomes and any(step.end not in ("proved", "skipped") for step in outcomes.steps):
         status = max(status, 1)
-    if output == "json":
-        _say(_json(plan, outcomes, last, run, dry_run))
+    if choices.dry_run and rehearsal and rehearsal.refusal:
+        status = max(status, 1)
+    if choices.output == "json":
+        _say(_json(plan, outcomes, last, run, choices.dry_run, rehearsal, why_not))
     else:
-        _say("\n".join(_end_text(plan, outcomes, last, run, dry_run)))
+        _say("\n".join(_end_text(plan, outcomes, last, run, choices.dry_run)))
     return status
+
+
+def _rehearse(plan: Plan, seen: Look, choices: Choices) -> tuple[Rehearsal | None, str]:
+    """The repair on a copy of the node; or why it could not be rehearsed, "" where there is nothing to."""
+    from netdoctor.errors import CannotRead
+    from netdoctor.twin.rehearsal import rehearse
+
+    changes = [change for step in plan.to_apply for change in step.changes]
+    if not changes:
+        return None, ""
+    opens = {access for step in plan.to_apply for access in step.remedy.opens}
+    try:
+        return rehearse(seen.facts, changes, opens, with_daemon=choices.rehearse_daemon), ""
+    except CannotRead as error:
+        return None, str(error)
+
+
+def _repair(
+    catalogue: Catalogue,
+    first: Look,
+    look_again: Callable[[], Look],
+    choices: Choices,
+    rehearsal: Rehearsal | None,
+) -> tuple[Outcomes, str]:
+    """What became of the repair, and the run's name. Raises Exposed before anything is touched."""
+    from netdoctor.cli_output import Unstopped
+    from netdoctor.executor import repair
+    from netdoctor.journal import begin
+    from netdoctor.runs import next_number
+    from netdoctor.twin.rehearsal import insist
+
+    if rehearsal:
+        insist(rehearsal, choices.allow_exposure)
+    journal = begin(next_number())
+
+    def rehearse_again(plan: Plan, seen: Look) -> None:
+        if seen is not first:  # a further round, with a plan of its own
+            further, _ = _rehearse(plan, seen, choices)
+            if further:
+                insist(further, choices.allow_exposure)
+
+    say = Unstopped(lambda line: _say(f"  {line}", err=True))
+    outcomes = repair(catalogue, first, look_again, journal, say, rehearse_again)
+    say.end()
+    return outcomes, journal.run
 
 
 def _deal_with_unfinished(resume: bool) -> None:
     from netdoctor.errors import UnfinishedRun
-    from netdoctor.journal import Closed, reopen, unfinished
+    from netdoctor.journal import Closed, reopen
+    from netdoctor.runs import unfinished, what_happened
 
     for journal in unfinished():
         if not resume:
             raise UnfinishedRun(
-                f"the repair of {journal.started or journal.run} was interrupted: take it back with "
-                "`netdoctor undo`, or keep what it changed and go on with `netdoctor fix --resume`"
+                f"{what_happened(journal)}: take it back with `netdoctor undo`, or keep what it changed and go on with "
+                "`netdoctor fix --resume`"
             )
         reopen(journal)
         journal.close(Closed.RESUMED)
@@ -134,11 +205,20 @@ def _end_text(plan: Plan, outcomes: Outcomes | None, last: Look, run: str, dry_r
     return lines
 
 
-def _json(plan: Plan, outcomes: Outcomes | None, last: Look, run: str, dry_run: bool) -> str:
+def _json(
+    plan: Plan,
+    outcomes: Outcomes | None,
+    last: Look,
+    run: str,
+    dry_run: bool,
+    rehearsal: Rehearsal | None,
+    why_not: str,
+) -> str:
     import json
 
     from netdoctor import __version__
     from netdoctor.changes import left_alone
+    from netdoctor.report.rehearsal_text import as_json
     from netdoctor.report.schema import to_json
 
     steps: list[dict[str, Any]] = [
@@ -159,6 +239,7 @@ def _json(plan: Plan, outcomes: Outcomes | None, last: Look, run: str, dry_run: 
     report = last.report()
     whole = {
         "schema_version": 1, "tool": f"netdoctor {__version__}", "dry_run": dry_run, "run": run or None,
+        "rehearsal": as_json(rehearsal, why_not),
         "plan": steps, "not_repairable": rest, "steps": done, "healthy": report.exit_code == 0,
         "report": json.loads(to_json(report)),
     }  # fmt: skip

@@ -15,12 +15,14 @@ def command(file: str) -> None:
     from netdoctor.catalogue import Catalogue
     from netdoctor.check import look
     from netdoctor.cli_output import waiting, writable, write_file
+    from netdoctor.facts import Facts
+    from netdoctor.facts.scope import Scope
     from netdoctor.recording import to_json
 
     if file != "-":
         writable(file)
     with waiting() as watch:
-        seen = look(Catalogue.load(), watch=watch)
+        seen = look(Catalogue.load(), Facts(context=(Scope(False, whole_state=True),)), watch=watch)
     if file == "-":
         click.echo(to_json(seen.facts))
         return

@@ -23,7 +23,8 @@ def command(ctx: click.Context, run: str | None, list_only: bool, force: bool, o
     """
     from netdoctor.errors import BadInput, JournalError, NetdoctorError
     from netdoctor.host import Host
-    from netdoctor.journal import locked, readable_runs, state_folder
+    from netdoctor.journal import state_folder
+    from netdoctor.runs import locked, readable_runs
 
     if not Host().is_root:
         raise NetdoctorError("netdoctor undo has to be run as root: sudo netdoctor undo")
@@ -38,7 +39,10 @@ def command(ctx: click.Context, run: str | None, list_only: bool, force: bool, o
     with locked():
         found, damaged = readable_runs()
         if damaged and not run:  # the newest may be the damaged one
-            raise JournalError(f"{damaged[0]}; netdoctor undo RUN takes another run back, --list names them")
+            raise JournalError(
+                f"{damaged[0]}; it may be the newest run: `netdoctor undo RUN` takes another one back, and --list "
+                "names them"
+            )
         chosen = next((j for j in found if j.in_force and run in (None, j.run)), None)
         if chosen is None:
             _end(output, "nothing to undo", None, [], "")
@@ -47,31 +51,46 @@ def command(ctx: click.Context, run: str | None, list_only: bool, force: bool, o
 
 
 def _undo(journal: Journal, force: bool, output: str) -> int:
-    from netdoctor.executor import undo
+    from netdoctor.cli_output import Unstopped
+    from netdoctor.errors import JournalError
     from netdoctor.journal import Closed, State, reopen
+    from netdoctor.taking_back import undo
 
     reopen(journal)
     entries = journal.in_force
+    proved = not journal.unfinished
     lines: list[str] = []
+    echo = Unstopped(_echo)
 
     def say(line: str) -> None:
         lines.append(line)
         if output == "text":
-            _echo(line)
+            echo(line)
 
-    stuck = undo(entries, journal, say, force=force)
+    ended = journal.ended or Closed.COMMITTED
+    stuck, unwritten = undo(entries, journal, say, force=force), ""
+    some = any(entry.state is State.UNDONE for entry in entries)
     if not stuck or force:
         for entry in journal.in_force:
-            journal.mark(entry, State.UNDONE)  # given up: it is somebody else's now
-        journal.close(Closed.UNDONE)
+            journal.note(entry, State.UNDONE)  # given up: it is somebody else's now
+        ended = Closed.UNDONE
+    elif some:
+        ended = Closed.PARTLY_UNDONE
+    if ended is Closed.UNDONE or proved:  # what was never proved stays unfinished
+        try:
+            journal.close(ended)
+        except JournalError as error:
+            unwritten = f", but {error}: until it can be, netdoctor takes the run for one that is in force"
     if not stuck:
         sentence = f"run {journal.run} is undone"
     elif force:
         sentence = f"run {journal.run} is undone but for what somebody else has changed"
     else:
-        sentence = f"run {journal.run} is not undone: {stuck}; netdoctor undo --force leaves that and undoes the rest"
-    _end(output, sentence, journal.run, lines, stuck)
-    return 3 if stuck else 0
+        how = "undone in part" if some else "not undone"
+        sentence = f"run {journal.run} is {how}: {stuck}; netdoctor undo --force leaves that and undoes the rest"
+    echo.end()
+    _end(output, sentence + unwritten, journal.run, lines, stuck)
+    return 3 if stuck or unwritten else 0
 
 
 def _end(output: str, sentence: str, run: str | None, lines: list[str], stuck: str) -> None:

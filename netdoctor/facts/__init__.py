@@ -5,9 +5,9 @@ A fact is a frozen dataclass of plain data with a classmethod `collect`. Whoever
     def ip_forward_disabled(sysctls: Sysctls) -> Iterator[Finding]: ...
 
 A collector may ask for the `Host` and for other facts in the same way; `Fact | CannotRead` asks for a fact without
-which one can go on. Each fact is collected at most once, in a thread
-of its own, and never invalidated: after a change there is a new `Facts`. A read that failed is `CannotRead`, which is
-remembered too: it makes a probe unknown, never a fact empty.
+which one can go on. Each fact is collected at most once, in a thread of its own, and never invalidated: after a change
+there is a new `Facts`. A read that failed is `CannotRead`, which is remembered too: it makes a probe unknown, never a
+fact empty. A fact whose class says `derived` is worked out of other facts alone, so a recording has it too.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from netdoctor.errors import CannotRead, NetdoctorError
 from netdoctor.host import Host
 
 F = TypeVar("F")
-LONGEST = 8.0  # seconds for one fact, after which it counts as unread: a server may answer for ever
+LONGEST = 8.0  # seconds for one fact, after which it counts as unread, unless its class says `longest`
 GLANCE = 0.2  # seconds between looks at that limit
 
 
@@ -90,7 +90,7 @@ class Facts:
         self._live = live
         self.seconds: dict[type, float] = {}
         self.finalizers = Finalizers()
-        for thing in (Host(), self.finalizers, *context):
+        for thing in (Host(live=live), self, self.finalizers, *context):
             self._give(type(thing), thing)
         for kind, value in (given or {}).items():
             self._give(kind, value)
@@ -105,8 +105,9 @@ class Facts:
         while not cell.done():
             wait([cell], timeout=GLANCE)
             begun = self._asked.get(kind)
-            if begun is not None and time.monotonic() - begun > LONGEST:
-                _settle(cell, CannotRead(_title(kind), f"no answer within {LONGEST:g} s"))
+            longest = getattr(kind, "longest", LONGEST)
+            if begun is not None and time.monotonic() - begun > longest:
+                _settle(cell, CannotRead(_title(kind), f"no answer within {longest:g} s"))
         return typing.cast(F, cell.result())
 
     def _begin(self, kind: type) -> Future[Any]:
@@ -121,7 +122,7 @@ class Facts:
 
     def _collect(self, kind: type, cell: Future[Any]) -> None:
         collect = getattr(kind, "collect", None)
-        if not self._live or collect is None:
+        if collect is None or not (self._live or getattr(kind, "derived", False)):
             _settle(cell, CannotRead("recording", f"it does not hold {kind.__name__}"))
             return
         begin = self._waiting[kind] = time.monotonic()

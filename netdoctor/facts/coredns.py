@@ -34,7 +34,8 @@ class Corefile:
     @classmethod
     def parse(cls, text: str) -> Corefile:
         """Read the forward lines of the root zone's blocks."""
-        lines = [re.sub(r"(^|\s)#.*", "", line).strip() for line in text.splitlines()]
+        text = re.sub(r"(^|\s)#.*", "", text, flags=re.MULTILINE)  # comments are their writer's
+        lines = [line.strip() for line in text.splitlines()]
         forwards: list[str] = []
         for line in lines:
             words = line.removesuffix("{").split()
@@ -70,8 +71,18 @@ class Upstreams:
     source: str
 
     @classmethod
-    def collect(cls, host: Host, corefile: Corefile, pods: Pods | CannotRead) -> Upstreams:
-        """Resolve a path in a forward line to the nameservers of the file that CoreDNS's pod was given."""
+    def collect(cls, host: Host, corefile: Corefile | CannotRead, pods: Pods | CannotRead) -> Upstreams:
+        """Resolve a path in a forward line to the nameservers of the file that CoreDNS's pod was given.
+
+        Without a Corefile they are the node's own, as its usual `forward . /etc/resolv.conf` would have it: whether
+        pods reach the outside can be asked of those too. Raises CannotRead.
+        """
+        if isinstance(corefile, CannotRead):
+            path, text = _resolv_conf(host, pods)
+            own = [a for a in nameservers(text) if not a.startswith(("127.", "::1"))]  # these answer the node alone
+            if not own:
+                raise corefile
+            return cls(tuple(Upstream(address, 53, False) for address in own), f"{path}: no Corefile can be read")
         items: list[Upstream] = []
         source = "Corefile"
         for word in corefile.forwards:

@@ -10,11 +10,11 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from netdoctor.errors import BadInput, CannotRead
-from netdoctor.facts.cluster import Service, Services
 from netdoctor.facts.litellm_config import SSL_MODES
 from netdoctor.facts.module_objects import ModuleObjects, data_of, environment_of, fetch
 from netdoctor.facts.modules import gateway_login, gateway_name
 from netdoctor.facts.postgres_servers import PostgresServers
+from netdoctor.facts.services import Service, Services
 from netdoctor.kube_api import KubeApi
 from netdoctor.redact import remember
 

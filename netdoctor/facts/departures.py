@@ -1,7 +1,9 @@
-"""How packets of pods leave the node: seen on the uplink, with the source address that the outside has to answer to.
+"""How questions leave the node: seen on its interfaces, with the source address that the outside has to answer to.
 
-Only asked where pods get no answer from outside. A packet that leaves with the pod's own address was not masqueraded;
-one that never leaves was lost inside; one that leaves with the node's address and is not answered is lost outside.
+Only asked where pods get no answer from outside, or the host itself gets none. A packet of a pod that leaves with the
+pod's own address was not masqueraded; one that never leaves was lost inside; one that leaves with the node's address
+and is not answered is lost outside; one whose answer comes back is lost on the way in, by the reverse-path check where
+the kernel has counted it.
 """
 
 from __future__ import annotations
@@ -10,17 +12,20 @@ import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 from netdoctor.errors import CannotRead
 from netdoctor.facts.links import Links
-from netdoctor.facts.names import UpstreamAnswers, answered, uncached_name
-from netdoctor.facts.vantage import VantagePoints
+from netdoctor.facts.names import UpstreamAnswers, UpstreamLookup, answered, uncached_name
+from netdoctor.facts.vantage import HOST, VantagePoints
 from netdoctor.host import Host
-from netdoctor.traffic import Reply, ask_dns, in_namespace
+from netdoctor.traffic import Answer, Reply, ask_dns, in_namespace
 
 SECONDS = 0.25  # a packet is on the uplink within milliseconds
 WATCHED = 2  # pods
-EVERY_PROTOCOL = 0x0003  # ETH_P_ALL
+EVERY_PROTOCOL, IPV4 = 0x0003, 0x0800  # ETH_P_ALL, ETH_P_IP
+STRICT = "1"  # of rp_filter: only by the interface that leads to the sender
+REVERSE_PATH_DROPS = "IPReversePathFilter"  # of TcpExt in /proc/net/netstat
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,17 +33,29 @@ class Departure:
     """One unanswered question to the outside, as the uplink saw it."""
 
     flow: str
-    pod_address: str
-    uplink: str
+    pod_address: str  # "" where the host itself asked
+    uplink: str  # by which it left
     sources: tuple[str, ...]  # source addresses it left with; none: it never left
-    came_back: bool
+    back_by: str = ""  # the interface by which an answer came, "" when none came
+    rp_filter: str = ""  # what holds for that interface: the greater of its own value and that of `all`
+    reverse_path_drops: int = 0  # packets that the kernel's reverse-path check dropped meanwhile, on the whole node
+
+    @property
+    def came_back(self) -> bool:
+        """Whether an answer came back."""
+        return bool(self.back_by)
+
+    @property
+    def refused_on_return(self) -> bool:
+        """Whether the answer came in by another interface with a strict check, and one dropped packets meanwhile."""
+        return self.back_by not in ("", self.uplink) and self.reverse_path_drops > 0 and self.rp_filter == STRICT
 
     def __str__(self) -> str:
         """In words."""
         if not self.sources:
             return "it never left the node"
-        back = "and an answer came back" if self.came_back else "and no answer came back"
-        return f"it left with source {', '.join(self.sources)}, {back}"
+        back = f"and an answer came back by {self.back_by}" if self.came_back else "and no answer came back"
+        return f"it left by {self.uplink} with source {', '.join(self.sources)}, {back}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +66,11 @@ class Departures:
 
     @classmethod
     def collect(cls, host: Host, points: VantagePoints, links: Links, answers: UpstreamAnswers) -> Departures:
-        """Ask once more from pods that got no answer, and watch the uplink. Raises CannotRead."""
-        alive = {x.upstream for x in answers.from_host() if x.transport == "udp" and answered(x.reply)}
-        failed = [
-            x for x in answers.from_pods()
-            if x.transport == "udp" and x.upstream in alive and not answered(x.reply) and ":" not in x.upstream.address
-        ]  # fmt: skip
-        failed = list({x.vantage: x for x in reversed(failed)}.values())[::-1][:WATCHED]
+        """Ask once more where no answer came, and watch the interfaces. Raises CannotRead."""
+        failed = _failed(answers)
         if not failed:
             return cls(())
-        uplink = next(iter(links.default_devices), "")
-        if not uplink:
+        if not links.default_devices:
             raise CannotRead("uplink", "there is no default route, so no interface to watch")
         if not host.is_root:
             raise CannotRead("packet capture", "not root")
@@ -67,11 +78,53 @@ class Departures:
         for lookup in failed:
             point, upstream = points.named(lookup.vantage), lookup.upstream
             name = uncached_name()
-            frames = _watch(uplink, name, _question(point.netns, upstream.address, name, upstream.port))
-            sources = tuple(dict.fromkeys(source for source, target in frames if target == upstream.address))
-            back = any(source == upstream.address for source, _ in frames)
-            found.append(Departure(str(lookup), point.address, uplink, sources, back))
+            before = _reverse_path_drops(host)
+            frames = _watch(name, _question(point.netns, upstream.address, name, upstream.port))
+            left = [frame for frame in frames if frame.target == upstream.address and frame.outgoing]
+            # the last one is the uppermost: a VLAN comes after the interface that it is on
+            back = next((f.device for f in reversed(frames) if f.source == upstream.address and not f.outgoing), "")
+            uplink = left[0].device if left else links.default_devices[0]
+            found.append(
+                Departure(
+                    str(lookup), "" if point.kind == HOST else point.address, uplink,
+                    tuple(dict.fromkeys(frame.source for frame in left)), back,
+                    _rp_filter(host, back) if back else "", _reverse_path_drops(host) - before,
+                )
+            )  # fmt: skip
         return cls(tuple(found))
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    device: str
+    outgoing: bool
+    source: str
+    target: str
+
+
+def _failed(answers: UpstreamAnswers) -> list[UpstreamLookup]:
+    """Of pods, what the host got an answer to; of the host, one question where it got no answer to any."""
+    asked = [x for x in answers.lookups if x.transport == "udp" and ":" not in x.upstream.address]
+    alive = {x.upstream for x in asked if x.vantage == HOST and answered(x.reply)}
+    silent = [x for x in asked if not answered(x.reply)]
+    if not alive:
+        return [x for x in silent if x.vantage == HOST and x.reply.answer is Answer.TIMEOUT][:1]
+    of_pods = [x for x in silent if x.vantage != HOST and x.upstream in alive]
+    return list({x.vantage: x for x in reversed(of_pods)}.values())[::-1][:WATCHED]
+
+
+def _reverse_path_drops(host: Host) -> int:
+    lines = [line.split() for line in (host.read_or_none("/proc/net/netstat") or "").splitlines()]
+    for names, values in pairwise(lines):
+        if names[:1] == values[:1] == ["TcpExt:"] and REVERSE_PATH_DROPS in names:
+            return int(values[names.index(REVERSE_PATH_DROPS)])
+    return 0
+
+
+def _rp_filter(host: Host, device: str) -> str:
+    """What holds for an interface: the greater value, says ip-sysctl.rst of the kernel."""
+    folder = "/proc/sys/net/ipv4/conf"
+    return max((host.read_or_none(f"{folder}/{name}/rp_filter") or "").strip() for name in ("all", device))
 
 
 def _question(netns: str, address: str, name: str, port: int) -> Callable[[], object]:
@@ -81,29 +134,26 @@ def _question(netns: str, address: str, name: str, port: int) -> Callable[[], ob
     return lambda: in_namespace(netns, question)
 
 
-def _watch(uplink: str, name: str, ask: Callable[[], object]) -> list[tuple[str, str]]:
-    """Source and destination of each IPv4 packet on the interface that holds this DNS name, while it is asked for."""
+def _watch(name: str, ask: Callable[[], object]) -> list[_Frame]:
+    """Each IPv4 packet that holds this DNS name, on any interface of the host, while it is asked for."""
     from scapy.layers.inet import IP
-    from scapy.layers.l2 import Ether
 
     label = name.partition(".")[0].encode()
     found = []
-    try:
-        watcher = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(EVERY_PROTOCOL))
+    try:  # without the link's header: tunnels have none
+        watcher = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(EVERY_PROTOCOL))
     except OSError as error:
         raise CannotRead("packet capture", error.strerror or str(error)) from error
     with watcher:
-        watcher.bind((uplink, EVERY_PROTOCOL))
         ask()
         end = time.monotonic() + SECONDS
         while (left := end - time.monotonic()) > 0:
             watcher.settimeout(left)
             try:
-                frame = watcher.recv(65535)
+                data, (device, protocol, kind, *_) = watcher.recvfrom(65535)
             except TimeoutError:
                 break
-            if label in frame:
-                packet = Ether(frame)
-                if IP in packet:
-                    found.append((packet[IP].src, packet[IP].dst))
+            if protocol == IPV4 and label in data:
+                packet = IP(data)
+                found.append(_Frame(device, kind == socket.PACKET_OUTGOING, packet.src, packet.dst))
     return found

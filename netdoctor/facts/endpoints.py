@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from netdoctor.facts.cluster import EndpointSlices, Pods, Service, Workloads
+from netdoctor.facts.cluster import Pods, Workloads
+from netdoctor.facts.services import EndpointSlices, Service
 from netdoctor.model import Evidence
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,20 +12,26 @@ from netdoctor.facts.this_node import ThisNode
 from netdoctor.host import Host
 from netdoctor.kube_api import KubeApi
 
+METRICS = "127.0.0.1:10249"  # unless metricsBindAddress says otherwise
+EVERY_ADDRESS = ("", "0.0.0.0", "[::]")
+MODES = ("iptables", "ipvs", "nftables")
+SECONDS = 0.5  # it is on this machine
+
 
 @dataclass(frozen=True, slots=True)
 class KubeProxy:
     """kube-proxy"""
 
-    mode: str  # iptables, ipvs, nftables; "" where the cluster has no kube-proxy that we know of
+    mode: str  # iptables, ipvs, nftables: in which it works; "" where the cluster has no kube-proxy that we know of
     source: str
     running: bool
     pod: str  # namespace/name of its pod on this node, "" where it is none
     trouble: str
+    configured: str = ""  # the mode that its ConfigMap sets, for the next start; "" where there is none
 
     @classmethod
     def collect(cls, host: Host, api: KubeApi | CannotRead, pods: Pods | CannotRead, this: ThisNode) -> KubeProxy:
-        """The mode from its ConfigMap (an empty one means iptables), the process from /proc, the pod from the API."""
+        """The mode from the process itself, else from its ConfigMap; the pod from the API. Raises CannotRead."""
         running = bool(_processes(host))
         pod, trouble = "", ""
         if not isinstance(pods, CannotRead):
@@ -32,20 +39,44 @@ class KubeProxy:
                 if item.labels.get("k8s-app") == "kube-proxy" and item.node == this.name and not item.leaving:
                     pod, trouble = f"{item.namespace}/{item.name}", item.trouble
         mode, source = "iptables" if running else "", "its process: the default mode"
+        configured, address = "", METRICS
         if not isinstance(api, CannotRead):
             found = api.find("/api/v1/namespaces/kube-system/configmaps/kube-proxy")
             if found is not None:
-                mode = _mode(found.get("data", {}).get("config.conf", ""))
-                source = "ConfigMap kube-system/kube-proxy"
-        return cls(mode, source, running, pod, trouble)
+                configured, address = _settings(found.get("data", {}).get("config.conf", ""))
+                mode, source = configured, "ConfigMap kube-system/kube-proxy"
+        if running and (told := _told(address)):
+            mode, source = told, f"its process, which says so at http://{address}/proxyMode"
+        return cls(mode, source, running, pod, trouble, configured)
 
 
-def _mode(text: str) -> str:
-    for line in text.splitlines():
-        key, _, value = line.partition(":")
-        if key == "mode":
-            return value.strip().strip("\"'") or "iptables"
-    return "iptables"
+def _settings(text: str) -> tuple[str, str]:
+    """The mode (an empty one means iptables), and the address of its metrics, of a KubeProxyConfiguration."""
+    import yaml
+
+    try:
+        settings = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError):
+        settings = None
+    if not isinstance(settings, dict):
+        return "iptables", METRICS
+    host, _, port = str(settings.get("metricsBindAddress") or "").rpartition(":")
+    address = f"{'127.0.0.1' if host in EVERY_ADDRESS else host}:{port}" if port.isdigit() else METRICS
+    return str(settings.get("mode") or "iptables"), address
+
+
+def _told(address: str) -> str:
+    """The mode that the process says it works in, "" where it does not say so at once."""
+    host, _, port = address.rpartition(":")
+    connection = http.client.HTTPConnection(host, int(port), timeout=SECONDS)
+    try:
+        connection.request("GET", "/proxyMode")
+        said = connection.getresponse().read(32).decode(errors="replace").strip()
+    except (OSError, http.client.HTTPException):
+        return ""
+    finally:
+        connection.close()
+    return said if said in MODES else ""
 
 
 def _processes(host: Host) -> list[str]:

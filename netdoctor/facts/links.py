@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 from dataclasses import dataclass
 
@@ -20,6 +21,7 @@ class Link:
     carrier: bool
     master: str
     mtu: int
+    addresses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +34,13 @@ class Links:
     @classmethod
     def collect(cls, host: Host) -> Links:
         """Ask `ip`; it reads by netlink and loads nothing."""
-        text = host.run(["ip", "-j", "-d", "link", "show"])
+        text = host.run(["ip", "-j", "-d", "address", "show"])
         routes = host.run(["ip", "-4", "route", "show"])
         return cls(cls.parse(text), tuple(line.strip() for line in routes.splitlines() if line.strip()))
 
     @staticmethod
     def parse(text: str) -> tuple[Link, ...]:
-        """Read what `ip -j -d link` prints. Raises CannotRead."""
+        """Read what `ip -j -d address` prints. Raises CannotRead."""
         try:
             return tuple(
                 Link(
@@ -49,15 +51,30 @@ class Links:
                     carrier="LOWER_UP" in item.get("flags", ()),
                     master=item.get("master", ""),
                     mtu=item["mtu"],
+                    addresses=tuple(x["local"] for x in item.get("addr_info", ()) if "local" in x),
                 )
                 for item in json.loads(text)
             )
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise CannotRead("ip link", f"it did not answer in the expected form: {error}") from error
+            raise CannotRead("ip address", f"it did not answer in the expected form: {error}") from error
 
     def named(self, name: str) -> Link | None:
         """The interface of this name."""
         return next((link for link in self.links if link.name == name), None)
+
+    def gateway_to(self, address: str) -> tuple[str, str] | None:
+        """The next hop of the main table's narrowest route to an address, and the route; None where it has none."""
+        best: tuple[int, str, str] | None = None
+        for route in self.routes:
+            words = route.split()
+            try:
+                network = ipaddress.ip_network("0.0.0.0/0" if words[0] == "default" else words[0], strict=False)
+                fits = ipaddress.ip_address(address) in network
+            except ValueError:  # a refusing route, or another family
+                continue
+            if fits and (best is None or network.prefixlen > best[0]):
+                best = (network.prefixlen, words[words.index("via") + 1] if "via" in words else "", route)
+        return (best[1], best[2]) if best and best[1] else None
 
     @property
     def default_devices(self) -> tuple[str, ...]:

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from netdoctor.errors import CannotRead
-from netdoctor.facts.cluster import Services
 from netdoctor.facts.coredns import Upstream, Upstreams
+from netdoctor.facts.services import Services
 from netdoctor.facts.vantage import HOST, NEW, VantagePoint, VantagePoints
 from netdoctor.traffic import Answer, Reply, ask_all, ask_dns, ask_tcp
 

@@ -6,6 +6,7 @@ network namespace is entered from the host. It dies by itself when netdoctor is 
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import secrets
 import threading
@@ -16,12 +17,13 @@ from dataclasses import dataclass
 from netdoctor.clock import utc
 from netdoctor.errors import CannotRead
 from netdoctor.facts import Finalizers
-from netdoctor.facts.cluster import OURS, Nodes, Pods, Services
+from netdoctor.facts.cluster import OURS, Nodes, Pods
 from netdoctor.facts.cni import CACHE_FOLDER, Attachment, Attachments, CniConfig
 from netdoctor.facts.firewalld import Firewalld
 from netdoctor.facts.iptables import Iptables
-from netdoctor.facts.links import Links
+from netdoctor.facts.links import Link, Links
 from netdoctor.facts.modules import Modules
+from netdoctor.facts.services import Services
 from netdoctor.facts.sysctl import IP_FORWARD, Sysctls
 from netdoctor.facts.this_node import ThisNode, node_of
 from netdoctor.host import Host
@@ -61,12 +63,23 @@ class BeforeNewPods:
         bridge = None if isinstance(links, CannotRead) else links.named(cni.bridge)
         if cni.bridge and attachments.pods and not isinstance(links, CannotRead) and not (bridge and bridge.up):
             return cls(f"bridge {cni.bridge} is down or gone, and the CNI brings it back with each pod")
+        if bridge and attachments.pods and (lost := _lost_gateway(cni, bridge)):
+            return cls(f"bridge {cni.bridge} has no address in {lost}, and the CNI gives it one with each pod")
         trusts = not isinstance(firewalld, CannotRead) and firewalld.running
         if cni.plugin("firewall") and not trusts and attachments.pods and not isinstance(iptables, CannotRead):
             accepts = any("-j CNI-FORWARD" in rule for rule in iptables.nft.rules("filter", "FORWARD"))
             if not accepts and iptables.nft.has_chain("filter", "CNI-FORWARD"):
                 return cls("the CNI's rules are gone from FORWARD, and it writes them with each pod")
         return cls("")
+
+
+def _lost_gateway(cni: CniConfig, bridge: Link) -> str:
+    """The pod network that the bridge should be the gateway of and has no address in, "" where all is right."""
+    plugin = cni.plugin("bridge") or {}
+    if not (plugin.get("isGateway") or plugin.get("isDefaultGateway")) or not cni.pod_network:
+        return ""
+    network = ipaddress.ip_network(cni.pod_network, strict=False)
+    return "" if any(ipaddress.ip_address(a) in network for a in bridge.addresses) else str(network)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from netdoctor.errors import CannotRead
-from netdoctor.facts.cluster import Pod, Pods, Service, Services
+from netdoctor.facts.cluster import Pod, Pods
 from netdoctor.facts.module_objects import ModuleObjects, containers_of, template_of
 from netdoctor.facts.modules import Gateway, Modules
 from netdoctor.facts.network_policies import NetworkPolicies, Place
 from netdoctor.facts.providers import Providers
+from netdoctor.facts.services import Service, Services
 
 ANYWHERE = "203.0.113.1"  # an address of nobody's (RFC 5737), for a provider whose own is not known
 DNS, POSTGRES, PROVIDER = "the cluster DNS", "Postgres", "provider"

@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from netdoctor.errors import CannotRead
-from netdoctor.facts.cluster import Services
 from netdoctor.facts.database_login import DatabaseLogins, Login
 from netdoctor.facts.names import cluster_dns_address
 from netdoctor.facts.postgres_servers import PostgresServer, PostgresServers
 from netdoctor.facts.postgres_session import LOGIN, LOGIN_SECONDS, SECONDS, SELECT, TLS, Session, Slots, Step
+from netdoctor.facts.services import Services
 from netdoctor.facts.vantage import NEW, OLD, VantagePoint, VantagePoints
 from netdoctor.model import Evidence, Finding, NotApplicable, Subject
 from netdoctor.traffic import Answer, Reply, ask_all, ask_dns, ask_tcp, in_namespace
@@ -38,6 +38,7 @@ class PostgresStage:
     port: int = 0
     database: str = ""  # for the login and what follows
     modules: tuple[str, ...] = ()
+    reply: Reply | None = None  # of the TCP connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +149,11 @@ def _reach(points: VantagePoints, services: Services, server: PostgresServer) ->
             stages.append(PostgresStage(server.name, point.name, NAME, right, f"{name} {reply}"))
         if reply := reached.get(point.name):
             accepted, address = reply.answer is Answer.OK, addresses[point.name]
-            stages.append(PostgresStage(server.name, point.name, TCP, accepted, str(reply), "", address, server.port))
+            stages.append(
+                PostgresStage(
+                    server.name, point.name, TCP, accepted, str(reply), address=address, port=server.port, reply=reply
+                )
+            )
     return stages
 
 

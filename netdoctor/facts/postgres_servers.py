@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from netdoctor.errors import CannotRead
-from netdoctor.facts.cluster import Service, Services, Workloads
+from netdoctor.facts.cluster import Workloads
 from netdoctor.facts.module_objects import ModuleObjects, template_of
 from netdoctor.facts.modules import Gateway, Modules
 from netdoctor.facts.scope import Scope
+from netdoctor.facts.services import Service, Services
 
 PORT = 5432
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from netdoctor.errors import CannotRead
-from netdoctor.facts.cluster import Services
 from netdoctor.facts.modules import Modules
 from netdoctor.facts.names import OUTSIDE_SECONDS, cluster_dns_address
+from netdoctor.facts.services import Services
 from netdoctor.facts.vantage import NEW, VantagePoint, VantagePoints
 from netdoctor.traffic import Answer, Reply, ask_all, ask_dns, ask_tcp
 

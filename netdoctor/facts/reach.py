@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from netdoctor.errors import CannotRead
-from netdoctor.facts.cluster import EndpointSlices, Service, Services
+from netdoctor.facts.services import EndpointSlices, Service, Services
 from netdoctor.facts.this_node import ThisNode
 from netdoctor.facts.vantage import NEW, OLD, VantagePoint, VantagePoints
 from netdoctor.traffic import Reply, ask_all, ask_tcp

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 class Scope:
     """whose needs are asked about
 
-    `check` judges everything that it finds; the gate judges what the modules need, and not their neighbours.
+    `check` judges everything that it finds; the gate judges what the modules need, and not their neighbours. A
+    recording holds the node's network state also where nothing fails.
     """
 
     modules_only: bool
+    whole_state: bool = False
 
     @classmethod
     def collect(cls) -> Scope:

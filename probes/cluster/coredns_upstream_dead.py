@@ -17,7 +17,7 @@ from collections.abc import Iterator
 
 from netdoctor import Evidence, Finding, NotApplicable, Severity, Subject, probe
 from netdoctor.errors import CannotRead
-from netdoctor.facts.coredns import Upstreams
+from netdoctor.facts.coredns import Corefile, Upstreams
 from netdoctor.facts.firewalld import Firewalld
 from netdoctor.facts.names import UpstreamAnswers, answered
 from netdoctor.facts.this_node import ThisNode
@@ -25,7 +25,11 @@ from netdoctor.facts.this_node import ThisNode
 
 @probe(explains=("outside-names-unresolved",))
 def coredns_upstream_dead(
-    upstreams: Upstreams, answers: UpstreamAnswers, firewalld: Firewalld | CannotRead, this: ThisNode
+    corefile: Corefile,  # noqa: ARG001 - without it nobody knows whom CoreDNS asks
+    upstreams: Upstreams,
+    answers: UpstreamAnswers,
+    firewalld: Firewalld | CannotRead,
+    this: ThisNode,
 ) -> Iterator[Finding]:
     """Upstreams that answer nobody on this host."""
     if not upstreams.items:

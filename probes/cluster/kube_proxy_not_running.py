@@ -32,7 +32,7 @@ def kube_proxy_not_running(
     """Rules that nobody keeps up to date."""
     if not translated.known:
         raise NotApplicable(f"kube-proxy's mode is {kube_proxy.mode or 'unknown'}: its rules are not read")
-    if kube_proxy.running or not translated.addresses:
+    if kube_proxy.running or not translated.ports:
         return  # without any rule it may be another program's cluster; kube-proxy-rules-missing tells
     here = () if isinstance(pods, CannotRead) else pods.items
     if any(p.ready and f"{p.namespace}/{p.name}" == kube_proxy.pod for p in here):
@@ -42,9 +42,7 @@ def kube_proxy_not_running(
         f"kube-proxy does not run on this node ({trouble}): Services and pods that are new are not reached",
         (
             Evidence("/proc", "no process kube-proxy", "one"),
-            Evidence(
-                translated.source, f"rules for {len(translated.addresses)} ClusterIPs, left behind", "kept up to date"
-            ),
+            Evidence(translated.source, f"{len(translated.ports)} rules, left behind", "kept up to date"),
         ),
         Subject(node=this.name),
     )

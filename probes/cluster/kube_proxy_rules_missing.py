@@ -1,14 +1,18 @@
 """kube-proxy's rules are missing.
 
 ## What it checks
-Each ClusterIP with a ready endpoint stands in kube-proxy's rules, and packets are led into them: in mode iptables the
-chain KUBE-SERVICES in table nat, entered from PREROUTING and OUTPUT; in mode nftables the table `ip kube-proxy`.
+Each port of a ClusterIP and each NodePort with a ready endpoint stands in kube-proxy's rules, is led to an endpoint to
+the last chain, and packets are led into them: in mode iptables the chain KUBE-SERVICES in table nat, entered from
+PREROUTING and OUTPUT; in mode nftables the table `ip kube-proxy`. Services that kube-proxy may leave out on this node
+are not asked for: those with the label of another proxy, and those with `internalTrafficPolicy: Local` and no ready
+endpoint on this node.
 
 ## Why it matters
 A ClusterIP is on no interface: only these rules turn it into a pod's address. Without them its packets go to the
 default gateway and are lost.
 
-A Service whose endpoints changed in the last three seconds is left out: kube-proxy writes about once a second.
+kube-proxy writes about once a second: where a Service is missing that changed in the last three seconds, or whose
+endpoints did, the rules are read again three seconds later.
 
 ## When it mends itself
 kube-proxy looks every 30 s whether its rules were flushed, and writes them again. What has been flushed besides
@@ -21,7 +25,6 @@ Delete kube-proxy's pod on the node: the new one writes all rules within a secon
 from collections.abc import Iterator
 
 from netdoctor import Evidence, Finding, NotApplicable, Subject, probe
-from netdoctor.facts.cluster import EndpointSlices, Services
 from netdoctor.facts.kube_proxy import KubeProxy
 from netdoctor.facts.this_node import ThisNode
 from netdoctor.facts.translated import Translated
@@ -29,34 +32,34 @@ from netdoctor.symptoms import CLUSTER_IPS
 
 
 @probe(explains=CLUSTER_IPS)
-def kube_proxy_rules_missing(
-    kube_proxy: KubeProxy, translated: Translated, services: Services, endpoints: EndpointSlices, this: ThisNode
-) -> Iterator[Finding]:
+def kube_proxy_rules_missing(kube_proxy: KubeProxy, translated: Translated, this: ThisNode) -> Iterator[Finding]:
     """Services with a ready endpoint and without a rule."""
     if not translated.known:
         raise NotApplicable(f"kube-proxy's mode is {kube_proxy.mode or 'unknown'}: its rules are not read")
-    wanted = {s.cluster_ip: s for s in services.items if endpoints.ready(s) and ":" not in s.cluster_ip}
-    missing = [
-        service for address, service in wanted.items()
-        if address not in translated.addresses and str(service) not in endpoints.changing
-    ]  # fmt: skip
-    if not missing and translated.entered:
+    missing, node_ports = translated.missing, translated.missing_node_ports
+    if not (missing or node_ports) and translated.entered:
         return
-    names = ", ".join(str(s) for s in missing[:4]) + (f" and {len(missing) - 4} more" if len(missing) > 4 else "")
-    if not translated.addresses:
-        observed = "not there, or empty"
-    elif missing:
-        observed = f"no rule for {', '.join(f'{s} {s.cluster_ip}' for s in missing[:4])}"
-    else:
-        observed = "nothing leads into it"
+    said = [f"no rule for {service} {service.cluster_ip}:{port}" for service, port in missing]
+    said += [f"no rule for {service} NodePort {port.node_port}/{port.protocol.lower()}" for service, port in node_ports]
+    observed = ("; ".join(said[:4]) or "nothing leads into it") if translated.ports else "not there, or empty"
     process = "running" if kube_proxy.running else f"not running. {kube_proxy.trouble}".rstrip(" .")
     yield Finding(
-        f"kube-proxy's rules are missing for {len(missing)} of {len(wanted)} ClusterIPs ({names})"
-        if missing
-        else "nothing leads into kube-proxy's rules: no ClusterIP is translated",
+        _summary(translated),
         (
-            Evidence(translated.source, observed, "a rule for each ClusterIP with a ready endpoint"),
+            Evidence(translated.source, observed, "a rule for each port with a ready endpoint"),
             Evidence("kube-proxy's process", process, "running"),
         ),
         Subject(node=this.name),
     )
+
+
+def _summary(translated: Translated) -> str:
+    if not translated.missing and not translated.entered:
+        return "nothing leads into kube-proxy's rules: no ClusterIP is translated"
+    if translated.missing:
+        missing, wanted, what = translated.missing, translated.wanted, "ClusterIPs"
+    else:
+        missing, wanted, what = translated.missing_node_ports, translated.wanted_node_ports, "Services with NodePorts"
+    lost = list(dict.fromkeys(str(service) for service, _ in missing))
+    names = ", ".join(lost[:4]) + (f" and {len(lost) - 4} more" if len(lost) > 4 else "")
+    return f"kube-proxy's rules are missing for {len(lost)} of {len({str(s) for s, _ in wanted})} {what} ({names})"

@@ -17,8 +17,8 @@ from collections.abc import Iterator
 
 from netdoctor import Evidence, Finding, Subject, probe
 from netdoctor.errors import CannotRead
-from netdoctor.facts.cluster import Services
 from netdoctor.facts.modules import Modules, needed
+from netdoctor.facts.services import Services
 from netdoctor.kube_api import KubeApi
 
 

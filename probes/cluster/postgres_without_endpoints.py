@@ -18,9 +18,10 @@ from collections.abc import Iterator
 
 from netdoctor import Finding, NotApplicable, Severity, Subject, probe
 from netdoctor.errors import CannotRead
-from netdoctor.facts.cluster import EndpointSlices, Pods, Services, Workloads
+from netdoctor.facts.cluster import Pods, Workloads
 from netdoctor.facts.endpoints import no_endpoints
 from netdoctor.facts.postgres_servers import PostgresServers
+from netdoctor.facts.services import EndpointSlices, Services
 
 
 @probe(explains=("postgres-unreachable",))

@@ -21,11 +21,11 @@ from collections.abc import Iterator
 
 from netdoctor import Evidence, Finding, NotApplicable, Subject, probe
 from netdoctor.errors import CannotRead
-from netdoctor.facts.cluster import EndpointSlices, Services
 from netdoctor.facts.cni import Attachments, CniConfig
 from netdoctor.facts.kube_proxy import KubeProxy
 from netdoctor.facts.names import SERVICE_NAME, ClusterDns
 from netdoctor.facts.reach import CLUSTER_IP, Reach
+from netdoctor.facts.services import EndpointSlices, Services
 from netdoctor.facts.sysctl import BRIDGE_NF_CALL, BridgeNetfilterModule, Sysctls
 from netdoctor.facts.this_node import ThisNode
 from netdoctor.model import Confidence

@@ -72,9 +72,9 @@ def firewalld_rejects_pods(
         evidence += [Evidence("nft", rule, "accept before it") for rule in sorted(last) if rule]
     strays = [a for a in attachments.pods if _zone_rejects(firewalld, a.addresses[0], cni.bridge)]
     words, since = _how(firewalld, cni, strays, new_is_fine=_new_is_fine(points, rejected))
+    hit = max(len(strays), len({flow.point.name for flow in rejected}))
     yield Finding(
-        f"firewalld rejects what {len(strays)} of this node's pods send: they are in zone {zone.name}, not in "
-        f"trusted{words}",
+        f"firewalld rejects what {hit} of this node's pods send: they are in zone {zone.name}, not in trusted{words}",
         tuple(evidence),
         Subject(node=this.name),
         severity=Severity.WARNING if all(flow.to_node for flow in rejected) else Severity.ERROR,

@@ -29,13 +29,20 @@ def packets_dropped_by_rule(drops: Drops, this: ThisNode) -> Iterator[Finding]:
     by_rule: dict[str, list[Drop]] = {}
     for drop in drops.items:
         if rule := _rule(drop):
-            by_rule.setdefault(rule, []).append(drop)
-    for rule, dropped in by_rule.items():
+            by_rule.setdefault(_table_that_drops(drop) or rule, []).append(drop)
+    for dropped in by_rule.values():
         yield Finding(
-            f"a rule drops what pods send: {rule}",
-            tuple(Evidence(f"trace of {d.flow}", rule, "accepted") for d in dropped[:3]),
+            f"a rule drops what pods send: {' and '.join(dict.fromkeys(_rule(d) for d in dropped))}",
+            tuple(Evidence(f"trace of {d.flow}", _rule(d), "accepted") for d in dropped[:3]),
             Subject(node=this.name),
         )
+
+
+def _table_that_drops(drop: Drop) -> str:
+    """The table where a chain's policy dropped: all chains of it that do so are one fault. "" for a rule."""
+    where = drop.dropped
+    by_policy = not drop.legacy and where.by_rule and not where.handle
+    return f"{where.family} {where.table}" if by_policy else ""
 
 
 def _rule(drop: Drop) -> str:
@@ -43,6 +50,6 @@ def _rule(drop: Drop) -> str:
     where = drop.dropped
     if drop.legacy:
         return f"iptables-legacy {drop.legacy}"
-    if not where.by_rule or where.table == "firewalld" or where.chain.startswith(("KUBE-", "services", "endpoint")):
+    if not where.by_rule or where.table in ("firewalld", "kube-proxy") or where.chain.startswith("KUBE-"):
         return ""
     return f"{where} ({where.text})" if where.text else str(where)

@@ -13,6 +13,7 @@ say nothing at all. No rule of the packet filter is to blame, and none shows the
 `Invalid argument` means a blackhole route, or a reverse-path check (`net.ipv4.conf.*.rp_filter`) that failed.
 """
 
+import ipaddress
 from collections.abc import Iterator
 
 from netdoctor import Evidence, Finding, Subject, probe
@@ -24,18 +25,30 @@ from netdoctor.symptoms import POD_TRAFFIC
 REFUSING = ("prohibit", "blackhole", "unreachable", "throw")
 
 
-@probe(explains=POD_TRAFFIC)
+@probe(explains=("coredns-upstream-dead", "image-not-obtainable", *POD_TRAFFIC))
 def packets_refused_by_routing(drops: Drops, links: Links, this: ThisNode) -> Iterator[Finding]:
     """Traced packets for which the kernel has no route, or one that refuses."""
     by_words: dict[str, list[Drop]] = {}
     for drop in drops.items:
         if drop.route:
             by_words.setdefault(drop.route, []).append(drop)
-    refusing = [route for route in links.routes if route.startswith(REFUSING)]
     for words, refused in by_words.items():
+        refusing = [
+            r for r in links.routes if r.startswith(REFUSING) and any(_holds(r, d.destination) for d in refused)
+        ]
         evidence = [Evidence(f"ip route get, for {d.flow}", words, "a route") for d in refused[:3]]
         evidence += [Evidence("ip route", route, "a route that leads somewhere") for route in refusing[:3]]
         named = f" ({'; '.join(refusing[:2])})" if refusing else ""
         yield Finding(
             f"the node's routing refuses what pods send: {words}{named}", tuple(evidence), Subject(node=this.name)
         )
+
+
+def _holds(route: str, destination: str) -> bool:
+    """Whether a refusing route, as `ip route` prints it, is about this destination."""
+    prefix = route.split()[1]
+    try:
+        network = ipaddress.ip_network("0.0.0.0/0" if prefix == "default" else prefix, strict=False)
+        return ipaddress.ip_address(destination) in network
+    except ValueError:
+        return False

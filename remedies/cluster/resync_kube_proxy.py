@@ -20,26 +20,56 @@ from collections.abc import Iterator
 
 from netdoctor import Change, Finding, NotApplicable, remedy
 from netdoctor.changes.kube_proxy import ResyncKubeProxy
-from netdoctor.facts.cluster import EndpointSlices, Services
-from netdoctor.facts.iptables import Iptables
 from netdoctor.facts.kube_proxy import KubeProxy
+from netdoctor.facts.services import EndpointSlices, Service, Services
+from netdoctor.facts.this_node import ThisNode
+from netdoctor.facts.translated import Translated
+from netdoctor.model import Access
+
+MOST = 200  # Services that a rehearsal translates: those that are asked come first
 
 
-@remedy(fixes="kube-proxy-rules-missing")
+@remedy(fixes="kube-proxy-rules-missing", opens=(Access.POD_TO_SERVICE, Access.OUTSIDE_TO_NODE_PORT))
 def resync_kube_proxy(
     findings: tuple[Finding, ...],  # noqa: ARG001 - kube-proxy writes all of its rules or none
     kube_proxy: KubeProxy,
     services: Services,
     endpoints: EndpointSlices,
-    iptables: Iptables,
+    translated: Translated,
+    this: ThisNode,
 ) -> Iterator[Change]:
-    """The pod, and a ClusterIP by which to see that the rules are back."""
-    if kube_proxy.mode != "iptables":
+    """The pod, and a port by which to see that the rules are back."""
+    if not translated.known:
         raise NotApplicable(f"kube-proxy's mode is {kube_proxy.mode}: delete its pod by hand, it writes its rules anew")
     if not kube_proxy.pod:
         raise NotApplicable("kube-proxy runs in no pod on this node that the API server knows")
-    wanted = [s for s in services.items if endpoints.ready(s) and ":" not in s.cluster_ip]
-    there = " ".join(iptables.nft.rules("nat", "KUBE-SERVICES"))
-    lost = [s for s in wanted if f" {s.cluster_ip}/32 " not in there] or wanted
-    lost.sort(key=lambda s: str(s) != "default/kubernetes")
-    yield ResyncKubeProxy.planned(kube_proxy.pod, tuple(s.cluster_ip for s in lost[:1]))
+    if kube_proxy.configured not in ("", kube_proxy.mode):
+        raise NotApplicable(
+            f"kube-proxy runs in mode {kube_proxy.mode} and is set to {kube_proxy.configured}: "
+            "deleting its pod would switch it too"
+        )
+    node_ports = translated.missing_node_ports
+    if not (translated.missing or node_ports) and translated.entered:
+        return
+    lost = translated.missing or (() if node_ports else translated.wanted)
+    lost = tuple(sorted(lost, key=lambda each: _rank(each[0], services)))
+    ports = tuple((service.cluster_ip, port.protocol.lower(), port.port) for service, port in lost)
+    translations = tuple(
+        (*of, end.address, end.port)
+        for of, (service, port) in zip(ports, lost, strict=True)
+        for end in endpoints.behind(service, port)
+    )
+    translations += tuple(
+        (address, port.protocol.lower(), port.node_port, end.address, end.port)
+        for service, port in node_ports
+        for address in this.addresses
+        for end in endpoints.behind(service, port)
+    )
+    awaited = tuple((port.protocol.lower(), port.node_port) for _, port in node_ports[:1])
+    yield ResyncKubeProxy.planned(kube_proxy.pod, kube_proxy.mode, ports[:1], awaited, translations[:MOST])
+
+
+def _rank(service: Service, services: Services) -> tuple[bool, bool, bool]:
+    return (
+        str(service) != "default/kubernetes", service.namespace != "kube-system", service not in services.postgres
+    )  # fmt: skip

@@ -24,12 +24,13 @@ from netdoctor.changes.module import LoadModule
 from netdoctor.changes.sysctl import SetSysctl
 from netdoctor.facts.sysctl import BRIDGE_NF_CALL, BridgeNetfilterModule, SysctlFiles, Sysctls
 from netdoctor.host import Host
+from netdoctor.model import Access
 
 MODULE = "br_netfilter"
 MODULE_FILE = "/etc/modules-load.d/99-netdoctor-br-netfilter.conf"
 
 
-@remedy(fixes="bridge-netfilter-disabled")
+@remedy(fixes="bridge-netfilter-disabled", opens=(Access.POD_TO_POD, Access.POD_TO_SERVICE))
 def enable_bridge_netfilter(
     findings: tuple[Finding, ...],  # noqa: ARG001 - there is one such setting
     sysctls: Sysctls,

@@ -24,9 +24,10 @@ from netdoctor.changes.file import WriteFile
 from netdoctor.changes.sysctl import SetSysctl
 from netdoctor.facts.sysctl import IP_FORWARD, SysctlFiles, Sysctls
 from netdoctor.host import Host
+from netdoctor.model import FROM_PODS, Access
 
 
-@remedy(fixes="ip-forward-disabled")
+@remedy(fixes="ip-forward-disabled", opens=(*FROM_PODS, Access.OUTSIDE_TO_POD, Access.OUTSIDE_TO_NODE_PORT))
 def enable_ip_forward(
     findings: tuple[Finding, ...],  # noqa: ARG001 - there is one such setting
     sysctls: Sysctls,

@@ -21,16 +21,20 @@ iptables when it adds the first direct rule: undo keeps the rules of others mean
 
 from collections.abc import Iterator
 
-from netdoctor import Change, Finding, remedy
+from netdoctor import Change, Finding, NotApplicable, remedy
 from netdoctor.changes.direct_rules import RemoveDirectRules
 from netdoctor.facts.firewalld import Firewalld
+from netdoctor.host import Host
 
 
 @remedy(fixes="direct-rules-flush-iptables")
 def remove_direct_rules(
     findings: tuple[Finding, ...],  # noqa: ARG001 - one direct rule is enough for the flush: all have to go
     firewalld: Firewalld,
+    host: Host,
 ) -> Iterator[Change]:
     """All direct rules at once."""
+    if not host.live:
+        raise NotApplicable("a recorded firewalld is on no bus of this machine")
     if firewalld.direct or firewalld.permanent_direct:
         yield RemoveDirectRules.planned()

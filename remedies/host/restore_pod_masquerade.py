@@ -26,9 +26,10 @@ from netdoctor.changes.masquerade import RestoreMasquerade
 from netdoctor.facts.cni import Attachments, CniConfig
 from netdoctor.facts.iptables import Iptables
 from netdoctor.facts.masquerade import Masquerade
+from netdoctor.model import Access
 
 
-@remedy(fixes="pod-masquerade-missing")
+@remedy(fixes="pod-masquerade-missing", opens=(Access.POD_TO_OUTSIDE,))
 def restore_pod_masquerade(
     findings: tuple[Finding, ...],  # noqa: ARG001 - every pod that has lost it
     cni: CniConfig,

@@ -23,18 +23,24 @@ from netdoctor import Change, Finding, remedy
 from netdoctor.changes.firewalld import TrustSource
 from netdoctor.facts.firewalld import Firewalld
 from netdoctor.facts.pod_network import PodNetwork
+from netdoctor.host import Host
+from netdoctor.model import FROM_PODS
 
 ZONE = "trusted"
 
 
-@remedy(fixes="firewalld-rejects-pods")
+@remedy(fixes="firewalld-rejects-pods", opens=FROM_PODS)
 def trust_pod_network(
     findings: tuple[Finding, ...],  # noqa: ARG001 - the whole network is trusted, whichever pods were hit
     firewalld: Firewalld,
     network: PodNetwork,
+    host: Host,
 ) -> Iterator[Change]:
     """One source for each prefix of the pod network."""
+    if not firewalld.running:
+        return
     for cidr in network.cidrs:
         there = cidr in firewalld.zones[ZONE].sources, cidr in firewalld.permanent_zones[ZONE].sources
-        if firewalld.running and not all(there):
-            yield TrustSource.planned(ZONE, cidr)
+        if not all(there):
+            # a recorded firewalld is not on this machine's bus
+            yield TrustSource.planned(ZONE, cidr) if host.live else TrustSource(ZONE, cidr, *there, None, None)

@@ -76,3 +76,13 @@ def test_no_link_is_followed(tmp_path: Path) -> None:
     with pytest.raises(CannotRead):
         WriteFile.planned(str(tmp_path / "x"), "ours\n")
     assert (tmp_path / "target").read_text() == "keep\n"
+
+
+@pytest.mark.parametrize("target", ["file", "nothing", "itself"])
+def test_a_link_is_called_one(target: str, tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    (tmp_path / "file").write_text("theirs\n")
+    path.symlink_to("x" if target == "itself" else target)
+    with pytest.raises(CannotRead) as caught:
+        WriteFile.planned(str(path), "ours\n")
+    assert str(caught.value).startswith(f"{path} is a symbolic link, and netdoctor writes through none: put the file")

@@ -10,8 +10,9 @@ import pytest
 
 from netdoctor.changes._at_boot import keep_at_boot
 from netdoctor.changes.sysctl import SetSysctl
-from netdoctor.errors import BadInput
-from netdoctor.facts.sysctl import IP_FORWARD, SysctlFiles
+from netdoctor.errors import BadInput, Drifted
+from netdoctor.facts.sysctl import IP_FORWARD, SysctlFiles, path_of
+from netdoctor.host import Host
 
 ROUND_TRIP = """
 import pathlib, subprocess, sys
@@ -47,6 +48,24 @@ except Drifted as error:
     assert "somebody has changed it" in str(error)
 else:
     sys.exit("drift was not seen")
+subprocess.run(["ip", "link", "add", "veth7", "type", "veth", "peer", "name", "peer7"], check=True)
+put("conf/veth7/rp_filter", "0")
+loose = SetSysctl.planned(host, "net.ipv4.conf.veth7.rp_filter", "2")
+loose.apply(host); put("conf/veth7/rp_filter", "1")
+try:
+    loose.undo(host)
+except Drifted as error:
+    assert "somebody has changed it, or interface veth7 was made anew, since netdoctor set it to 2" in str(error), error
+else:
+    sys.exit("drift was not seen")
+subprocess.run(["ip", "link", "delete", "veth7"], check=True)
+loose.undo(host)
+try:
+    loose.check(host)
+except Drifted as error:
+    assert str(error).startswith("interface veth7 is gone: there is no net.ipv4.conf.veth7.rp_filter any more"), error
+else:
+    sys.exit("it was not missed")
 print("fine")
 """
 
@@ -61,10 +80,21 @@ def test_every_setting_is_as_before_after_undo() -> None:
     assert done.stdout == "fine\n", done.stderr
 
 
-@pytest.mark.parametrize("key", ["kernel.core_pattern", "net/../kernel", "net.ipv4/../x", "net", "net.a\n"])
+@pytest.mark.parametrize(
+    "key",
+    ["kernel.core_pattern", "net/../kernel", "net.ipv4/../x", "net", "net.a\n", "net.//.x", "net./.x", "net.a/"],
+)
 def test_only_network_settings(key: str) -> None:
     with pytest.raises(BadInput):
         SetSysctl(key, "1", "0")
+
+
+def test_the_dot_of_an_interface_is_a_slash_in_a_key() -> None:
+    assert path_of("net.ipv4.conf.eth0/10.rp_filter") == "/proc/sys/net/ipv4/conf/eth0.10/rp_filter"
+    files = SysctlFiles({"/etc/sysctl.d/1.conf": "net/ipv4/conf/eth0.10/rp_filter = 2"})
+    assert files.setting("net.ipv4.conf.eth0/10.rp_filter") == ("/etc/sysctl.d/1.conf", "2")
+    with pytest.raises(Drifted, match=r"interface nil0\.10 is gone"):
+        SetSysctl("net.ipv4.conf.nil0/10.rp_filter", "2", "1").check(Host())
 
 
 @pytest.mark.parametrize(
@@ -73,6 +103,20 @@ def test_only_network_settings(key: str) -> None:
         ({}, "99-netdoctor-ip-forward.conf", ""),
         ({"/usr/lib/sysctl.d/10-x.conf": "net.ipv4.ip_forward=0"}, "99-netdoctor-ip-forward.conf", "10-x"),
         ({"/etc/sysctl.d/99-sysctl.conf": "net/ipv4/ip_forward=0"}, "zz-99-netdoctor-ip-forward.conf", "99-s"),
+        ({"/etc/sysctl.d/zz-x.conf": "net.ipv4.ip_forward=0"}, "zzz-99-netdoctor-ip-forward.conf", "because /etc"),
+        ({"/run/sysctl.d/zzz-local.conf": "net/ipv4/ip_forward=0"}, "zzzz-99-netdoctor-ip-forward.conf", "zzz-local"),
+        ({"/usr/lib/sysctl.d/zzz.conf": "-net.ipv4.ip_forward", "/etc/sysctl.d/zzzz.conf": f"{IP_FORWARD}=0"},
+         "zzzzz-99-netdoctor-ip-forward.conf", "zzzz.conf"),
+        ({"/etc/sysctl.d/zzz.conf": "net.ipv4.conf.all.forwarding = 0"}, "zzzz-99-netdoctor-ip-forward.conf", "zzz."),
+        # a name that nothing in z sorts after
+        ({"/etc/sysctl.d/~last.conf": "net.ipv4.ip_forward=0"}, "zz-99-netdoctor-ip-forward.conf",
+         "of no effect at boot: /etc/sysctl.d/~last.conf comes after it and says 0"),
+        ({"/etc/sysctl.d/~last.conf": "-net.ipv4.ip_forward"}, "zz-99-netdoctor-ip-forward.conf",
+         "~last.conf comes after it and excepts net.ipv4.ip_forward"),
+        ({f"/etc/sysctl.d/{'z' * 240}.conf": "net.ipv4.ip_forward=0"}, "99-netdoctor-ip-forward.conf", "of no effect"),
+        # systemd does not read the last one
+        ({"/etc/sysctl.d/50.conf": "net.ipv4.ip_forward=0", "/etc/sysctl.conf": "net.ipv4.ip_forward=1"},
+         "99-netdoctor-ip-forward.conf", "because /etc/sysctl.d/50.conf says 0"),
         ({"/etc/sysctl.conf": "net.ipv4.ip_forward=0"}, "99-netdoctor-ip-forward.conf", "sysctl --system"),
     ],
 )  # fmt: skip
@@ -85,3 +129,26 @@ def test_the_file_sorts_after_what_says_otherwise(texts: dict[str, str], name: s
 
 def test_no_file_where_the_next_boot_ends_well() -> None:
     assert keep_at_boot(IP_FORWARD, "1", "x", SysctlFiles({"/etc/sysctl.d/50-x.conf": f"{IP_FORWARD} = 1"})) is None
+
+
+RP_FILTER = "net.ipv4.conf.eth0.rp_filter"
+
+
+@pytest.mark.parametrize(
+    ("texts", "name"),
+    [
+        # a pattern never overrules the key itself, wherever it stands
+        ({"/etc/sysctl.d/zzz.conf": "net.ipv4.conf.*.rp_filter = 1"}, "99-netdoctor-x.conf"),
+        ({"/etc/sysctl.d/zzz.conf": "net/ipv4/conf/eth0/rp_filter = 1"}, "zzzz-99-netdoctor-x.conf"),
+        ({"/etc/sysctl.d/50.conf": "net.ipv4.conf.*.rp_filter = 2"}, None),
+        (
+            {"/etc/sysctl.d/50.conf": "net.ipv4.conf.*.rp_filter = 2\n-net.ipv4.conf.eth0.rp_filter"},
+            "99-netdoctor-x.conf",
+        ),
+    ],
+)
+def test_a_pattern_beside_the_key(texts: dict[str, str], name: str | None) -> None:
+    found = keep_at_boot(RP_FILTER, "2", "x", SysctlFiles(texts))
+    assert (found and found[0]) == (name and f"/etc/sysctl.d/{name}")
+    if found:
+        assert SysctlFiles({**texts, found[0]: found[1]}).setting(RP_FILTER) == (found[0], "2")

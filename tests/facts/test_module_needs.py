@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from netdoctor.facts.cluster import Service, ServicePort, Services, Workload, Workloads
+from netdoctor.facts.cluster import Workload, Workloads
 from netdoctor.facts.database_login import DatabaseLogins, Login, of_modules
 from netdoctor.facts.images import normal, policy_of, server_of
 from netdoctor.facts.listeners import parse
@@ -18,8 +18,10 @@ from netdoctor.facts.policy_answers import described
 from netdoctor.facts.postgres_servers import PostgresServers, comes_later
 from netdoctor.facts.providers import spellings
 from netdoctor.facts.scope import Scope
+from netdoctor.facts.services import Service, ServicePort, Services
 from netdoctor.facts.vantage import NEW, VantagePoint
-from tests.builders import NO_MODULES, gateway, modules, services, workloads
+from tests.builders import services, workloads
+from tests.module_builders import NO_MODULES, gateway, modules
 
 
 @pytest.mark.parametrize(

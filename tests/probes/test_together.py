@@ -19,24 +19,20 @@ from tests.builders import (
     SERVFAIL,
     SILENT,
     UPSTREAMS,
-    catalogue,
     dns_answers,
     firewalld,
-    images,
     iptables,
     masquerade,
-    modules,
     postgres,
-    provider,
     reach,
-    servers,
     services,
     slices,
     sysctls,
     upstream_answers,
     workloads,
-    world,
 )
+from tests.module_builders import images, modules, provider, servers
+from tests.worlds import catalogue, world
 
 UNRESOLVED = dns_answers(outside=SERVFAIL)
 SILENT_DNS = dns_answers(SILENT, SILENT)

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -10,10 +11,10 @@ from subprocess import CompletedProcess
 from typing import Any
 
 from . import cgroups, network, readiness
-from .config import LOCKS, NODE, NODE_IP, RUNS
+from .config import LOCKS, LOGS, NODE, NODE_IP, RUNS
 from .images import IMAGES, WORKER_IMAGES
 from .node import Node
-from .processes import Argument, end, locked, run, spawned, wait_for
+from .processes import Argument, LabError, end, locked, run, spawned, wait_for
 from .programs import program
 from .roots import FIREWALLD_STEPS, NODEFILES, ROOTFS
 from .steps import remove
@@ -97,12 +98,12 @@ class Lab:
 
     def up(
         self, layers: Sequence[Path], prepared: Sequence[Path], firewalld: str | None, workers: int,
-        manifests: dict[str, str] | None = None,
+        manifests: dict[str, str] | None = None, again: bool = True,
     ) -> None:  # fmt: skip
         """Start from the prepared layers (topmost first) and wait until everything answers.
 
-        With `manifests`, the gateway modules' provider runs outside. Leaves nothing behind when it fails.
-        Raises LabError.
+        With `manifests`, the gateway modules' provider runs outside. A node that does not come up is started once more
+        if `again`; what it said is kept in the cache's logs. Leaves nothing else behind when it fails. Raises LabError.
         """
         try:
             all_layers = [*layers, *(p / "upper" for p in prepared), NODEFILES.folder, ROOTFS.folder]
@@ -114,9 +115,24 @@ class Lab:
                 self.add_worker(number)
             wait_for(lambda: readiness.reported_ready(self.node), "Ready conditions", 60)
             self._note(ready=True)
+        except LabError as error:
+            told = self._keep_story(error)
+            self.down()
+            if not again:
+                raise
+            print(f"lab {self.name}: {error} (see {told}); it is started once more", file=sys.stderr)
+            self.up(layers, prepared, firewalld, workers, manifests, again=False)
         except BaseException:
             self.down()
             raise
+
+    def _keep_story(self, error: LabError) -> Path:
+        """Write down why the node did not come up, as far as it can be asked."""
+        story = LOGS / f"lab-{self.name}-not-up.log"
+        asked = "ctr -n k8s.io tasks ls; ip -br address; uptime; free -m; journalctl --no-pager -n 150"
+        with suppress(LabError):
+            story.write_text(f"{error}\n{self.node.execute(asked, check=False).stdout}")
+        return story
 
     def add_worker(self, number: int) -> None:
         """A further node: kubeadm join, its own part of the pod network, host routes in both directions."""

@@ -13,7 +13,7 @@ from .programs import STEPS as PROGRAMS
 from .programs import program
 from .roots import POSTGRES as POSTGRES_ROOT
 from .roots import ROOTFS
-from .steps import Step
+from .steps import Step, meaning
 
 ENV = ["PATH=/usr/local/bin:/usr/bin:/usr/sbin:/bin:/sbin"]
 WORKER_IMAGES = ("pause", "kube-proxy", "coredns", "labtool", "postgres")
@@ -66,6 +66,8 @@ def _rule_programs() -> dict[str, Path]:
     words = run("chroot", root, "ldd", *inside, check=False).stdout.split()
     libraries = {word for word in words if word.startswith("/") and not word.endswith(":")}
     files = {path.lstrip("/"): (root / path.lstrip("/")).resolve() for path in [*inside, *libraries]}
+    # kube-proxy compares the names of protocols in what nft lists: without them a restart empties its maps
+    files["etc/protocols"] = root / "etc/protocols"
     return {inside: here for inside, here in files.items() if here.exists()}
 
 
@@ -120,5 +122,5 @@ def build_images(out: Path) -> None:
 
 
 IMAGES = Step("images", "container images", "5 s", build_images,
-              lambda: [PAUSE, ETCD, COREDNS, KUBE, POSTGRES, LABTOOL, _NOT_IN_IMAGE],
+              lambda: [PAUSE, ETCD, COREDNS, KUBE, POSTGRES, LABTOOL, _NOT_IN_IMAGE, meaning(_rule_programs)],
               (*PROGRAMS.values(), ROOTFS, POSTGRES_ROOT))  # fmt: skip

@@ -1,0 +1,96 @@
+"""`netdoctor trace`: a packet's way through a copy of the node."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from netdoctor.twin.ends import Known
+    from netdoctor.twin.traced import Traced
+
+
+@click.command()
+@click.argument("source", metavar="SRC")
+@click.argument("destination", metavar="DST")
+@click.argument("port", metavar="PORT")
+@click.option("--udp/--tcp", default=None, help="TCP where nothing says otherwise; UDP for port 53.")
+@click.option(
+    "--facts", "facts_file", type=click.Path(exists=True, dir_okay=False), help="Copy a recorded node instead."
+)
+@click.option("--svg", "picture", type=click.Path(dir_okay=False), help="Draw the way into this file too.")
+@click.option("-v", "--verbose", is_flag=True, help="Also every step of every packet.")
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="What goes to stdout.")
+@click.pass_context
+def command(
+    ctx: click.Context, source: str, destination: str, port: str, udp: bool | None, facts_file: str | None,
+    picture: str | None, verbose: bool, output: str,
+) -> None:  # fmt: skip
+    """Follow a packet through a copy of this node, hook by hook. The node itself is not touched.
+
+    \b
+    SRC   host, outside, a pod ([NAMESPACE/]NAME, or how it begins), or a pod's address
+    DST   an address, a Service ([svc/][NAMESPACE/]NAME), a pod, or node
+    PORT  a number, or the name of a Service's port
+
+    Exit status: 0 it arrived, 1 it was lost, 2 no such end, 3 could not tell.
+    """
+    from netdoctor.cli_output import writable, write_file
+
+    if picture is not None:
+        writable(picture)
+    known = _known(facts_file, (source, destination))
+    traced = _trace(known, source, destination, port, "" if udp is None else "udp" if udp else "tcp")
+    if picture is not None:
+        from netdoctor.report.walk_picture import draw
+
+        write_file(picture, draw(traced))
+    if output == "json":
+        import json
+
+        from netdoctor.report.schema import plain
+        from netdoctor.report.walk_json import as_json
+
+        click.echo(json.dumps(plain(as_json(traced)), indent=1, ensure_ascii=False))
+    else:
+        from netdoctor.report.text import console
+        from netdoctor.report.walk_text import render
+
+        console().print(render(traced, verbose=verbose))
+        if picture is not None:
+            click.echo(f"picture: {picture}", err=True)
+    ctx.exit(0 if traced.ending.arrived else 1)
+
+
+def _known(facts_file: str | None, words: tuple[str, str]) -> Known:
+    """What names can stand for, on this host or in a recording."""
+    from netdoctor.cli_output import read_file, waiting
+    from netdoctor.facts import Facts
+    from netdoctor.host import Host
+    from netdoctor.twin import reading
+
+    if facts_file:
+        from netdoctor.catalogue import Catalogue
+        from netdoctor.recording import from_json
+        from netdoctor.twin.namespace import become_root_of_a_user_namespace
+
+        if not Host().is_root:
+            become_root_of_a_user_namespace()  # where it is not allowed, the copy says what it lacks
+        return reading.recorded(from_json(read_file(facts_file), Catalogue.load()))
+    facts = Facts()
+    with waiting() as watch:
+        if watch:
+            watch(facts)
+        return reading.live(facts, words)
+
+
+def _trace(known: Known, source: str, destination: str, port: str, protocol: str) -> Traced:
+    from netdoctor.twin.ends import End
+    from netdoctor.twin.traced import trace
+
+    name, label = known.source(source)
+    target = known.target(destination, port, protocol)
+    chosen = protocol or target.protocol or ("udp" if target.port == 53 else "tcp")
+    flow, address = known.flow(name, target, chosen)
+    return trace(known.state, End(label, address), target, flow, known.node, known.lacking)

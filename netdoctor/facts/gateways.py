@@ -1,0 +1,77 @@
+"""Whether the gateways towards CoreDNS's upstreams answer ARP: asked only where no resolver answers the host."""
+
+from __future__ import annotations
+
+import socket
+import time
+from dataclasses import dataclass
+
+from netdoctor.errors import CannotRead
+from netdoctor.facts.links import Link, Links
+from netdoctor.facts.names import UpstreamAnswers, answered
+from netdoctor.host import Host
+
+SECONDS, EVERY = 0.6, 0.2  # how long to wait, and how often to ask
+ARP_PROTOCOL = 0x0806
+BROADCAST = "ff:ff:ff:ff:ff:ff"
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """A next hop."""
+
+    address: str
+    route: str  # as `ip route` prints it
+    device: str
+    answers: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Gateways:
+    """gateways"""
+
+    items: tuple[Gateway, ...]
+
+    @classmethod
+    def collect(cls, host: Host, links: Links, answers: UpstreamAnswers) -> Gateways:
+        """Ask each gateway for its link-layer address; a question that changes nothing. Raises CannotRead."""
+        lookups = answers.from_host()
+        if any(answered(lookup.reply) for lookup in lookups):
+            return cls(())
+        hops = {hop for lookup in lookups if (hop := links.gateway_to(lookup.upstream.address))}
+        found = []
+        for address, route in sorted(hops):
+            words = route.split()
+            link = links.named(words[words.index("dev") + 1]) if "dev" in words[:-1] else None
+            source = next((a for a in link.addresses if ":" not in a), "") if link else ""
+            if link and source and link.up and link.carrier:
+                if not host.is_root:
+                    raise CannotRead("ARP", "not root")
+                found.append(Gateway(address, route, link.name, _answers(host, link, source, address)))
+        return cls(tuple(found))
+
+
+def _answers(host: Host, link: Link, source: str, address: str) -> bool:
+    from scapy.layers.l2 import ARP, Ether
+
+    mac = host.read(f"/sys/class/net/{link.name}/address").strip()
+    question = bytes(Ether(src=mac, dst=BROADCAST) / ARP(op=1, hwsrc=mac, psrc=source, pdst=address))
+    try:
+        watcher = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ARP_PROTOCOL))
+    except OSError as error:
+        raise CannotRead("ARP", error.strerror or str(error)) from error
+    with watcher:
+        watcher.bind((link.name, ARP_PROTOCOL))
+        end = time.monotonic() + SECONDS
+        while time.monotonic() < end:
+            watcher.send(question)
+            until = min(end, time.monotonic() + EVERY)
+            while (left := until - time.monotonic()) > 0:
+                watcher.settimeout(left)
+                try:
+                    frame = Ether(watcher.recv(2048))
+                except TimeoutError:
+                    break
+                if ARP in frame and frame[ARP].op == 2 and frame[ARP].psrc == address:
+                    return True
+    return False

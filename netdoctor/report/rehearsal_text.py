@@ -1,0 +1,69 @@
+"""A rehearsal as text and as JSON: what passes, what opens and what closes."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from netdoctor.model import Access
+from netdoctor.twin.exposure import Way
+from netdoctor.twin.rehearsal import Rehearsal
+
+MOST = 6  # ways of one class
+
+
+def lines(rehearsal: Rehearsal | None, why_not: str) -> list[str]:
+    """The rehearsal for a person; nothing where there was nothing to rehearse."""
+    if rehearsal is None:
+        return ["", f"not rehearsed on a copy of the node: {why_not}"] if why_not else []
+    found = ["", f"rehearsed on a copy of the node, in {rehearsal.seconds:.1f} s:"]
+    failing = [tried for tried in rehearsal.flows if not tried.passed]
+    if failing:
+        found.append(f"  {sum(t.passes for t in failing)} of the {len(failing)} flows that fail now pass")
+    found += [f"    still fails: {t.flow}: {t.after}" for t in failing if not t.passes]
+    found += [f"  fails on the node and in no copy of it: {t.flow}" for t in rehearsal.flows if t.passed]
+    found += _matrix("newly reachable", rehearsal.opened, rehearsal)
+    found += _matrix("no longer reachable", rehearsal.closed, rehearsal)
+    found += [f"  not shown by it: {sentence}" for sentence in rehearsal.not_shown]
+    if rehearsal.refusal:
+        found.append(f"  REFUSED: {rehearsal.refusal}")
+    return found
+
+
+def _matrix(title: str, ways: tuple[Way, ...], rehearsal: Rehearsal) -> list[str]:
+    if not ways:
+        return [f"  {title}: nothing ({rehearsal.tried} ways tried)"]
+    found = [f"  {title}: {len(ways)} of {rehearsal.tried} ways"]
+    for kind in Access:
+        mine = [way for way in ways if way.kind is kind]
+        if mine:
+            more = f" and {len(mine) - MOST} more" if len(mine) > MOST else ""
+            needless = " (not what the repair is for)" if set(mine) & set(rehearsal.needless) else ""
+            found.append(f"    {kind}: {', '.join(_short(way) for way in mine[:MOST])}{more}{needless}")
+    return found
+
+
+def _short(way: Way) -> str:
+    return f"{way.flow.destination}:{way.flow.port}/{way.flow.protocol}"
+
+
+def as_json(rehearsal: Rehearsal | None, why_not: str) -> dict[str, Any] | None:
+    """The rehearsal for a program; None where there was nothing to rehearse."""
+    if rehearsal is None:
+        return {"not_rehearsed": why_not} if why_not else None
+
+    def rows(ways: tuple[Way, ...]) -> list[dict[str, Any]]:
+        return [
+            {
+                "access": way.kind, "source": way.flow.source, "destination": way.flow.destination,
+                "protocol": way.flow.protocol, "port": way.flow.port,
+            }
+            for way in ways
+        ]  # fmt: skip
+
+    return {
+        "flows": [asdict(tried) for tried in rehearsal.flows],
+        "opened": rows(rehearsal.opened), "closed": rows(rehearsal.closed), "needless": rows(rehearsal.needless),
+        "ways": rehearsal.tried, "not_shown": list(rehearsal.not_shown), "refusal": rehearsal.refusal,
+        "seconds": rehearsal.seconds,
+    }  # fmt: skip

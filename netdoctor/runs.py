@@ -1,0 +1,117 @@
+"""Every run that has a journal, and the lock that lets one netdoctor at a time change this host."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from netdoctor.errors import JournalError, Locked
+from netdoctor.journal import NOTHING_YET, Journal, State, load, state_folder
+from netdoctor.model import Made
+
+
+def paths() -> list[Path]:
+    """The files of every run, by name. Raises JournalError."""
+    folder = state_folder() / "runs"
+    try:
+        return sorted(folder.glob("*.jsonl"), reverse=True) if folder.is_dir() else []
+    except OSError as error:
+        raise JournalError(f"{folder} cannot be read: {error.strerror or error}") from error
+
+
+def runs() -> list[Journal]:
+    """Every run, newest first. Raises JournalError, which says what to do, when one of them is damaged."""
+    found = []
+    for path in paths():
+        try:
+            found.append(load(path))
+        except JournalError as error:
+            raise JournalError(f"{error}; {advice(path)}") from error
+    return _newest_first(found)
+
+
+def readable_runs() -> tuple[list[Journal], list[str]]:
+    """Every run that can be read, newest first; what is wrong with the others, and what to do. Raises JournalError."""
+    found, damaged = [], []
+    for path in paths():
+        try:
+            found.append(load(path))
+        except JournalError as error:
+            damaged.append(f"{error}; {advice(path)}")
+    return _newest_first(found), damaged
+
+
+def next_number() -> int:
+    """The number of a run that begins now. Raises JournalError."""
+    return 1 + max([len(paths()), *(journal.sequence for journal in readable_runs()[0])])
+
+
+def advice(path: Path) -> str:
+    """What to do about a journal that cannot be read."""
+    return f"look in it for what it changed and take that back by hand, then rename it to {path.name}.damaged"
+
+
+def _newest_first(journals: list[Journal]) -> list[Journal]:
+    """By their own count: a clock can be set back. Those of older versions have none, and come after the others."""
+    return sorted(journals, key=lambda journal: (journal.sequence, journal.run), reverse=True)
+
+
+def unfinished() -> list[Journal]:
+    """The runs that were interrupted and have left what is not proved, newest first. Raises JournalError."""
+    return [journal for journal in runs() if journal.unfinished]
+
+
+def what_happened(journal: Journal) -> str:
+    """How an unfinished run came to be one, in words."""
+    repair = f"the repair of {journal.started or journal.run}"
+    if journal.ended is not None:
+        return f"the undo of {repair} was interrupted"
+    if any(entry.state is State.UNDOING for entry in journal.in_force):
+        return f"{repair} was not proved and not wholly taken back"
+    return f"{repair} was interrupted"
+
+
+def unfinished_notice() -> list[str]:
+    """What the user has to know about interrupted runs, before anything else; no more than the reader may see."""
+    try:
+        return [
+            f"{what_happened(journal)}: `netdoctor undo` takes it back, `netdoctor fix --resume` goes on"
+            for journal in unfinished()
+        ]
+    except JournalError as error:
+        return [str(error)] if os.geteuid() == 0 else []
+
+
+def changes_in_force() -> tuple[Made, ...]:
+    """What earlier repairs have changed and nobody has taken back; nothing where the journals cannot be read."""
+    try:
+        journals = runs()
+    except JournalError:
+        return ()
+    return tuple(Made(j.run, e.step, e.change.describe()) for j in journals for e in j.in_force)
+
+
+@contextmanager
+def locked() -> Iterator[None]:
+    """Be the only netdoctor that changes this host, for the length of a with block. Raises Locked, JournalError."""
+    path = state_folder() / "lock"
+    try:
+        state_folder().mkdir(mode=0o700, parents=True, exist_ok=True)
+        number = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise JournalError(f"{path} cannot be made: {error.strerror or error}; {NOTHING_YET}") from error
+    try:
+        try:
+            fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            holder = os.read(number, 20).decode(errors="replace").strip() or "unknown"
+            raise Locked(f"another netdoctor (pid {holder}) is changing this host") from error
+        with suppress(OSError):  # a full disk: the lock holds all the same, and undo may make room
+            os.ftruncate(number, 0)
+            os.write(number, f"{os.getpid()}\n".encode())
+        yield
+    finally:
+        os.close(number)

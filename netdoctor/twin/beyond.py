@@ -1,0 +1,64 @@
+"""Whom a flow may meet beyond the node: nobody, endpoints on other nodes, or its far end."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Any
+
+from netdoctor.errors import CannotRead
+from netdoctor.facts.cluster_addresses import ClusterAddresses
+from netdoctor.twin.state import Listener, State
+from netdoctor.twin.twin import Flow
+
+
+def flow_of(source: str, destination: str, protocol: str, port: int, state: State, cluster: ClusterAddresses) -> Flow:
+    """The flow with the part of the outside that it needs. Raises CannotRead where the twin lacks one of its ends."""
+    if source not in state.by_name:
+        raise CannotRead("twin", f"{source} was not captured")
+    here = {str(address.ip) for _, address in state.node.own_addresses()} | state.pod_addresses
+    services = dict(cluster.services)
+    networks = [ipaddress.ip_network(cidr) for cidr in cluster.pod_cidrs]
+
+    def is_pod(address: str) -> bool:
+        return any(ipaddress.ip_address(address) in network for network in networks)
+
+    if destination in services:
+        remote = [x for x in services[destination] if x[0] not in here]
+        if any(_ours(address, state) for address, _, _, _ in remote):
+            raise CannotRead("twin", f"an endpoint of {destination} is a pod of this node that was not captured")
+        beyond = tuple(Listener(kind, address, number) for address, kind, number, _ in remote)
+        return Flow(source, destination, protocol, port, beyond, in_cluster=True, hosts=_hosts(beyond, cluster))
+    if destination in here or ipaddress.ip_address(destination).is_loopback:
+        return Flow(source, destination, protocol, port)
+    if is_pod(destination) and _ours(destination, state):
+        # nobody's address: a pod that is gone, or one that was not captured
+        if state.left_out:
+            raise CannotRead("twin", f"{destination} may be a pod of this node that was not captured")
+        return Flow(source, destination, protocol, port)
+    if not is_pod(destination) and _beside(destination, services):
+        return Flow(source, destination, protocol, port)  # a ClusterIP that no Service has: nobody beyond the node does
+    in_cluster = is_pod(destination) or destination in cluster.nodes
+    far = (Listener(protocol, destination, port),)
+    return Flow(source, destination, protocol, port, far, in_cluster=in_cluster, hosts=_hosts(far, cluster))
+
+
+def _beside(destination: str, services: dict[str, Any]) -> bool:
+    """Whether a private address is in the same /16 (IPv6: /112) as some ClusterIP."""
+    address = ipaddress.ip_address(destination)
+    if not address.is_private or address.is_link_local:
+        return False
+    near = ipaddress.ip_network((address, 16 if address.version == 4 else 112), strict=False)
+    return any(ipaddress.ip_address(ip) in near for ip in services if ip not in ("", "None"))
+
+
+def _hosts(beyond: tuple[Listener, ...], cluster: ClusterAddresses) -> tuple[tuple[str, str], ...]:
+    """The node of each pod among these, as far as it is known."""
+    wanted = {listener.address for listener in beyond}
+    return tuple(pair for pair in cluster.hosts if pair[0] in wanted)
+
+
+def _ours(address: str, state: State) -> bool:
+    """Whether an address lies in a network that the node has on a bridge of its own."""
+    bridges = {link.index for link in state.node.interfaces() if link.kind == "bridge"}
+    target = ipaddress.ip_address(address)
+    return any(index in bridges and target in own.network for index, own in state.node.own_addresses())

@@ -1,0 +1,291 @@
+"""State to Twin: the same links with the same indexes, addresses, routes, settings and rules, in fresh namespaces.
+
+Any part that cannot be loaded voids the twin: one rule too few, and it looks right and is worth nothing.
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+import struct
+import time
+from collections.abc import Sequence
+
+from netdoctor.errors import CannotRead
+from netdoctor.host import Host
+from netdoctor.twin import conntrack, nftables, rtnl, vxlan
+from netdoctor.twin.capture import sysctls
+from netdoctor.twin.listening import Responder
+from netdoctor.twin.namespace import Namespace
+from netdoctor.twin.netlink import (
+    KIND,
+    ROUTE,
+    Netlink,
+    attribute,
+    attributes,
+    by_kind,
+    packed,
+)  # fmt: skip
+from netdoctor.twin.outside import Outside, await_addresses, await_carriers
+from netdoctor.twin.overlay import Overlay
+from netdoctor.twin.routing import must, send_back
+from netdoctor.twin.rtnl import Request
+from netdoctor.twin.state import (
+    IFINFO,
+    IFLA_ADDRESS,
+    IFLA_GROUP,
+    IFLA_IFNAME,
+    IFLA_LINKINFO,
+    IFLA_MASTER,
+    IFLA_MTU,
+    Link,
+    NetworkState,
+    State,
+)  # fmt: skip
+from netdoctor.twin.trust import in_words
+from netdoctor.twin.twin import NODE, OUTSIDE, Twin
+
+IFLA_NET_NS_FD, GET_LINK = 28, 18
+FAR_END = 1 << 20
+# of a bridge: ageing, priority, vlan filtering, group mask, multicast snooping, nf_call_*; the rest is read-only, and
+# STP would hold back its ports
+BRIDGE_OPTIONS = (4, 6, 7, 8, 9, 23, 36, 37, 38)
+# of its ports: priority, cost, and flags such as hairpin and isolated, which `bridge link set` sets; not the state (1)
+PORT_OPTIONS = (2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 26, 27, 28, 32, 33)
+PORT_STATE, DISABLED = 1, b"\0"
+HOLD_SECONDS, PAUSE, CALM = 1.5, 0.03, 3
+# many questions at once: on a node, ICMP errors are rationed. A limit of 0 would leave nothing to unreachable routes
+NO_LIMITS = (("ipv4/icmp_ratemask", "0"), ("ipv4/icmp_msgs_per_sec", "1000000"), ("ipv4/icmp_msgs_burst", "100000"),
+             ("ipv6/icmp/ratelimit", "0"))  # fmt: skip
+NEIGHBOUR_MILLISECONDS = "5"  # between ARP questions: a dead neighbour is known after 33 ms instead of 3 s
+SECONDS = 10.0
+LEGACY_LOCK = "/dev/null"  # the machine's own lock is not ours to hold
+
+
+def build(state: State) -> Twin:
+    """A twin of this state. Raises CannotRead with the first part that could not be made; closes what was made."""
+    twin = Twin(state)
+    try:
+        _Builder(twin).build()
+    except OSError as error:
+        twin.close()
+        raise CannotRead("twin", error.strerror or str(error)) from error
+    except (ValueError, IndexError, KeyError, OverflowError, struct.error) as error:  # a message as no kernel sends it
+        twin.close()
+        raise CannotRead("twin", f"the network state cannot be copied: {in_words(error)}") from error
+    except BaseException:
+        twin.close()
+        raise
+    return twin
+
+
+class _Builder:
+    def __init__(self, twin: Twin) -> None:
+        self.twin = twin
+        self.state = twin.state
+        self.links = self.state.node.interfaces()
+        self.pod_ends = {
+            (link.peer, link.index): (pod.name, link)
+            for pod in self.state.pods
+            for link in pod.interfaces()
+            if link.kind == "veth"
+        }
+
+    def build(self) -> None:
+        for name in (NODE, OUTSIDE, *(pod.name for pod in self.state.pods)):
+            self.twin.namespaces[name] = Namespace.new()
+        node = self.twin.namespaces[NODE]
+        for namespace in self.twin.namespaces.values():
+            namespace.run(_quiet_addresses)
+        self.fresh = self.twin.namespaces[OUTSIDE].run(sysctls)
+        with node.run(lambda: Netlink(ROUTE)) as netlink:
+            self.uplinks = self._make_links(netlink)
+        self.twin.outside = Outside(self.state, self.links, self.uplinks, self.twin.namespaces[OUTSIDE])
+        ends = {uplink.name: uplink.addresses for uplink in self.twin.outside.uplinks}
+        self.twin.overlay = Overlay(self.state, self.vxlans.values(), self.twin.namespaces[OUTSIDE], ends)
+        for name, namespace in self.twin.namespaces.items():
+            if name != OUTSIDE:
+                self._settle(namespace, self.state.by_name[name])
+        self.twin.outside.connect()
+        with node.run(lambda: Netlink(ROUTE)) as netlink:
+            # a bridge has its carrier from its ports
+            order = sorted(self.links, key=lambda link: link.kind == "bridge")
+            await_carriers(netlink, [link.index for link in order])
+            _hold_ports(netlink, self.links)
+        for name, namespace in self.twin.namespaces.items():
+            if name != OUTSIDE:
+                namespace.run(lambda name=name: load_filters(self.state.by_name[name]))  # type: ignore[misc]
+        self.twin.responder = Responder()
+        for name, namespace in self.twin.namespaces.items():
+            if name != OUTSIDE:
+                listeners = self.state.by_name[name].listeners
+                namespace.run(lambda them=listeners: self.twin.responder.listen_all(them))  # type: ignore[misc]
+
+    def _make_links(self, netlink: Netlink) -> dict[int, str]:
+        """Make the node's links; the interfaces whose other end is the outside's, with the name of that end."""
+        makes: list[Request] = []
+        options: list[Request] = []
+        uplinks: dict[int, str] = {}
+        for link in self.links:
+            if link.name == "lo":
+                continue
+            head = rtnl.ifinfo(link.index) + _named(link)
+            end = self.pod_ends.get((link.index, link.peer))
+            if link.kind == "bridge":
+                makes.append(rtnl.make_link(head + rtnl.linkinfo("bridge")))
+                wanted = [x for x in attributes(link.data) if x[0] & KIND in BRIDGE_OPTIONS]
+                options += [rtnl.change_link(link.index, rtnl.linkinfo("bridge", packed([x]))) for x in wanted]
+            elif link.kind == "veth" and end:
+                name, other = end
+                descriptor = struct.pack("=i", self.twin.namespaces[name].descriptor)
+                peer = rtnl.ifinfo(other.index) + _named(other) + attribute(IFLA_NET_NS_FD, descriptor)
+                makes.append(rtnl.make_link(head + rtnl.linkinfo("veth", attribute(1, peer))))
+            elif not vxlan.is_copied(link):
+                uplinks[link.index] = f"out{link.index}"
+                makes.append(self._cable(link))
+        must("link", netlink.request(makes))
+        self._make_vxlans(netlink, uplinks)
+        netlink.request(options)  # one by one: a kernel without VLAN filtering refuses some, and needs none
+        ports = [link for link in self.links if link.master]
+        masters = {link.index for link in self.links if link.kind == "bridge"}
+        joins = [
+            rtnl.change_link(link.index, attribute(IFLA_MASTER, struct.pack("=I", link.master)))
+            for link in ports
+            if link.master in masters
+        ]
+        must("bridge port", netlink.request(joins))
+        for link in ports:
+            if data := packed(x for x in attributes(link.port_data) if x[0] & KIND in PORT_OPTIONS):
+                info = attribute(4, b"bridge\0") + attribute(5, data)
+                netlink.request([rtnl.change_link(link.index, attribute(IFLA_LINKINFO, info))])
+        return uplinks
+
+    def _cable(self, link: Link) -> Request:
+        """A link whose other end is the outside's."""
+        descriptor = struct.pack("=i", self.twin.namespaces[OUTSIDE].descriptor)
+        mtu = struct.pack("=I", max(1500, link.mtu))  # the outside announces an ordinary segment size
+        name = attribute(IFLA_IFNAME, f"out{link.index}".encode() + b"\0")
+        # of another index than this end: the kernel takes its time over a carrier where they are the same
+        peer = rtnl.ifinfo(FAR_END + link.index) + name + attribute(IFLA_MTU, mtu)
+        peer += attribute(IFLA_NET_NS_FD, descriptor)
+        return rtnl.make_link(rtnl.ifinfo(link.index) + _named(link) + rtnl.linkinfo("veth", attribute(1, peer)))
+
+    def _make_vxlans(self, netlink: Netlink, uplinks: dict[int, str]) -> None:
+        """Interfaces of VXLAN, once there is what they lie on; each as a cable where the kernel has none."""
+        self.vxlans = {}
+        for link in self.links:
+            if vxlan.is_copied(link):
+                asked = vxlan.makes(link, rtnl.ifinfo(link.index) + _named(link), self.links)
+                codes = netlink.request(asked)
+                if errno.EOPNOTSUPP in codes:
+                    uplinks[link.index] = f"out{link.index}"
+                    must("link", netlink.request([self._cable(link)]))
+                else:
+                    must("link", codes)
+                    self.vxlans[link.index] = link
+
+    def _settle(self, namespace: Namespace, state: NetworkState) -> None:
+        """Settings, links up, addresses, routes, rules and neighbours of one namespace."""
+        links = state.interfaces()
+        namespace.run(lambda: _write_sysctls(state, {link.name for link in links}, self.fresh))
+        with namespace.run(lambda: Netlink(ROUTE)) as netlink:
+            must("link up", netlink.request([rtnl.link_up(link.index) for link in links if link.up]))
+            send_back(netlink, state, self.uplinks.keys() if state is self.state.node else ())
+            if state is self.state.node:
+                entries = list(vxlan.forwarding_entries(self.state, self.vxlans))
+                must("forwarding entry", netlink.request(entries))
+            up = {link.index for link in links if link.up}
+            await_addresses(netlink, (own.ip for index, own in state.own_addresses() if index in up))
+        if state.conntrack:
+            self.twin.tracked += namespace.run(lambda: conntrack.load(state.conntrack))
+
+
+def _quiet_addresses() -> None:
+    """No automatic IPv6 addresses, which are tentative for a second: those of the node and of pods are copied."""
+    for scope in ("default", "all"):
+        _write(f"ipv6/conf/{scope}/addr_gen_mode", "1")
+
+
+def _hold_ports(netlink: Netlink, links: Sequence[Link]) -> None:
+    """Set the ports that somebody disabled; the kernel enables a port when its carrier comes, so it takes patience."""
+    held = [link for link in links if link.up and link.carrier and by_kind(link.port_data).get(PORT_STATE) == DISABLED]
+    end, calm = time.monotonic() + HOLD_SECONDS, 0
+    while held and calm < CALM and time.monotonic() < end:
+        now = {link.index: by_kind(link.port_data).get(PORT_STATE) for link in _links(netlink)}
+        calm = calm + 1 if all(now.get(link.index) == DISABLED for link in held) else 0
+        netlink.request([rtnl.port_state(link.index, DISABLED) for link in held])
+        time.sleep(PAUSE)
+
+
+def _links(netlink: Netlink) -> list[Link]:
+    return [Link(body) for _, body in netlink.dump(GET_LINK, b"\0" * IFINFO)]
+
+
+def _named(link: Link) -> bytes:
+    found = attribute(IFLA_IFNAME, link.name.encode() + b"\0") + attribute(IFLA_MTU, struct.pack("=I", link.mtu))
+    if len(link.mac) == 6:
+        found += attribute(IFLA_ADDRESS, link.mac)
+    group = link.attributes.get(IFLA_GROUP, b"")
+    return found + (attribute(IFLA_GROUP, group) if any(group) else b"")
+
+
+def _write(key: str, value: str) -> None:
+    if ".." in key.split("/"):
+        raise CannotRead("twin", f"{key} is no setting of a network namespace")
+    try:
+        with open(f"/proc/sys/net/{key}", "w", encoding="ascii") as file:  # noqa: PTH123 - no truncation
+            file.write(value)
+    except FileNotFoundError:
+        return  # a kernel without it, or a link that is a stand-in here
+    except OSError as error:
+        if error.errno not in (errno.EACCES, errno.EPERM, errno.EINVAL):
+            raise
+        # the machine's own, shown in every namespace
+
+
+def _write_sysctls(state: NetworkState, names: set[str], fresh: dict[str, str]) -> None:
+    """Write what differs from a fresh namespace: ip_forward first, for it rewrites conf/*."""
+    wanted = state.sysctls
+    whole, each = [], []
+    for key, value in wanted.items():
+        parts = re.fullmatch(r"(ipv[46]/(?:conf|neigh))/([^/]+)/(.+)", key)
+        if parts and parts[2] not in ("all", "default", "lo"):
+            if parts[2] in names:
+                each.append((key, value))
+        elif fresh.get(key) != value and not key.endswith(("conf/all/forwarding", "conf/lo/forwarding")):
+            whole.append((key, value))
+    whole.sort(key=lambda item: (item[0] != "ipv4/ip_forward", "default" in item[0]))
+    if (both := wanted.get("ipv6/conf/all/forwarding")) and both != fresh.get("ipv6/conf/all/forwarding"):
+        whole.insert(0, ("ipv6/conf/all/forwarding", both))
+    for key, value in (*whole, *each):
+        if key.endswith("addr_gen_mode"):
+            continue
+        if (key, value) in each and _now(key) == value:
+            continue
+        _write(key, value)
+    for key, value in NO_LIMITS:
+        _write(key, value)
+    for name in names:
+        for family in ("ipv4", "ipv6"):
+            _write(f"{family}/neigh/{name}/retrans_time_ms", NEIGHBOUR_MILLISECONDS)
+
+
+def _now(key: str) -> str | None:
+    try:
+        with open(f"/proc/sys/net/{key}", encoding="ascii", errors="replace") as file:  # noqa: PTH123
+            return file.read().strip()
+    except OSError:
+        return None
+
+
+def load_filters(state: NetworkState) -> None:
+    """Load the packet filter's rules into this thread's namespace. Raises CannotRead at the first that fails."""
+    host = Host()
+    if state.ipsets:
+        host.run(["ipset", "restore"], timeout=SECONDS, stdin=state.ipsets)
+    wrong = nftables.load_counters(state.nfacct) + nftables.load(state.nftables)
+    if wrong:
+        raise CannotRead("twin", f"not all rules could be copied: {wrong[0]}")
+    for text, program in ((state.legacy, "iptables-legacy-restore"), (state.legacy6, "ip6tables-legacy-restore")):
+        if text:
+            host.run(["env", f"XTABLES_LOCKFILE={LEGACY_LOCK}", program], timeout=SECONDS, stdin=text)

@@ -1,0 +1,246 @@
+"""Reading a namespace's state. Nothing is changed by it: no module gets loaded, no table made."""
+
+from __future__ import annotations
+
+import ctypes
+import ipaddress
+import os
+import re
+import socket
+import struct
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future
+from functools import partial
+from pathlib import Path
+
+from netdoctor.errors import CannotRead
+from netdoctor.host import Host
+from netdoctor.traffic import in_namespace
+from netdoctor.twin import conntrack, nftables
+from netdoctor.twin.netlink import ROUTE, Netlink, by_kind, text
+from netdoctor.twin.state import Link, Listener, NetworkState, State
+
+GET_LINK, GET_ADDRESS, GET_ROUTE, GET_NEIGHBOUR, GET_RULE = 18, 22, 26, 30, 34
+GET_QDISC, GET_FILTER, GET_NEXTHOP = 38, 46, 106
+TCMSG = 20  # size of its header
+# queues that lose nothing of a single question, and hooks that say nothing without a filter
+HARMLESS = (
+    "noqueue", "noop", "pfifo_fast", "pfifo", "bfifo", "fq_codel", "fq", "mq", "multiq", "clsact", "ingress", "cake",
+)  # fmt: skip
+XFRM, GET_POLICY = 6, 0x15
+AF_BRIDGE, CLONED = 7, 0x200
+TREES = ("ipv4", "ipv6", "bridge", "netfilter")
+# what is no setting, is random, or belongs to the whole machine
+NO_SETTING = re.compile(
+    r"stable_secret|route/flush|nf_conntrack_(count|max|buckets|expect_max)|/tcp_(mem|fastopen_key|available|allowed"
+    r"|congestion|wmem|rmem)|nf_log|udp_mem|/gc_|ip_early|inet_peer|fib_sync|min_pmtu|cipso|calipso|rt_cache"
+    r"|retrans_time$|base_reachable_time$|netns_mem"
+)
+WAITING = {"tcp": "0A", "udp": "07"}
+SECONDS = 5.0
+IP_SET_BY_NAME, SO_IP_SET, IPSET_PROTOCOL = 6, 83, 7
+HOLE = "netdoctor-hole-"
+
+
+def capture(pods: Mapping[str, tuple[str, str]], left_out: Iterable[str] = (), node: str = "") -> State:
+    """The state of the host's namespace (at path `node`, "" for the caller's) and of pods: name to path and address.
+
+    Raises CannotRead. A pod that goes away meanwhile is left out.
+    """
+    reading = {name: in_namespace(path, partial(read, name, address)) for name, (path, address) in pods.items()}
+    host = in_namespace(node, partial(read, "node", ""))
+    found, gone = [], list(left_out)
+    for name, future in reading.items():
+        try:
+            found.append(_result(future))
+        except CannotRead:
+            if Path(pods[name][0]).exists():
+                raise
+            gone.append(name)
+    return State(_result(host), tuple(found), tuple(gone))
+
+
+def _result(future: Future[NetworkState]) -> NetworkState:
+    try:
+        return future.result()
+    except OSError as error:
+        raise CannotRead("network state", error.strerror or str(error)) from error
+
+
+def read(name: str, address: str) -> NetworkState:
+    """The state of the calling thread's namespace. Raises OSError, CannotRead."""
+    host = Host()
+    with Netlink(ROUTE) as netlink:
+
+        def dumped(kind: int, family: int, size: int) -> list[bytes]:
+            return [body for _, body in netlink.dump(kind, bytes([family]) + b"\0" * (size - 1))]
+
+        links = dumped(GET_LINK, 0, 16)
+        addresses = dumped(GET_ADDRESS, 0, 8)
+        families = (socket.AF_INET, socket.AF_INET6)
+        # what routing has learned, such as a path's MTU, is no route of the node's
+        routes = [
+            body for family in families for body in dumped(GET_ROUTE, family, 12)
+            if not struct.unpack_from("=I", body, 8)[0] & CLONED
+        ]  # fmt: skip
+        rules = [body for family in families for body in dumped(GET_RULE, family, 12)]
+        neighbours = [body for family in (*families, AF_BRIDGE) for body in dumped(GET_NEIGHBOUR, family, 12)]
+        try:
+            nexthops = dumped(GET_NEXTHOP, 0, 8)
+        except OSError:  # before Linux 5.3
+            nexthops = []
+        programs = _programs(netlink, [Link(body) for body in links])
+    tables = [_words(f"/proc/thread-self/net/{name}") for name in ("ip_tables_names", "ip6_tables_names")]
+    return NetworkState(
+        name=name,
+        address=address,
+        links=tuple(links),
+        addresses=tuple(addresses),
+        routes=tuple(routes),
+        rules=tuple(rules),
+        neighbours=tuple(neighbours),
+        nexthops=tuple(nexthops),
+        conntrack=conntrack.dump() if _there("nf_conntrack_netlink") else (),
+        nftables=_nftables(),
+        nfacct=nftables.dump_counters() if _there("nfnetlink_acct") else (),
+        ipsets=_ipsets(host) if _there("ip_set") else "",
+        # asked only where there is one: the program would make the tables
+        legacy=host.run(["iptables-legacy-save"], timeout=SECONDS) if tables[0] else "",
+        legacy6=host.run(["ip6tables-legacy-save"], timeout=SECONDS) if tables[1] else "",
+        sysctls=sysctls(),
+        listeners=tuple(listeners()),
+        programs=(*programs, *_ipsec()),
+    )
+
+
+def _nftables() -> tuple[nftables.NftObject, ...]:
+    if not Path("/proc/thread-self/net/netfilter").exists():
+        return ()
+    try:
+        return nftables.dump()
+    except OSError as error:
+        raise CannotRead("nftables", error.strerror or str(error)) from error
+
+
+def _there(module: str) -> bool:
+    """Whether this part of the kernel is loaded or built in: asking for another one would load it."""
+    try:
+        loaded = Path("/proc/modules").read_text(encoding="ascii")
+    except FileNotFoundError:  # a kernel that loads no modules
+        return True
+    if any(line.startswith(f"{module} ") for line in loaded.splitlines()):
+        return True
+    builtin = Path("/lib/modules") / os.uname().release / "modules.builtin"
+    return builtin.exists() and f"/{module}.ko" in builtin.read_text(encoding="utf-8")
+
+
+def _programs(netlink: Netlink, links: list[Link]) -> list[str]:
+    """Interfaces with a tc filter or an XDP program."""
+    found = [f"{link.name} (xdp)" for link in links if link.xdp]
+    names = {link.index: link.name for link in links}
+    for _, body in netlink.dump(GET_QDISC, b"\0" * TCMSG):
+        kind = text(by_kind(body, TCMSG).get(1, b""))
+        index = struct.unpack_from("=i", body, 4)[0]
+        if kind not in HARMLESS and f"{names.get(index)} (qdisc {kind})" not in found:
+            found.append(f"{names.get(index, index)} (qdisc {kind})")
+    for link in links:
+        for parent, word in ((0xFFFFFFF2, "ingress"), (0xFFFFFFF3, "egress")):
+            body = struct.pack("=BxHiIII", 0, 0, link.index, 0, parent, 0)
+            try:
+                if netlink.dump(GET_FILTER, body):
+                    found.append(f"{link.name} (tc {word})")
+            except OSError:  # it has no such qdisc
+                continue
+    return found
+
+
+def _ipsec() -> list[str]:
+    """How many IPsec policies there are; neither they nor their keys are copied."""
+    if not _there("xfrm_user"):
+        return []
+    try:
+        with Netlink(XFRM) as netlink:
+            count = len(netlink.dump(GET_POLICY, b""))
+    except OSError:  # a kernel without IPsec
+        return []
+    return [f"IPsec ({count} policies)"] if count else []
+
+
+def sysctls() -> dict[str, str]:
+    """The settings below /proc/sys/net that belong to a namespace, without what is no setting."""
+    found = {}
+    root = "/proc/sys/net/"
+    for tree in TREES:
+        for folder, _, names in os.walk(root + tree):
+            for name in names:
+                path = f"{folder}/{name}"
+                if NO_SETTING.search(path):
+                    continue
+                try:
+                    with open(path, encoding="utf-8", errors="replace") as file:  # noqa: PTH123 - 700 of them
+                        found[path.removeprefix(root)] = file.read().strip()
+                except OSError:  # write-only, or gone with its interface
+                    continue
+    return found
+
+
+def listeners() -> list[Listener]:
+    """What waits for connections or datagrams in the calling thread's namespace."""
+    found = set()
+    for protocol, waiting in WAITING.items():
+        for suffix in ("", "6"):
+            for line in _lines(f"/proc/thread-self/net/{protocol}{suffix}")[1:]:
+                words = line.split()
+                if words[3] != waiting:
+                    continue
+                address, _, port = words[1].partition(":")
+                raw = b"".join(
+                    struct.pack("=I", int(address[start : start + 8], 16)) for start in range(0, len(address), 8)
+                )
+                ip = ipaddress.ip_address(raw)
+                if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped:
+                    ip = ip.ipv4_mapped
+                found.add(Listener(protocol, str(ip), int(port, 16)))
+    return sorted(found, key=lambda x: (x.protocol, x.port, x.address))
+
+
+def _lines(path: str) -> list[str]:
+    try:
+        return Path(path).read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:
+        return []
+
+
+def _words(path: str) -> list[str]:
+    return [word for line in _lines(path) for word in line.split()]
+
+
+def _ipsets(host: Host) -> str:
+    """`ipset save` in the order of the kernel's indexes: iptables' match refers to a set by its index."""
+    try:
+        saved = host.run(["ipset", "save"], timeout=SECONDS)
+    except CannotRead as error:
+        if "No such file" in error.reason:  # not installed
+            return ""
+        raise
+    if not saved.strip():
+        return ""
+    by_index, members = {}, []
+    with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw:
+        for line in saved.splitlines():
+            words = line.split()
+            if words[:1] == ["create"]:
+                by_index[_index(raw, words[1])] = line
+            else:
+                members.append(line)
+    ordered = [by_index.get(i, f"create {HOLE}{i} hash:ip") for i in range(max(by_index) + 1)]
+    return "\n".join([*ordered, *members]) + "\n"
+
+
+def _index(raw: socket.socket, name: str) -> int:
+    buffer = ctypes.create_string_buffer(struct.pack("II32s", IP_SET_BY_NAME, IPSET_PROTOCOL, name.encode()), 40)
+    length = ctypes.c_int(40)
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.getsockopt(raw.fileno(), socket.SOL_IP, SO_IP_SET, buffer, ctypes.byref(length)):
+        raise CannotRead(f"ipset {name}", os.strerror(ctypes.get_errno()))
+    return int(struct.unpack_from("=H", buffer.raw, 8)[0])

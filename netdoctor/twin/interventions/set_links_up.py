@@ -1,0 +1,29 @@
+"""Interfaces that are down are up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+from netdoctor.twin import rtnl
+from netdoctor.twin.interventions import UNNAMED, Intervention, Situation
+from netdoctor.twin.netlink import ROUTE, Netlink
+
+
+def propose(situation: Situation) -> Iterator[Intervention]:
+    """One for the pods' bridges and their ports, and one for each other interface."""
+    links = situation.state.node.interfaces()
+    down = [link for link in links if not link.up and link.name != "lo"]
+    pods = [link for link in down if link.kind == "bridge" or link.master]
+    for cause, group in (("pod-link-down", pods), *((UNNAMED, [link]) for link in down if link not in pods)):
+        if group:
+            names = ", ".join(link.name for link in group)
+            yield Intervention(
+                "set-links-up", cause, f"{names} is down", f"{names} is up",
+                partial(_up, tuple(link.index for link in group)),
+            )  # fmt: skip
+
+
+def _up(indexes: tuple[int, ...]) -> None:
+    with Netlink(ROUTE) as netlink:
+        netlink.request([rtnl.link_up(index) for index in indexes])

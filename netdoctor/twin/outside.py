@@ -1,0 +1,208 @@
+"""What is beyond the node, as little of it as a question needs.
+
+It owns the node's gateways and neighbours that are not known to be dead, and the far end of the flow that is asked; it
+knows the way back to the node's own uplink addresses, and to pods only where the flow stays in the cluster. An outside
+that answered for any address would make broken nodes look healthy.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import struct
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from netdoctor.errors import CannotRead
+from netdoctor.twin import rtnl
+from netdoctor.twin.namespace import Namespace
+from netdoctor.twin.netlink import ROUTE, Netlink, by_kind, name_of, u32
+from netdoctor.twin.rtnl import Address, Request
+from netdoctor.twin.state import (
+    IFF_RUNNING,
+    IFINFO,
+    NUD_FAILED,
+    NUD_INCOMPLETE,
+    NUD_VALID,
+    RTMSG,
+    Link,
+    State,
+    address_of,
+)
+
+LOOPBACK = 1
+GET_LINK, GET_ROUTE = 18, 26
+READY_SECONDS, PAUSE = 1.2, 0.002  # the kernel may take a second over a carrier
+
+
+@dataclass(frozen=True, slots=True)
+class Uplink:
+    """One interface of the node whose other end is the outside's."""
+
+    link: Link
+    name: str  # of the outside's end
+    index: int  # of the outside's end
+    addresses: tuple[Address, ...]  # the node's, at it
+
+
+class Outside:
+    """The namespace behind every uplink."""
+
+    def __init__(self, state: State, links: list[Link], ends: dict[int, str], namespace: Namespace) -> None:
+        self._state = state
+        self._namespace = namespace
+        with namespace.run(lambda: Netlink(ROUTE)) as netlink:
+            indexes = {}
+            for _, body in netlink.dump(GET_LINK, b"\0" * IFINFO):
+                link = Link(body)
+                indexes[link.name] = link.index
+        own: dict[int, list[Address]] = {}
+        for index, address in state.node.own_addresses():
+            own.setdefault(index, []).append(address.ip)
+        self.uplinks = [
+            Uplink(link, ends[link.index], indexes[ends[link.index]], tuple(own.get(link.index, ())))
+            for link in links
+            if link.index in ends
+        ]
+        alive, dead = self._neighbours()
+        self.dead = frozenset(dead)
+        self._alive = alive
+
+    def _neighbours(self) -> tuple[dict[Address, int], set[Address]]:
+        """Gateways and neighbours on uplinks, with the node's interface; and those that did not answer the node."""
+        alive: dict[Address, int] = {}
+        dead: set[Address] = set()
+        ends = {uplink.link.index for uplink in self.uplinks}
+        for body in self._state.node.routes:
+            for gateway, index in gateways(body):
+                if index in ends:
+                    alive[gateway] = index
+        for body in self._state.node.neighbours:
+            index, condition = struct.unpack_from("=iH", body, 4)
+            raw = by_kind(body, RTMSG).get(1, b"")
+            if index not in ends or body[0] not in (2, 10) or len(raw) not in (4, 16):
+                continue
+            address = ipaddress.ip_address(raw)
+            if condition & (NUD_FAILED | NUD_INCOMPLETE):
+                dead.add(address)
+            elif condition & NUD_VALID and not address.is_multicast:
+                alive[address] = index
+        return {address: index for address, index in alive.items() if address not in dead}, dead
+
+    def connect(self) -> None:
+        """Set the links up, and give the outside its addresses and its ways to the node. Raises CannotRead."""
+        self._namespace.run(self._settings)
+        asked: list[Request] = [rtnl.link_up(LOOPBACK)]
+        # a cable that is out is out here too; of an interface that is down nobody knows
+        plugged = [u for u in self.uplinks if u.link.carrier or not u.link.up]
+        asked += [rtnl.link_up(uplink.index) for uplink in plugged]
+        for uplink in plugged:
+            for address in uplink.addresses:
+                if address.is_loopback:
+                    continue
+                if not address.is_link_local or address.version == 4:
+                    host = ipaddress.ip_network(address)
+                    asked.append(rtnl.route(host, uplink.index))
+                if len(uplink.link.mac) == 6:  # a tunnel has none
+                    asked.append(rtnl.neighbour(address, uplink.index, uplink.link.mac))
+        self._request(asked)
+        self.own(self._alive)
+
+    def _settings(self) -> None:
+        for name in ("all", "default", *(u.name for u in self.uplinks)):
+            for key, value in (("rp_filter", "0"), ("accept_local", "1"), ("arp_ignore", "0")):
+                write_setting(f"ipv4/conf/{name}/{key}", value)
+            write_setting(f"ipv6/conf/{name}/accept_dad", "0")
+            write_setting(f"ipv6/conf/{name}/accept_ra", "0")  # a solicitation would tell who its neighbour is
+        limits = (("ipv4/icmp_ratemask", "0"), ("ipv4/icmp_msgs_per_sec", "1000000"), ("ipv6/icmp/ratelimit", "0"))
+        for key, value in limits:
+            write_setting(key, value)
+
+    def own(self, addresses: Iterable[Address]) -> None:
+        """Own these, unless the node knows that they are dead; anything of the node's or a pod's is never owned."""
+        inside = {address.ip for _, address in self._state.node.own_addresses()}
+        pods = {ipaddress.ip_address(x) for x in self._state.pod_addresses}
+        asked, taken = [], []
+        for address in addresses:
+            if address in self.dead or address in inside or address in pods:
+                continue
+            taken.append(address)
+            if address.version == 4:
+                asked.append(rtnl.own(address, LOOPBACK))
+            else:  # a neighbour solicitation is answered only where the address is
+                asked += [rtnl.own(address, uplink.index) for uplink in self.uplinks]
+        self._request(asked)
+        with self._namespace.run(lambda: Netlink(ROUTE)) as netlink:
+            await_addresses(netlink, taken)
+
+    def know_pods(self) -> None:
+        """Know the way to the node's pods, as other nodes do: by the node's first address of the same family."""
+        asked = []
+        for text in self._state.pod_addresses:
+            pod = ipaddress.ip_address(text)
+            for uplink in self.uplinks:
+                node = next((a for a in uplink.addresses if a.version == pod.version and not a.is_link_local), None)
+                if node:
+                    asked.append(rtnl.route(ipaddress.ip_network(pod), uplink.index, node))
+                    break
+        self._request(asked)
+
+    def _request(self, asked: list[Request]) -> None:
+        with self._namespace.run(lambda: Netlink(ROUTE)) as netlink:
+            for (kind, _, _), code in zip(asked, netlink.request(asked), strict=True):
+                if code and kind != rtnl.NEW_ADDRESS:
+                    raise CannotRead("twin", f"the outside could not be made ({kind}): {name_of(code)}")
+
+
+def await_addresses(netlink: Netlink, addresses: Iterable[Address]) -> None:
+    """Wait until what is sent to these is taken in: of IPv6 addresses, a worker of the kernel's sees to that."""
+    wanted = {address.packed for address in addresses if address.version == 6}
+    end = time.monotonic() + READY_SECONDS
+    while wanted and time.monotonic() < end:
+        try:
+            routes = [body for _, body in netlink.dump(GET_ROUTE, b"\x0a" + b"\0" * (RTMSG - 1))]
+        except OSError:  # a kernel without IPv6
+            return
+        wanted -= {by_kind(body, RTMSG).get(1, b"") for body in routes if body[7] == rtnl.LOCAL_ROUTE}
+        if wanted:
+            time.sleep(PAUSE)
+
+
+def await_carriers(netlink: Netlink, indexes: Sequence[int]) -> None:
+    """Wait until these links can send: one whose other end comes up drops what it is given until a worker saw it.
+
+    The kernel does that work at once for a link that is asked for (Linux 6.8 and later).
+    """
+    end = time.monotonic() + READY_SECONDS
+    while True:
+        netlink.request([(GET_LINK, rtnl.ifinfo(index), 0) for index in indexes])
+        links = [Link(body) for _, body in netlink.dump(GET_LINK, b"\0" * IFINFO)]
+        late = any(x.index in indexes and x.up and x.carrier and not x.flags & IFF_RUNNING for x in links)
+        if not late or time.monotonic() > end:
+            return
+        time.sleep(PAUSE)
+
+
+def gateways(body: bytes) -> Iterator[tuple[Address, int]]:
+    """The gateways of a route, each with its interface."""
+    found = by_kind(body, RTMSG)
+    if len(found.get(5, b"")) in (4, 16):
+        yield ipaddress.ip_address(address_of(found[5])), u32(found.get(4, b"\0" * 4))
+    offset, hops = 0, found.get(9, b"")
+    while offset + 8 <= len(hops):
+        length, _, _, index = struct.unpack_from("=HBBi", hops, offset)
+        if length < 8:
+            break
+        raw = by_kind(hops[offset + 8 : offset + length]).get(5, b"")
+        if len(raw) in (4, 16):
+            yield ipaddress.ip_address(address_of(raw)), index
+        offset += (length + 3) & ~3
+
+
+def write_setting(key: str, value: str) -> None:
+    """Set a sysctl of the calling thread's namespace, by its path below /proc/sys/net, where it has it."""
+    try:
+        with open(f"/proc/sys/net/{key}", "w", encoding="ascii") as file:  # noqa: PTH123 - no truncation
+            file.write(value)
+    except OSError:  # a kernel without IPv6
+        return

@@ -1,0 +1,150 @@
+"""A repair, made on a copy of the node first: what passes then, what opens that need not, and what breaks."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from netdoctor.errors import CannotRead, Exposed, NetdoctorError, NotRehearsable
+from netdoctor.facts import Facts
+from netdoctor.facts.cluster_addresses import ClusterAddresses
+from netdoctor.facts.failed_flows import FailedFlows
+from netdoctor.facts.node_network import NodeNetwork
+from netdoctor.facts.vantage import NEW, VantagePoints
+from netdoctor.firewalld_bus import FirewalldBus
+from netdoctor.host import Host
+from netdoctor.model import Access, Change
+from netdoctor.twin.beyond import flow_of
+from netdoctor.twin.build import build
+from netdoctor.twin.exposure import Way, compared, ways
+from netdoctor.twin.firewalld_rehearsal import ByFirewalld, copies_with_firewalld
+from netdoctor.twin.search import PATIENCE
+from netdoctor.twin.state import State
+from netdoctor.twin.twin import DOUBT, Flow, Twin
+
+# what acts in its network namespace, and nowhere else
+PROGRAMS = re.compile(r"nft|ip|bridge|tc|conntrack|ipset|(ip|ip6|eb|arp)tables(-nft|-legacy)?(-save|-restore)?")
+
+
+class HostOfCopy(Host):
+    """What a change may reach while it is rehearsed: the network namespace that the calling thread is in."""
+
+    __slots__ = ()
+
+    def run(self, argv: Sequence[str], timeout: float = 3.0, stdin: str | None = None) -> str:
+        """As Host does. Raises NotRehearsable for a program that reaches beyond the namespace."""
+        if not PROGRAMS.fullmatch(Path(argv[0]).name) or "netns" in argv:
+            raise NotRehearsable(f"{argv[0]} reaches beyond a copy of the node's network")
+        return super().run(argv, timeout, stdin)
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """A flow that fails on the node, in the copy before and after the change."""
+
+    flow: str
+    before: str
+    after: str
+    passes: bool  # after
+    passed: bool  # before: what fails on the node and not in a copy, no repair is seen to cure there
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """What a repair does, as a copy of the node shows it."""
+
+    flows: tuple[Tried, ...]
+    opened: tuple[Way, ...]
+    closed: tuple[Way, ...]
+    tried: int  # ways
+    not_shown: tuple[str, ...]  # changes that a copy cannot show
+    seconds: float
+    needless: tuple[Way, ...] = ()  # of those opened: what the repair is not for
+
+    @property
+    def refusal(self) -> str:
+        """Why the repair must not be made; "" where nothing speaks against it."""
+        if self.closed:
+            return f"it would cut off {_some(self.closed)}"
+        return f"it would open {_some(self.needless)}" if self.needless else ""
+
+
+def rehearse(
+    facts: Facts, changes: Iterable[Change], opens: Collection[Access], *, with_daemon: bool = False
+) -> Rehearsal:
+    """Make the changes on one copy of the node and compare it with another; `opens`: classes of ways they are for.
+
+    `with_daemon`: what firewalld does is done by a second firewalld; without one, rules stand for it.
+
+    Raises CannotRead where no copy can be made.
+    """
+    begin = time.monotonic()
+    state, cluster = facts.get(NodeNetwork).state, facts.get(ClusterAddresses)
+    flows: dict[str, Flow] = {}
+    for failed in facts.get(FailedFlows).items:
+        try:
+            flows[failed.name] = flow_of(failed.pod, failed.destination, failed.protocol, failed.port, state, cluster)
+        except CannotRead:
+            continue
+    tried = ways(state, cluster, _asking(facts, state, flows.values()))
+    changes, not_shown = list(changes), list[str]()
+    with ExitStack() as stack:
+        before, after, bus = _copies(stack, state, changes if with_daemon else (), not_shown)
+        for change in changes:
+            try:
+                if bus and isinstance(change, ByFirewalld):
+                    change.apply_over(bus)
+                else:
+                    after.run(lambda change=change: change.rehearse(HostOfCopy()))  # type: ignore[misc]
+            except NetdoctorError as error:
+                not_shown.append(f"{change.describe()}: {error}")
+        opened, closed = compared(before, after, tried)
+        asked = list(flows.values())
+        then, now = before.ask_all(asked, PATIENCE), after.ask_all(asked, DOUBT)
+    return Rehearsal(
+        tuple(Tried(name, str(a), str(b), b.arrived, a.arrived) for name, a, b in zip(flows, then, now, strict=True)),
+        opened,
+        closed,
+        len(tried),
+        tuple(not_shown),
+        round(time.monotonic() - begin, 2),
+        tuple(way for way in opened if way.kind not in opens),
+    )
+
+
+def _asking(facts: Facts, state: State, flows: Iterable[Flow]) -> list[str]:
+    """The pods to ask from, those of failed flows first. No test pod: it goes, and with it what firewalld let pass."""
+    points = facts.known().get(VantagePoints)
+    new = (
+        {f"{p.namespace}/{p.pod}" for p in points.points if p.kind == NEW} if isinstance(points, VantagePoints) else ()
+    )
+    others = sorted((pod.name for pod in state.pods), key=lambda name: name.startswith("kube-system/"))
+    return [name for name in (*(flow.source for flow in flows), *others) if name not in new]
+
+
+def _copies(
+    stack: ExitStack, state: State, by_daemon: Sequence[Change], not_shown: list[str]
+) -> tuple[Twin, Twin, FirewalldBus | None]:
+    """Two copies, and the bus to a firewalld in the second one where firewalld has to make one of these changes."""
+    if any(isinstance(change, ByFirewalld) for change in by_daemon):
+        try:
+            return stack.enter_context(copies_with_firewalld(state))
+        except CannotRead as error:
+            not_shown.append(f"what firewalld itself does, rules stand for it: {error}")
+    return stack.enter_context(closing(build(state))), stack.enter_context(closing(build(state))), None
+
+
+def insist(rehearsal: Rehearsal, allow_exposure: bool) -> None:
+    """Raise Exposed where the repair would cut something off, or open more than it has to (unless that is allowed)."""
+    if rehearsal.closed or (rehearsal.needless and not allow_exposure):
+        way_out = "" if rehearsal.closed else "; --allow-exposure makes it all the same"
+        raise Exposed(f"refused after a rehearsal on a copy of the node: {rehearsal.refusal}{way_out}")
+
+
+def _some(found: tuple[Way, ...]) -> str:
+    words = [f"{way.kind}: {way}" for way in found[:4]]
+    return "; ".join(words) + (f" and {len(found) - 4} more" if len(found) > 4 else "")

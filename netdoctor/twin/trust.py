@@ -1,0 +1,107 @@
+"""What a recording may hold: it comes from somebody else, and what is in it is written, loaded and run on this machine.
+
+Everything that leaves a namespace, names a file, or is an option of a program is refused, before any copy is made.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import struct
+from collections.abc import Iterable
+
+from netdoctor.twin.netlink import by_kind
+from netdoctor.twin.state import IFADDR, IFINFO, NDMSG, RTMSG, Link, NetworkState
+
+SETTING = re.compile(r"(?:ipv4|ipv6|bridge|netfilter)(?:/[^/\0\s]+)+")
+LINK_NAME = re.compile(r"[^\s/\"'\\{};$`\0]{1,15}")
+COUNTER = re.compile(r"[\w.:-]{1,31}")
+SIZES = {"links": IFINFO, "addresses": IFADDR, "routes": RTMSG, "rules": RTMSG, "neighbours": NDMSG, "nexthops": 8,
+         "conntrack": 4}  # fmt: skip
+MOST_LISTENERS, LONGEST = 4096, 65_000
+SET_LINE = re.compile(r"(?:create|add) [^\s\"-]\S* .+")
+# as iptables-save prints: tables, chains, rules; an option of one letter, or of a match
+LEGACY_LINE = re.compile(r"#.*|\*\w+|COMMIT|:\S+ (?:ACCEPT|DROP|-)(?: \[\d+:\d+\])?|(?:\[\d+:\d+\] )?-A [^\s-]\S* ?.*")
+QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
+LEGACY_OPTION = re.compile(r"-[AsdiopmjgfI46]|--[a-z][a-z0-9-]*|-\d\S*")
+LOADS_PROGRAMS = "--mod"  # --modprobe, however it is cut short
+
+
+def check(states: Iterable[NetworkState]) -> None:
+    """Raise ValueError with what is wrong."""
+    names: set[str] = set()
+    states = list(states)
+    if not states:
+        raise ValueError("it has no namespace")
+    for place, state in enumerate(states):
+        if (state.name == "node") != (place == 0) or state.name in names or state.name == "outside":
+            raise ValueError(f"namespace {place} is called {state.name!r:.40}")
+        names.add(state.name)
+        _settings(state)
+        _messages(state)
+        _texts(state)
+
+
+def _settings(state: NetworkState) -> None:
+    for key, value in state.sysctls.items():
+        parts = key.split("/")
+        if not SETTING.fullmatch(key) or {".", ".."} & {*parts} or "\0" in value:
+            raise ValueError(f"{key!r:.60} is no setting of a network namespace")
+        key.encode(), value.encode()
+    if len(state.listeners) > MOST_LISTENERS:
+        raise ValueError(f"{len(state.listeners)} listeners")
+    for listener in state.listeners:
+        if listener.protocol not in ("tcp", "udp") or not 0 < listener.port <= 65535:
+            raise ValueError(f"a listener at {listener.protocol!r:.10} {listener.port}")
+
+
+def _messages(state: NetworkState) -> None:
+    for kind, size in SIZES.items():
+        for body in getattr(state, kind):
+            if not size <= len(body) <= LONGEST:
+                raise ValueError(f"a message of {len(body)} bytes among the {kind}")
+    for body in state.links:
+        if not LINK_NAME.fullmatch(name := Link(body).name) or name in (".", ".."):
+            raise ValueError(f"an interface called {name!r:.40}")
+    for body in (*state.routes, *state.rules, *state.neighbours, *state.addresses):
+        if body[0] not in (2, 7, 10):
+            raise ValueError(f"a message of family {body[0]}")
+    for body in state.neighbours:
+        raw = by_kind(body, NDMSG).get(1, b"")
+        if body[0] != 7 and len(raw) not in (4, 16):
+            raise ValueError("a neighbour without an address")
+    if not all({1, 2} <= by_kind(body, 4).keys() for body in state.conntrack):
+        raise ValueError("a tracked connection without its two directions")
+    list(state.own_addresses())
+    for each in state.nftables:
+        each.place  # noqa: B018 - a rule without a table would show only when it is loaded
+        if len(each.body) > LONGEST:
+            raise ValueError(f"an nftables object of {len(each.body)} bytes")
+
+
+def _texts(state: NetworkState) -> None:
+    if state.address:
+        ipaddress.ip_address(state.address)
+    for name in state.nfacct:
+        if not COUNTER.fullmatch(name) or not name.isascii():
+            raise ValueError(f"a counter called {name!r:.40}")
+    for line in state.ipsets.splitlines():
+        if not SET_LINE.fullmatch(line) or any(word.startswith("-") for word in QUOTED.sub("", line).split()):
+            raise ValueError(f"ipset {line!r:.60}")
+    for line in (*state.legacy.splitlines(), *state.legacy6.splitlines()):
+        words = QUOTED.sub('""', line.partition("] ")[2] if line.startswith("[") else line).split()
+        options = [word for word in words if word.startswith("-") and not line.startswith(("#", ":"))]
+        if line and (
+            not LEGACY_LINE.fullmatch(line)
+            or any(not LEGACY_OPTION.fullmatch(word) or word.startswith(LOADS_PROGRAMS) for word in options)
+        ):
+            raise ValueError(f"iptables-legacy {line!r:.60}")
+
+
+def in_words(error: Exception) -> str:
+    """What was wrong, without the names of Python's errors."""
+    if isinstance(error, ValueError) and not isinstance(error, UnicodeError):
+        return str(error)
+    if isinstance(error, (struct.error, IndexError)):
+        return "a message is cut short"
+    return "a part is missing" if isinstance(error, KeyError) else "a part is not of the expected kind"

@@ -1,0 +1,289 @@
+"""A walk put in order for reading: packet by packet, hook by hook, with what each hook decided and translated."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from netdoctor.twin.rule_words import comment_of
+from netdoctor.twin.twin import NODE
+from netdoctor.twin.walk import ERROR_MESSAGE, REPLY, REQUEST, Packet, Step, Walk
+
+BRIDGE, IP, DEVICE = "bridge", "ip", "device"  # whose hook it is
+LAYERS = {"bridge": BRIDGE, "netdev": DEVICE}
+REDIRECT = "5/"  # ICMP's advice, which is no error
+LAST = {BRIDGE: 350, IP: 400}  # the last bracket of a hook
+SERVICE = re.compile(r"[a-z0-9.-]+/[A-Za-z0-9.-]+(?::[A-Za-z0-9.-]+)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What one base chain, and those that it jumped to, did with a packet."""
+
+    family: str
+    table: str
+    chains: tuple[str, ...]  # in the order in which they were entered; the base chain first
+    effects: tuple[Step, ...]  # rules that did something other than leading on: a verdict, or a mark
+    path: tuple[str, ...]  # the chains that led to the last verdict
+
+    @property
+    def verdict(self) -> Step | None:
+        """The rule that ended it; None where no rule did."""
+        return self.effects[-1] if self.effects and ends(self.effects[-1]) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Stay:
+    """A packet at one hook."""
+
+    where: str
+    layer: str
+    hook: str
+    interface_in: str
+    interface_out: str
+    before: Packet
+    after: Packet
+    rules: tuple[Rules, ...]
+    reached: int  # the last bracket that it passed
+
+    @property
+    def name(self) -> str:
+        """As the picture and the text call it: `bridge prerouting`, `forward`."""
+        return self.hook if self.layer == IP else f"{self.layer} {self.hook}"
+
+    @property
+    def interfaces(self) -> str:
+        """`eth0`, `-> eth0` or `bridge -> eth0`."""
+        return f"{self.interface_in} → {self.interface_out}".strip() if self.interface_out else self.interface_in
+
+    @property
+    def passed(self) -> bool:
+        """Whether it came out at the hook's other end."""
+        return self.reached >= LAST.get(self.layer, 0) and self.stop is None
+
+    @property
+    def stop(self) -> Step | None:
+        """The rule that ended the packet here."""
+        return next((step for rules in self.rules for step in rules.effects if step.drops), None)
+
+    @property
+    def translation(self) -> Translation | None:
+        """What was translated here; a bridge translates nothing, it only sees what the IP layer did."""
+        if self.layer != IP or (_ends(self.before) == _ends(self.after)):
+            return None
+        verdicts = [r.verdict for r in self.rules if r.verdict and ("nat" in r.table or _translates(r.verdict))]
+        rule = next((step for step in verdicts if step and _translates(step)), None)
+        return Translation(self.before, self.after, rule)
+
+
+@dataclass(frozen=True, slots=True)
+class Translation:
+    """An address or port that changed, and the rule that said so; without one, conntrack did it for a known flow."""
+
+    before: Packet
+    after: Packet
+    rule: Step | None
+
+    def changes(self) -> Iterator[tuple[str, str]]:
+        """Each end that changed: destination, then source."""
+        b, a = self.before, self.after
+        ends = (
+            (b.destination, b.destination_port, a.destination, a.destination_port),
+            (b.source, b.source_port, a.source, a.source_port),
+        )
+        for old, old_port, new, new_port in ends:
+            if (old, old_port) != (new, new_port):
+                yield end_text(old, old_port), end_text(new, new_port)
+
+    @property
+    def by(self) -> str:
+        """`DNAT by KUBE-SEP-X for kube-system/kube-dns:dns`."""
+        if self.rule is None:
+            return "by conntrack, which knows the flow"
+        destination = _ends(self.before)[1] != _ends(self.after)[1]
+        word = "DNAT" if destination else "masqueraded" if "masquerade" in self.rule.text.lower() else "SNAT"
+        service = SERVICE.search(comment_of(self.rule.text))
+        return f"{word} by {self.rule.chain}" + (f" for {service[0]}" if service else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """One packet's way through one namespace."""
+
+    where: str
+    direction: str
+    stays: tuple[Stay, ...]
+
+    @property
+    def stop(self) -> Step | None:
+        """The rule that ended it."""
+        return next((stay.stop for stay in self.stays if stay.stop), None)
+
+    @property
+    def last(self) -> Stay:
+        """The last hook of the IP layer that it came to, or of the bridge where it came to no other."""
+        return next((stay for stay in reversed(self.stays) if stay.layer == IP), self.stays[-1])
+
+    @property
+    def translations(self) -> tuple[Translation, ...]:
+        """All that was translated on this way."""
+        return tuple(stay.translation for stay in self.stays if stay.translation)
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """The packets of a walk that matter: the question, its answer, and an error that was sent instead."""
+
+    question: tuple[Passage, ...]  # through the asking pod, the node and the asked pod, as far as they filter
+    answer: tuple[Passage, ...]
+    error: tuple[Passage, ...]
+    later: tuple[Passage, ...]  # a later packet of the flow that was stopped where its first was not
+
+    @property
+    def stop(self) -> Step | None:
+        """The rule that ended one of them."""
+        return next((p.stop for p in (*self.question, *self.answer, *self.later) if p.stop), None)
+
+    @property
+    def on_node(self) -> Passage | None:
+        """The question's way through the node itself."""
+        return next((p for p in self.question if p.where == NODE), None)
+
+    @property
+    def back_on_node(self) -> Passage | None:
+        """The answer's way through the node itself."""
+        return next((p for p in self.answer if p.where == NODE), None)
+
+
+def way_of(walk: Walk) -> Way:
+    """The walk in order: the first packet of each kind, and any other that was stopped."""
+    question = tuple(_first(walk, REQUEST))
+    answer = tuple(_first(walk, REPLY))[::-1]
+    later: tuple[Passage, ...] = ()
+    if walk.stop and not any(p.stop for p in (*question, *answer)):
+        whole = (*_passages(walk, REQUEST), *_passages(walk, REPLY))
+        later = tuple(p for p in whole if p.stop)[:1]
+    errors = tuple(p for p in _first(walk, ERROR_MESSAGE) if not p.stays[0].before.icmp.startswith(REDIRECT))
+    return Way(question, answer, errors, later)
+
+
+def _first(walk: Walk, direction: str) -> Iterator[Passage]:
+    """The first packet in each namespace."""
+    seen = set()
+    for passage in _passages(walk, direction):
+        if passage.where not in seen:
+            seen.add(passage.where)
+            yield passage
+
+
+def _passages(walk: Walk, direction: str) -> Iterator[Passage]:
+    steps = [step for step in walk.steps if step.direction == direction]
+    for where in dict.fromkeys(step.where for step in steps):
+        for stays in _packets(step for step in steps if step.where == where):
+            yield Passage(where, direction, tuple(stay.done() for stay in stays))
+
+
+@dataclass
+class _Open:
+    """A stay while its steps come in."""
+
+    first: Step
+    layer: str
+    hook: str
+    reached: int
+    last: Packet
+    steps: list[Step] = field(default_factory=list)
+
+    def done(self) -> Stay:
+        return Stay(
+            self.first.where, self.layer, self.hook, self.first.interface_in, self.first.interface_out,
+            self.first.packet, self.last, tuple(_rules(self.steps)), self.reached,
+        )  # fmt: skip
+
+
+def _packets(steps: Iterable[Step]) -> Iterator[list[_Open]]:
+    """The stays of each packet. A bridge shows its packets to the IP layer's hooks in the middle of its own."""
+    stays: list[_Open] = []
+    now: dict[str, _Open] = {}
+    for step in steps:
+        layer = LAYERS.get(step.family, IP)
+        hook, _, priority = step.chain.partition(" ") if step.is_bracket else (step.chain, "", "0")
+        stay = now.get(layer)
+        if step.is_bracket and not (stay and stay.hook == hook and int(priority) > stay.reached):
+            if stays and _begins(step, layer, hook, stays):
+                yield stays
+                stays, now = [], {}
+            stay = None
+        elif layer == DEVICE and stays and stays[-1].layer != DEVICE:
+            yield stays
+            stays, now, stay = [], {}, None
+        if stay is None:
+            stay = _Open(step, layer, hook if step.is_bracket else "ingress", -1000, step.packet)
+            now[layer] = stay
+            stays.append(stay)
+        stay.last = step.packet
+        if step.is_bracket:
+            stay.reached = int(priority)
+        else:
+            stay.steps.append(step)
+    if stays:
+        yield stays
+
+
+def _begins(step: Step, layer: str, hook: str, stays: list[_Open]) -> bool:
+    """Whether another packet begins here, or this one comes to its next hook."""
+    before = stays[-1]
+    if hook == "output":
+        return layer == IP
+    if hook != "prerouting" or before.layer == DEVICE:
+        return False
+    if layer == BRIDGE:
+        return True
+    looped = step.interface_in == "lo" and before.hook == "postrouting"
+    return not looped and not (before.layer == BRIDGE and before.hook in ("prerouting", "input"))
+
+
+def ends(step: Step) -> bool:
+    """Whether a step decides for a whole base chain."""
+    return step.verdict.startswith(("accept", "drop", "queue", "policy"))
+
+
+def _rules(steps: list[Step]) -> Iterator[Rules]:
+    """The steps of one hook, base chain by base chain."""
+    group: list[Step] = []
+    for step in steps:
+        if group and (step.family, step.table) != (group[0].family, group[0].table):
+            yield _one(group)
+            group = []
+        group.append(step)
+        if ends(step):
+            yield _one(group)
+            group = []
+    if group:
+        yield _one(group)
+
+
+def _one(steps: list[Step]) -> Rules:
+    path = [steps[0].chain]
+    for step in steps:
+        if step.chain in path:
+            del path[path.index(step.chain) + 1 :]
+        else:
+            path.append(step.chain)
+    effects = tuple(s for s in steps if ends(s) or (s.handle and not s.verdict.startswith(("jump", "goto", "return"))))
+    chains = tuple(dict.fromkeys(step.chain for step in steps))
+    return Rules(steps[0].family, steps[0].table, chains, effects, tuple(path))
+
+
+def _translates(step: Step) -> bool:
+    return bool(re.search(r"dnat|snat|masquerade|redirect|netmap", step.text, re.IGNORECASE))
+
+
+def _ends(packet: Packet) -> tuple[tuple[str, int], tuple[str, int]]:
+    return (packet.source, packet.source_port), (packet.destination, packet.destination_port)
+
+
+def end_text(address: str, port: int) -> str:
+    """An address with its port, as URLs have them."""
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"

@@ -1,0 +1,55 @@
+"""A setting, link, route or rule of the node loses what pods send.
+
+## What it checks
+Flows of pods that were not answered, on a copy of the node: throw-away network namespaces with the same links,
+addresses, routes, rules and settings. Where a flow fails there as on the node, changes are tried on fresh copies, one
+by one; this names what has to change for the packet to pass, where no other probe has a name for it.
+
+## Why it matters
+A reverse-path check, a port that has left the bridge, a forgotten routing rule: each is right on some node, so that it
+is there proves nothing. That the packet passes without it, and does not with everything else changed, does.
+
+## When it is no fault
+Nothing is tried where every flow is answered.
+
+## By hand
+Change what is named, and ask again; `netdoctor trace POD ADDRESS PORT` shows the packet's way before and after.
+"""
+
+from collections.abc import Iterator
+
+from netdoctor import Evidence, Finding, Subject, probe
+from netdoctor.errors import CannotRead
+from netdoctor.facts.experiments import Experiments, Tried, trials_of
+from netdoctor.facts.failed_flows import FailedFlows
+from netdoctor.facts.this_node import ThisNode
+from netdoctor.symptoms import POD_TRAFFIC
+
+
+@probe(explains=("packets-refused-by-routing", "coredns-upstream-dead", "image-not-obtainable", *POD_TRAFFIC))
+def found_by_experiment(
+    experiments: Experiments | CannotRead, failed: FailedFlows, this: ThisNode
+) -> Iterator[Finding]:
+    """What no other probe speaks for, in the smallest change that lets a flow pass."""
+    named: dict[Tried, list[str]] = {}
+    for trial in trials_of(experiments, failed):
+        if not trial.cures or any(all(tried.cause != NAME for tried in cure) for cure in trial.cures):
+            continue
+        for tried in min(trial.cures, key=len):
+            if tried.cause == NAME:
+                named.setdefault(tried, []).append(trial.flow)
+    for tried, flows in named.items():
+        yield Finding(
+            tried.says,
+            tuple(
+                Evidence(f"copy of the node, {flow}", f"passes {_with(tried)}", "passes as it is") for flow in flows[:2]
+            ),
+            Subject(node=this.name),
+        )
+
+
+NAME = "found-by-experiment"
+
+
+def _with(tried: Tried) -> str:
+    return tried.change if tried.change.startswith("with") else f"once {tried.change}"

@@ -1,0 +1,52 @@
+"""The gateway does not answer.
+
+## What it checks
+The next hop of the routes to CoreDNS's upstream resolvers, where none of them answers the host: it is asked by ARP for
+its link-layer address.
+
+## Why it matters
+Every packet beyond the node's own networks goes to this address first. When it is silent, or wrong, names outside do
+not resolve, and resolvers look dead that are alive.
+
+## When it is no fault
+A gateway that answers nobody's ARP, while the outside answers.
+
+## By hand
+`ip route get RESOLVER`, `ip neighbour show to GATEWAY`, `arping -I INTERFACE GATEWAY`.
+"""
+
+from collections.abc import Iterator
+
+from netdoctor import Evidence, Finding, Subject, probe
+from netdoctor.facts.gateways import Gateway, Gateways
+from netdoctor.facts.names import UpstreamAnswers
+from netdoctor.facts.this_node import ThisNode
+from netdoctor.symptoms import OUTSIDE
+
+
+@probe(
+    explains=(
+        "found-by-experiment",
+        "coredns-upstream-dead",
+        "image-not-obtainable",
+        "cluster-ip-unreachable",
+        *OUTSIDE,
+    )
+)
+def gateway_silent(gateways: Gateways, answers: UpstreamAnswers, this: ThisNode) -> Iterator[Finding]:
+    """A gateway that does not say where it is, where the resolvers behind it do not answer either."""
+    lookups = answers.from_host()
+    silent: dict[str, list[Gateway]] = {}
+    for gateway in gateways.items:
+        if not gateway.answers:
+            silent.setdefault(gateway.address, []).append(gateway)
+    for address, several in silent.items():
+        routes = ", ".join(f"`{gateway.route}`" for gateway in several)
+        yield Finding(
+            f"the gateway {address} does not answer: nothing gets beyond it ({routes})",
+            (
+                Evidence(f"ARP on {several[0].device}, who has {address}", "no answer", "its address"),
+                *(Evidence(str(lookup), str(lookup.reply), "an answer") for lookup in lookups[:1]),
+            ),
+            Subject(node=this.name),
+        )

@@ -1,0 +1,48 @@
+"""A program or queue on an interface, or IPsec, takes what pods send.
+
+## What it checks
+Flows of pods that were not answered on the node, and pass in a copy of it that has the same links, routes, rules and
+settings, where an interface of the node has a traffic-control filter or queue or an XDP program, or where the node has
+IPsec policies: these a copy does not have.
+
+## Why it matters
+A tc filter or a BPF program drops or redirects before any rule of the packet filter sees the packet, a queue with too
+small a burst drops after all of them, and an IPsec policy may block: neither iptables nor nft shows it, and no trace
+does.
+
+## When it is no fault
+CNIs such as cilium work by such programs; that they are there is no fault while packets are answered.
+
+## By hand
+`tc filter show dev INTERFACE ingress`, `tc filter show dev INTERFACE egress`, `tc -s qdisc show dev INTERFACE`,
+`ip -d link show INTERFACE` (xdp), `ip xfrm policy`.
+"""
+
+from collections.abc import Iterator
+
+from netdoctor import Evidence, Finding, Subject, probe
+from netdoctor.errors import CannotRead
+from netdoctor.facts.experiments import Experiments, trials_of
+from netdoctor.facts.failed_flows import HOST_TO_OUTSIDE, FailedFlows
+from netdoctor.facts.this_node import ThisNode
+from netdoctor.model import Confidence
+from netdoctor.symptoms import POD_TRAFFIC
+
+
+@probe(explains=POD_TRAFFIC)
+def packets_taken_by_program(
+    experiments: Experiments | CannotRead, failed: FailedFlows, this: ThisNode
+) -> Iterator[Finding]:
+    """Lost on the node, answered in its copy, and something is there that the copy lacks."""
+    lost = [trial for trial in trials_of(experiments, failed) if trial.passes and trial.kind != HOST_TO_OUTSIDE]
+    if lost and not isinstance(experiments, CannotRead) and experiments.programs:
+        where = ", ".join(experiments.programs)
+        yield Finding(
+            f"{where} takes what pods send: in a copy of the node without it the packets pass",
+            (
+                Evidence("tc filters and queues, XDP programs, IPsec policies", where, "none on the packet's way"),
+                *(Evidence(f"copy of the node, {trial.flow}", trial.twin, trial.node) for trial in lost[:2]),
+            ),
+            Subject(node=this.name),
+            confidence=Confidence.LIKELY,
+        )

@@ -1,0 +1,47 @@
+"""The reverse-path check drops the answers that come from outside.
+
+## What it checks
+Where pods, or the host itself, get no answer from outside: whether an answer comes back to the node, by which
+interface, and whether a strict reverse-path check (`rp_filter` 1) drops packets meanwhile.
+
+## Why it matters
+With two uplinks, or a routing rule for the pods' addresses, questions may leave by one interface and answers come in by
+another. With `rp_filter` 1 the kernel takes a packet only from the interface by which it would send to its sender; all
+others it drops, without a word in any log.
+
+## When it is no fault
+A strict check on a node whose answers come in where its questions leave; also where a routing rule with `iif` leads
+what comes from pods over a second uplink: the check follows such a rule.
+
+## By hand
+`nstat -az TcpExtIPReversePathFilter` before and after a question; `tcpdump -ni any host RESOLVER`;
+`ip route get RESOLVER from POD iif BRIDGE` tells by which interface an answer has to come.
+"""
+
+from collections.abc import Iterator
+
+from netdoctor import Evidence, Finding, Subject, probe
+from netdoctor.facts.departures import Departures
+from netdoctor.facts.this_node import ThisNode
+from netdoctor.symptoms import OUTSIDE
+
+
+@probe(explains=("found-by-experiment", "coredns-upstream-dead", *OUTSIDE))
+def reverse_path_filter_drops(departures: Departures, this: ThisNode) -> Iterator[Finding]:
+    """Answers that came back by another interface, with a check that dropped packets."""
+    lost = [departure for departure in departures.items if departure.refused_on_return]
+    if not lost:
+        return
+    first = lost[0]
+    who = "pods ask" if first.pod_address else "this node asks"
+    yield Finding(
+        f"what {who} leaves by {first.uplink}, the answers come in by {first.back_by}, and the reverse-path check "
+        f"of {first.back_by} (rp_filter {first.rp_filter}) drops them",
+        (
+            Evidence(first.flow, str(first), "the answer is taken"),
+            Evidence(
+                "TcpExtIPReversePathFilter in /proc/net/netstat", f"grew by {first.reverse_path_drops} meanwhile", "0"
+            ),
+        ),
+        Subject(node=this.name),
+    )

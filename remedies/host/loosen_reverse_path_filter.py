@@ -1,0 +1,50 @@
+"""Have the reverse-path check of one interface accept what comes in by another way than it would leave.
+
+## What it does
+Sets `net.ipv4.conf.INTERFACE.rp_filter` to 2, for the interface by which the answers come in: a packet is taken when
+its sender can be reached by any interface. Where the next boot would not end with 2, it also writes a file of its own
+in /etc/sysctl.d. No other interface is touched.
+
+## What it costs
+Nothing restarts. Pods and NodePorts that the check kept from being asked by this interface are reached again. Senders
+with a forged address are no longer refused at it, as long as a route leads to that address: on a node with a default
+route that is any address.
+
+## By hand
+`sysctl -w net.ipv4.conf.INTERFACE.rp_filter=2`; better, where it can be done: route so that answers come in where the
+questions leave.
+
+## Undo
+Removes the file and sets the old value.
+"""
+
+from collections.abc import Iterator
+
+from netdoctor import Change, Finding, NotApplicable, remedy
+from netdoctor.changes._at_boot import keep_at_boot
+from netdoctor.changes.file import WriteFile
+from netdoctor.changes.sysctl import KEY, SetSysctl
+from netdoctor.facts.departures import Departures
+from netdoctor.facts.sysctl import SysctlFiles
+from netdoctor.host import Host
+from netdoctor.model import FROM_PODS, Access
+
+LOOSE = "2"
+
+
+@remedy(fixes="reverse-path-filter-drops", opens=(*FROM_PODS, Access.OUTSIDE_TO_POD, Access.OUTSIDE_TO_NODE_PORT))
+def loosen_reverse_path_filter(
+    findings: tuple[Finding, ...],  # noqa: ARG001 - which interface it is, the capture has seen
+    departures: Departures,
+    files: SysctlFiles,
+    host: Host,
+) -> Iterator[Change]:
+    """The setting and the file, for each interface by which answers come in and are dropped."""
+    for name in sorted({d.back_by for d in departures.items if d.refused_on_return}):
+        key = f"net.ipv4.conf.{name.replace('.', '/')}.rp_filter"  # as sysctl writes an interface with a dot
+        if not KEY.fullmatch(key):
+            by_hand = f"write {LOOSE} to /proc/sys/net/ipv4/conf/{name}/rp_filter by hand"
+            raise NotApplicable(f"the name {name} cannot stand in a sysctl key: {by_hand}")
+        yield SetSysctl.planned(host, key, LOOSE)
+        if file := keep_at_boot(key, LOOSE, f"rp-filter-{name}", files):
+            yield WriteFile.planned(*file)

@@ -1,0 +1,58 @@
+"""CNI configuration and its cache of attachments."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from netdoctor.facts.cni import Attachments, CniConfig
+from tests.facts.texts import CACHE, CONFLIST
+
+
+class TestCni:
+    def test_good(self) -> None:
+        name, plugins = CniConfig.parse(CONFLIST)
+        config = CniConfig("/etc/cni/net.d/1.conflist", name, plugins, (), (), "")
+        assert (name, config.bridge, config.masquerades, config.pod_network) == ("bridge", "bridge", True,
+                                                                                 "10.244.0.0/16")  # fmt: skip
+
+    def test_one_plugin_without_a_list(self) -> None:
+        name, plugins = CniConfig.parse('{"name": "n", "type": "bridge"}')
+        assert CniConfig("x", name, plugins, (), (), "").bridge == "cni0"
+
+    def test_ranges(self) -> None:
+        _, plugins = CniConfig.parse('{"type": "bridge", "ipam": {"ranges": [[{"subnet": "10.1.0.0/16"}]]}}')
+        assert CniConfig("x", "n", plugins, (), (), "").pod_network == "10.1.0.0/16"
+
+    @pytest.mark.parametrize("ipam", ['{"ranges": [["x"]]}', '"x"', '{"ranges": [{}]}', "{}", '{"ranges": 1}'])
+    def test_an_odd_ipam_names_no_network(self, ipam: str) -> None:
+        _, plugins = CniConfig.parse(f'{{"type": "bridge", "ipam": {ipam}}}')
+        assert CniConfig("x", "n", plugins, (), (), "").pod_network == ""
+
+    def test_masquerade_by_nftables_is_not_in_iptables(self) -> None:
+        _, plugins = CniConfig.parse('{"type": "bridge", "ipMasq": true, "ipMasqBackend": "nftables"}')
+        assert not CniConfig("x", "n", plugins, (), (), "").masquerades
+
+    @pytest.mark.parametrize(
+        ("text", "says"),
+        [("", "not JSON"), ("{", "not JSON"), ("[]", "not a JSON object"), ('{"plugins": [{}]}', "without a type"),
+         ('{"plugins": {}}', "without a type"), ('{"plugins": ["bridge"]}', "without a type"),
+         ("[" * 100_000, "not JSON")],
+    )  # fmt: skip
+    def test_bad(self, text: str, says: str) -> None:
+        with pytest.raises(ValueError, match=says):
+            CniConfig.parse(text)
+
+    def test_a_cached_result(self) -> None:
+        found = Attachments.parse(CACHE)
+        assert found is not None
+        assert (found.namespace, found.pod, found.uid, found.addresses) == ("default", "client", "u-1", ("10.244.0.5",))
+        assert (found.nameservers, found.search) == (("10.96.0.10",), ("svc.cluster.local",))
+
+    @pytest.mark.parametrize(
+        "change", [{"ifName": "lo"}, {"result": None}, {"result": {"ips": [{}]}}, {"cniArgs": [1]},
+                   {"result": {"ips": [{"address": "rubbish"}]}}, {"capabilityArgs": []}]
+    )  # fmt: skip
+    def test_what_is_no_pod_is_passed_over(self, change: dict[str, object]) -> None:
+        assert Attachments.parse(json.dumps({**json.loads(CACHE), **change})) is None or "capabilityArgs" in change

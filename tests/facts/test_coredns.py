@@ -1,0 +1,78 @@
+"""Corefiles and resolv.conf."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from netdoctor.errors import CannotRead
+from netdoctor.facts.coredns import Corefile, Upstream, Upstreams, nameservers, parse_upstream
+from netdoctor.host import Host
+from tests.facts.texts import COREFILE
+
+
+class TestCoredns:
+    def test_forwards_of_the_root_zone(self) -> None:
+        found = Corefile.parse(COREFILE)
+        assert (found.forwards, found.problem) == (("8.8.8.8", "1.1.1.1:5353"), "")
+        assert "#" in COREFILE
+        assert "#" not in found.text  # comments are their writer's
+
+    @pytest.mark.parametrize(
+        ("text", "says"),
+        [("", "empty"), ("# only a comment\n", "empty"), (".:53 {\n errors\n", "1 blocks are opened and 0 closed"),
+         ("}\n", "0 blocks are opened and 1 closed")],
+    )  # fmt: skip
+    def test_what_coredns_refuses(self, text: str, says: str) -> None:
+        assert says in Corefile.parse(text).problem
+
+    @pytest.mark.parametrize(
+        ("word", "upstream"),
+        [
+            ("8.8.8.8", Upstream("8.8.8.8", 53, False)),
+            ("8.8.8.8:5353", Upstream("8.8.8.8", 5353, False)),
+            ("dns://8.8.8.8", Upstream("8.8.8.8", 53, False)),
+            ("tls://9.9.9.9", Upstream("9.9.9.9", 853, True)),
+            ("tls://9.9.9.9:8853", Upstream("9.9.9.9", 8853, True)),
+            ("[2001:db8::1]:5353", Upstream("2001:db8::1", 5353, False)),
+            ("2001:db8::1", Upstream("2001:db8::1", 53, False)),
+            ("fe80::1%eth0", Upstream("fe80::1", 53, False)),
+            ("resolver.example", None),
+            ("8.8.8.8:99999", None),
+            ("8.8.8.8:" + "9" * 5000, None),
+            ("", None),
+            ("[]", None),
+        ],
+    )
+    def test_upstream(self, word: str, upstream: Upstream | None) -> None:
+        assert parse_upstream(word) == upstream
+
+    def test_nameservers(self) -> None:
+        text = "# nameserver 9.9.9.9\nsearch x\nnameserver 192.0.2.1 # here\n nameserver\t192.0.2.2\nnameserver\n"
+        assert nameservers(text) == ("192.0.2.1", "192.0.2.2")
+
+
+@dataclass(frozen=True)
+class Node(Host):
+    """A host with one resolv.conf."""
+
+    text: str = ""
+
+    def read_or_none(self, path: str | Path) -> str | None:
+        return self.text if str(path) == "/etc/resolv.conf" else None
+
+
+NO_COREFILE = CannotRead("API server", "connection refused")
+
+
+class TestUpstreams:
+    def test_without_a_corefile_the_nodes_own_resolvers_stand_for_it(self) -> None:
+        found = Upstreams.collect(Node(text="nameserver 127.0.0.53\nnameserver 192.0.2.53\n"), NO_COREFILE, NO_COREFILE)
+        assert found.items == (Upstream("192.0.2.53", 53, False),)
+        assert found.source == "/etc/resolv.conf: no Corefile can be read"
+
+    def test_one_that_answers_the_node_alone_stands_for_nothing(self) -> None:
+        with pytest.raises(CannotRead, match="connection refused"):
+            Upstreams.collect(Node(text="nameserver 127.0.0.53\n"), NO_COREFILE, NO_COREFILE)

@@ -1,0 +1,252 @@
+"""`netdoctor undo` as users meet it: partly refused, with no output, on a full disk, hung up, with damaged journals."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from netdoctor.changes.file import WriteFile
+from netdoctor.host import Host
+from netdoctor.journal import Closed, Journal, State, begin, load
+from netdoctor.runs import next_number, runs, unfinished, unfinished_notice
+from tests.test_cli import netdoctor, one_sentence
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root may undo")
+NAMES = ("a", "b", "c")
+
+
+@pytest.fixture
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("NETDOCTOR_STATE_DIR", str(tmp_path / "state"))
+    return tmp_path / "state"
+
+
+def repaired(folder: Path, names: tuple[str, ...] = NAMES) -> Journal:
+    """A proved run that has made these files."""
+    journal = begin(next_number())
+    for name in names:
+        entry = journal.plan("write-files", WriteFile.planned(str(folder / name), f"{name}\n"))
+        entry.change.apply(Host())
+        journal.mark(entry, State.APPLIED)
+        journal.mark(entry, State.VERIFIED)
+    journal.close(Closed.COMMITTED)
+    return journal
+
+
+def there(folder: Path) -> list[str]:
+    return [name for name in NAMES if (folder / name).exists()]
+
+
+class TestPartlyRefused:
+    def test_it_is_no_interrupted_repair(self, state: Path, tmp_path: Path) -> None:
+        journal = repaired(tmp_path)
+        (tmp_path / "b").write_text("mine\n")
+        done = netdoctor("undo")
+        assert done.returncode == 3
+        assert f"run {journal.run} is undone in part: somebody has changed" in done.stdout
+        assert f"still in force: create {tmp_path}/a" in done.stdout
+        assert there(tmp_path) == ["a", "b"]
+        assert load(journal.path).closed is Closed.PARTLY_UNDONE
+        assert unfinished() == []
+        assert netdoctor("undo", "--force").returncode == 3
+        assert there(tmp_path) == ["b"]
+
+    def test_nothing_taken_back_leaves_the_run_as_it_was(self, state: Path, tmp_path: Path) -> None:
+        journal = repaired(tmp_path)
+        (tmp_path / "c").write_text("mine\n")
+        done = netdoctor("undo")
+        assert f"run {journal.run} is not undone: somebody has changed" in done.stdout
+        assert load(journal.path).closed is Closed.COMMITTED
+
+    def test_a_killed_undo_is_called_one(self, state: Path, tmp_path: Path) -> None:
+        journal = repaired(tmp_path)
+        journal.mark(journal.entries[2], State.UNDOING)
+        (notice,) = unfinished_notice()
+        assert notice.startswith(f"the undo of the repair of {journal.started} was interrupted: ")
+
+    def test_a_repair_that_could_not_be_taken_back_was_not_interrupted(self, state: Path, tmp_path: Path) -> None:
+        journal = begin(next_number())
+        entry = journal.plan("write-files", WriteFile.planned(str(tmp_path / "a"), "a\n"))
+        journal.mark(entry, State.UNDOING)
+        assert "was not proved and not wholly taken back: " in unfinished_notice()[0]
+
+
+class TestNewest:
+    def test_a_clock_that_was_set_back(self, state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        older = repaired(tmp_path, ("a",))
+        later = older.path.with_name("20991231T235959Z-aaaa.jsonl")
+        older.path.rename(later)
+        newer = repaired(tmp_path, ("b",))
+        assert [journal.run for journal in runs()] == [newer.run, later.stem]
+        assert netdoctor("undo").returncode == 0
+        assert there(tmp_path) == ["a"]
+
+    def test_journals_without_a_number_come_after(self, state: Path, tmp_path: Path) -> None:
+        old = repaired(tmp_path, ("a",))
+        lines = old.path.read_text().replace(', "sequence": 1', "")
+        assert "sequence" not in lines
+        old.path.unlink()
+        for name in ("20991231T235959Z-aaaa", "20981231T235959Z-aaaa"):
+            old.path.with_name(f"{name}.jsonl").write_text(lines)
+        newer = repaired(tmp_path, ("b",))
+        assert newer.sequence == 3
+        assert [j.run for j in runs()] == [newer.run, "20991231T235959Z-aaaa", "20981231T235959Z-aaaa"]
+
+
+class TestNoOutput:
+    def test_it_goes_on_and_says_so_by_its_status(self, state: Path, tmp_path: Path) -> None:
+        journal = repaired(tmp_path)
+        done = netdoctor("undo", before=("sh", "-c", '"$0" "$@" >/dev/full'))
+        assert done.returncode == 3
+        assert one_sentence(done) == "netdoctor: the output: No space left on device"
+        assert there(tmp_path) == []
+        assert load(journal.path).closed is Closed.UNDONE
+
+    def test_nobody_reads_on(self, state: Path, tmp_path: Path) -> None:
+        journal = repaired(tmp_path)
+        done = netdoctor("undo", before=("bash", "-c", 'exec > >(exec true); sleep 0.3; exec "$0" "$@"'))
+        assert done.returncode
+        assert there(tmp_path) == []
+        assert load(journal.path).closed is Closed.UNDONE
+
+    @pytest.mark.parametrize("command", [["undo", "no-such-run"], ["check", "--facts", "/nonexistent"]])
+    def test_no_stream_at_all_is_no_traceback(self, state: Path, command: list[str], tmp_path: Path) -> None:
+        done = netdoctor(*command, "-o", "json", before=("sh", "-c", '"$0" "$@" >/dev/full 2>/dev/full'))
+        assert done.returncode == 2
+
+
+FULL = """
+set -e
+mount -t tmpfs -o size=64k tmpfs "$NETDOCTOR_STATE_DIR"
+cp -a "$KEPT/." "$NETDOCTOR_STATE_DIR"
+cat /dev/zero >"$NETDOCTOR_STATE_DIR/fill" 2>/dev/null || :
+status=0; "$@" || status=$?
+cat "$NETDOCTOR_STATE_DIR"/runs/*.jsonl >"$KEPT/after"
+exit $status
+"""
+
+
+def on_a_full_disk(state: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    """A command whose state folder is on a disk of its own that is full."""
+    kept = state.rename(state.with_name("kept"))
+    state.mkdir()
+    return netdoctor(*command, before=("unshare", "--mount", "sh", "-c", FULL, "sh"), environment={"KEPT": str(kept)})
+
+
+class TestFullDisk:
+    def test_undo_takes_back(self, state: Path, tmp_path: Path) -> None:
+        journal = repaired(tmp_path)
+        (state / "lock").touch()
+        # what is left of the journal's last block is filled too
+        size = journal.path.stat().st_size
+        with journal.path.open("a") as file:
+            file.write("".join('{"record": "closed", "how": "committed"}\n' for _ in range((4096 - size % 4096) // 41)))
+        done = on_a_full_disk(state, "undo")
+        assert there(tmp_path) == []
+        assert done.returncode == 3, done.stderr
+        assert f"run {journal.run} is undone, but {journal.path} cannot be written: No space left" in done.stdout
+
+    def test_fix_names_the_path(self, state: Path, tmp_path: Path) -> None:
+        repaired(tmp_path)
+        code = (
+            "from netdoctor.cli import main, group\nfrom netdoctor.journal import begin\n"
+            "from netdoctor.runs import locked\n"
+            "def run(**_):\n with locked(): begin(2)\ngroup.main = run\nmain()"
+        )
+        kept = state.rename(state.with_name("kept"))
+        state.mkdir()
+        done = subprocess.run(
+            ["unshare", "--mount", "sh", "-c", FULL, "sh", sys.executable, "-c", code], check=False, text=True,
+            capture_output=True, env={**os.environ, "KEPT": str(kept)}, timeout=30,
+        )  # fmt: skip
+        assert done.returncode == 3
+        assert one_sentence(done).startswith(f"netdoctor: {state}/")
+        assert "No space left on device; nothing was changed, for netdoctor has to write there first" in done.stderr
+
+
+class TestDamagedJournal:
+    def test_it_says_what_to_do(self, state: Path, tmp_path: Path) -> None:
+        journal = repaired(tmp_path)
+        journal.path.write_text("no journal\n")
+        for command in (["fix"], ["undo"]):
+            done = netdoctor(*command)
+            assert done.returncode == 3
+            said = one_sentence(done)
+            assert f"{journal.path}, line 1: the line is damaged: it is no JSON" in said
+            assert f"then rename it to {journal.path.name}.damaged" in said
+        journal.path.rename(f"{journal.path}.damaged")
+        assert netdoctor("undo").stdout == "nothing to undo\n"
+
+    def test_a_link_to_what_has_no_end(self, state: Path, tmp_path: Path) -> None:
+        journal = repaired(tmp_path)
+        journal.path.unlink()
+        journal.path.symlink_to("/dev/zero")
+        done = netdoctor("fix")
+        assert done.returncode == 3
+        assert f"{journal.path} is no journal: it is a symbolic link" in one_sentence(done)
+
+
+HUNG_UP = """
+import os, signal, sys
+from pathlib import Path
+import click
+from netdoctor import cli
+from netdoctor.changes.file import WriteFile
+from netdoctor.cli_output import Unstopped
+from tests import test_executor as module
+node = module.Node(Path(sys.argv[1]))
+apply = WriteFile.apply
+def hang_up(change, host):
+    apply(change, host)
+    if len(sys.argv) > 2:  # the terminal is gone
+        os.close(int(sys.argv[2]))
+    os.kill(os.getpid(), signal.SIGHUP)
+    os.kill(os.getpid(), signal.SIGHUP)
+WriteFile.apply = hang_up
+say = Unstopped(lambda line: click.echo(line, err=True))
+cli.group.main = lambda **_: len(node.repair(module.switch_on, say=say)[0].steps) - 1
+cli.main()
+"""
+
+
+class TestHungUp:
+    def test_a_repair_is_taken_back(self, state: Path, tmp_path: Path) -> None:
+        folder = tmp_path / "node"
+        folder.mkdir()
+        done = subprocess.run(
+            [sys.executable, "-c", HUNG_UP, str(folder)], check=False, capture_output=True, text=True, timeout=30
+        )
+        assert done.returncode == 130, done.stderr
+        assert list(folder.iterdir()) == []
+        assert [run.closed for run in runs()] == [Closed.ROLLED_BACK]
+
+    def test_with_the_terminal_gone(self, state: Path, tmp_path: Path) -> None:
+        folder = tmp_path / "node"
+        folder.mkdir()
+        master, slave = os.openpty()
+        child = subprocess.Popen(
+            [sys.executable, "-c", HUNG_UP, str(folder), str(master)],
+            stdin=slave, stdout=slave, stderr=slave, pass_fds=(master,),
+        )  # fmt: skip
+        os.close(master)  # the child's is the last one
+        os.close(slave)
+        assert child.wait(30) == 130
+        assert list(folder.iterdir()) == []
+        assert [run.closed for run in runs()] == [Closed.ROLLED_BACK]
+
+    def test_nohup_keeps_its_word(self, state: Path, tmp_path: Path) -> None:
+        folder = tmp_path / "node"
+        folder.mkdir()
+        done = subprocess.run(
+            ["nohup", sys.executable, "-c", HUNG_UP, str(folder)],
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=30,
+        )
+        assert done.returncode == 0, done.stderr
+        assert [run.closed for run in runs()] == [Closed.COMMITTED]

@@ -1,0 +1,85 @@
+"""Diagnoses held against experiments: confirmed, weakened, named, or told apart from what is beyond the node."""
+
+from __future__ import annotations
+
+from netdoctor.diagnosis import diagnose
+from netdoctor.facts import Facts
+from netdoctor.facts.experiments import Experiments
+from netdoctor.facts.reach import Reach
+from netdoctor.model import Confidence, Diagnosis, Severity
+from netdoctor.runner import run
+from netdoctor.verification import verified
+from tests.builders import SILENT, experiments, failed_flow, sysctls, tried, upstream_answers
+from tests.worlds import catalogue, unread, world
+
+
+def judged(facts: Facts) -> tuple[Diagnosis, ...]:
+    """What `check` would say."""
+    results = run(catalogue(), facts)
+    found = facts.known()[Experiments]
+    assert isinstance(found, Experiments)
+    return verified(catalogue(), diagnose(catalogue(), results), found)
+
+
+def forwarding_off(made: Experiments) -> Facts:
+    return world(sysctls("0"), upstream_answers(pods=SILENT), failed_flow(), made)
+
+
+def said(diagnosis: Diagnosis) -> str:
+    return " ".join(f"{e.source} {e.observed}" for e in diagnosis.cause.evidence)
+
+
+def test_a_cause_that_an_experiment_shows_is_confirmed() -> None:
+    (first,) = judged(forwarding_off(experiments((tried("ip-forward-disabled"),))))
+    assert first.cause.probe == "ip-forward-disabled"
+    assert first.confidence is Confidence.CONFIRMED
+    assert "passes with only this changed: it is as usual, and with everything else changed it does not" in said(first)
+
+
+def test_a_cause_that_an_experiment_refutes_is_likely_at_most() -> None:
+    made = experiments((tried("packets-dropped-by-rule"),))
+    both = Experiments(made.trials, (), 5, 1.0, False, ("ip-forward-disabled", "packets-dropped-by-rule"))
+    (first,) = judged(forwarding_off(both))
+    assert first.cause.probe == "ip-forward-disabled"
+    assert first.confidence is Confidence.LIKELY
+    assert "passes without this being repaired" in said(first)
+
+
+def test_what_was_never_tried_is_not_refuted() -> None:
+    (first,) = judged(forwarding_off(experiments((tried("packets-dropped-by-rule"),))))
+    assert first.confidence is Confidence.CONFIRMED
+    assert "copy of the node" not in said(first)
+
+
+def test_a_pair_says_that_both_are_needed() -> None:
+    (first,) = judged(forwarding_off(experiments((tried("ip-forward-disabled"), tried("packets-dropped-by-rule")))))
+    assert "only with all of this changed" in said(first)
+
+
+def test_a_symptom_that_no_probe_explains_gets_the_cause_that_cured_it() -> None:
+    facts = world(
+        upstream_answers(pods=SILENT), failed_flow(), experiments((tried("kube-proxy-rules-missing", "odd"),))
+    )
+    (first,) = judged(facts)
+    assert (first.cause.probe, first.cause.summary, first.unexplained) == ("found-by-experiment", "odd", False)
+    assert first.symptoms[0].probe == "pod-to-outside-blocked"
+    assert first.remedies == ()  # `fix` proves a repair by the probe that failed, and none did
+    assert first.cause.severity is Severity.ERROR
+
+
+def test_what_passes_in_the_copy_is_said_to_be_lost_elsewhere() -> None:
+    (first,) = judged(world(upstream_answers(pods=SILENT), failed_flow(), experiments(passes=True)))
+    assert first.unexplained
+    assert "beyond the node" in said(first)
+
+
+def test_with_a_program_on_the_way_nothing_is_confirmed() -> None:
+    made = experiments((tried("ip-forward-disabled"),), programs=("eth0 (xdp)",))
+    (first,) = judged(forwarding_off(made))
+    assert first.confidence is Confidence.LIKELY
+
+
+def test_without_experiments_nothing_changes() -> None:
+    results = run(catalogue(), world(sysctls("0"), upstream_answers(pods=SILENT), unread=unread(Experiments, Reach)))
+    found = diagnose(catalogue(), results)
+    assert verified(catalogue(), found, None) == found

@@ -1,0 +1,242 @@
+"""Rehearsals on a small node: what opens is told, what is needless or cuts off is refused, the rest is said."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+
+from netdoctor.changes.firewalld import TrustSource
+from netdoctor.changes.kube_proxy import ResyncKubeProxy
+from netdoctor.changes.module import LoadModule
+from netdoctor.changes.sysctl import SetSysctl
+from netdoctor.errors import BadInput, Exposed, NotRehearsable
+from netdoctor.facts import Facts
+from netdoctor.facts.cluster_addresses import ClusterAddresses
+from netdoctor.facts.failed_flows import OUTSIDE, FailedFlow, FailedFlows
+from netdoctor.facts.node_network import NodeNetwork
+from netdoctor.host import Host
+from netdoctor.model import FROM_PODS, Access, Change
+from netdoctor.report.rehearsal_text import as_json, lines
+from netdoctor.traffic import Answer, Reply
+from netdoctor.twin import second_firewalld
+from netdoctor.twin.namespace import Namespace
+from netdoctor.twin.rehearsal import HostOfCopy, Rehearsal, insist, rehearse
+from tests.twin.network import (
+    ADDRESS,
+    CLIENT,
+    CLUSTER,
+    FLOWS,
+    NODE_ADDRESS,
+    RESOLVER,
+    SERVER,
+    Node,
+    real,
+    small_node,
+)
+
+pytestmark = real
+PODS = "10.244.0.0/24"
+# as firewalld has it, with one zone that knows no pod
+FIREWALLD = """
+table inet firewalld {
+    chain filter_INPUT {
+        type filter hook input priority 10
+        ct state established,related accept
+        iifname lo accept
+        reject with icmpx admin-prohibited
+    }
+    chain filter_FORWARD {
+        type filter hook forward priority 10
+        ct state established,related accept
+        reject with icmpx admin-prohibited
+    }
+}
+"""
+TRUST = TrustSource("trusted", PODS, False, False, None, None)
+
+
+@dataclass(frozen=True)
+class Commands:
+    """A repair that somebody might think of."""
+
+    kind: ClassVar[str] = "commands"
+    argvs: tuple[tuple[str, ...], ...]
+
+    def describe(self) -> str:
+        return " ".join(self.argvs[0])
+
+    def diff(self) -> str:
+        return ""
+
+    def check(self, host: Host) -> None: ...
+
+    def apply(self, host: Host) -> None:
+        raise AssertionError("a rehearsal applies nothing")
+
+    def undo(self, host: Host) -> None: ...
+
+    def rehearse(self, host: Host) -> None:
+        for argv in self.argvs:
+            host.run(argv)
+
+
+@pytest.fixture(scope="module")
+def closed() -> Iterator[Facts]:
+    """What is known of a node whose firewalld rejects its pods."""
+    with small_node() as node:
+        node.namespaces["node"].run(lambda: Host().run(["nft", "-f", "-"], stdin=FIREWALLD))
+        yield facts_of(node)
+
+
+@pytest.fixture(scope="module")
+def healthy() -> Iterator[Facts]:
+    with small_node() as node:
+        yield facts_of(node)
+
+
+def facts_of(node: Node, reply: Reply | None = None) -> Facts:
+    reply = reply or node.ask(FLOWS["outside"])
+    failed = FailedFlow("client -> 8.8.8.8", OUTSIDE, CLIENT, "", ADDRESS[CLIENT], RESOLVER, "udp", 53, reply)
+    return Facts(
+        {
+            NodeNetwork: NodeNetwork(node.state()), ClusterAddresses: CLUSTER,
+            FailedFlows: FailedFlows(() if reply.arrived else (failed,), True),
+        }
+    )  # fmt: skip
+
+
+def opened(rehearsal: Rehearsal) -> set[tuple[Access, str, int]]:
+    return {(way.kind, way.flow.destination, way.flow.port) for way in rehearsal.opened}
+
+
+def test_what_opens_is_told(closed: Facts) -> None:
+    rehearsal = rehearse(closed, [TRUST], FROM_PODS)
+    assert [(tried.flow, tried.passes) for tried in rehearsal.flows] == [("client -> 8.8.8.8", True)]
+    assert rehearsal.flows[0].before.startswith("prohibited (ICMP 3/13")
+    assert opened(rehearsal) == {
+        (Access.POD_TO_NODE, NODE_ADDRESS, 10250), (Access.POD_TO_POD, ADDRESS[SERVER], 5432),
+        (Access.POD_TO_OUTSIDE, RESOLVER, 53), (Access.POD_TO_SERVICE, "10.96.0.20", 5432),
+    }  # fmt: skip
+    assert (rehearsal.closed, rehearsal.needless, rehearsal.not_shown, rehearsal.refusal) == ((), (), (), "")
+    insist(rehearsal, allow_exposure=False)
+    text = "\n".join(lines(rehearsal, ""))
+    assert "1 of the 1 flows that fail now pass" in text
+    assert f"pod to node: {NODE_ADDRESS}:10250/tcp" in text
+    assert "REFUSED" not in text
+
+
+def test_a_needless_opening_is_refused_unless_allowed(closed: Facts) -> None:
+    flush = Commands((("nft", "flush", "chain", "inet", "firewalld", "filter_FORWARD"),))
+    rehearsal = rehearse(closed, [flush], FROM_PODS)
+    assert {(way.kind, str(way.flow.destination)) for way in rehearsal.needless} == {
+        (Access.OUTSIDE_TO_POD, ADDRESS[SERVER])
+    }
+    with pytest.raises(Exposed, match=f"it would open outside to pod: outside -> {ADDRESS[SERVER]}:5432/tcp; --allow"):
+        insist(rehearsal, allow_exposure=False)
+    insist(rehearsal, allow_exposure=True)
+    text = "\n".join(lines(rehearsal, ""))
+    assert f"outside to pod: {ADDRESS[SERVER]}:5432/tcp (not what the repair is for)" in text
+    assert "  REFUSED: it would open outside to pod" in text
+    stored = as_json(rehearsal, "")
+    assert stored
+    assert [row["access"] for row in stored["needless"]] == ["outside to pod"]
+
+
+def test_a_closing_is_refused_whatever_is_allowed(healthy: Facts) -> None:
+    rehearsal = rehearse(healthy, [Commands((("iptables-nft", "-t", "nat", "-F", "KUBE-SERVICES"),))], FROM_PODS)
+    assert rehearsal.flows == ()
+    assert [way.kind for way in rehearsal.closed] == [Access.POD_TO_SERVICE]
+    for allowed in (False, True):
+        with pytest.raises(Exposed, match="it would cut off pod to Service") as refused:
+            insist(rehearsal, allow_exposure=allowed)
+        assert "--allow-exposure" not in str(refused.value)
+    assert "  no longer reachable: 1 of " in "\n".join(lines(rehearsal, ""))
+
+
+def test_what_no_copy_shows_to_fail_is_not_counted_as_cured() -> None:
+    with small_node() as node:
+        rehearsal = rehearse(facts_of(node, Reply(Answer.TIMEOUT, 1500)), [Commands(())], FROM_PODS)
+    text = "\n".join(lines(rehearsal, ""))
+    assert "now pass" not in text
+    assert "  fails on the node and in no copy of it: client -> 8.8.8.8" in text
+
+
+def test_an_answer_that_is_late_closes_nothing(healthy: Facts) -> None:
+    """The first question to the Service is lost, as if the processor had been taken; a second one is answered."""
+    lost_once = Commands((
+        ("nft", "add", "table", "inet", "late"),
+        ("nft", "add", "chain", "inet", "late", "f", "{ type filter hook prerouting priority -300; }"),
+        ("nft", "add", "rule", "inet", "late", "f", "ip daddr 10.96.0.20 numgen inc mod 1000 == 0 drop"),
+    ))  # fmt: skip
+    rehearsal = rehearse(healthy, [lost_once], FROM_PODS)
+    assert rehearsal.not_shown == ()
+    assert (rehearsal.opened, rehearsal.closed) == ((), ())
+
+
+BEYOND: dict[str, tuple[Callable[[], Change], str]] = {
+    "systemctl": (lambda: Commands((("systemctl", "stop", "firewalld"),)), "systemctl reaches beyond"),
+    "kubectl": (lambda: Commands((("/usr/bin/kubectl", "delete", "pod", "x"),)), "kubectl reaches beyond"),
+    "D-Bus": (lambda: Commands((("firewall-cmd", "--reload"),)), "firewall-cmd reaches beyond"),
+    "a shell": (lambda: Commands((("sh", "-c", "nft flush ruleset"),)), "sh reaches beyond"),
+    "sysctl": (lambda: Commands((("sysctl", "-w", "kernel.panic=1"),)), "sysctl reaches beyond"),
+    "another namespace": (lambda: Commands((("ip", "netns", "exec", "x", "true"),)), "ip reaches beyond"),
+    "a zone of firewalld's": (lambda: TrustSource("dmz", PODS, False, False, None, None), "is firewalld's to say"),
+    "the API server": (lambda: ResyncKubeProxy("kube-system/kube-proxy-x", "iptables", (), False), "is not known"),
+    "a module": (lambda: LoadModule("nf_nothing_like_it"), "a copy cannot load it"),
+    "net.core.rmem_max": (lambda: SetSysctl("net.core.rmem_max", "4711", None), "rmem_max"),
+    "net.netfilter.nf_conntrack_max": (
+        lambda: SetSysctl("net.netfilter.nf_conntrack_max", "4711", None), "nf_conntrack_max",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", list(BEYOND))
+def test_what_reaches_beyond_is_not_made(name: str, closed: Facts) -> None:
+    make, says = BEYOND[name]
+    change = make()
+    namespace = Namespace.new()
+    try:
+        with pytest.raises(NotRehearsable, match=says):
+            namespace.run(lambda: change.rehearse(HostOfCopy()))
+    finally:
+        namespace.close()
+    rehearsal = rehearse(closed, [change], FROM_PODS)
+    assert (rehearsal.opened, rehearsal.closed, rehearsal.refusal) == ((), (), "")
+    assert len(rehearsal.not_shown) == 1
+    assert rehearsal.not_shown[0].startswith(f"{change.describe()}: ")
+    assert f"  not shown by it: {rehearsal.not_shown[0]}" in lines(rehearsal, "")
+
+
+def test_a_sysctl_of_the_kernel_is_no_change_at_all() -> None:
+    with pytest.raises(BadInput, match=r"kernel\.panic is no net\.\* sysctl"):
+        SetSysctl("kernel.panic", "1", None)
+
+
+def test_nobody_knocks_at_the_system_bus(closed: Facts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket(socket.AF_UNIX) as bus:
+        bus.bind(str(tmp_path / "bus"))
+        bus.listen()
+        bus.setblocking(False)
+        monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", f"unix:path={tmp_path}/bus")
+        rehearse(closed, [TRUST], FROM_PODS)
+        with pytest.raises(BlockingIOError):
+            bus.accept()
+
+
+def test_without_a_second_firewalld_rules_stand_for_it(
+    closed: Facts, healthy: Facts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without = rehearse(healthy, [TRUST], FROM_PODS, with_daemon=True)
+    assert without.not_shown[0].endswith("a second firewalld: firewalld keeps no table inet firewalld on this node")
+    monkeypatch.setattr(second_firewalld, "PROGRAMS", ("dbus-daemon-that-is-not-there", "firewalld"))
+    rehearsal = rehearse(closed, [TRUST], FROM_PODS, with_daemon=True)
+    assert rehearsal.not_shown == (
+        "what firewalld itself does, rules stand for it: a second firewalld: dbus-daemon-that-is-not-there is not "
+        "installed",
+    )
+    assert opened(rehearsal) == opened(rehearse(closed, [TRUST], FROM_PODS))

@@ -1,0 +1,159 @@
+"""The search for the smallest change that lets a packet pass, on copies of a small node; each cure made real on it."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+
+import pytest
+
+from netdoctor.changes.sysctl import SetSysctl
+from netdoctor.errors import NotRehearsable
+from netdoctor.host import Host
+from netdoctor.traffic import Answer
+from netdoctor.twin.interventions import Intervention, Situation, files
+from netdoctor.twin.search import Asked, Found, Search
+from netdoctor.twin.twin import Twin
+from netdoctor.twin.walk import Walk
+from tests.twin.network import CLUSTER, FLOWS, Node, real
+
+pytestmark = real
+
+
+def searched(
+    node: Node, *flows: str, candidates: list[Intervention] | None = None, slow: bool = False
+) -> tuple[dict[str, Found], Search]:
+    """What the search finds for flows that fail on the node; `slow`: wait until it knows of a silent neighbour."""
+    asked = [Asked(name, FLOWS[name], node.ask(FLOWS[name], 3.5 if slow else 0.5)) for name in flows]
+    assert not any(each.reply.arrived for each in asked)
+    state = node.state()
+
+    def situation(asked: Asked, way: Walk, legacy: str) -> Situation:
+        return Situation(state, asked.flow, way, legacy, CLUSTER)
+
+    def refusal(_twin: Twin, _asked: Asked) -> str:
+        return ""
+
+    search = Search(state, situation, refusal, time.monotonic() + 20)
+    return {found.asked.name: found for found in search.run(asked, candidates or [])}, search
+
+
+def cure(node: Node, found: Found) -> None:
+    """Make the smallest set real."""
+    for intervention in min(found.cures, key=len):
+        where = intervention.where
+        node.namespaces[where].run(intervention.make)
+
+
+SINGLE = {
+    "accept-packets": (["iptables-nft -I FORWARD -p udp --dport 53 -j DROP"], "outside"),
+    "accept-packets, policy": (["iptables-nft -P FORWARD DROP"], "outside"),
+    "forward-at-every-interface": (["sysctl -qw net.ipv4.conf.br0.forwarding=0"], "outside"),
+    "set-links-up": (["ip link set veth1 down"], "pod"),
+    "join-bridge": (["ip link set veth1 nomaster"], "pod"),
+    "free-bridge-ports": (
+        ["bridge link set dev veth0 isolated on", "bridge link set dev veth1 isolated on"], "pod",
+    ),
+    "free-bridge-ports, disabled": (["bridge link set dev veth1 state 0"], "pod"),
+    "remove-routes": (["ip route add blackhole 8.8.8.8/32"], "outside"),
+    "remove-routes, astray": (["ip route add 8.8.8.0/24 via 192.0.2.77 onlink dev eth0"], "outside"),
+    "remove-routing-rules": (["ip rule add from 10.244.0.0/24 prohibit pref 50"], "outside"),
+    "masquerade-pods": (["iptables-nft -t nat -F POSTROUTING"], "outside"),
+    "translate-services": (["iptables-nft -t nat -F KUBE-SERVICES"], "service"),
+    "give-bridge-its-address": (["ip address del 10.244.0.1/24 dev br0"], "outside"),
+    "forget-permanent-neighbours": (
+        ["ip neighbour replace 10.244.0.10 lladdr 02:00:00:00:00:99 dev br0 nud permanent"], "node",
+    ),
+    "remove-translations": (
+        ["iptables-nft -t nat -I PREROUTING -p udp --dport 53 -j DNAT --to-destination 192.0.2.78"], "outside",
+    ),
+    "remove-translations, ttl": (["iptables-nft -t mangle -A PREROUTING -i br0 -j TTL --ttl-set 1"], "outside"),
+    "remove-translations, accepted": (["iptables-nft -t nat -I PREROUTING -d 10.96.0.20 -j ACCEPT"], "service"),
+    "remove-translations, returned": (["iptables-nft -t nat -I KUBE-SERVICES -d 10.96.0.20 -j RETURN"], "service"),
+    "raise-mtu": (["ip link set veth0 mtu 68"], "outside"),
+    "give-pod-its-default-route": (["POD ip route del default"], "outside"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", list(SINGLE))
+def test_one_change_is_named_and_cures_the_node(name: str, node: Node) -> None:
+    lines, flow = SINGLE[name]
+    for line in lines:
+        inside = line.startswith("POD ")
+        node.sh(line.removeprefix("POD "), where="default/client" if inside else "node")
+    found, _ = searched(node, flow, slow="astray" in name)
+    assert found[flow].alike
+    names = [[each.name for each in one] for one in found[flow].cures]
+    assert [name.partition(",")[0]] in names, (str(found[flow].reply), names)
+    assert all(found[flow].necessary)
+    cure(node, found[flow])
+    end = time.monotonic() + 6  # a neighbour that was silent is asked again after a while
+    while not (reply := node.ask(FLOWS[flow], 1)).arrived and time.monotonic() < end:
+        time.sleep(0.2)
+    assert reply.arrived, str(reply)
+
+
+def test_two_faults_make_a_pair(node: Node) -> None:
+    node.sh(
+        "sysctl -qw net.ipv4.conf.br0.forwarding=0", "iptables-nft -I FORWARD -p udp --dport 53 -j DROP",
+    )  # fmt: skip
+    found, search = searched(node, "outside")
+    assert [sorted(each.name for each in one) for one in found["outside"].cures] == [
+        ["accept-packets", "forward-at-every-interface"]
+    ]
+    assert search.copies < 20
+    cure(node, found["outside"])
+    assert node.ask(FLOWS["outside"], 2).answer is Answer.OK
+
+
+def test_one_rule_behind_the_other(node: Node) -> None:
+    for port in ("10", "20"):
+        node.sh(
+            f"nft add table inet x{port}",
+            f"nft add chain inet x{port} f '{{ type filter hook forward priority {port}; }}'",
+            f"nft add rule inet x{port} f ip daddr 8.8.8.8 drop",
+        )
+    found, _ = searched(node, "outside")
+    assert [len(one) for one in found["outside"].cures] == [2]
+
+
+def test_what_no_change_cures_is_left_so(node: Node) -> None:
+    node.sh("ip link set u0 down", where="outside")
+    found, _ = searched(node, "outside")
+    assert found["outside"].cures == ()
+
+
+def test_what_passes_in_the_copy_is_said_to_pass(node: Node) -> None:
+    node.sh("nft add table ip q", "nft add chain ip q i '{ type filter hook input priority 0; }'",
+            "nft add rule ip q i udp dport 53 drop", where="outside")  # fmt: skip
+    found, search = searched(node, "outside")
+    assert not found["outside"].alike
+    assert found["outside"].reply.answer is Answer.OK
+    assert search.copies == 1
+
+
+def test_a_candidate_that_does_nothing_is_no_part_of_a_cure(node: Node) -> None:
+    node.sh("iptables-nft -I FORWARD -p udp --dport 53 -j DROP")
+    idle = Intervention("idle", "nothing", "nothing", "nothing", lambda: None)
+    found, _ = searched(node, "outside", candidates=[idle])
+    assert [[each.name for each in one] for one in found["outside"].cures] == [["accept-packets"]]
+
+
+def test_a_remedy_is_kept_and_what_else_would_do_is_an_alternative(node: Node) -> None:
+    node.sh("sysctl -qw net.ipv4.ip_forward=0")
+    change = SetSysctl("net.ipv4.ip_forward", "1", "0")
+    remedy = Intervention(
+        "enable-ip-forward", "ip-forward-disabled", "off", "on", partial(change.rehearse, Host()), remedy=True
+    )
+    found, _ = searched(node, "outside", candidates=[remedy])
+    assert [[each.name for each in one] for one in found["outside"].cures] == [["enable-ip-forward"]]
+
+
+@pytest.mark.parametrize("key", ["net.core.rmem_max", "net.ipv4.no_such_setting"])
+def test_a_setting_that_is_no_namespace_s_is_refused(key: str, node: Node) -> None:
+    with pytest.raises(NotRehearsable):
+        node.namespaces["node"].run(lambda: SetSysctl(key, "1", "0").rehearse(Host()))
+
+
+def test_every_file_proposes() -> None:
+    assert len(files()) >= 15

@@ -1,0 +1,118 @@
+"""A healthy node as facts, nodes that differ from it, and what a probe says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cache
+
+from netdoctor.catalogue import Catalogue
+from netdoctor.errors import CannotRead
+from netdoctor.facts import Facts
+from netdoctor.facts.coredns import Corefile, Upstreams
+from netdoctor.facts.departures import Departures
+from netdoctor.facts.drops import Drops
+from netdoctor.facts.failed_flows import FailedFlows
+from netdoctor.facts.firewalld import Firewalld
+from netdoctor.facts.firewalld_rules import FirewalldRules
+from netdoctor.facts.gateways import Gateways
+from netdoctor.facts.images import Images
+from netdoctor.facts.iptables import Iptables
+from netdoctor.facts.kube_proxy import KubeProxy
+from netdoctor.facts.links import Link, Links
+from netdoctor.facts.listeners import Listeners
+from netdoctor.facts.modules import Modules
+from netdoctor.facts.new_pod import NewPod
+from netdoctor.facts.pod_network import PodNetwork
+from netdoctor.facts.policy_answers import PolicyAnswers
+from netdoctor.facts.providers import Providers
+from netdoctor.facts.services import EndpointSlices, Services
+from netdoctor.facts.sysctl import BridgeNetfilterModule, SysctlFiles
+from netdoctor.facts.this_node import ThisNode
+from netdoctor.facts.translated import Translated
+from netdoctor.host import Host
+from netdoctor.kube_api import KubeApi
+from netdoctor.model import Result
+from netdoctor.runner import run
+from tests.builders import (
+    BRIDGE,
+    DNS_ADDRESS,
+    NODE_ADDRESS,
+    NODE_NAME,
+    POD_NETWORK,
+    TEST_POD,
+    UPSTREAMS,
+    attachments,
+    cni,
+    dns_answers,
+    experiments,
+    iptables,
+    masquerade,
+    pods,
+    points,
+    postgres,
+    reach,
+    services,
+    slices,
+    sysctls,
+    upstream_answers,
+    workloads,
+)
+from tests.module_builders import NO_MODULES, servers
+
+
+@cache
+def catalogue() -> Catalogue:
+    return Catalogue.load()
+
+
+def unread(*kinds: type) -> dict[type, CannotRead]:
+    return {kind: CannotRead("somewhere", "permission denied") for kind in kinds}
+
+
+class Answered(KubeApi):
+    """An API server that has said its version."""
+
+    def __init__(self) -> None:
+        self.server, self.version = "https://192.0.2.10:8443", "v1.35.0"
+
+
+def healthy() -> dict[type, object]:
+    """Every fact that a probe asks for, on a node without a fault."""
+    corefile = ".:53 {\n    kubernetes cluster.local\n    forward . 8.8.8.8 1.1.1.1\n}\n"
+    links = Links((Link(BRIDGE, 3, "bridge", True, True, "", 1500),), ("default via 192.0.2.1 dev eth0",))
+    facts: list[object] = [
+        pods(), services(), slices(), workloads(), attachments(), cni(), sysctls(), iptables(), Firewalld.absent(),
+        points(), reach(), dns_answers(), upstream_answers(), postgres(), masquerade(), links, Drops(()),
+        Departures(()),
+        Corefile.parse(corefile), Upstreams(UPSTREAMS, "Corefile"), FirewalldRules({}), SysctlFiles({}),
+        BridgeNetfilterModule(True, ""), KubeProxy("iptables", "its process", True, "kube-system/kube-proxy-1", ""),
+        PodNetwork((POD_NETWORK,), "/etc/cni/net.d/1-k8s.conflist"), ThisNode(NODE_NAME, (NODE_ADDRESS,), ""),
+        NewPod("default", "netdoctor-1", TEST_POD, "/run/netns/new", (DNS_ADDRESS,), (), 0.8), servers(),
+        FailedFlows((), True), experiments(), Gateways(()),
+    ]  # fmt: skip
+    no_modules = dict.fromkeys((Modules, Providers, Images, Listeners, PolicyAnswers), NO_MODULES)
+    return derived({**{type(fact): fact for fact in facts}, **no_modules, KubeApi: Answered()})
+
+
+def derived(facts: dict[type, object]) -> dict[type, object]:
+    """The same facts with those that are collected from them."""
+    kube_proxy, rules, made, behind = facts[KubeProxy], facts[Iptables], facts[Services], facts[EndpointSlices]
+    if (
+        isinstance(kube_proxy, KubeProxy) and isinstance(rules, Iptables)
+        and isinstance(made, Services) and isinstance(behind, EndpointSlices)
+    ):  # fmt: skip
+        return {**facts, Translated: Translated.read(Host(), kube_proxy.mode, rules).asked(made, behind, NODE_NAME)}
+    return facts
+
+
+def world(*changed: object, unread: Mapping[type, CannotRead] | None = None) -> Facts:
+    """The healthy node with some facts different, or unread."""
+    facts = derived({**healthy(), **{type(fact): fact for fact in changed}})
+    return Facts({**facts, **(unread or {})}, live=False)
+
+
+def judge(name: str, *changed: object, unread: Mapping[type, CannotRead] | None = None) -> Result:
+    """What one probe says, whatever it requires, on the healthy node with some facts different."""
+    alone = replace(catalogue().probes[name], requires=(), explains=())
+    return run(Catalogue({name: alone}, {}), world(*changed, unread=unread))[name]
