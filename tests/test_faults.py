@@ -135,7 +135,8 @@ def owner_wrote_rules(lab: Lab) -> bool:
     return "KUBE-SERVICES" in lab.must("iptables-save -t nat")
 
 
-def becomes_healthy(lab: Lab, within: float = 40) -> None:
+def becomes_healthy(lab: Lab, within: float = 120) -> None:
+    """The node needs its time: a kubelet asks a dead API server again after up to 60 s (client-go, reflector.go)."""
     end = time.monotonic() + within
     while True:
         status, report = check(lab)

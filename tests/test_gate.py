@@ -132,7 +132,7 @@ class Node:
         self.written += done.stdout + done.stderr
         return done.returncode, done.stdout if text else json.loads(done.stdout)
 
-    def opens(self, within: float = 60) -> None:
+    def opens(self, within: float = 120) -> None:
         end = time.monotonic() + within
         while True:
             status, gate = self.gate()

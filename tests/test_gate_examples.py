@@ -60,7 +60,7 @@ def node(lab: Lab) -> Lab:
 def run_job(lab: Lab, name: str) -> tuple[str, dict[str, Any]]:
     """How the Job ended, and the verdict in its log."""
     lab.must(f"kubectl -n kube-system create job {name} --from=cronjob/netdoctor-gate")
-    end = time.monotonic() + 60
+    end = time.monotonic() + 120
     while time.monotonic() < end:
         status = json.loads(lab.must(f"kubectl -n kube-system get job {name} -o json")).get("status", {})
         ended = [c["type"] for c in status.get("conditions", ()) if c["status"] == "True"]

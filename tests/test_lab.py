@@ -131,12 +131,12 @@ class TestTwoLabs:
     def test_exec_ends_with_its_signal(self, number: signal.Signals) -> None:
         mark = f"300.{number.value}"
         with subprocess.Popen([LAB, "exec", "--name", NAMES[0], "sleep", mark]) as process:
-            deadline = time.monotonic() + 10
+            deadline = time.monotonic() + 30
             while lab("exec", "--name", NAMES[0], "pgrep", "-f", f"sleep {mark}").returncode:
                 assert time.monotonic() < deadline
             process.send_signal(number)
             assert process.wait(10) == (-9 if number == signal.SIGKILL else 128 + number)
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 30
         while lab("exec", "--name", NAMES[0], "pgrep", "-f", f"sleep {mark}").returncode == 0:
             assert time.monotonic() < deadline
 

@@ -95,7 +95,7 @@ def deployed_all_the_same_the_pods_hang(story: Story) -> None:
     gateways = [line.split() for line in story.pods().splitlines() if line.startswith("litellm-")]
     assert len(gateways) == 6
     assert all(ready == "0/1" and "Init" in state for _, ready, state, *_ in gateways), gateways
-    story.until("a pod of each module has given up once, as in the note", lambda: crashes(story) >= 5, 90)
+    story.until("a pod of each module has given up once, as in the note", lambda: crashes(story) >= 5, 150)
     status, told = story.data("netdoctor status")
     assert status == 1
     assert all(m["ready"] == 0 for m in told["modules"])
@@ -131,11 +131,11 @@ def the_repair_taken_back_they_fail_again(story: Story) -> None:
     lab = story.lab
     status, _ = story.run("netdoctor undo")
     assert status == 0
-    story.until("a fresh pod fails again: the gate is closed", lambda: story.run("netdoctor gate")[0] == 1, 30)
+    story.until("a fresh pod fails again: the gate is closed", lambda: story.run("netdoctor gate")[0] == 1, 60)
     lab.must("kubectl -n litellm delete pod -l app.kubernetes.io/component=audio --wait=false --grace-period=1")
     lab.must("kubectl -n litellm delete pod -l app.kubernetes.io/name=prometheus --wait=false --grace-period=1")
-    story.until("a module's new pod hangs", lambda: "Init:" in audio(story), 30)
-    story.until("Prometheus, made anew, reaches none", lambda: up(lab) == 0, 60)
+    story.until("a module's new pod hangs", lambda: "Init:" in audio(story), 60)
+    story.until("Prometheus, made anew, reaches none", lambda: up(lab) == 0, 120)
 
 
 def nothing_secret_was_written(story: Story) -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import ipaddress
+import os
+import socket
 from dataclasses import dataclass
+from functools import partial
 
 from netdoctor.errors import CannotRead
-from netdoctor.facts.cni import Attachments, CniConfig
+from netdoctor.facts.cni import Attachment, Attachments, CniConfig
 from netdoctor.facts.iptables import Iptables, masquerade_sources
+from netdoctor.traffic import in_namespace
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +32,11 @@ class Masquerade:
 
     @classmethod
     def collect(cls, cni: CniConfig, attachments: Attachments, iptables: Iptables | CannotRead) -> Masquerade:
-        """Compare the connected pods with the rules; a rule for a whole prefix counts for every pod in it."""
+        """Compare the connected pods with the rules; a rule for a whole prefix counts for every pod in it.
+
+        A pod that is leaving has lost nothing: the bridge plugin takes the interface away, then the rule, and libcni
+        forgets the pod last (containernetworking/plugins, plugins/main/bridge, cmdDel).
+        """
         if not cni.masquerades:
             return cls(False, ())
         if isinstance(iptables, CannotRead):
@@ -37,7 +45,7 @@ class Masquerade:
         missing = tuple(
             Unmasqueraded(a.namespace, a.pod, a.addresses[0])
             for a in attachments.pods
-            if a.network == cni.name and not covered(a.addresses[0], sources)
+            if a.network == cni.name and not covered(a.addresses[0], sources) and still_connected(a)
         )
         return cls(True, missing)
 
@@ -48,3 +56,12 @@ def covered(address: str, sources: set[str]) -> bool:
         return True
     prefixes = [s for s in sources if "/" in s]
     return any(ipaddress.ip_address(address) in ipaddress.ip_network(p, strict=False) for p in prefixes)
+
+
+def still_connected(pod: Attachment) -> bool:
+    """Whether its interface is there now; also where its namespace may not be entered, for then nobody knows."""
+    try:
+        in_namespace(pod.netns, partial(socket.if_nametoindex, pod.interface)).result()
+    except (OSError, CannotRead) as error:
+        return isinstance(error, CannotRead) and os.path.exists(pod.netns)  # noqa: PTH110 - a bare path of the runtime's
+    return True

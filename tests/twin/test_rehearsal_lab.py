@@ -146,7 +146,7 @@ def told(lab: Lab) -> Told:
     time.sleep(3)
     before = sections(lab.must(SCRIPT))
     printed = on_node(lab, PROGRAM)
-    end = time.monotonic() + 30
+    end = time.monotonic() + 60
     while difference(before, after := sections(lab.must(SCRIPT))) and time.monotonic() < end:
         time.sleep(1)  # the test pod of the look goes in its own time
     found = Told(json.loads(printed), before, after)
