@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -83,24 +85,53 @@ def read_file(path: str) -> str:
         raise BadInput(f"{path} cannot be read: {reason}") from error
 
 
-def writable(path: str) -> str:
-    """The path, if a file can be written there; told before the work that fills it. Raises BadInput."""
+def writable(path: str, recording: str | None = None) -> str:
+    """The path, if a file can be written there that is not the recording; told before the work. Raises BadInput."""
     if not path:
         raise BadInput("the name of the file to write is empty")
     target = Path(path)
     place = target if target.exists() else target.absolute().parent
     if not os.access(place, os.W_OK):
         raise BadInput(f"{path} cannot be written: {'no such folder' if not place.exists() else 'permission denied'}")
+    if recording is not None and target.exists() and target.samefile(recording):
+        raise BadInput(f"{path} is the recording itself: what is to be written would replace it")
     return path
 
 
 def write_file(path: str, text: str) -> None:
-    """Write a file that the user named; only its owner may read it. Raises CannotRead."""
+    """Write a file that the user named; a new one only its owner may read. Raises CannotRead.
+
+    What a regular file held before stays whole until all of the new is on disk.
+    """
+    data = text.encode(errors="backslashreplace")
+    target = Path(os.path.realpath(path))
     try:
-        # not waiting for whoever should read a FIFO
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NONBLOCK, 0o600)
-        os.set_blocking(descriptor, True)
-        with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as target:
-            target.write(text)
+        if (target.is_file() or not target.exists()) and os.access(target.parent, os.W_OK):
+            _replace(target, data)
+        else:
+            # not waiting for whoever should read a FIFO
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NONBLOCK, 0o600)
+            os.set_blocking(descriptor, True)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
     except OSError as error:
         raise CannotRead(path, f"cannot be written: {error.strerror or error}") from error
+
+
+def _replace(target: Path, data: bytes) -> None:
+    """Write beside the file, and put it in its place; mode and owner of one that is there are kept."""
+    number, beside = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:100]}.")
+    try:
+        with os.fdopen(number, "wb") as file:
+            file.write(data)
+            if target.exists():
+                about = target.stat()
+                os.fchown(number, about.st_uid, about.st_gid)
+                os.fchmod(number, stat.S_IMODE(about.st_mode))
+            file.flush()
+            os.fsync(number)
+        Path(beside).replace(target)
+    except BaseException:
+        with suppress(OSError):
+            Path(beside).unlink()
+        raise

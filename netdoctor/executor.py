@@ -166,7 +166,7 @@ def _take(
             entry = journal.plan(step.name, change)
             try:
                 change.check(host)
-            except NetdoctorError:
+            except (NetdoctorError, OSError):
                 journal.note(entry, State.UNDONE)  # it was not begun
                 raise
             change.apply(host)
@@ -187,10 +187,12 @@ def _take(
         undo(journal.entries[begin:], journal, say)
         raise
     say(f"taking it back: {problem}")
-    stuck = undo(journal.entries[begin:], journal, say)
+    taken = undo(journal.entries[begin:], journal, say)
+    if taken.interrupted:
+        raise KeyboardInterrupt
     seen = look()
-    if stuck:
-        return StepOutcome(step.name, step.probe, End.LEFT, f"{problem}; not undone: {stuck}", changes), seen
+    if taken.stuck:
+        return StepOutcome(step.name, step.probe, End.LEFT, f"{problem}; not undone: {taken.stuck}", changes), seen
     return StepOutcome(step.name, step.probe, End.ROLLED_BACK, problem, changes), seen
 
 

@@ -24,7 +24,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from netdoctor import __version__
 from netdoctor.errors import JournalError
@@ -32,7 +32,11 @@ from netdoctor.model import Change
 
 SCHEMA_VERSION = 1
 LARGEST = 64 << 20  # bytes of a journal
+BEGINNING = b'{"record": "header"'  # of every journal
 NOTHING_YET = "nothing was changed, for netdoctor has to write there first: make room, or make it writable"
+
+
+Word = TypeVar("Word", bound=StrEnum)
 
 
 class State(StrEnum):
@@ -181,7 +185,10 @@ def begin(sequence: int = 1) -> Journal:
 def load(path: Path) -> Journal:
     """A journal as it stands on disk; nothing is written. Raises JournalError with file and line."""
     journal = Journal(path)
-    for number, line in enumerate(_bytes_of(path).split(b"\n")[:-1], start=1):
+    *lines, rest = _bytes_of(path).split(b"\n")
+    if not lines and (b"\r" in rest or not BEGINNING.startswith(rest[: len(BEGINNING)])):
+        raise JournalError(f"{path}: it is damaged: no line of it is whole")
+    for number, line in enumerate(lines, start=1):
         try:
             _take(journal, json.loads(line), first=number == 1)
         except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
@@ -189,12 +196,16 @@ def load(path: Path) -> Journal:
     return journal
 
 
+class _NoRecord(ValueError):
+    """What is wrong with a line, in words."""
+
+
 def _in_words(error: Exception) -> str:
     """What is wrong with a line, without the names of Python's errors."""
+    if isinstance(error, _NoRecord):
+        return str(error).splitlines()[0]
     if isinstance(error, (json.JSONDecodeError, UnicodeError, RecursionError)):
         return "the line is damaged: it is no JSON"
-    if isinstance(error, ValueError):
-        return str(error).splitlines()[0]
     return "the line is damaged: it is no record of netdoctor's"
 
 
@@ -222,26 +233,33 @@ def _take(journal: Journal, record: Mapping[str, Any], *, first: bool) -> None:
     what = record["record"]
     journal.closed = None
     if first != (what == "header"):
-        raise ValueError("the header is not where it belongs")
+        raise _NoRecord("the header is not where it belongs")
     if what == "header":
         if record["schema_version"] != SCHEMA_VERSION:
-            raise ValueError(f"of version {record['schema_version']}; this netdoctor reads version {SCHEMA_VERSION}")
+            raise _NoRecord(f"of version {record['schema_version']}; this netdoctor reads version {SCHEMA_VERSION}")
         journal.started = str(record["started"])
         journal.sequence = record.get("sequence", 0)
         if type(journal.sequence) is not int or journal.sequence < 0:
-            raise ValueError("its number among the runs is no number")
+            raise _NoRecord("its number among the runs is no number")
     elif what == "closed":
-        journal.closed = journal.ended = Closed(record["how"])
+        journal.closed = journal.ended = _word(Closed, record["how"])
     elif what == State.PLANNED:
         if record["number"] != len(journal.entries):
-            raise ValueError("a record is missing before this one")
+            raise _NoRecord("a record is missing before this one")
         change = rebuild(str(record["kind"]), record["change"])
         journal.entries.append(Entry(record["number"], str(record["step"]), change))
     else:
         number = record["number"]
         if type(number) is not int or not 0 <= number < len(journal.entries):
-            raise ValueError("it is about a change that was never planned")
-        journal.entries[number].state = State(what)
+            raise _NoRecord("it is about a change that was never planned")
+        journal.entries[number].state = _word(State, what)
+
+
+def _word(kind: type[Word], word: object) -> Word:
+    try:
+        return kind(str(word))
+    except ValueError as error:
+        raise _NoRecord(f"{str(word)!r:.40} is nothing that a run or a change can be") from error
 
 
 def fields_of(change: Change) -> dict[str, Any]:
@@ -258,13 +276,13 @@ def rebuild(kind: str, fields: Any) -> Change:
     from netdoctor.errors import NetdoctorError
 
     if kind not in kinds():
-        raise ValueError(f"an unknown kind of change: {kind}")
+        raise _NoRecord(f"an unknown kind of change: {kind}")
     try:
         change: Change = TypeAdapter(kinds()[kind]).validate_json(json.dumps(fields), strict=True)
     except (ValidationError, NetdoctorError) as error:
-        raise ValueError(f"no change of kind {kind}") from error
+        raise _NoRecord(f"no change of kind {kind}") from error
     if fields_of(change) != fields:
-        raise ValueError(f"no change of kind {kind}: fields that it does not have, or not all of them")
+        raise _NoRecord(f"no change of kind {kind}: fields that it does not have, or not all of them")
     return change
 
 

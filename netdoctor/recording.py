@@ -80,12 +80,15 @@ def from_json(text: str, catalogue: Catalogue) -> Facts:
     """The facts of a recording; what it does not hold cannot be read. Raises BadInput with one sentence."""
     try:
         recording = json.loads(text)
-        version, stored = recording["schema_version"], dict(recording["facts"])
-    except KeyError as error:
-        raise BadInput(f"not a recording of netdoctor: it has no {error}") from error
-    except (ValueError, TypeError, RecursionError) as error:
-        raise BadInput(f"not a recording of netdoctor: {error}") from error
-    if not isinstance(recording["facts"], dict):
+    except (ValueError, RecursionError) as error:
+        why = f": {error}" if isinstance(error, json.JSONDecodeError) else ""
+        raise BadInput(f"not a recording of netdoctor: no JSON that can be read{why}") from error
+    if not isinstance(recording, dict):
+        raise BadInput("not a recording of netdoctor: it is no object")
+    if lacking := {"schema_version", "facts"} - recording.keys():
+        raise BadInput(f"not a recording of netdoctor: it has no {min(lacking)!r}")
+    version, stored = recording["schema_version"], recording["facts"]
+    if not isinstance(stored, dict):
         raise BadInput("not a recording of netdoctor: its facts are no object")
     if version != SCHEMA_VERSION:
         raise BadInput(f"a recording of version {version!r:.20}; this netdoctor reads version {SCHEMA_VERSION}")

@@ -10,16 +10,19 @@ import re
 import threading
 
 HIDDEN = "[redacted]"
-# the value of a password in a URL, of an assignment, of an Authorization header; keys and tokens by their form
+# the value of a password in a URL, of an assignment, of an Authorization header; keys and tokens by their form.
+# Each part is bounded or possessive where another could begin within it: a hostile text takes no longer than another
 FORMS = (
-    (re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s:/@]*:)[^\s\"'<>]+(?=@)", re.IGNORECASE), r"\1" + HIDDEN),
-    (re.compile(r"([\w-]*(?:password|passwd|pwd|secret|token|api[_-]?key|master[_-]?key)\b[\"']?\s*[=:]\s*)"
+    (re.compile(r"(\b[a-z][a-z0-9+.-]{0,30}://[^\s:/@]{0,200}:)[^\s\"'<>]{1,1000}(?=@)", re.IGNORECASE),
+     r"\1" + HIDDEN),
+    (re.compile(r"((?:password|passwd|pwd|secret|token|api[_-]?key|master[_-]?key)\b[\"']?\s*[=:]\s*)"
                 r"(?:\"[^\"]*\"|'[^']*'|[^\s,;\"'}]+)", re.IGNORECASE), r"\1" + HIDDEN),
     (re.compile(r"(\bBearer\s+)[\w.~+/-]+=*", re.IGNORECASE), r"\1" + HIDDEN),
     (re.compile(r"(\bAuthorization[\"']?\s*[=:]\s*[\"']?Basic\s+)[\w+/]+=*", re.IGNORECASE), r"\1" + HIDDEN),
     (re.compile(r"\bsk-[\w-]{8,}"), HIDDEN),
-    (re.compile(r"\beyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]*"), HIDDEN),
-    (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PRIVATE KEY-----", re.DOTALL), HIDDEN),
+    (re.compile(r"\beyJ[\w-]{10,1000}+\.[\w-]{10,}+\.[\w-]*"), HIDDEN),
+    (re.compile(r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----.*?(?:-----END [A-Z ]{0,40}PRIVATE KEY-----|\Z)", re.DOTALL),
+     HIDDEN),
 )  # fmt: skip
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")  # a recording must not steer a terminal
 SHORTEST = 4  # characters; a shorter secret would take words out of every sentence

@@ -17,7 +17,9 @@ def paths() -> list[Path]:
     """The files of every run, by name. Raises JournalError."""
     folder = state_folder() / "runs"
     try:
-        return sorted(folder.glob("*.jsonl"), reverse=True) if folder.is_dir() else []
+        return sorted((path for path in folder.iterdir() if path.suffix == ".jsonl"), reverse=True)
+    except FileNotFoundError:
+        return []
     except OSError as error:
         raise JournalError(f"{folder} cannot be read: {error.strerror or error}") from error
 
@@ -75,7 +77,9 @@ def what_happened(journal: Journal) -> str:
 
 
 def unfinished_notice() -> list[str]:
-    """What the user has to know about interrupted runs, before anything else; no more than the reader may see."""
+    """What the user has to know about other runs, before anything else; no more than the reader may see."""
+    if holder := changing_now():
+        return [f"another netdoctor (pid {holder}) is changing this host now"]
     try:
         return [
             f"{what_happened(journal)}: `netdoctor undo` takes it back, `netdoctor fix --resume` goes on"
@@ -94,13 +98,26 @@ def changes_in_force() -> tuple[Made, ...]:
     return tuple(Made(j.run, e.step, e.change.describe()) for j in journals for e in j.in_force)
 
 
+def changing_now() -> str:
+    """The pid of the netdoctor that holds the lock, or "". Only read: to try the lock might keep another from it."""
+    path = state_folder() / "lock"
+    try:
+        locks = [line.split() for line in Path("/proc/locks").read_text(encoding="ascii").splitlines()]
+        inode = str(path.stat().st_ino)  # the device's number is another one there on some file systems
+        if not any(words[1:4:2] == ["FLOCK", "WRITE"] and words[5].endswith(f":{inode}") for words in locks):
+            return ""
+        return path.read_text(encoding="ascii", errors="replace").strip()[:20] or "unknown"
+    except (OSError, IndexError):
+        return ""
+
+
 @contextmanager
 def locked() -> Iterator[None]:
     """Be the only netdoctor that changes this host, for the length of a with block. Raises Locked, JournalError."""
     path = state_folder() / "lock"
     try:
         state_folder().mkdir(mode=0o700, parents=True, exist_ok=True)
-        number = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        number = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
     except OSError as error:
         raise JournalError(f"{path} cannot be made: {error.strerror or error}; {NOTHING_YET}") from error
     try:

@@ -14,7 +14,7 @@ import socket
 import struct
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 
 from netdoctor.errors import CannotRead
@@ -134,14 +134,17 @@ def _table(flow: str) -> str:
 
 def listen() -> socket.socket:
     """A socket that gets the trace of the calling thread's namespace. Raises CannotRead."""
-    try:
-        listener = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER)
-        with suppress(PermissionError):  # in a user namespace the default has to do
-            listener.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER)
-        listener.bind((0, 0))
-        listener.setsockopt(SOL_NETLINK, ADD_MEMBERSHIP, GROUP_TRACE)
-    except OSError as error:
-        raise CannotRead("nftables trace", os.strerror(error.errno or 0)) from error
+    with ExitStack() as until_it_listens:
+        try:
+            listener = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER)
+            until_it_listens.enter_context(listener)
+            with suppress(PermissionError):  # in a user namespace the default has to do
+                listener.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER)
+            listener.bind((0, 0))
+            listener.setsockopt(SOL_NETLINK, ADD_MEMBERSHIP, GROUP_TRACE)
+        except OSError as error:
+            raise CannotRead("nftables trace", os.strerror(error.errno or 0)) from error
+        until_it_listens.pop_all()
     return listener
 
 

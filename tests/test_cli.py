@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -128,49 +127,6 @@ class TestUsage:
         done = netdoctor("check", *form, "--facts", "/nonexistent")
         assert done.returncode == 2
         assert "does not exist" in json.loads(done.stdout)["error"]
-
-
-def damage(kind: str, good: str) -> bytes:
-    report: dict[str, Any] = json.loads(good)
-    return {
-        "empty": b"", "binary": bytes(range(256)), "zeros": b"\0" * 64, "cut": good[: len(good) // 2].encode(),
-        "list": b"[]", "nothing in it": b"{}", "null": b"null", "deep": b"[" * 100_000,
-        "version": json.dumps({**report, "schema_version": 99}).encode(),
-        "facts": json.dumps({**report, "facts": [1, 2]}).encode(),
-        "types": json.dumps({**report, "facts": {"Sysctls": {"fact": {"values": 7}}}}).encode(),
-    }[kind]  # fmt: skip
-
-
-class TestRecordings:
-    def test_a_good_one_is_judged(self, recording: Path) -> None:
-        done = netdoctor("check", "--facts", recording)
-        assert done.returncode == 1
-        assert "CAUSE  net.ipv4.ip_forward is 0" in done.stdout
-        assert "\x1b" not in done.stdout
-        assert [line for line in done.stdout.splitlines() if line != line.rstrip()] == []
-
-    def test_as_json_and_into_a_file(self, recording: Path, tmp_path: Path) -> None:
-        file = tmp_path / "report.json"
-        done = netdoctor("check", "--facts", recording, "--output", "json", "--report", file)
-        assert done.returncode == 1
-        assert json.loads(done.stdout) == json.loads(file.read_text())
-        assert [d["cause"]["probe"] for d in json.loads(done.stdout)["diagnoses"]] == ["ip-forward-disabled"]
-        assert file.stat().st_mode & 0o077 == 0
-
-    def test_a_report_that_cannot_be_written(self, recording: Path) -> None:
-        done = netdoctor("check", "--facts", recording, "--report", "/nonexistent/x")
-        assert done.returncode == 2
-        assert one_sentence(done) == "netdoctor: /nonexistent/x cannot be written: no such folder"
-
-    @pytest.mark.parametrize("kind", ["empty", "binary", "zeros", "cut", "list", "nothing in it", "null", "deep",
-                                      "version", "facts", "types"])  # fmt: skip
-    def test_a_damaged_one(self, kind: str, recording: Path) -> None:
-        recording.write_bytes(damage(kind, recording.read_text()))
-        done = netdoctor("check", "--output", "json", "--facts", recording)
-        assert done.returncode == 2, done.stderr
-        said = one_sentence(done)
-        assert said.startswith("netdoctor: ")
-        assert json.loads(done.stdout)["error"] == said.removeprefix("netdoctor: ")
 
 
 class TestExplain:

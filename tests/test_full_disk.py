@@ -12,7 +12,7 @@ from netdoctor.host import Host
 from netdoctor.journal import Closed, Journal, State, load
 from netdoctor.runs import runs, unfinished
 from netdoctor.taking_back import undo
-from tests.test_executor import Node, node, switch_on
+from tests.folder_node import Node, node, switch_on
 
 __all__ = ["node"]  # the fixture
 
@@ -42,7 +42,7 @@ def test_a_full_disk_stops_no_taking_back(node: Node, monkeypatch: pytest.Monkey
     assert node.files() == before
     make_room()
     (journal,) = runs()
-    assert undo(journal.in_force, journal, node.said.append) == ""
+    assert not undo(journal.in_force, journal, node.said.append).stuck
     assert node.files() == before
 
 
@@ -91,7 +91,7 @@ def test_interrupted_on_a_full_disk(node: Node, monkeypatch: pytest.MonkeyPatch)
 def test_what_could_not_be_written_is_written_with_the_end(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     _, journal = node.repair(switch_on)
     make_room = full_after(0, monkeypatch)
-    assert undo(journal.entries, journal, node.said.append) == ""
+    assert not undo(journal.entries, journal, node.said.append).stuck
     assert [entry.state for entry in load(journal.path).entries] == [State.VERIFIED, State.VERIFIED]
     make_room()
     journal.close(Closed.UNDONE)

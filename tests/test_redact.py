@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import random
 import string
+import time
 
 import pytest
 from rich.console import Console
@@ -116,3 +117,17 @@ def test_a_placeholder_is_no_secret_and_an_address_without_a_password_neither() 
         assert redact(f"found {value} here") == f"found {value} here"
     remember("https://user:canary-55aa@example.com/v1")
     assert "canary-55aa" not in redact("calls https://user:canary-55aa@example.com/v1")
+
+
+@pytest.mark.parametrize(
+    "part",
+    ["a", "a.", "eyJ-", "a://b:", "-----BEGIN PRIVATE KEY-----", "password", "api-key ", "eyJaaaaaaaaaaa.", "sk-"],
+)
+def test_a_hostile_text_takes_no_longer_than_another(part: str) -> None:
+    begin = time.process_time()
+    redact(part * (200_000 // len(part)))
+    assert time.process_time() - begin < 3  # 0.3 at most; what grows with the square takes minutes
+
+
+def test_a_key_that_is_cut_short_is_no_less_secret() -> None:
+    assert redact("x -----BEGIN RSA PRIVATE KEY-----\nMIIE") == "x [redacted]"

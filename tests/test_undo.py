@@ -12,7 +12,8 @@ import pytest
 from netdoctor.changes.file import WriteFile
 from netdoctor.host import Host
 from netdoctor.journal import Closed, Journal, State, begin, load
-from netdoctor.runs import next_number, runs, unfinished, unfinished_notice
+from netdoctor.runs import locked, next_number, runs, unfinished, unfinished_notice
+from tests.conftest import ROOT
 from tests.test_cli import netdoctor, one_sentence
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root may undo")
@@ -73,6 +74,46 @@ class TestPartlyRefused:
         entry = journal.plan("write-files", WriteFile.planned(str(tmp_path / "a"), "a\n"))
         journal.mark(entry, State.UNDOING)
         assert "was not proved and not wholly taken back: " in unfinished_notice()[0]
+
+
+class TestFailed:
+    """Not somebody else's doing: it stays in force until it can be undone."""
+
+    def test_it_is_tried_again(self, state: Path, tmp_path: Path) -> None:
+        journal = repaired(tmp_path)
+        (tmp_path / "b").rename(tmp_path / "kept")
+        (tmp_path / "b").mkdir()
+        done = netdoctor("undo")
+        assert done.returncode == 3
+        assert "undone in part: " in done.stdout
+        assert "not a regular file; netdoctor undo tries it again, and with --force it undoes the rest" in done.stdout
+        done = netdoctor("undo", "--force")
+        assert (done.returncode, there(tmp_path)) == (3, ["b"])
+        assert load(journal.path).closed is Closed.PARTLY_UNDONE
+        (tmp_path / "b").rmdir()
+        (tmp_path / "kept").rename(tmp_path / "b")
+        assert netdoctor("undo").returncode == 0
+        assert (there(tmp_path), load(journal.path).closed) == ([], Closed.UNDONE)
+
+    def test_a_killed_undo_that_is_then_refused_was_no_interrupted_repair(self, state: Path, tmp_path: Path) -> None:
+        journal = repaired(tmp_path)
+        entry = journal.entries[2]
+        journal.mark(entry, State.UNDOING)
+        entry.change.undo(Host())
+        journal.mark(entry, State.UNDONE)
+        (tmp_path / "b").write_text("mine\n")
+        assert netdoctor("undo").returncode == 3
+        assert load(journal.path).closed is Closed.PARTLY_UNDONE
+        assert unfinished() == []
+
+
+def test_a_repair_that_is_going_on_is_not_called_interrupted(state: Path, tmp_path: Path) -> None:
+    journal = repaired(tmp_path)
+    journal.mark(journal.entries[2], State.UNDOING)
+    assert "was interrupted" in unfinished_notice()[0]
+    with locked():
+        assert unfinished_notice() == [f"another netdoctor (pid {os.getpid()}) is changing this host now"]
+    assert "was interrupted" in unfinished_notice()[0]
 
 
 class TestNewest:
@@ -168,28 +209,6 @@ class TestFullDisk:
         assert "No space left on device; nothing was changed, for netdoctor has to write there first" in done.stderr
 
 
-class TestDamagedJournal:
-    def test_it_says_what_to_do(self, state: Path, tmp_path: Path) -> None:
-        journal = repaired(tmp_path)
-        journal.path.write_text("no journal\n")
-        for command in (["fix"], ["undo"]):
-            done = netdoctor(*command)
-            assert done.returncode == 3
-            said = one_sentence(done)
-            assert f"{journal.path}, line 1: the line is damaged: it is no JSON" in said
-            assert f"then rename it to {journal.path.name}.damaged" in said
-        journal.path.rename(f"{journal.path}.damaged")
-        assert netdoctor("undo").stdout == "nothing to undo\n"
-
-    def test_a_link_to_what_has_no_end(self, state: Path, tmp_path: Path) -> None:
-        journal = repaired(tmp_path)
-        journal.path.unlink()
-        journal.path.symlink_to("/dev/zero")
-        done = netdoctor("fix")
-        assert done.returncode == 3
-        assert f"{journal.path} is no journal: it is a symbolic link" in one_sentence(done)
-
-
 HUNG_UP = """
 import os, signal, sys
 from pathlib import Path
@@ -197,7 +216,7 @@ import click
 from netdoctor import cli
 from netdoctor.changes.file import WriteFile
 from netdoctor.cli_output import Unstopped
-from tests import test_executor as module
+from tests import folder_node as module
 node = module.Node(Path(sys.argv[1]))
 apply = WriteFile.apply
 def hang_up(change, host):
@@ -218,7 +237,12 @@ class TestHungUp:
         folder = tmp_path / "node"
         folder.mkdir()
         done = subprocess.run(
-            [sys.executable, "-c", HUNG_UP, str(folder)], check=False, capture_output=True, text=True, timeout=30
+            [sys.executable, "-c", HUNG_UP, str(folder)],
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=30,
+            cwd=ROOT,
         )
         assert done.returncode == 130, done.stderr
         assert list(folder.iterdir()) == []

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from netdoctor.changes.file import FileState, put
+from netdoctor.errors import CannotRead
 from netdoctor.facts.iptables import Ruleset
 from netdoctor.host import Host
 
@@ -34,7 +35,12 @@ def put_back(host: Host) -> None:
     stored = FileState.read(KEPT)
     if stored is None:
         return
-    for family, text in json.loads(stored.data).items():
+    try:
+        texts = {family: str(text) for family, text in json.loads(stored.data).items() if family in FAMILIES}
+    except (ValueError, AttributeError, RecursionError) as error:
+        advice = "iptables rules of others may be missing; take the file away when none are"
+        raise CannotRead(KEPT, f"damaged: {advice}") from error
+    for family, text in texts.items():
         now = Ruleset.parse(host.run([f"{family}-save"], timeout=SECONDS))
         if lines := missing(Ruleset.parse(text), now):
             host.run([f"{family}-restore", "--noflush", "--wait", "5"], timeout=2 * SECONDS, stdin=lines)
@@ -42,7 +48,10 @@ def put_back(host: Host) -> None:
 
 
 def missing(before: Ruleset, now: Ruleset) -> str:
-    """What iptables-restore --noflush has to read so that all of `before` is there again; "" when nothing is gone."""
+    """What iptables-restore --noflush has to read so that what is gone of `before` is there again; "" when nothing is.
+
+    A chain of others that has rules is left as it is: its owner has written it anew.
+    """
     text = []
     for table, chains in before.chains.items():
         declared, rules = [], []
@@ -51,7 +60,7 @@ def missing(before: Ruleset, now: Ruleset) -> str:
             if chain in before.policies.get(table, {}):
                 short = Counter(wanted) - Counter(there)
                 rules += [rule for rule in wanted if short[rule] > 0]
-            elif wanted != there or not now.has_chain(table, chain):
+            elif not now.has_chain(table, chain) or (wanted and not there):
                 declared.append(f":{chain} - [0:0]")
                 rules += wanted
         if declared or rules:

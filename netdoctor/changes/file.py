@@ -37,10 +37,11 @@ class FileState:
             if error.errno == errno.ELOOP and Path(path).is_symlink():
                 raise IsLink(path) from error
             raise CannotRead(path, error.strerror or str(error)) from error
+        about = os.fstat(number)
+        if not stat.S_ISREG(about.st_mode):
+            os.close(number)
+            raise CannotRead(path, "not a regular file")
         with os.fdopen(number, "rb") as file:
-            about = os.fstat(number)
-            if not stat.S_ISREG(about.st_mode):
-                raise CannotRead(path, "not a regular file")
             return cls(file.read().decode("latin-1"), stat.S_IMODE(about.st_mode), about.st_uid, about.st_gid)
 
     @property

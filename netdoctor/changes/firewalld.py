@@ -161,6 +161,6 @@ def _elements(state: FileState) -> set[tuple[str, tuple[tuple[str, str], ...], s
     """A file's elements, whatever their order and indentation. Raises Drifted for what is no XML."""
     try:
         root = ElementTree.fromstring(state.text.encode())
-    except ElementTree.ParseError as error:
+    except (ElementTree.ParseError, LookupError, ValueError) as error:  # the latter two by its declared encoding
         raise Drifted(f"somebody has written a zone file that is no XML: {error}") from error
     return {(e.tag, tuple(sorted(e.attrib.items())), (e.text or "").strip()) for e in root.iter()}

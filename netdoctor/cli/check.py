@@ -31,8 +31,8 @@ def command(ctx: click.Context, output: str, report_file: str | None, facts_file
     from netdoctor.runs import changes_in_force, unfinished_notice
     from netdoctor.twin.namespace import become_root_of_a_user_namespace
 
-    if report_file:
-        writable(report_file)
+    if report_file is not None:
+        writable(report_file, facts_file)
     catalogue = Catalogue.load()
     facts: Facts | None = None
     notices: list[str] = []

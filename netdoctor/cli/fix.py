@@ -140,7 +140,12 @@ def _repair(
                 insist(further, choices.allow_exposure)
 
     say = Unstopped(lambda line: _say(f"  {line}", err=True))
-    outcomes = repair(catalogue, first, look_again, journal, say, rehearse_again)
+    try:
+        outcomes = repair(catalogue, first, look_again, journal, say, rehearse_again)
+    except BaseException:
+        if journal.closed and journal.in_force:
+            say(f"run {journal.run}: what is proved stays; take it back: sudo netdoctor undo")
+        raise
     say.end()
     return outcomes, journal.run
 

@@ -39,7 +39,7 @@ def command(
     from netdoctor.cli_output import writable, write_file
 
     if picture is not None:
-        writable(picture)
+        writable(picture, facts_file)
     known = _known(facts_file, (source, destination))
     traced = _trace(known, source, destination, port, "" if udp is None else "udp" if udp else "tcp")
     if picture is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import click
@@ -33,7 +34,7 @@ def command(ctx: click.Context, run: str | None, list_only: bool, force: bool, o
         return
     if run and run not in [journal.run for journal in readable_runs()[0]]:
         raise BadInput(f"there is no run {run} that can be read: netdoctor undo --list names them")
-    if not state_folder().is_dir():
+    if not os.path.lexists(state_folder()):
         _end(output, "nothing to undo", None, [], "")
         return
     with locked():
@@ -58,7 +59,8 @@ def _undo(journal: Journal, force: bool, output: str) -> int:
 
     reopen(journal)
     entries = journal.in_force
-    proved = not journal.unfinished
+    proved = journal.ended is not None or not journal.unfinished
+    begun = journal.ended is not None and journal.closed is None  # by an undo that was interrupted
     lines: list[str] = []
     echo = Unstopped(_echo)
 
@@ -67,30 +69,32 @@ def _undo(journal: Journal, force: bool, output: str) -> int:
         if output == "text":
             echo(line)
 
-    ended = journal.ended or Closed.COMMITTED
-    stuck, unwritten = undo(entries, journal, say, force=force), ""
-    some = any(entry.state is State.UNDONE for entry in entries)
-    if not stuck or force:
-        for entry in journal.in_force:
-            journal.note(entry, State.UNDONE)  # given up: it is somebody else's now
-        ended = Closed.UNDONE
-    elif some:
-        ended = Closed.PARTLY_UNDONE
+    taken, unwritten = undo(entries, journal, say, force=force), ""
+    some = any(entry.state is State.UNDONE for entry in (journal.entries if begun else entries))
+    for entry in taken.drifted if force else ():
+        journal.note(entry, State.UNDONE)  # given up: it is somebody else's now
+    ended = Closed.UNDONE
+    if journal.in_force:
+        ended = Closed.PARTLY_UNDONE if some else journal.ended or Closed.COMMITTED
     if ended is Closed.UNDONE or proved:  # what was never proved stays unfinished
         try:
             journal.close(ended)
         except JournalError as error:
             unwritten = f", but {error}: until it can be, netdoctor takes the run for one that is in force"
-    if not stuck:
+    if not taken.stuck:
         sentence = f"run {journal.run} is undone"
-    elif force:
+    elif not journal.in_force:
         sentence = f"run {journal.run} is undone but for what somebody else has changed"
     else:
         how = "undone in part" if some else "not undone"
-        sentence = f"run {journal.run} is {how}: {stuck}; netdoctor undo --force leaves that and undoes the rest"
+        if force or taken.failed:
+            advice = "netdoctor undo tries it again" + ("" if force else ", and with --force it undoes the rest first")
+        else:
+            advice = "netdoctor undo --force leaves that and undoes the rest"
+        sentence = f"run {journal.run} is {how}: {taken.stuck}; {advice}"
     echo.end()
-    _end(output, sentence + unwritten, journal.run, lines, stuck)
-    return 3 if stuck or unwritten else 0
+    _end(output, sentence + unwritten, journal.run, lines, taken.stuck)
+    return 3 if taken.stuck or unwritten else 0
 
 
 def _end(output: str, sentence: str, run: str | None, lines: list[str], stuck: str) -> None:

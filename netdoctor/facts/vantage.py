@@ -86,7 +86,7 @@ class VantagePoints:
 
     def named(self, name: str) -> VantagePoint:
         """The point of this name. Raises KeyError."""
-        return next(p for p in self.points if p.name == name)
+        return {p.name: p for p in self.points}[name]
 
 
 def old_pods(host: Host, attachments: Attachments, known: tuple[Pod, ...], node: str) -> list[VantagePoint]:

@@ -24,7 +24,8 @@ IFLA_GROUP, IFLA_CARRIER, IFLA_XDP = 27, 33, 43
 NUD_FAILED, NUD_INCOMPLETE, NUD_PERMANENT, NUD_NOARP = 0x20, 0x01, 0x80, 0x40
 NUD_VALID = 0xDE
 MESSAGES = ("links", "addresses", "routes", "rules", "neighbours", "nexthops", "conntrack")
-LARGEST = 64 << 20  # bytes of one part of a recording, unpacked
+LARGEST = 128 << 20  # bytes of all messages of a recording, unpacked
+APIECE = 64  # bytes that each of them takes in memory besides
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +134,8 @@ class State:
         from netdoctor.twin.trust import check, in_words
 
         try:
-            namespaces = [_replayed(each) for each in stored["namespaces"]]
+            room = _Room(LARGEST)
+            namespaces = [_replayed(each, room) for each in stored["namespaces"]]
             check(namespaces)
             return cls(namespaces[0], tuple(namespaces[1:]), tuple(str(name) for name in stored["left_out"]))
         except (KeyError, TypeError, ValueError, IndexError, OverflowError, struct.error, zlib.error, AttributeError,
@@ -153,15 +155,28 @@ def _recorded(state: NetworkState) -> dict[str, Any]:
     return plain
 
 
-def _replayed(stored: Any) -> NetworkState:
+class _Room:
+    """Bytes that a recording may still take in memory."""
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+
+    def take(self, size: int) -> None:
+        """Raises ValueError where there is not so much left."""
+        self.left -= size
+        if self.left < 0:
+            raise ValueError("it is too large")
+
+
+def _replayed(stored: Any, room: _Room) -> NetworkState:
     plain: dict[str, Any] = {name: stored[name] for name in ("name", "address", "ipsets", "legacy", "legacy6")}
     if not all(isinstance(value, str) for value in plain.values()):
         raise TypeError
-    messages: dict[str, Any] = {name: tuple(_unpack(stored[name])) for name in MESSAGES}
+    messages: dict[str, Any] = {name: tuple(_unpack(stored[name], room)) for name in MESSAGES}
     return NetworkState(
         **plain,
         **messages,
-        nftables=tuple(NftObject(part[0], part[1], part[2:]) for part in _unpack(stored["nftables"])),
+        nftables=tuple(NftObject(part[0], part[1], part[2:]) for part in _unpack(stored["nftables"], room)),
         nfacct=tuple(str(name) for name in stored["nfacct"]),
         sysctls={str(key): str(value) for key, value in stored["sysctls"].items()},
         listeners=tuple(
@@ -178,16 +193,18 @@ def _pack(parts: Iterable[bytes]) -> str:
     return base64.b64encode(zlib.compress(data, 6)).decode()
 
 
-def _unpack(stored: str) -> Iterator[bytes]:
+def _unpack(stored: str, room: _Room) -> Iterator[bytes]:
     unpacker = zlib.decompressobj()
-    data = unpacker.decompress(base64.b64decode(stored, validate=True), LARGEST)
+    data = unpacker.decompress(base64.b64decode(stored, validate=True), room.left + 1)
+    room.take(len(data))
     if unpacker.unconsumed_tail or not unpacker.eof:
         raise ValueError("cut short, or too large")
     offset = 0
     while offset < len(data):
         (length,) = struct.unpack_from("!I", data, offset)
-        if offset + 4 + length > len(data):
+        if not length or offset + 4 + length > len(data):
             raise ValueError("cut short")
+        room.take(APIECE)
         yield data[offset + 4 : offset + 4 + length]
         offset += 4 + length
 

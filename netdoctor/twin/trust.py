@@ -10,6 +10,7 @@ import re
 import struct
 from collections.abc import Iterable
 
+from netdoctor.twin.capture import NO_SETTING
 from netdoctor.twin.netlink import by_kind
 from netdoctor.twin.state import IFADDR, IFINFO, NDMSG, RTMSG, Link, NetworkState
 
@@ -45,7 +46,7 @@ def check(states: Iterable[NetworkState]) -> None:
 def _settings(state: NetworkState) -> None:
     for key, value in state.sysctls.items():
         parts = key.split("/")
-        if not SETTING.fullmatch(key) or {".", ".."} & {*parts} or "\0" in value:
+        if not SETTING.fullmatch(key) or {".", ".."} & {*parts} or "\0" in value or NO_SETTING.search(key):
             raise ValueError(f"{key!r:.60} is no setting of a network namespace")
         key.encode(), value.encode()
     if len(state.listeners) > MOST_LISTENERS:

@@ -86,3 +86,9 @@ def test_a_link_is_called_one(target: str, tmp_path: Path) -> None:
     with pytest.raises(CannotRead) as caught:
         WriteFile.planned(str(path), "ours\n")
     assert str(caught.value).startswith(f"{path} is a symbolic link, and netdoctor writes through none: put the file")
+
+
+def test_a_folder_in_its_place_is_said(tmp_path: Path) -> None:
+    (tmp_path / "x").mkdir()
+    with pytest.raises(CannotRead, match=f"{tmp_path}/x: not a regular file"):
+        WriteFile.planned(str(tmp_path / "x"), "new\n")

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+
+from netdoctor.changes import _foreign_rules
 from netdoctor.changes._conntrack import Tracked, parse
 from netdoctor.changes._foreign_rules import missing
 from netdoctor.changes.direct_rules import _only_accepts
+from netdoctor.changes.file import FileState
+from netdoctor.changes.firewalld import _elements
 from netdoctor.changes.masquerade import PodRules, RestoreMasquerade
+from netdoctor.errors import CannotRead, Drifted
 from netdoctor.facts.iptables import Ruleset
+from netdoctor.host import Host
 
 CONTAINER = "d2b014e04d6df6855fec08c33e9c0762ffcb4b1efdd825161da1dcd57db36319"
 # as iptables-save printed them on a node where the plugin (1.9.1) had written them
@@ -42,6 +51,29 @@ def test_rules_of_others_are_written_again_and_none_twice() -> None:
     now = Ruleset.parse("*filter\n:OUTPUT ACCEPT [0:0]\n-A OUTPUT -j ACCEPT\n-A OUTPUT -j LOG\nCOMMIT\n")
     assert missing(before, now) == "*filter\n:KUBE - [0:0]\n-A OUTPUT -j KUBE\n-A KUBE -j DROP\nCOMMIT\n"
     assert missing(before, before) == ""
+
+
+def test_a_chain_that_its_owner_has_written_anew_is_left_to_him() -> None:
+    chain = "*nat\n:KUBE-SVC-A - [0:0]\n-A KUBE-SVC-A -j KUBE-SEP-{}\nCOMMIT\n"
+    assert missing(Ruleset.parse(chain.format("OLD")), Ruleset.parse(chain.format("NEW"))) == ""
+    emptied = Ruleset.parse("*nat\n:KUBE-SVC-A - [0:0]\nCOMMIT\n")
+    assert missing(Ruleset.parse(chain.format("OLD")), emptied) == chain.format("OLD")
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "[" * 100_000])
+def test_damage_to_what_was_kept_is_said(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_foreign_rules, "KEPT", str(tmp_path / "kept.json"))
+    (tmp_path / "kept.json").write_text(text)
+    with pytest.raises(CannotRead, match=r"kept\.json: damaged: iptables rules of others may be missing"):
+        _foreign_rules.put_back(Host())
+    assert (tmp_path / "kept.json").exists()
+
+
+@pytest.mark.parametrize("encoding", ["shift_jis", "no-such-thing"])
+def test_a_zone_file_in_another_encoding(encoding: str) -> None:
+    text = f'<?xml version="1.0" encoding="{encoding}"?><zone/>'
+    with pytest.raises(Drifted, match="no XML"):
+        _elements(FileState(text, 0o644, 0, 0))
 
 
 def test_connections_as_conntrack_prints_them() -> None:

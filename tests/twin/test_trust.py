@@ -36,6 +36,9 @@ HOSTILE: dict[str, Edit] = {
     "a setting of the kernel": lambda n: n["sysctls"].update({"ipv4/../../kernel/core_pattern": "|/bin/x"}),
     "an absolute setting": lambda n: n["sysctls"].update({"/etc/passwd": "x"}),
     "a setting with NUL": lambda n: n["sysctls"].update({"ipv4/x\0y": "x"}),
+    "a setting for which the kernel loads a module": lambda n: n["sysctls"].update(
+        {"ipv4/tcp_congestion_control": "pwned"}
+    ),
     "half a letter": lambda n: n["sysctls"].update({"ipv4/\ud800": "x"}),
     "ipset writes a file": lambda n: n.update(ipsets="create a hash:ip\nsave -file /tmp/pwned\n"),
     "ipset, an option": lambda n: n.update(ipsets="create a hash:ip -f /tmp/pwned\n"),
@@ -55,6 +58,8 @@ HOSTILE: dict[str, Edit] = {
     ),
     "short messages": lambda n: n.update(routes=_pack([b"\0" * 3])),
     "empty messages": lambda n: n.update(routes=_pack([b"\0" * 64])),
+    "messages of nothing": lambda n: n.update(routes=_pack([b""])),
+    "more messages than fit into memory": lambda n: n.update(routes=_pack([b"\2" + b"\0" * 11] * 2_000_000)),
     "a type": lambda n: n.update(legacy=5),
     "another type": lambda n: n.update(sysctls=[]),
     "no name": lambda n: n.pop("name"),

@@ -1,0 +1,134 @@
+"""A folder of settings that stands for a node: probes, remedies and repairs of real files, for the tests of repairs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from netdoctor import Change, Evidence, Finding, NotApplicable, Risk, probe, remedy
+from netdoctor import executor as executor_module
+from netdoctor.catalogue import Catalogue
+from netdoctor.changes.file import WriteFile
+from netdoctor.check import Look
+from netdoctor.check import look as look_at
+from netdoctor.executor import End, Outcomes, repair
+from netdoctor.facts import Facts
+from netdoctor.journal import Journal, begin
+from netdoctor.model import Probe, Remedy
+
+BEFORE = b"forward = 0\n\xff\n"
+
+
+@dataclass(frozen=True)
+class Folder:
+    """a folder of settings"""
+
+    path: Path
+
+    def text(self, name: str) -> str:
+        file = self.path / name
+        return file.read_bytes().decode("latin-1") if file.exists() else ""
+
+
+@probe(explains=("names-unresolved",))
+def forwarding_off(folder: Folder) -> Iterator[Finding]:
+    if "forward = 1" not in folder.text("a.conf"):
+        yield Finding("forwarding is off", (Evidence("a.conf", "0", "1"),))
+
+
+@probe()
+def names_unresolved(folder: Folder) -> Iterator[Finding]:
+    if "forward = 1" not in folder.text("a.conf") or "names = 1" not in folder.text("sub/deep/b.conf"):
+        yield Finding("names do not resolve", (Evidence("b.conf", "0", "1"),))
+
+
+@probe()
+def door_open(folder: Folder) -> Iterator[Finding]:
+    if "open" in folder.text("a.conf") + folder.text("sub/deep/b.conf"):
+        yield Finding("the door is open", (Evidence("a.conf", "open", "closed"),))
+
+
+def write(folder: Folder, name: str, text: str) -> WriteFile:
+    return WriteFile.planned(str(folder.path / name), text)
+
+
+@remedy(fixes="forwarding-off")
+def switch_on(findings: tuple[Finding, ...], folder: Folder) -> Iterator[Change]:
+    yield write(folder, "extra.conf", "more\n")
+    yield write(folder, "a.conf", "forward = 1\n")
+
+
+@remedy(fixes="names-unresolved")
+def add_names(findings: tuple[Finding, ...], folder: Folder) -> Iterator[Change]:
+    if "names = 1" not in folder.text("sub/deep/b.conf"):
+        yield write(folder, "sub/deep/b.conf", "names = 1\n")
+
+
+@remedy(fixes="names-unresolved")
+def add_nothing_useful(findings: tuple[Finding, ...], folder: Folder) -> Iterator[Change]:
+    yield write(folder, "sub/deep/b.conf", "names = 2\n")
+
+
+@remedy(fixes="names-unresolved")
+def open_the_door(findings: tuple[Finding, ...], folder: Folder) -> Iterator[Change]:
+    yield write(folder, "sub/deep/b.conf", "names = 1\nopen\n")
+
+
+@remedy(fixes="names-unresolved", risk=Risk.MANUAL)
+def call_somebody(findings: tuple[Finding, ...], folder: Folder) -> Iterator[Change]:
+    yield write(folder, "sub/deep/b.conf", "names = 1\n")
+
+
+@remedy(fixes="forwarding-off")
+def give_up(findings: tuple[Finding, ...], folder: Folder) -> Iterator[Change]:
+    if findings:
+        raise NotApplicable("the owner has to say")
+    yield write(folder, "a.conf", "")
+
+
+@dataclass
+class Node:
+    """A folder that stands for a node, and what is said about it."""
+
+    folder: Path
+    said: list[str] = field(default_factory=list)
+    looks: int = 0
+
+    def catalogue(self, *remedies: Remedy) -> Catalogue:
+        probes: tuple[Probe, ...] = (forwarding_off, names_unresolved, door_open)
+        return Catalogue.of({p.name: p for p in probes}, {r.name: r for r in remedies})
+
+    def look(self, catalogue: Catalogue) -> Look:
+        self.looks += 1
+        return look_at(catalogue, Facts({Folder: Folder(self.folder)}, live=False))
+
+    def repair(self, *remedies: Remedy, say: Callable[[str], None] | None = None) -> tuple[Outcomes, Journal]:
+        catalogue = self.catalogue(*remedies)
+        journal = begin()
+        first = self.look(catalogue)
+        return repair(catalogue, first, lambda: self.look(catalogue), journal, say or self.said.append), journal
+
+    def files(self) -> dict[str, tuple[bytes, int]]:
+        return {
+            str(p.relative_to(self.folder)): (p.read_bytes() if p.is_file() else b"", p.stat().st_mode)
+            for p in sorted(self.folder.rglob("*"))
+        }
+
+
+@pytest.fixture
+def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
+    monkeypatch.setenv("NETDOCTOR_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setattr(executor_module, "SETTLE_SECONDS", 0.05)
+    monkeypatch.setattr(executor_module, "PAUSE", 0.01)
+    folder = tmp_path / "node"
+    folder.mkdir()
+    (folder / "a.conf").write_bytes(BEFORE)
+    (folder / "a.conf").chmod(0o640)
+    return Node(folder)
+
+
+def ends(outcomes: Outcomes) -> list[tuple[str, End]]:
+    return [(step.remedy, step.end) for step in outcomes.steps]

@@ -1,0 +1,75 @@
+"""State folders and journals that are damaged, or are no such thing: said in words, and nothing is lost."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.test_cli import netdoctor, one_sentence
+from tests.test_undo import repaired, state
+
+__all__ = ["state"]  # the fixture
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root may undo")
+
+
+class TestNoFolder:
+    def test_none_is_nothing_to_undo(self, state: Path) -> None:
+        done = netdoctor("undo")
+        assert (done.returncode, done.stdout) == (0, "nothing to undo\n")
+        assert not state.exists()
+
+    @pytest.mark.parametrize("where", ["state", "state/runs"])
+    @pytest.mark.parametrize("what", ["a file", "a loop"])
+    def test_what_cannot_be_read_is_not_called_nothing(self, state: Path, where: str, what: str) -> None:
+        place = state.parent / where
+        place.parent.mkdir(exist_ok=True)
+        place.write_text("") if what == "a file" else place.symlink_to(place)
+        for command in (["undo"], ["undo", "--list"], ["fix"]):
+            done = netdoctor(*command)
+            assert done.returncode == 3
+            assert str(place) in one_sentence(done)
+
+    def test_a_link_as_the_lock(self, state: Path, tmp_path: Path) -> None:
+        repaired(tmp_path)
+        (tmp_path / "precious").write_text("precious")
+        (state / "lock").symlink_to(tmp_path / "precious")
+        assert netdoctor("undo").returncode == 3
+        assert (tmp_path / "precious").read_text() == "precious"
+
+
+class TestDamagedJournal:
+    def test_it_says_what_to_do(self, state: Path, tmp_path: Path) -> None:
+        journal = repaired(tmp_path)
+        journal.path.write_text("no journal\n")
+        for command in (["fix"], ["undo"]):
+            done = netdoctor(*command)
+            assert done.returncode == 3
+            said = one_sentence(done)
+            assert f"{journal.path}, line 1: the line is damaged: it is no JSON" in said
+            assert f"then rename it to {journal.path.name}.damaged" in said
+        journal.path.rename(f"{journal.path}.damaged")
+        assert netdoctor("undo").stdout == "nothing to undo\n"
+
+    @pytest.mark.parametrize("damage", [lambda data: b"\0" * len(data), lambda data: data.replace(b"\n", b"\r")])
+    def test_one_without_a_whole_line(self, state: Path, tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
+        journal = repaired(tmp_path)
+        journal.path.write_bytes(damage(journal.path.read_bytes()))
+        done = netdoctor("undo")
+        assert done.returncode == 3
+        assert f"{journal.path}: it is damaged: no line of it is whole" in one_sentence(done)
+
+    def test_one_that_was_cut_short_before_anything_began(self, state: Path, tmp_path: Path) -> None:
+        journal = repaired(tmp_path, ())
+        journal.path.write_bytes(journal.path.read_bytes()[:30])
+        assert netdoctor("undo").stdout == "nothing to undo\n"
+
+    def test_a_link_to_what_has_no_end(self, state: Path, tmp_path: Path) -> None:
+        journal = repaired(tmp_path)
+        journal.path.unlink()
+        journal.path.symlink_to("/dev/zero")
+        done = netdoctor("fix")
+        assert done.returncode == 3
+        assert f"{journal.path} is no journal: it is a symbolic link" in one_sentence(done)
