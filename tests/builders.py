@@ -17,7 +17,7 @@ from netdoctor.facts.firewalld import Firewalld, Zone
 from netdoctor.facts.iptables import EMPTY, Iptables, Ruleset
 from netdoctor.facts.masquerade import Masquerade, Unmasqueraded
 from netdoctor.facts.names import OUTSIDE_NAME, SERVICE_NAME, ClusterDns, Lookup, UpstreamAnswers, UpstreamLookup
-from netdoctor.facts.postgres import STAGES, Postgres, PostgresStage
+from netdoctor.facts.postgres import STAGES, TCP, Postgres, PostgresStage
 from netdoctor.facts.postgres_session import Slots
 from netdoctor.facts.reach import CLUSTER_IP, NODE, POD, Flow, Reach
 from netdoctor.facts.services import Endpoint, EndpointSlices, Service, ServicePort, Services
@@ -240,7 +240,9 @@ def postgres(
             failed = stage == failing
             stages.append(
                 PostgresStage("default/postgres", vantage, stage, not failed, observed if failed else "fine",
-                              sqlstate if failed else "", modules=modules if stage in STAGES[3:] else ())
+                              sqlstate if failed else "", modules=modules if stage in STAGES[3:] else (),
+                              address=POSTGRES_IP if stage == TCP else "", port=5432 if stage == TCP else 0,
+                              reply=(SILENT if failed else OK) if stage == TCP else None)
             )  # fmt: skip
             if failed and stage != "name":
                 break

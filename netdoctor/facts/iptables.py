@@ -62,23 +62,32 @@ class Iptables:
 
     nft: Ruleset
     legacy: Ruleset
+    unread: str = ""  # why the legacy tables, which the kernel has, could not be read
 
     @classmethod
     def collect(cls, host: Host) -> Iptables:
         """Read both backends, but only where the kernel has tables already: looking must load no module."""
-        legacy = EMPTY
+        legacy, unread = EMPTY, ""
         # the file's size is always 0; its text names the legacy tables that exist
         if (host.read_or_none("/proc/net/ip_tables_names") or "").split():
-            legacy = Ruleset.parse(host.run(["iptables-legacy-save"], timeout=5))
+            try:
+                legacy = Ruleset.parse(host.run(["iptables-legacy-save"], timeout=5))
+            except CannotRead as error:
+                unread = str(error)
         if not Path("/proc/net/netfilter").exists() and not Path("/sys/module/nf_tables").exists():
-            return cls(EMPTY, legacy)
+            return cls(EMPTY, legacy, unread)
         try:
             text = host.run(["iptables-nft-save"], timeout=5)
         except CannotRead as error:
             if "No such file" not in error.reason:
                 raise
             text = host.run(["iptables-save"], timeout=5)
-        return cls(Ruleset.parse(text), legacy)
+        return cls(Ruleset.parse(text), legacy, unread)
+
+    def insist(self) -> None:
+        """Raise CannotRead where what is missing here may stand in legacy tables that could not be read."""
+        if self.unread:
+            raise CannotRead("iptables, legacy tables", self.unread)
 
 
 def masquerade_sources(rules: Ruleset) -> set[str]:

@@ -47,6 +47,8 @@ class Masquerade:
             for a in attachments.pods
             if a.network == cni.name and not covered(a.addresses[0], sources) and still_connected(a)
         )
+        if missing:
+            iptables.insist()
         return cls(True, missing)
 
 

@@ -43,7 +43,7 @@ class Translated:
         """In mode iptables from table nat, in mode nftables from table `ip kube-proxy`.
 
         What is missing is looked for once more, in what the API server says now; and again three seconds later where
-        its Service or EndpointSlice has just changed: then kube-proxy must have followed.
+        its Service or EndpointSlice has just changed: then kube-proxy must have followed. Raises CannotRead.
         """
         found = cls.read(host, kube_proxy.mode, iptables).asked(services, endpoints, this.name)
         for last in (False, True):
@@ -56,6 +56,8 @@ class Translated:
             if last or not young:
                 break
             time.sleep(SYNC_SECONDS)
+        if kube_proxy.mode == "iptables" and (found.missing or found.missing_node_ports or not found.entered):
+            iptables.insist()
         return found
 
     @classmethod

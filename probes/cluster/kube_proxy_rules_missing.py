@@ -14,6 +14,10 @@ default gateway and are lost.
 kube-proxy writes about once a second: where a Service is missing that changed in the last three seconds, or whose
 endpoints did, the rules are read again three seconds later.
 
+## When it is no fault
+When no kube-proxy runs on this node, it has left no rule, and ClusterIPs answer pods: something else translates them,
+and the ConfigMap of kube-proxy has stayed behind.
+
 ## When it mends itself
 kube-proxy looks every 30 s whether its rules were flushed, and writes them again. What has been flushed besides
 (the masquerade of pods) stays away.
@@ -25,20 +29,29 @@ Delete kube-proxy's pod on the node: the new one writes all rules within a secon
 from collections.abc import Iterator
 
 from netdoctor import Evidence, Finding, NotApplicable, Subject, probe
+from netdoctor.errors import CannotRead
 from netdoctor.facts.kube_proxy import KubeProxy
+from netdoctor.facts.reach import CLUSTER_IP, Reach
 from netdoctor.facts.this_node import ThisNode
 from netdoctor.facts.translated import Translated
+from netdoctor.facts.vantage import HOST
 from netdoctor.symptoms import CLUSTER_IPS
 
 
 @probe(explains=CLUSTER_IPS)
-def kube_proxy_rules_missing(kube_proxy: KubeProxy, translated: Translated, this: ThisNode) -> Iterator[Finding]:
+def kube_proxy_rules_missing(
+    kube_proxy: KubeProxy, translated: Translated, reach: Reach | CannotRead, this: ThisNode
+) -> Iterator[Finding]:
     """Services with a ready endpoint and without a rule."""
     if not translated.known:
         raise NotApplicable(f"kube-proxy's mode is {kube_proxy.mode or 'unknown'}: its rules are not read")
     missing, node_ports = translated.missing, translated.missing_node_ports
     if not (missing or node_ports) and translated.entered:
         return
+    if not (kube_proxy.running or kube_proxy.pod or translated.ports) and not isinstance(reach, CannotRead):
+        answered = [flow for flow in reach.of(CLUSTER_IP) if flow.vantage != HOST and flow.reply.arrived]
+        if answered:
+            raise NotApplicable(f"no kube-proxy runs here, and {answered[0].address} answers: another translates it")
     said = [f"no rule for {service} {service.cluster_ip}:{port}" for service, port in missing]
     said += [f"no rule for {service} NodePort {port.node_port}/{port.protocol.lower()}" for service, port in node_ports]
     observed = ("; ".join(said[:4]) or "nothing leads into it") if translated.ports else "not there, or empty"

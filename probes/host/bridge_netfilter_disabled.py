@@ -24,13 +24,15 @@ from netdoctor.errors import CannotRead
 from netdoctor.facts.cni import Attachments, CniConfig
 from netdoctor.facts.kube_proxy import KubeProxy
 from netdoctor.facts.names import SERVICE_NAME, ClusterDns
+from netdoctor.facts.postgres import TCP, Postgres
 from netdoctor.facts.reach import CLUSTER_IP, Reach
 from netdoctor.facts.services import EndpointSlices, Services
 from netdoctor.facts.sysctl import BRIDGE_NF_CALL, BridgeNetfilterModule, Sysctls
 from netdoctor.facts.this_node import ThisNode
+from netdoctor.facts.vantage import HOST
 from netdoctor.model import Confidence
 from netdoctor.symptoms import CLUSTER_IPS
-from netdoctor.traffic import Answer
+from netdoctor.traffic import Answer, Reply
 
 
 @probe(explains=CLUSTER_IPS)
@@ -44,6 +46,7 @@ def bridge_netfilter_disabled(
     endpoints: EndpointSlices | CannotRead,
     reach: Reach | CannotRead,
     names: ClusterDns | CannotRead,
+    postgres: Postgres | CannotRead,
     this: ThisNode,
 ) -> Iterator[Finding]:
     """The setting is off, and ClusterIPs of pods on the same bridge do not answer."""
@@ -53,26 +56,37 @@ def bridge_netfilter_disabled(
         raise NotApplicable("there is no kube-proxy: something else translates ClusterIPs")
     if sysctls[BRIDGE_NF_CALL] == "1":
         return
-    flows = () if isinstance(reach, CannotRead) else reach.of(CLUSTER_IP)
-    lookups = () if isinstance(names, CannotRead) else names.of(SERVICE_NAME)
     local = _service_addresses_with_local_pods(attachments, services, endpoints)
-    asked = [f for f in flows if f.vantage != "host" and (local is None or f.address in local)]
-    silent = [f for f in asked if f.reply.answer is Answer.TIMEOUT]
-    silent_names = [x for x in lookups if x.reply.answer is Answer.TIMEOUT]
-    if (asked or lookups) and not (silent or silent_names):
+    asked = [each for each in _asked(reach, names, postgres) if local is None or each[1] in local]
+    silent = [(name, reply) for name, _, reply in asked if reply.answer is Answer.TIMEOUT]
+    if (asked and not silent) or (local is not None and not local):
         return
     evidence = [sysctls.evidence(BRIDGE_NF_CALL, expected="1")]
     if not module.loaded:
         evidence.append(Evidence("kernel module br_netfilter", "not loaded", "loaded"))
-    evidence += [Evidence(str(flow), str(flow.reply), "an answer") for flow in silent[:1]]
-    evidence += [Evidence(str(lookup), str(lookup.reply), "an answer") for lookup in silent_names[:1]]
+    evidence += [Evidence(name, str(reply), "an answer") for name, reply in silent[:2]]
     yield Finding(
         f"{BRIDGE_NF_CALL} is {sysctls[BRIDGE_NF_CALL] or 'missing'}: answers from pods on bridge {cni.bridge} "
         "are not translated back to the ClusterIP, and clients drop them",
         tuple(evidence),
         Subject(node=this.name),
-        confidence=Confidence.CONFIRMED if silent or silent_names else Confidence.LIKELY,
+        confidence=Confidence.CONFIRMED if silent else Confidence.LIKELY,
     )
+
+
+def _asked(
+    reach: Reach | CannotRead, names: ClusterDns | CannotRead, postgres: Postgres | CannotRead
+) -> Iterator[tuple[str, str, Reply]]:
+    """What pods asked of ClusterIPs: in words, of which address, and the reply."""
+    for flow in () if isinstance(reach, CannotRead) else reach.of(CLUSTER_IP):
+        if flow.vantage != HOST:
+            yield str(flow), flow.address, flow.reply
+    for lookup in () if isinstance(names, CannotRead) else names.of(SERVICE_NAME):
+        if lookup.vantage != HOST:
+            yield str(lookup), lookup.server, lookup.reply
+    for step in () if isinstance(postgres, CannotRead) else postgres.of(TCP):
+        if step.reply:
+            yield f"{step.vantage} -> {step.service}", step.address, step.reply
 
 
 def _service_addresses_with_local_pods(

@@ -46,7 +46,7 @@ def direct_rules_flush_iptables(
         return
     gone = []
     proxied = not isinstance(kube_proxy, CannotRead) and kube_proxy.mode == "iptables"
-    if proxied and not iptables.nft.has_chain("nat", "KUBE-SERVICES"):
+    if proxied and not any(rules.has_chain("nat", "KUBE-SERVICES") for rules in (iptables.nft, iptables.legacy)):
         gone.append(Evidence("iptables nat", "no chain KUBE-SERVICES", "kube-proxy's chain"))
     if masquerade.missing:
         first = masquerade.missing[0]

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 
+from netdoctor.errors import CannotRead
 from netdoctor.facts.cni import Attachment, Attachments, CniConfig
 from netdoctor.facts.iptables import Iptables, Ruleset
 from netdoctor.facts.masquerade import Masquerade
@@ -35,13 +36,13 @@ def namespace() -> Iterator[str]:
     process.communicate()
 
 
-def lost(**changes: str) -> list[str]:
+def lost(iptables: Iptables = EMPTY, **changes: str) -> list[str]:
     """The pods without a masquerade, of one that the CNI has connected, changed so."""
     name, plugins = CniConfig.parse(CONFLIST)
     pod = Attachments.parse(json.dumps({**json.loads(CACHE), "networkName": name}))
     assert isinstance(pod, Attachment)
     cni = CniConfig("/etc/cni/net.d/1.conflist", name, plugins, (), (), "")
-    found = Masquerade.collect(cni, Attachments((replace(pod, **changes),)), EMPTY)  # type: ignore[arg-type]
+    found = Masquerade.collect(cni, Attachments((replace(pod, **changes),)), iptables)  # type: ignore[arg-type]
     return [m.pod for m in found.missing]
 
 
@@ -55,3 +56,10 @@ def test_a_pod_whose_interface_the_cni_has_taken_away_is_leaving(namespace: str)
 
 def test_a_pod_whose_namespace_is_gone_is_no_pod() -> None:
     assert lost(netns="/run/netns/that-is-gone") == []
+
+
+def test_it_may_stand_in_legacy_tables_that_cannot_be_read(namespace: str) -> None:
+    unread = replace(EMPTY, unread="iptables-legacy-save: not installed")
+    with pytest.raises(CannotRead, match="not installed"):
+        lost(unread, netns=namespace, interface="lo")
+    assert lost(unread, netns=namespace, interface="eth0") == []

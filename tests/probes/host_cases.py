@@ -7,10 +7,12 @@ from netdoctor.facts.drops import Drop, Drops
 from netdoctor.facts.experiments import Experiments
 from netdoctor.facts.firewalld_rules import FirewalldRules
 from netdoctor.facts.gateways import Gateway, Gateways
+from netdoctor.facts.iptables import EMPTY, Iptables
 from netdoctor.facts.kube_proxy import KubeProxy
 from netdoctor.facts.links import Link, Links
 from netdoctor.facts.names import ClusterDns, UpstreamAnswers
 from netdoctor.facts.new_pod import NewPod
+from netdoctor.facts.postgres import TCP, Postgres
 from netdoctor.facts.reach import Reach
 from netdoctor.facts.sysctl import BridgeNetfilterModule, SysctlFiles
 from netdoctor.model import Confidence, Severity
@@ -33,7 +35,9 @@ from tests.builders import (
     firewalld,
     iptables,
     masquerade,
+    postgres,
     reach,
+    slices,
     sysctls,
     tried,
     upstream_answers,
@@ -72,8 +76,15 @@ CASES = [
     Case("bridge-netfilter-disabled", "off, and only names time out", FAIL,
          (sysctls(bridge_nf_call="0"), reach(), dns_answers(SILENT)), "is 0"),
     Case("bridge-netfilter-disabled", "off, and nobody could ask", FAIL, (sysctls(bridge_nf_call="0"),),
-         unread=unread(Reach, ClusterDns), confidence=Confidence.LIKELY),
+         unread=unread(Reach, ClusterDns, Postgres), confidence=Confidence.LIKELY),
     Case("bridge-netfilter-disabled", "off, and every ClusterIP answers", PASS, (sysctls(bridge_nf_call="0"),)),
+    Case("bridge-netfilter-disabled", "off, CoreDNS is on another node and silent, and Postgres here answers", PASS,
+         (sysctls(bridge_nf_call="0"), slices("kube-system/kube-dns"), reach(cluster_ip=SILENT), dns_answers(SILENT))),
+    Case("bridge-netfilter-disabled", "off, and Postgres here is silent", FAIL,
+         (sysctls(bridge_nf_call="0"), slices("kube-system/kube-dns"), postgres(TCP)), "is 0",
+         evidence="default/postgres"),
+    Case("bridge-netfilter-disabled", "off, and no Service has a pod here", PASS,
+         (sysctls(bridge_nf_call="0"), slices("kube-system/kube-dns", "default/postgres"), dns_answers(SILENT))),
     Case("bridge-netfilter-disabled", "on, while ClusterIPs time out for another reason", PASS,
          (reach(cluster_ip=SILENT),)),
     Case("bridge-netfilter-disabled", "a CNI without a Linux bridge", NOT_APPLICABLE,
@@ -98,6 +109,8 @@ CASES = [
          evidence=CLIENT),
     Case("direct-rules-flush-iptables", "direct rules with everything in place", PASS,
          (firewalld(direct=["--add-rule a"]),)),
+    Case("direct-rules-flush-iptables", "direct rules, and kube-proxy writes its own by legacy iptables", PASS,
+         (firewalld(direct=["--add-rule a"]), Iptables(EMPTY, iptables().nft))),
     Case("direct-rules-flush-iptables", "no direct rule, and the chain is gone", PASS,
          (firewalld(), iptables("KUBE-SERVICES"))),
     Case("direct-rules-flush-iptables", "no firewalld", NOT_APPLICABLE, (), "does not run"),
