@@ -66,6 +66,11 @@ class Reply:
         """Whether the packet reached the far end and its answer came back; a refusal is an answer too."""
         return self.answer not in (Answer.TIMEOUT, Answer.ERROR, *REJECTIONS)
 
+    @property
+    def answered(self) -> bool:
+        """Whether who was asked has spoken: any rcode counts, a refused port does not."""
+        return self.arrived and self.answer not in (Answer.REFUSED, Answer.CLOSED)
+
     def __str__(self) -> str:
         """In words: `timeout after 1000 ms`, `prohibited (ICMP 3/13 from 10.244.0.1)`."""
         if self.answer is Answer.TIMEOUT:

@@ -138,8 +138,9 @@ def trials_of(experiments: Experiments | CannotRead, failed: FailedFlows) -> tup
 
 def _trial(found: Found, flow: FailedFlow) -> Trial:
     return Trial(
-        flow.name, flow.kind, str(found.asked.reply), str(found.reply), found.alike, found.reply.arrived, found.dropped,
-        found.legacy, found.route, tuple(tuple(_tried(each) for each in cure) for cure in found.cures), found.necessary,
+        flow.name, flow.kind, str(found.asked.reply), str(found.reply), found.alike,
+        found.asked.passes(found.reply), found.dropped, found.legacy, found.route,
+        tuple(tuple(_tried(each) for each in cure) for cure in found.cures), found.necessary,
     )  # fmt: skip
 
 

@@ -104,7 +104,7 @@ def _failed(
     if not isinstance(answers, CannotRead):
         yield from _of_upstreams(answers)
     for asked in () if isinstance(names, CannotRead) else names.lookups:
-        if asked.vantage != HOST and not asked.reply.arrived:
+        if asked.vantage != HOST and not asked.reply.answered:
             failed = _Failed(str(asked), CLUSTER_DNS, asked.server, asked.transport, 53, asked.reply, asked.name)
             yield failed, asked.vantage
     for step in () if isinstance(postgres, CannotRead) else postgres.of(TCP):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Collection, Iterable, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from netdoctor.twin.beyond import flow_of
 from netdoctor.twin.build import build
 from netdoctor.twin.exposure import Way, compared, ways
 from netdoctor.twin.firewalld_rehearsal import ByFirewalld, copies_with_firewalld
-from netdoctor.twin.search import PATIENCE
+from netdoctor.twin.search import PATIENCE, Asked
 from netdoctor.twin.state import State
 from netdoctor.twin.twin import DOUBT, Flow, Twin
 
@@ -84,13 +84,13 @@ def rehearse(
     """
     begin = time.monotonic()
     state, cluster = facts.get(NodeNetwork).state, facts.get(ClusterAddresses)
-    flows: dict[str, Flow] = {}
+    asked: list[Asked] = []
     for failed in facts.get(FailedFlows).items:
-        try:
-            flows[failed.name] = flow_of(failed.pod, failed.destination, failed.protocol, failed.port, state, cluster)
-        except CannotRead:
-            continue
-    tried = ways(state, cluster, _asking(facts, state, flows.values()))
+        with suppress(CannotRead):
+            flow = flow_of(failed.pod, failed.destination, failed.protocol, failed.port, state, cluster)
+            asked.append(Asked(failed.name, flow, failed.reply))
+    flows = [each.flow for each in asked]
+    tried = ways(state, cluster, _asking(facts, state, flows))
     changes, not_shown = list(changes), list[str]()
     with ExitStack() as stack:
         before, after, bus = _copies(stack, state, changes if with_daemon else (), not_shown)
@@ -103,10 +103,12 @@ def rehearse(
             except NetdoctorError as error:
                 not_shown.append(f"{change.describe()}: {error}")
         opened, closed = compared(before, after, tried)
-        asked = list(flows.values())
-        then, now = before.ask_all(asked, PATIENCE), after.ask_all(asked, DOUBT)
+        then, now = before.ask_all(flows, PATIENCE), after.ask_all(flows, DOUBT)
     return Rehearsal(
-        tuple(Tried(name, str(a), str(b), b.arrived, a.arrived) for name, a, b in zip(flows, then, now, strict=True)),
+        tuple(
+            Tried(each.name, str(a), str(b), each.passes(b), each.passes(a))
+            for each, a, b in zip(asked, then, now, strict=True)
+        ),
         opened,
         closed,
         len(tried),

@@ -40,6 +40,10 @@ class Asked:
     flow: Flow
     reply: Reply
 
+    def passes(self, reply: Reply) -> bool:
+        """Whether it would be cured by this reply: any answer, but no refusal where a refusal was the failure."""
+        return reply.answered if self.reply.arrived else reply.arrived
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -119,7 +123,7 @@ class Search:
         return build(self.state)
 
     def _first(self, twin: Twin, tracer: Tracer, asked: Asked, reply: Reply) -> tuple[Found, Walk | None]:
-        if reply.arrived or not alike(asked.reply, reply):
+        if asked.passes(reply) or not alike(asked.reply, reply):
             return Found(asked, reply, False, Dropped(), "", ""), None
         legacy = bool(self.state.node.legacy)
         before = twin.run(lambda: legacy_counters(Host())) if legacy else {}
@@ -194,7 +198,7 @@ class Search:
                     self.refused[candidate.name] = str(error)
                     pool.pop(candidate.key, None)
             replies = twin.ask_all([asked.flow for asked in flows], patience)
-            passes = {asked.name: reply.arrived for asked, reply in zip(flows, replies, strict=True)}
+            passes = {asked.name: asked.passes(reply) for asked, reply in zip(flows, replies, strict=True)}
             lost = [asked for asked in flows if look and not passes[asked.name]]
             ways = []
             if lost:

@@ -25,7 +25,7 @@ def searched(
 ) -> tuple[dict[str, Found], Search]:
     """What the search finds for flows that fail on the node; `slow`: wait until it knows of a silent neighbour."""
     asked = [Asked(name, FLOWS[name], node.ask(FLOWS[name], 3.5 if slow else 0.5)) for name in flows]
-    assert not any(each.reply.arrived for each in asked)
+    assert not any(each.reply.answered for each in asked)
     state = node.state()
 
     def situation(asked: Asked, way: Walk, legacy: str) -> Situation:
@@ -61,11 +61,15 @@ SINGLE = {
     "masquerade-pods": (["iptables-nft -t nat -F POSTROUTING"], "outside"),
     "translate-services": (["iptables-nft -t nat -F KUBE-SERVICES"], "service"),
     "give-bridge-its-address": (["ip address del 10.244.0.1/24 dev br0"], "outside"),
+    "restore-connected-routes": (["ip route del 10.244.0.0/24 dev br0"], "outside"),
     "forget-permanent-neighbours": (
         ["ip neighbour replace 10.244.0.10 lladdr 02:00:00:00:00:99 dev br0 nud permanent"], "node",
     ),
     "remove-translations": (
         ["iptables-nft -t nat -I PREROUTING -p udp --dport 53 -j DNAT --to-destination 192.0.2.78"], "outside",
+    ),
+    "remove-translations, redirected": (
+        ["iptables-nft -t nat -I PREROUTING -p udp --dport 53 -j REDIRECT --to-ports 5353"], "outside",
     ),
     "remove-translations, ttl": (["iptables-nft -t mangle -A PREROUTING -i br0 -j TTL --ttl-set 1"], "outside"),
     "remove-translations, accepted": (["iptables-nft -t nat -I PREROUTING -d 10.96.0.20 -j ACCEPT"], "service"),
@@ -88,9 +92,9 @@ def test_one_change_is_named_and_cures_the_node(name: str, node: Node) -> None:
     assert all(found[flow].necessary)
     cure(node, found[flow])
     end = time.monotonic() + 6  # a neighbour that was silent is asked again after a while
-    while not (reply := node.ask(FLOWS[flow], 1)).arrived and time.monotonic() < end:
+    while not (reply := node.ask(FLOWS[flow], 1)).answered and time.monotonic() < end:
         time.sleep(0.2)
-    assert reply.arrived, str(reply)
+    assert reply.answered, str(reply)
 
 
 def test_two_faults_make_a_pair(node: Node) -> None:
