@@ -1,0 +1,78 @@
+"""A Service leads to a port at which nobody listens.
+
+## What it checks
+Where the cluster DNS or Postgres refuses connections at its ClusterIP: whether its endpoints refuse them too, and
+what listens in their pods, at which address and port.
+
+## Why it matters
+A Service sends packets to `targetPort` of its pods, and nothing checks that somebody listens there: the pods are
+ready, the endpoints are listed, kube-proxy's rules stand, and every connection is refused. Two mistakes look like
+that: another port in the Service than in the program, and a program that listens at 127.0.0.1 alone, as Postgres does
+unless its `listen_addresses` says otherwise.
+
+## When it is no fault
+When the program listens there and the refusal comes from elsewhere: a rule of a packet filter can refuse in its name.
+
+## By hand
+`kubectl get endpointslices -l kubernetes.io/service-name=NAME -o wide` shows the ports, `kubectl exec POD -- ss -tln`
+or `nsenter -t PID -n ss -tln` on the node what listens. Correct `targetPort` of the Service, or the address at which
+the program listens.
+"""
+
+from collections.abc import Iterator
+
+from netdoctor import Evidence, Finding, Subject, probe
+from netdoctor.facts.closed_endpoints import ClosedEndpoint, ClosedEndpoints
+from netdoctor.facts.this_node import ThisNode
+from netdoctor.model import Confidence
+from netdoctor.symptoms import CLUSTER_IPS
+
+EVERY = ("0.0.0.0", "::")
+LOOPBACK = ("127.", "::1")
+
+
+@probe(explains=CLUSTER_IPS)
+def endpoint_port_closed(closed: ClosedEndpoints, this: ThisNode) -> Iterator[Finding]:
+    """Endpoints that refuse, and in whose pods nobody listens at that address and port."""
+    seen = set()
+    for endpoint in closed.items:
+        if _open(endpoint) or (endpoint.service, endpoint.port) in seen:
+            continue
+        seen.add((endpoint.service, endpoint.port))
+        namespace, _, name = endpoint.service.partition("/")
+        pod = f"pod {endpoint.pod}" if endpoint.pod else endpoint.address
+        yield Finding(
+            f"Service {endpoint.service} leads {endpoint.service_port} to port {endpoint.port} of {pod}, where nobody "
+            f"listens{_instead(endpoint)}",
+            (
+                Evidence(f"{endpoint.asked_from} -> {endpoint.address}:{endpoint.port}", str(endpoint.reply), "open"),
+                *_evidence(endpoint, pod),
+            ),
+            Subject(node=this.name, namespace=namespace, service=name),
+            confidence=Confidence.LIKELY if endpoint.listening is None else Confidence.CONFIRMED,
+        )
+
+
+def _open(endpoint: ClosedEndpoint) -> bool:
+    return any(
+        port == endpoint.port and address in (*EVERY, endpoint.address) for address, port in endpoint.listening or ()
+    )
+
+
+def _instead(endpoint: ClosedEndpoint) -> str:
+    listening = endpoint.listening or ()
+    if any(port == endpoint.port and address.startswith(LOOPBACK) for address, port in listening):
+        return ": its program listens on localhost only"
+    elsewhere = sorted({port for address, port in listening if not address.startswith(LOOPBACK)})
+    if elsewhere:
+        return f": its pod listens on {', '.join(map(str, elsewhere[:6]))}"
+    return f": its containers declare {', '.join(map(str, endpoint.declared))}" if endpoint.declared else ""
+
+
+def _evidence(endpoint: ClosedEndpoint, pod: str) -> Iterator[Evidence]:
+    wanted = f"one at port {endpoint.port}"
+    if endpoint.listening is not None:
+        there = ", ".join(f"{address}:{port}" for address, port in endpoint.listening[:8])
+        yield Evidence(f"listening sockets of {pod}", there or "none", wanted)
+    elif endpoint.declared:
+        yield Evidence(f"ports that {pod} declares", ", ".join(map(str, endpoint.declared)), wanted)

@@ -1,0 +1,67 @@
+"""Pods ask an address for names that is no Service's.
+
+## What it checks
+Where the cluster DNS is silent: whether the nameserver in the pods' resolv.conf is the ClusterIP of a Service with
+port 53.
+
+## Why it matters
+The kubelet writes the nameserver into each pod's resolv.conf, from `clusterDNS` of its configuration, once, when it
+makes the pod. If that is another address than the DNS Service has, because the Service was made anew, or somebody
+deleted it, or the configuration came from another cluster, no name resolves in any pod, and CoreDNS is well.
+
+## When it is no fault
+When names resolve all the same, or the address is a link-local one: a DNS cache on each node has such addresses.
+
+## By hand
+`kubectl -n kube-system get service kube-dns` shows the address, `grep -A1 clusterDNS /var/lib/kubelet/config.yaml`
+what the kubelet writes. Make the Service with that `clusterIP`, or correct the kubelet's configuration, restart the
+kubelet, and make the pods anew.
+"""
+
+import ipaddress
+from collections.abc import Iterator
+
+from netdoctor import Evidence, Finding, NotApplicable, Subject, probe
+from netdoctor.facts.names import SERVICE_NAME, ClusterDns
+from netdoctor.facts.services import Services
+from netdoctor.facts.this_node import ThisNode
+from netdoctor.facts.vantage import VantagePoint, VantagePoints
+from netdoctor.kube_api import KubeApi
+from netdoctor.symptoms import CLUSTER_DNS
+
+
+@probe(explains=CLUSTER_DNS)
+def nameserver_of_no_service(
+    api: KubeApi, services: Services, names: ClusterDns, points: VantagePoints, this: ThisNode
+) -> Iterator[Finding]:
+    """The nameserver that was asked answers nobody, and no Service has its address."""
+    if services.source != api.server:
+        raise NotApplicable("the Services are not known from the API server")
+    asked = names.of(SERVICE_NAME)
+    if not asked or any(lookup.reply.answered for lookup in asked):
+        return
+    address = ipaddress.ip_address(names.server)
+    using = [point for point in points.pods if point.nameservers[:1] == (names.server,)]
+    if not using or address.is_link_local or any(names.server == s.cluster_ip for s in services.items):
+        return
+    dns = services.cluster_dns
+    there = f"{dns} at {dns.cluster_ip}" if dns else "none in kube-system"
+    yield Finding(
+        f"pods ask {names.server} for names, and no Service has this address{_but(using, points)}: "
+        + (f"the cluster DNS is {there}" if dns else "the Service of the cluster DNS is gone"),
+        (
+            Evidence(
+                f"nameserver of {using[0].name}", names.server, dns.cluster_ip if dns else "a Service's ClusterIP"
+            ),
+            Evidence("Services with port 53", there, f"one at {names.server}"),
+            Evidence(str(asked[0]), str(asked[0].reply), "an answer"),
+        ),
+        Subject(node=this.name),
+    )
+
+
+def _but(using: list[VantagePoint], points: VantagePoints) -> str:
+    """Which pods have another nameserver."""
+    clients = [point for point in points.pods if point.nameservers and not point.is_coredns]
+    others = [point for point in clients if point not in using]
+    return f" ({len(using)} of {len(clients)} pods that were looked at)" if others else ""
