@@ -23,6 +23,7 @@ from collections.abc import Iterator
 
 from netdoctor import Evidence, Finding, Subject, probe
 from netdoctor.facts.closed_endpoints import ClosedEndpoint, ClosedEndpoints
+from netdoctor.facts.services import Services
 from netdoctor.facts.this_node import ThisNode
 from netdoctor.model import Confidence
 from netdoctor.symptoms import CLUSTER_IPS
@@ -32,8 +33,9 @@ LOOPBACK = ("127.", "::1")
 
 
 @probe(explains=CLUSTER_IPS)
-def endpoint_port_closed(closed: ClosedEndpoints, this: ThisNode) -> Iterator[Finding]:
+def endpoint_port_closed(closed: ClosedEndpoints, services: Services, this: ThisNode) -> Iterator[Finding]:
     """Endpoints that refuse, and in whose pods nobody listens at that address and port."""
+    databases = [str(service) for service in services.postgres]
     seen = set()
     for endpoint in closed.items:
         if _open(endpoint) or (endpoint.service, endpoint.port) in seen:
@@ -48,7 +50,7 @@ def endpoint_port_closed(closed: ClosedEndpoints, this: ThisNode) -> Iterator[Fi
                 Evidence(f"{endpoint.asked_from} -> {endpoint.address}:{endpoint.port}", str(endpoint.reply), "open"),
                 *_evidence(endpoint, pod),
             ),
-            Subject(node=this.name, namespace=namespace, service=name),
+            Subject(this.name, namespace, service=name) if endpoint.service in databases else Subject(node=this.name),
             confidence=Confidence.LIKELY if endpoint.listening is None else Confidence.CONFIRMED,
         )
 
