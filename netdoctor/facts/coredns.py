@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from netdoctor.host import Host
 from netdoctor.kube_api import KubeApi
 
 NODE_RESOLV_CONF = ("/run/systemd/resolve/resolv.conf", "/etc/resolv.conf")
+ROOT_ZONE = re.compile(r"(\w+://)?\.?(:\S+)?")  # a server block's key: zone, with a transport and a port perhaps
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,21 +35,55 @@ class Corefile:
 
     @classmethod
     def parse(cls, text: str) -> Corefile:
-        """Read the forward lines of the root zone's blocks."""
+        """Read the forward lines of the root zone's blocks; where braces are missing, all that there are."""
         text = re.sub(r"(^|\s)#.*", "", text, flags=re.MULTILINE)  # comments are their writer's
         lines = [line.strip() for line in text.splitlines()]
-        forwards: list[str] = []
-        for line in lines:
-            words = line.removesuffix("{").split()
-            if len(words) >= 3 and words[0] == "forward" and words[1] == ".":
-                forwards += words[2:]
         opened, closed = sum(line.endswith("{") for line in lines), sum(line == "}" for line in lines)
         problem = ""
         if not any(lines):
             problem = "the Corefile is empty"
         elif opened != closed:
             problem = f"{opened} blocks are opened and {closed} closed"
-        return cls(text, tuple(dict.fromkeys(forwards)), problem)
+        directives = (((".",), _words(line)) for line in lines) if problem else _directives(lines)
+        return cls(text, tuple(dict.fromkeys(_forwards(directives))), problem)
+
+
+def _words(line: str) -> list[str]:
+    """A line's words up to the brace that opens a block."""
+    return re.split(r"(?:^|\s)\{(?:\s|$)", line)[0].removesuffix("{").split()
+
+
+def _directives(lines: Iterable[str]) -> Iterator[tuple[tuple[str, ...], list[str]]]:
+    """Each directive's words and the keys of its server block, as CoreDNS reads them (coredns/caddy, parse.go)."""
+    keys: tuple[str, ...] = ()
+    depth = 0
+    for line in filter(None, lines):
+        words = _words(line)
+        if depth == 0 and not keys and words[:1] == ["import"]:  # a file with server blocks, which is not at hand
+            continue
+        if depth == 0 and (not keys or keys[-1].endswith(",") or not words):
+            keys += tuple(words)
+        else:
+            depth = max(depth, 1)  # a single server block may do without braces
+            yield keys, words
+        depth += line.endswith("{") - (line == "}")
+        if line == "}" and depth <= 0:
+            keys, depth = (), 0
+
+
+def _forwards(directives: Iterable[tuple[tuple[str, ...], list[str]]]) -> list[str]:
+    """The targets of `forward .` in blocks of the root zone, and in snippets that these import."""
+    found: list[str] = []
+    snippets: dict[str, list[str]] = {}
+    for keys, words in directives:
+        of_root = any(ROOT_ZONE.fullmatch(key.rstrip(",")) for key in keys)
+        block = found if of_root else snippets.setdefault(" ".join(keys), [])
+        match words:
+            case ["forward", ".", *targets]:
+                block += targets
+            case ["import", name, *_]:
+                block += snippets.get(f"({name})", [])
+    return found
 
 
 @dataclass(frozen=True, slots=True)

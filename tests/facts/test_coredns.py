@@ -10,7 +10,10 @@ import pytest
 from netdoctor.errors import CannotRead
 from netdoctor.facts.coredns import Corefile, Upstream, Upstreams, nameservers, parse_upstream
 from netdoctor.host import Host
+from tests.builders import pods
 from tests.facts.texts import COREFILE
+
+OURS, STUB = "    forward . 8.8.8.8 1.1.1.1\n", "    forward . 10.77.0.53\n"
 
 
 class TestCoredns:
@@ -19,6 +22,36 @@ class TestCoredns:
         assert (found.forwards, found.problem) == (("8.8.8.8", "1.1.1.1:5353"), "")
         assert "#" in COREFILE
         assert "#" not in found.text  # comments are their writer's
+
+    @pytest.mark.parametrize(
+        ("text", "forwards"),
+        [
+            (f".:53 {{\n{OURS}}}\ncorp.example:53 {{\n    errors\n{STUB}}}\n", True),
+            (f"corp.example:53 {{\n{STUB}}}\n.:53 {{\n{OURS}}}\n", True),
+            (f"corp.example {{\n{STUB}}}\ndns://.:53 {{\n{OURS}}}\n", True),
+            (f"corp.example . {{\n{OURS}}}\n", True),
+            (f"corp.example,\n.:53 {{\n{OURS}}}\n", True),
+            (f".:53\n{{\n    cache {{\n    }}\n{OURS}}}\n", True),
+            (f".:53\nerrors\n{OURS}", True),
+            (f"import custom/*.server\n.:53 {{\n    import custom/*.override\n{OURS}}}\n", True),
+            (f"(out) {{\n{OURS}}}\n(stub) {{\n{STUB}}}\n.:53 {{\n    import out\n}}\n", True),
+            (f".:53 {{\n{OURS}}}\n(stub) {{\n{STUB}}}\nx.example {{\n    import stub\n}}\n", True),
+            (f"corp.example:53 {{\n{STUB}}}\n", False),
+            (f"(stub) {{\n{STUB}}}\n.:53 {{\n    errors\n    import\n    import none\n}}\n", False),
+        ],
+    )  # fmt: skip
+    def test_forwards_of_other_zones_are_not_its_upstreams(self, text: str, forwards: bool) -> None:
+        found = Corefile.parse(text)
+        assert (found.forwards, found.problem) == (("8.8.8.8", "1.1.1.1") if forwards else (), "")
+
+    def test_options_on_the_same_line_are_no_upstreams(self) -> None:
+        assert Corefile.parse(".:53 {\n forward . 8.8.8.8 { max_concurrent 1000 }\n}\n").forwards == ("8.8.8.8",)
+
+    def test_where_braces_are_missing_every_forward_counts(self) -> None:
+        for text in (f".:53 {{\n    cache {{\n{OURS}}}\n", f".:53 {{\n    errors\n    }}\n}}\n{OURS}}}\n"):
+            found = Corefile.parse(text)
+            assert found.forwards == ("8.8.8.8", "1.1.1.1")
+            assert "blocks are opened" in found.problem
 
     @pytest.mark.parametrize(
         ("text", "says"),
