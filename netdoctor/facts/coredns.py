@@ -98,6 +98,11 @@ class Upstream:
         """address:port, as CoreDNS's log writes it."""
         return f"{self.address}:{self.port}"
 
+    @property
+    def on_loopback(self) -> bool:
+        """Whether it answers whoever is in the same network namespace alone."""
+        return self.address.startswith("127.") or self.address == "::1"
+
 
 @dataclass(frozen=True, slots=True)
 class Upstreams:
@@ -108,26 +113,27 @@ class Upstreams:
 
     @classmethod
     def collect(cls, host: Host, corefile: Corefile | CannotRead, pods: Pods | CannotRead) -> Upstreams:
-        """Resolve a path in a forward line to the nameservers of the file that CoreDNS's pod was given.
+        """Resolve a path in a forward line to the nameservers of CoreDNS's own file, else of the node's.
 
         Without a Corefile they are the node's own, as its usual `forward . /etc/resolv.conf` would have it: whether
         pods reach the outside can be asked of those too. Raises CannotRead.
         """
         if isinstance(corefile, CannotRead):
-            path, text = _resolv_conf(host, pods)
-            own = [a for a in nameservers(text) if not a.startswith(("127.", "::1"))]  # these answer the node alone
+            path, own = _resolvers(host, pods)
             if not own:
                 raise corefile
-            return cls(tuple(Upstream(address, 53, False) for address in own), f"{path}: no Corefile can be read")
+            return cls(own, f"{path}: no Corefile can be read")
         items: list[Upstream] = []
-        source = "Corefile"
+        source, path = "Corefile", ""
         for word in corefile.forwards:
             if word.startswith("/"):
-                path, text = _resolv_conf(host, pods)
+                path, own = _resolvers(host, pods)
                 source = f"Corefile -> {path}"
-                items += [Upstream(address, 53, False) for address in nameservers(text)]
+                items += own
             elif upstream := parse_upstream(word):
                 items.append(upstream)
+        if path in NODE_RESOLV_CONF and not items:
+            raise CannotRead("CoreDNS's resolv.conf", f"not to be had, and {path} names no resolver but on loopback")
         return cls(tuple(dict.fromkeys(items)), source)
 
 
@@ -153,13 +159,21 @@ def nameservers(text: str) -> tuple[str, ...]:
     return tuple(words[1] for words in lines if len(words) > 1 and words[0] == "nameserver")
 
 
+def _resolvers(host: Host, pods: Pods | CannotRead) -> tuple[str, tuple[Upstream, ...]]:
+    """The file as CoreDNS sees it, else the node's without what answers the node alone; and its resolvers."""
+    path, text = _resolv_conf(host, pods)
+    found = tuple(Upstream(address, 53, False) for address in nameservers(text))
+    return path, tuple(u for u in found if path not in NODE_RESOLV_CONF or not u.on_loopback)
+
+
 def _resolv_conf(host: Host, pods: Pods | CannotRead) -> tuple[str, str]:
-    """The file as CoreDNS sees it, else the node's."""
+    """The file as CoreDNS sees it, else the node's, and its text. Raises CannotRead."""
     known = () if isinstance(pods, CannotRead) else pods.items
     uids = {pod.uid for pod in known if pod.labels.get("k8s-app") == "kube-dns"}
     for folder in Path("/proc").glob("[0-9]*") if uids else ():
         try:
-            if any(uid in host.read(folder / "cgroup") for uid in uids):
+            group = host.read(folder / "cgroup").replace("_", "-")  # the systemd driver writes a uid with underscores
+            if any(uid in group for uid in uids):
                 return "/etc/resolv.conf in CoreDNS's pod", host.read(folder / "root/etc/resolv.conf")
         except CannotRead:
             continue

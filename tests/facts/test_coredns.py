@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,9 +90,18 @@ class TestCoredns:
 
 @dataclass(frozen=True)
 class Node(Host):
-    """A host with one resolv.conf."""
+    """A host with one resolv.conf, and this process as CoreDNS's, with one of its own and a cgroup."""
 
     text: str = ""
+    own: str = ""
+    cgroup: str = ""
+
+    def read(self, path: str | Path) -> str:
+        mine = Path("/proc") / str(os.getpid())
+        known = {mine / "cgroup": self.cgroup, mine / "root/etc/resolv.conf": self.own}
+        if text := known.get(Path(path)):
+            return text
+        raise CannotRead(str(path), "not there")
 
     def read_or_none(self, path: str | Path) -> str | None:
         return self.text if str(path) == "/etc/resolv.conf" else None
@@ -109,3 +119,21 @@ class TestUpstreams:
     def test_one_that_answers_the_node_alone_stands_for_nothing(self) -> None:
         with pytest.raises(CannotRead, match="connection refused"):
             Upstreams.collect(Node(text="nameserver 127.0.0.53\n"), NO_COREFILE, NO_COREFILE)
+
+    def test_nor_does_it_where_coredns_own_file_cannot_be_read(self) -> None:
+        corefile = Corefile.parse(".:53 {\n forward . /etc/resolv.conf\n}\n")
+        found = Upstreams.collect(Node(text="nameserver 127.0.0.1\nnameserver 192.0.2.53\n"), corefile, pods())
+        assert found.items == (Upstream("192.0.2.53", 53, False),)
+        with pytest.raises(CannotRead, match="loopback"):
+            Upstreams.collect(Node(text="nameserver 127.0.0.1\nnameserver ::1\n"), corefile, pods())
+        corefile = Corefile.parse(".:53 {\n forward . /etc/resolv.conf 8.8.8.8\n}\n")
+        found = Upstreams.collect(Node(text="nameserver 127.0.0.1\n"), corefile, pods())
+        assert found.items == (Upstream("8.8.8.8", 53, False),)
+
+    @pytest.mark.parametrize("uid", ["pod1cbdf820-1b76", "kubepods-burstable-pod1cbdf820_1b76.slice"])
+    def test_coredns_own_file_is_found_by_its_cgroup(self, uid: str) -> None:
+        corefile = Corefile.parse(".:53 {\n forward . /etc/resolv.conf\n}\n")
+        node = Node(text="nameserver 192.0.2.53\n", own="nameserver 198.51.100.53\n", cgroup=f"0::/kubepods/{uid}/x\n")
+        found = Upstreams.collect(node, corefile, pods(uid="1cbdf820-1b76"))
+        assert found.items == (Upstream("198.51.100.53", 53, False),)
+        assert found.source == "Corefile -> /etc/resolv.conf in CoreDNS's pod"
