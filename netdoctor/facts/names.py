@@ -84,7 +84,8 @@ def _ask(server: str, name: str, kind: str, over_tcp: bool) -> Callable[[], Repl
 def cluster_dns_address(points: VantagePoints, services: Services | None) -> str:
     """The address that pods have in resolv.conf, the test pod's first; else the DNS Service's. Raises CannotRead."""
     for point in sorted(points.pods, key=lambda p: p.kind != NEW):
-        if point.search and point.nameservers:
+        # CoreDNS, and pods with dnsPolicy Default, have the node's resolvers
+        if point.nameservers and not point.is_coredns and any(s.startswith("svc.") for s in point.search):
             return point.nameservers[0]
     service = services.cluster_dns if services else None
     if service is None:
