@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from netdoctor.host import Host
 from netdoctor.kube_api import KubeApi
 
 NODE_RESOLV_CONF = ("/run/systemd/resolve/resolv.conf", "/etc/resolv.conf")
+ROOT_ZONE = re.compile(r"(\w+://)?\.?(:\S+)?")  # a server block's key: zone, with a transport and a port perhaps
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,21 +35,55 @@ class Corefile:
 
     @classmethod
     def parse(cls, text: str) -> Corefile:
-        """Read the forward lines of the root zone's blocks."""
+        """Read the forward lines of the root zone's blocks; where braces are missing, all that there are."""
         text = re.sub(r"(^|\s)#.*", "", text, flags=re.MULTILINE)  # comments are their writer's
         lines = [line.strip() for line in text.splitlines()]
-        forwards: list[str] = []
-        for line in lines:
-            words = line.removesuffix("{").split()
-            if len(words) >= 3 and words[0] == "forward" and words[1] == ".":
-                forwards += words[2:]
         opened, closed = sum(line.endswith("{") for line in lines), sum(line == "}" for line in lines)
         problem = ""
         if not any(lines):
             problem = "the Corefile is empty"
         elif opened != closed:
             problem = f"{opened} blocks are opened and {closed} closed"
-        return cls(text, tuple(dict.fromkeys(forwards)), problem)
+        directives = (((".",), _words(line)) for line in lines) if problem else _directives(lines)
+        return cls(text, tuple(dict.fromkeys(_forwards(directives))), problem)
+
+
+def _words(line: str) -> list[str]:
+    """A line's words up to the brace that opens a block."""
+    return re.split(r"(?:^|\s)\{(?:\s|$)", line)[0].removesuffix("{").split()
+
+
+def _directives(lines: Iterable[str]) -> Iterator[tuple[tuple[str, ...], list[str]]]:
+    """Each directive's words and the keys of its server block, as CoreDNS reads them (coredns/caddy, parse.go)."""
+    keys: tuple[str, ...] = ()
+    depth = 0
+    for line in filter(None, lines):
+        words = _words(line)
+        if depth == 0 and not keys and words[:1] == ["import"]:  # a file with server blocks, which is not at hand
+            continue
+        if depth == 0 and (not keys or keys[-1].endswith(",") or not words):
+            keys += tuple(words)
+        else:
+            depth = max(depth, 1)  # a single server block may do without braces
+            yield keys, words
+        depth += line.endswith("{") - (line == "}")
+        if line == "}" and depth <= 0:
+            keys, depth = (), 0
+
+
+def _forwards(directives: Iterable[tuple[tuple[str, ...], list[str]]]) -> list[str]:
+    """The targets of `forward .` in blocks of the root zone, and in snippets that these import."""
+    found: list[str] = []
+    snippets: dict[str, list[str]] = {}
+    for keys, words in directives:
+        of_root = any(ROOT_ZONE.fullmatch(key.rstrip(",")) for key in keys)
+        block = found if of_root else snippets.setdefault(" ".join(keys), [])
+        match words:
+            case ["forward", ".", *targets]:
+                block += targets
+            case ["import", name, *_]:
+                block += snippets.get(f"({name})", [])
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +98,11 @@ class Upstream:
         """address:port, as CoreDNS's log writes it."""
         return f"{self.address}:{self.port}"
 
+    @property
+    def on_loopback(self) -> bool:
+        """Whether it answers whoever is in the same network namespace alone."""
+        return self.address.startswith("127.") or self.address == "::1"
+
 
 @dataclass(frozen=True, slots=True)
 class Upstreams:
@@ -72,26 +113,27 @@ class Upstreams:
 
     @classmethod
     def collect(cls, host: Host, corefile: Corefile | CannotRead, pods: Pods | CannotRead) -> Upstreams:
-        """Resolve a path in a forward line to the nameservers of the file that CoreDNS's pod was given.
+        """Resolve a path in a forward line to the nameservers of CoreDNS's own file, else of the node's.
 
         Without a Corefile they are the node's own, as its usual `forward . /etc/resolv.conf` would have it: whether
         pods reach the outside can be asked of those too. Raises CannotRead.
         """
         if isinstance(corefile, CannotRead):
-            path, text = _resolv_conf(host, pods)
-            own = [a for a in nameservers(text) if not a.startswith(("127.", "::1"))]  # these answer the node alone
+            path, own = _resolvers(host, pods)
             if not own:
                 raise corefile
-            return cls(tuple(Upstream(address, 53, False) for address in own), f"{path}: no Corefile can be read")
+            return cls(own, f"{path}: no Corefile can be read")
         items: list[Upstream] = []
-        source = "Corefile"
+        source, path = "Corefile", ""
         for word in corefile.forwards:
             if word.startswith("/"):
-                path, text = _resolv_conf(host, pods)
+                path, own = _resolvers(host, pods)
                 source = f"Corefile -> {path}"
-                items += [Upstream(address, 53, False) for address in nameservers(text)]
+                items += own
             elif upstream := parse_upstream(word):
                 items.append(upstream)
+        if path in NODE_RESOLV_CONF and not items:
+            raise CannotRead("CoreDNS's resolv.conf", f"not to be had, and {path} names no resolver but on loopback")
         return cls(tuple(dict.fromkeys(items)), source)
 
 
@@ -117,13 +159,21 @@ def nameservers(text: str) -> tuple[str, ...]:
     return tuple(words[1] for words in lines if len(words) > 1 and words[0] == "nameserver")
 
 
+def _resolvers(host: Host, pods: Pods | CannotRead) -> tuple[str, tuple[Upstream, ...]]:
+    """The file as CoreDNS sees it, else the node's without what answers the node alone; and its resolvers."""
+    path, text = _resolv_conf(host, pods)
+    found = tuple(Upstream(address, 53, False) for address in nameservers(text))
+    return path, tuple(u for u in found if path not in NODE_RESOLV_CONF or not u.on_loopback)
+
+
 def _resolv_conf(host: Host, pods: Pods | CannotRead) -> tuple[str, str]:
-    """The file as CoreDNS sees it, else the node's."""
+    """The file as CoreDNS sees it, else the node's, and its text. Raises CannotRead."""
     known = () if isinstance(pods, CannotRead) else pods.items
     uids = {pod.uid for pod in known if pod.labels.get("k8s-app") == "kube-dns"}
     for folder in Path("/proc").glob("[0-9]*") if uids else ():
         try:
-            if any(uid in host.read(folder / "cgroup") for uid in uids):
+            group = host.read(folder / "cgroup").replace("_", "-")  # the systemd driver writes a uid with underscores
+            if any(uid in group for uid in uids):
                 return "/etc/resolv.conf in CoreDNS's pod", host.read(folder / "root/etc/resolv.conf")
         except CannotRead:
             continue

@@ -19,6 +19,7 @@ from netdoctor.twin.twin import NODE as HERE
 OUTSIDE, CLUSTER_DNS, POSTGRES, HOST_TO_OUTSIDE = "outside", "cluster DNS", "Postgres", "host to outside"
 MOST = 7  # one of each kind
 TEST_POD = "test pod"
+KERNEL = "RTNETLINK answers: "  # how `ip` begins what the kernel says
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +70,9 @@ class FailedFlows:
             point: VantagePoint | None = by_name.get(vantage)
             if point is None or flow.kind in found:
                 continue
+            source = point.address_towards(flow.destination) or point.address
             found[flow.kind] = FailedFlow(
-                flow.name, flow.kind, _namespace(point), point.netns, point.address,
+                flow.name, flow.kind, _namespace(point), point.netns, source,
                 flow.destination, flow.protocol, flow.port, flow.reply, flow.question,
             )  # fmt: skip
         return cls(tuple(found.values())[:MOST], bool(reach.flows))
@@ -128,11 +130,12 @@ def refused_by_routing(host: Host, flow: FailedFlow, bridge: str) -> str:
 
     A ClusterIP is no question to routing: by then it has been translated.
     """
-    if not bridge or flow.kind not in (OUTSIDE, POD, NODE):
+    if not bridge or flow.kind not in (OUTSIDE, POD, NODE) or (":" in flow.source) != (":" in flow.destination):
         return ""
     family = "-6" if ":" in flow.destination else "-4"
     try:
         host.run(["ip", family, "route", "get", flow.destination, "from", flow.source, "iif", bridge])
     except CannotRead as error:
-        return error.reason.removeprefix("RTNETLINK answers: ")
+        kernel = error.reason.removeprefix(KERNEL)
+        return kernel if kernel != error.reason else ""  # other words are those of `ip`, and of no packet
     return ""

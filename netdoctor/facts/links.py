@@ -62,8 +62,18 @@ class Links:
         """The interface of this name."""
         return next((link for link in self.links if link.name == name), None)
 
+    def leads_to(self, address: str) -> bool:
+        """Whether an IPv4 address is this host's own, or the main table has a route to it."""
+        own = (a for link in self.links for a in link.addresses)
+        return address.startswith("127.") or address in own or self._narrowest(address) is not None
+
     def gateway_to(self, address: str) -> tuple[str, str] | None:
         """The next hop of the main table's narrowest route to an address, and the route; None where it has none."""
+        best = self._narrowest(address)
+        return (best[1], best[2]) if best and best[1] else None
+
+    def _narrowest(self, address: str) -> tuple[int, str, str] | None:
+        """Prefix length, next hop ("" for none) and text of the narrowest route to an address."""
         best: tuple[int, str, str] | None = None
         for route in self.routes:
             words = route.split()
@@ -74,7 +84,7 @@ class Links:
                 continue
             if fits and (best is None or network.prefixlen > best[0]):
                 best = (network.prefixlen, words[words.index("via") + 1] if "via" in words else "", route)
-        return (best[1], best[2]) if best and best[1] else None
+        return best
 
     @property
     def default_devices(self) -> tuple[str, ...]:

@@ -84,7 +84,8 @@ def _ask(server: str, name: str, kind: str, over_tcp: bool) -> Callable[[], Repl
 def cluster_dns_address(points: VantagePoints, services: Services | None) -> str:
     """The address that pods have in resolv.conf, the test pod's first; else the DNS Service's. Raises CannotRead."""
     for point in sorted(points.pods, key=lambda p: p.kind != NEW):
-        if point.search and point.nameservers:
+        # CoreDNS, and pods with dnsPolicy Default, have the node's resolvers
+        if point.nameservers and not point.is_coredns and any(s.startswith("svc.") for s in point.search):
             return point.nameservers[0]
     service = services.cluster_dns if services else None
     if service is None:
@@ -114,14 +115,8 @@ class UpstreamAnswers:
 
     @classmethod
     def collect(cls, points: VantagePoints, upstreams: Upstreams) -> UpstreamAnswers:
-        """Ask each upstream from the host and from every pod, over UDP; over TCP from host, test pod and CoreDNS."""
-        asked: list[tuple[VantagePoint, Upstream, bool]] = []
-        for upstream in upstreams.items:
-            for point in points.points:
-                if not upstream.tls:
-                    asked.append((point, upstream, False))
-                if upstream.tls or point.is_coredns or point.kind in (HOST, NEW):
-                    asked.append((point, upstream, True))
+        """Ask each upstream from wherever it can be asked, over UDP; over TCP from host, test pod and CoreDNS."""
+        asked = questions(points, upstreams)
         replies = ask_all([(point.netns, _ask_upstream(u, over_tcp)) for point, u, over_tcp in asked], SECONDS)
         return cls(
             tuple(
@@ -141,6 +136,27 @@ class UpstreamAnswers:
     def alive(self) -> frozenset[Upstream]:
         """The upstreams that answered somebody."""
         return frozenset(lookup.upstream for lookup in self.lookups if answered(lookup.reply))
+
+
+def can_ask(point: VantagePoint, upstream: Upstream) -> bool:
+    """Whether a question can go there: to CoreDNS's own loopback, or from an address of the upstream's family."""
+    if upstream.on_loopback:
+        return point.is_coredns
+    return point.kind == HOST or bool(point.address_towards(upstream.address))
+
+
+def questions(points: VantagePoints, upstreams: Upstreams) -> list[tuple[VantagePoint, Upstream, bool]]:
+    """Who is to ask which upstream, and whether over TCP."""
+    asked: list[tuple[VantagePoint, Upstream, bool]] = []
+    for upstream in upstreams.items:
+        for point in points.points:
+            if not can_ask(point, upstream):
+                continue
+            if not upstream.tls:
+                asked.append((point, upstream, False))
+            if upstream.tls or point.is_coredns or point.kind in (HOST, NEW):
+                asked.append((point, upstream, True))
+    return asked
 
 
 def answered(reply: Reply) -> bool:

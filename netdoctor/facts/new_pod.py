@@ -94,6 +94,7 @@ class NewPod:
     search: tuple[str, ...]
     seconds: float  # from asking for it until its network was up
     like: str = ""  # the workload whose labels it carries
+    addresses: tuple[str, ...] = ()  # of both families, where it has them
 
     @classmethod
     def collect(
@@ -138,7 +139,8 @@ class NewPod:
                 connected.append(found.netns)
                 seconds = round(time.monotonic() - begin, 2)
                 return cls(
-                    namespace, name, found.addresses[0], found.netns, found.nameservers, found.search, seconds, like
+                    namespace, name, found.addresses[0], found.netns, found.nameservers, found.search, seconds, like,
+                    found.addresses,
                 )  # fmt: skip
             if time.monotonic() > asked + REFUSAL_EVERY:
                 asked = time.monotonic()

@@ -9,9 +9,7 @@ from netdoctor.facts.cluster import Workloads
 from netdoctor.facts.module_objects import ModuleObjects, template_of
 from netdoctor.facts.modules import Gateway, Modules
 from netdoctor.facts.scope import Scope
-from netdoctor.facts.services import Service, Services
-
-PORT = 5432
+from netdoctor.facts.services import POSTGRES_PORT, Service, Services
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +84,7 @@ def server_of(gateway: Gateway, services: Services) -> PostgresServer | None:
 
 def port_of(service: Service) -> int:
     """The port of a Service that is Postgres."""
-    return next((p.port for p in service.ports if p.port == PORT or "postgres" in p.name), PORT)
+    return next((p.port for p in service.ports if p.is_postgres), POSTGRES_PORT)
 
 
 def comes_later(name: str, services: Services, workloads: Workloads | CannotRead, objects: ModuleObjects) -> bool:

@@ -13,6 +13,7 @@ from netdoctor.errors import CannotRead
 from netdoctor.facts.iptables import Iptables
 from netdoctor.kube_api import KubeApi
 
+POSTGRES_PORT = 5432
 SYNC_SECONDS = 3.0  # kube-proxy writes its rules about once a second
 CHANGED = "endpoints.kubernetes.io/last-change-trigger-time"
 OTHER_PROXY = "service.kubernetes.io/service-proxy-name"  # its label: kube-proxy leaves this Service to another proxy
@@ -30,6 +31,11 @@ class ServicePort:
     def __str__(self) -> str:
         """port/protocol, as kubectl writes it."""
         return f"{self.port}/{self.protocol.lower()}"
+
+    @property
+    def is_postgres(self) -> bool:
+        """Whether Postgres is offered here: at 5432, or under its own name (postgres-metrics is another thing)."""
+        return self.port == POSTGRES_PORT or re.fullmatch(r"(tcp-|tls-)?postgres(ql)?", self.name) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +92,7 @@ class Services:
     @property
     def postgres(self) -> tuple[Service, ...]:
         """The Services that offer Postgres: by port 5432, or by a port called so."""
-        return tuple(s for s in self.items if any(p.port == 5432 or "postgres" in p.name for p in s.ports))
+        return tuple(s for s in self.items if any(p.is_postgres for p in s.ports))
 
 
 def service_of(item: Mapping[str, Any]) -> Service:

@@ -35,6 +35,11 @@ class VantagePoint:
     nameservers: tuple[str, ...] = ()
     search: tuple[str, ...] = ()
     labels: tuple[tuple[str, str], ...] = ()
+    addresses: tuple[str, ...] = ()  # of both families, where it has them
+
+    def address_towards(self, destination: str) -> str:
+        """Its address of the destination's family, "" where it has none."""
+        return next((a for a in self.addresses or (self.address,) if (":" in a) == (":" in destination)), "")
 
     @property
     def is_coredns(self) -> bool:
@@ -64,7 +69,7 @@ class VantagePoints:
         new_pod: NewPod | CannotRead,
     ) -> VantagePoints:
         """This host, the test pod if one could be made, and a sample of the pods on this node."""
-        points = [VantagePoint("host", HOST, "", this.addresses[0] if this.addresses else "")]
+        points = [VantagePoint("host", HOST, "", next(iter(this.addresses), ""), addresses=this.addresses)]
         reason = ""
         if isinstance(new_pod, CannotRead):
             reason = str(new_pod)
@@ -72,7 +77,7 @@ class VantagePoints:
             points.append(
                 VantagePoint(
                     "test pod", NEW, new_pod.netns, new_pod.address, new_pod.namespace, new_pod.name,
-                    new_pod.nameservers, new_pod.search,
+                    new_pod.nameservers, new_pod.search, addresses=new_pod.addresses,
                 )
             )  # fmt: skip
         known = () if isinstance(pods, CannotRead) else pods.items
@@ -126,7 +131,7 @@ def _attached(attached: Attachment, pod: Pod | None) -> VantagePoint:
     name = f"pod {attached.namespace}/{attached.pod}"
     return VantagePoint(
         name, OLD, attached.netns, attached.addresses[0], attached.namespace, attached.pod,
-        attached.nameservers, attached.search, labels,
+        attached.nameservers, attached.search, labels, attached.addresses,
     )  # fmt: skip
 
 
@@ -135,7 +140,7 @@ def _process(host: Host, pod: Pod, pid: str) -> VantagePoint:
     search = next((tuple(line.split()[1:]) for line in text.splitlines() if line.startswith("search")), ())
     return VantagePoint(
         f"pod {pod.namespace}/{pod.name}", OLD, f"/proc/{pid}/ns/net", pod.addresses[0], pod.namespace, pod.name,
-        nameservers(text), search, tuple(sorted(pod.labels.items())),
+        nameservers(text), search, tuple(sorted(pod.labels.items())), pod.addresses,
     )  # fmt: skip
 
 

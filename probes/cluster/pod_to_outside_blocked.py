@@ -2,7 +2,7 @@
 
 ## What it checks
 A DNS question from each pod asked to every upstream resolver that answers the host itself: what the host reaches, a
-pod has to reach.
+pod has to reach, if it has an address of that family.
 
 ## Why it matters
 CoreDNS is such a pod: outside names fail for everybody when it cannot ask its upstreams.
@@ -26,7 +26,7 @@ def pod_to_outside_blocked(answers: UpstreamAnswers, this: ThisNode) -> Iterator
     alive = {(x.upstream, x.transport) for x in answers.from_host() if answered(x.reply)}
     asked = [x for x in answers.from_pods() if (x.upstream, x.transport) in alive]
     if not asked:
-        raise CannotRead("the outside", "no upstream resolver answers the host itself, or there is no pod to ask")
+        raise CannotRead("the outside", "no upstream resolver that a pod can ask answers the host itself")
     failed = [x for x in asked if not answered(x.reply)]
     if failed:
         pods = len({x.vantage for x in failed})

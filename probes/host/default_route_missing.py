@@ -7,7 +7,9 @@ The main routing table has a default route, where upstream resolvers outside the
 Without it the kernel answers `network is unreachable` at once to whatever is not local, for the host and for pods.
 
 ## When it is no fault
-An air-gapped node whose resolvers are on its own network.
+- An air-gapped node whose resolvers are on its own network.
+- The default route is in another table, to which a rule of `ip rule` leads: then the resolvers answer.
+- Only IPv6 resolvers are unreachable: this route is about IPv4.
 
 ## By hand
 `ip route add default via GATEWAY`, and the same in the network's configuration (NetworkManager on Enterprise Linux).
@@ -17,7 +19,7 @@ from collections.abc import Iterator
 
 from netdoctor import Evidence, Finding, Subject, probe
 from netdoctor.facts.links import Links
-from netdoctor.facts.names import UpstreamAnswers
+from netdoctor.facts.names import UpstreamAnswers, answered
 from netdoctor.facts.this_node import ThisNode
 from netdoctor.symptoms import OUTSIDE
 from netdoctor.traffic import Answer
@@ -36,7 +38,12 @@ def default_route_missing(links: Links, answers: UpstreamAnswers, this: ThisNode
     """No default route, and upstreams that are unreachable for want of a route."""
     if links.default_routes:
         return
-    lost = [x for x in answers.from_host() if x.reply.answer is Answer.NET_UNREACHABLE]
+    beyond = [
+        x for x in answers.from_host() if ":" not in x.upstream.address and not links.leads_to(x.upstream.address)
+    ]
+    if any(answered(x.reply) for x in beyond):  # by a route of another table
+        return
+    lost = [x for x in beyond if x.reply.answer is Answer.NET_UNREACHABLE]
     if lost:
         yield Finding(
             "the node has no default route: it cannot send anything beyond its own networks",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,10 @@ import pytest
 from netdoctor.errors import CannotRead
 from netdoctor.facts.coredns import Corefile, Upstream, Upstreams, nameservers, parse_upstream
 from netdoctor.host import Host
+from tests.builders import pods
 from tests.facts.texts import COREFILE
+
+OURS, STUB = "    forward . 8.8.8.8 1.1.1.1\n", "    forward . 10.77.0.53\n"
 
 
 class TestCoredns:
@@ -19,6 +23,36 @@ class TestCoredns:
         assert (found.forwards, found.problem) == (("8.8.8.8", "1.1.1.1:5353"), "")
         assert "#" in COREFILE
         assert "#" not in found.text  # comments are their writer's
+
+    @pytest.mark.parametrize(
+        ("text", "forwards"),
+        [
+            (f".:53 {{\n{OURS}}}\ncorp.example:53 {{\n    errors\n{STUB}}}\n", True),
+            (f"corp.example:53 {{\n{STUB}}}\n.:53 {{\n{OURS}}}\n", True),
+            (f"corp.example {{\n{STUB}}}\ndns://.:53 {{\n{OURS}}}\n", True),
+            (f"corp.example . {{\n{OURS}}}\n", True),
+            (f"corp.example,\n.:53 {{\n{OURS}}}\n", True),
+            (f".:53\n{{\n    cache {{\n    }}\n{OURS}}}\n", True),
+            (f".:53\nerrors\n{OURS}", True),
+            (f"import custom/*.server\n.:53 {{\n    import custom/*.override\n{OURS}}}\n", True),
+            (f"(out) {{\n{OURS}}}\n(stub) {{\n{STUB}}}\n.:53 {{\n    import out\n}}\n", True),
+            (f".:53 {{\n{OURS}}}\n(stub) {{\n{STUB}}}\nx.example {{\n    import stub\n}}\n", True),
+            (f"corp.example:53 {{\n{STUB}}}\n", False),
+            (f"(stub) {{\n{STUB}}}\n.:53 {{\n    errors\n    import\n    import none\n}}\n", False),
+        ],
+    )  # fmt: skip
+    def test_forwards_of_other_zones_are_not_its_upstreams(self, text: str, forwards: bool) -> None:
+        found = Corefile.parse(text)
+        assert (found.forwards, found.problem) == (("8.8.8.8", "1.1.1.1") if forwards else (), "")
+
+    def test_options_on_the_same_line_are_no_upstreams(self) -> None:
+        assert Corefile.parse(".:53 {\n forward . 8.8.8.8 { max_concurrent 1000 }\n}\n").forwards == ("8.8.8.8",)
+
+    def test_where_braces_are_missing_every_forward_counts(self) -> None:
+        for text in (f".:53 {{\n    cache {{\n{OURS}}}\n", f".:53 {{\n    errors\n    }}\n}}\n{OURS}}}\n"):
+            found = Corefile.parse(text)
+            assert found.forwards == ("8.8.8.8", "1.1.1.1")
+            assert "blocks are opened" in found.problem
 
     @pytest.mark.parametrize(
         ("text", "says"),
@@ -56,9 +90,18 @@ class TestCoredns:
 
 @dataclass(frozen=True)
 class Node(Host):
-    """A host with one resolv.conf."""
+    """A host with one resolv.conf, and this process as CoreDNS's, with one of its own and a cgroup."""
 
     text: str = ""
+    own: str = ""
+    cgroup: str = ""
+
+    def read(self, path: str | Path) -> str:
+        mine = Path("/proc") / str(os.getpid())
+        known = {mine / "cgroup": self.cgroup, mine / "root/etc/resolv.conf": self.own}
+        if text := known.get(Path(path)):
+            return text
+        raise CannotRead(str(path), "not there")
 
     def read_or_none(self, path: str | Path) -> str | None:
         return self.text if str(path) == "/etc/resolv.conf" else None
@@ -76,3 +119,21 @@ class TestUpstreams:
     def test_one_that_answers_the_node_alone_stands_for_nothing(self) -> None:
         with pytest.raises(CannotRead, match="connection refused"):
             Upstreams.collect(Node(text="nameserver 127.0.0.53\n"), NO_COREFILE, NO_COREFILE)
+
+    def test_nor_does_it_where_coredns_own_file_cannot_be_read(self) -> None:
+        corefile = Corefile.parse(".:53 {\n forward . /etc/resolv.conf\n}\n")
+        found = Upstreams.collect(Node(text="nameserver 127.0.0.1\nnameserver 192.0.2.53\n"), corefile, pods())
+        assert found.items == (Upstream("192.0.2.53", 53, False),)
+        with pytest.raises(CannotRead, match="loopback"):
+            Upstreams.collect(Node(text="nameserver 127.0.0.1\nnameserver ::1\n"), corefile, pods())
+        corefile = Corefile.parse(".:53 {\n forward . /etc/resolv.conf 8.8.8.8\n}\n")
+        found = Upstreams.collect(Node(text="nameserver 127.0.0.1\n"), corefile, pods())
+        assert found.items == (Upstream("8.8.8.8", 53, False),)
+
+    @pytest.mark.parametrize("uid", ["pod1cbdf820-1b76", "kubepods-burstable-pod1cbdf820_1b76.slice"])
+    def test_coredns_own_file_is_found_by_its_cgroup(self, uid: str) -> None:
+        corefile = Corefile.parse(".:53 {\n forward . /etc/resolv.conf\n}\n")
+        node = Node(text="nameserver 192.0.2.53\n", own="nameserver 198.51.100.53\n", cgroup=f"0::/kubepods/{uid}/x\n")
+        found = Upstreams.collect(node, corefile, pods(uid="1cbdf820-1b76"))
+        assert found.items == (Upstream("198.51.100.53", 53, False),)
+        assert found.source == "Corefile -> /etc/resolv.conf in CoreDNS's pod"

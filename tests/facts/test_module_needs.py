@@ -154,6 +154,21 @@ def test_a_database_elsewhere_is_asked_by_its_name() -> None:
     assert server.host("cluster.local") == "db.example.com."
 
 
+@pytest.mark.parametrize(
+    ("name", "number", "asked"),
+    [
+        ("", 5432, 5432), ("db", 5432, 5432), ("postgres", 6432, 6432), ("postgresql", 15432, 15432),
+        ("tcp-postgresql", 6432, 6432), ("postgres-metrics", 9187, 0), ("postgres-http", 8008, 0),
+        ("metrics-postgres", 9187, 0), ("http", 80, 0),
+    ],
+)  # fmt: skip
+def test_a_port_is_postgres_by_its_number_or_its_whole_name(name: str, number: int, asked: int) -> None:
+    metrics = ServicePort("postgres-metrics", "TCP", 9187, 0)
+    own = Service("data", "own", "ClusterIP", "10.96.0.78", (metrics, ServicePort(name, "TCP", number, 0)), {})
+    found = PostgresServers.collect(Services((own,), ""), NO_MODULES, NO_MODULES, NO_MODULES, Scope(False))
+    assert [server.port for server in found.items] == ([asked] if asked else [])
+
+
 def test_without_modules_every_postgres_is_asked() -> None:
     found = PostgresServers.collect(services(), workloads(), NO_MODULES, NO_MODULES, Scope(True))
     assert [s.name for s in found.items] == ["default/postgres"]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster import Pods
-from netdoctor.facts.coredns import Corefile, Upstreams
+from netdoctor.facts.coredns import Corefile, Upstream, Upstreams
 from netdoctor.facts.kube_proxy import KubeProxy
-from netdoctor.facts.names import ClusterDns
+from netdoctor.facts.names import ClusterDns, UpstreamAnswers, UpstreamLookup
 from netdoctor.facts.new_pod import NewPod
 from netdoctor.facts.postgres import NAME, TCP, Postgres
 from netdoctor.facts.postgres_servers import PostgresServers
@@ -15,7 +15,10 @@ from netdoctor.facts.reach import Reach
 from netdoctor.kube_api import ApiError, KubeApi
 from netdoctor.model import Severity
 from tests.builders import (
+    COREDNS_POD,
     DOWN,
+    NXDOMAIN,
+    REFUSED,
     REJECTED,
     SERVFAIL,
     SILENT,
@@ -34,6 +37,14 @@ from tests.builders import (
 from tests.module_builders import servers
 from tests.probes.cases import FAIL, NOT_APPLICABLE, PASS, UNKNOWN, Case
 from tests.worlds import unread
+
+IPV6, LOOPBACK = Upstream("fd77::1", 53, False), Upstream("127.0.0.1", 53, False)
+
+
+def and_ipv6(answers: UpstreamAnswers) -> UpstreamAnswers:
+    """An upstream more, which the host alone can ask."""
+    return UpstreamAnswers((*answers.lookups, UpstreamLookup(IPV6, "host", "udp", NXDOMAIN)))
+
 
 CASES = [
     Case("api-server-unreachable", "down", FAIL, says="connection refused", unread=DOWN),
@@ -62,6 +73,18 @@ CASES = [
     Case("coredns-upstream-dead", "one of two", FAIL, (upstream_answers(dead=UPSTREAMS[:1]),), "8.8.8.8",
          severity=Severity.WARNING),
     Case("coredns-upstream-dead", "pods get none, the host does", PASS, (upstream_answers(pods=SILENT),)),
+    Case("coredns-upstream-dead", "an IPv6 one answers the host alone, and the others do, too", PASS,
+         (Upstreams((*UPSTREAMS, IPV6), "Corefile"), and_ipv6(upstream_answers()))),
+    Case("coredns-upstream-dead", "an IPv6 one answers the host alone, and the others are dead", FAIL,
+         (Upstreams((*UPSTREAMS, IPV6), "Corefile"), and_ipv6(upstream_answers(dead=UPSTREAMS))),
+         "2 of CoreDNS's 3 upstream resolvers answer nobody (8.8.8.8:53, 1.1.1.1:53), and CoreDNS has no address"),
+    Case("coredns-upstream-dead", "only an IPv6 one, and pods have IPv4", FAIL,
+         (Upstreams((IPV6,), "Corefile"), and_ipv6(UpstreamAnswers(()))), "no address to ask", evidence="10.244.0.2"),
+    Case("coredns-upstream-dead", "one on loopback, which nobody but CoreDNS can ask", UNKNOWN,
+         (Upstreams((LOOPBACK,), "Corefile"), UpstreamAnswers(())), "not on this node"),
+    Case("coredns-upstream-dead", "one on CoreDNS's loopback is refused", FAIL,
+         (Upstreams((LOOPBACK,), ""), UpstreamAnswers((UpstreamLookup(LOOPBACK, COREDNS_POD, "udp", REFUSED),))),
+         "all of CoreDNS's 1", evidence="refused"),
     Case("coredns-upstream-dead", "the Corefile forwards nowhere", NOT_APPLICABLE, (Upstreams((), "Corefile"),)),
     Case("corefile-invalid", "empty", FAIL, (Corefile.parse(""),), "empty"),
     Case("corefile-invalid", "a block left open", FAIL, (Corefile.parse(".:53 {\n forward . 8.8.8.8\n"),), "1 blocks"),

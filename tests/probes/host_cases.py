@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from netdoctor.errors import CannotRead
+from netdoctor.facts.coredns import Upstream
 from netdoctor.facts.drops import Drop, Drops
 from netdoctor.facts.experiments import Experiments
 from netdoctor.facts.firewalld_rules import FirewalldRules
@@ -10,19 +11,21 @@ from netdoctor.facts.gateways import Gateway, Gateways
 from netdoctor.facts.iptables import EMPTY, Iptables
 from netdoctor.facts.kube_proxy import KubeProxy
 from netdoctor.facts.links import Link, Links
-from netdoctor.facts.names import ClusterDns, UpstreamAnswers
+from netdoctor.facts.names import ClusterDns, UpstreamAnswers, UpstreamLookup
 from netdoctor.facts.new_pod import NewPod
 from netdoctor.facts.postgres import TCP, Postgres
 from netdoctor.facts.reach import Reach
 from netdoctor.facts.sysctl import BridgeNetfilterModule, SysctlFiles
 from netdoctor.model import Confidence, Severity
 from netdoctor.trace import Dropped
+from netdoctor.traffic import Reply
 from tests.builders import (
     BRIDGE,
     CLIENT,
     COREDNS,
     NO_ROUTE,
     NODE_ADDRESS,
+    NXDOMAIN,
     OLD_POD,
     POD_NETWORK,
     REJECTED,
@@ -55,6 +58,11 @@ NOBODY = Links((), ())
 
 def port(name: str, *, up: bool) -> Link:
     return Link(name, 9, "veth", up, up, BRIDGE, 1500)
+
+
+def host_answers(*replies: tuple[str, Reply]) -> UpstreamAnswers:
+    asked = ((Upstream(address, 53, False), reply) for address, reply in replies)
+    return UpstreamAnswers(tuple(UpstreamLookup(upstream, "host", "udp", reply) for upstream, reply in asked))
 
 
 def links(*different: Link) -> Links:
@@ -101,6 +109,15 @@ CASES = [
          (NOBODY, upstream_answers(NO_ROUTE, NO_ROUTE)), "no default route"),
     Case("default-route-missing", "air-gapped: the resolvers are on the node's own network", PASS, (NOBODY,)),
     Case("default-route-missing", "there, while upstreams time out", PASS, (upstream_answers(SILENT, SILENT),)),
+    Case("default-route-missing", "it is in another table, and an IPv6 upstream is unreachable", PASS,
+         (NOBODY, host_answers(("2001:db8::53", NO_ROUTE), ("8.8.8.8", NXDOMAIN)))),
+    Case("default-route-missing", "IPv6 upstreams are unreachable, and the others time out", PASS,
+         (NOBODY, host_answers(("2001:db8::53", NO_ROUTE), ("8.8.8.8", SILENT)))),
+    Case("default-route-missing", "an outside upstream answers without it, another is unreachable", PASS,
+         (NOBODY, host_answers(("1.1.1.1", NO_ROUTE), ("8.8.8.8", NXDOMAIN)))),
+    Case("default-route-missing", "gone, and only a resolver on the node's own network answers", FAIL,
+         (Links((), ("192.0.2.0/24 dev eth0 proto kernel scope link src 192.0.2.10",)),
+          host_answers(("192.0.2.53", NXDOMAIN), ("8.8.8.8", NO_ROUTE))), "no default route"),
     Case("direct-rules-flush-iptables", "a direct rule, and kube-proxy's chain is gone", FAIL,
          (firewalld(direct=["--add-rule ipv4 filter OUTPUT 0 -j ACCEPT"]), iptables("KUBE-SERVICES")),
          "direct rule makes", evidence="no chain KUBE-SERVICES"),
