@@ -85,8 +85,8 @@ def from_json(text: str, catalogue: Catalogue) -> Facts:
         raise BadInput(f"not a recording of netdoctor: no JSON that can be read{why}") from error
     if not isinstance(recording, dict):
         raise BadInput("not a recording of netdoctor: it is no object")
-    if lacking := {"schema_version", "facts"} - recording.keys():
-        raise BadInput(f"not a recording of netdoctor: it has no {min(lacking)!r}")
+    if lacking := [key for key in ("schema_version", "facts") if key not in recording]:
+        raise BadInput(f"not a recording of netdoctor: it has no {lacking[0]!r}")
     version, stored = recording["schema_version"], recording["facts"]
     if not isinstance(stored, dict):
         raise BadInput("not a recording of netdoctor: its facts are no object")

@@ -9,6 +9,7 @@ from functools import cache
 from netdoctor.catalogue import Catalogue
 from netdoctor.errors import CannotRead
 from netdoctor.facts import Facts
+from netdoctor.facts.closed_endpoints import ClosedEndpoints
 from netdoctor.facts.coredns import Corefile, Upstreams
 from netdoctor.facts.departures import Departures
 from netdoctor.facts.drops import Drops
@@ -89,7 +90,7 @@ def healthy() -> dict[type, object]:
         BridgeNetfilterModule(True, ""), KubeProxy("iptables", "its process", True, "kube-system/kube-proxy-1", ""),
         PodNetwork((POD_NETWORK,), "/etc/cni/net.d/1-k8s.conflist"), ThisNode(NODE_NAME, (NODE_ADDRESS,), ""),
         NewPod("default", "netdoctor-1", TEST_POD, "/run/netns/new", (DNS_ADDRESS,), (), 0.8), servers(),
-        FailedFlows((), True), experiments(), Gateways(()),
+        FailedFlows((), True), experiments(), Gateways(()), ClosedEndpoints(()),
     ]  # fmt: skip
     no_modules = dict.fromkeys((Modules, Providers, Images, Listeners, PolicyAnswers), NO_MODULES)
     return derived({**{type(fact): fact for fact in facts}, **no_modules, KubeApi: Answered()})

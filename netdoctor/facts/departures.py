@@ -16,7 +16,7 @@ from itertools import pairwise
 
 from netdoctor.errors import CannotRead
 from netdoctor.facts.links import Links
-from netdoctor.facts.names import UpstreamAnswers, UpstreamLookup, answered, uncached_name
+from netdoctor.facts.names import UpstreamAnswers, UpstreamLookup, uncached_name
 from netdoctor.facts.vantage import HOST, VantagePoints
 from netdoctor.host import Host
 from netdoctor.traffic import Answer, Reply, ask_dns, in_namespace
@@ -105,8 +105,8 @@ class _Frame:
 def _failed(answers: UpstreamAnswers) -> list[UpstreamLookup]:
     """Of pods, what the host got an answer to; of the host, one question where it got no answer to any."""
     asked = [x for x in answers.lookups if x.transport == "udp" and ":" not in x.upstream.address]
-    alive = {x.upstream for x in asked if x.vantage == HOST and answered(x.reply)}
-    silent = [x for x in asked if not answered(x.reply)]
+    alive = {x.upstream for x in asked if x.vantage == HOST and x.reply.answered}
+    silent = [x for x in asked if not x.reply.answered]
     if not alive:
         return [x for x in silent if x.vantage == HOST and x.reply.answer is Answer.TIMEOUT][:1]
     of_pods = [x for x in silent if x.vantage != HOST and x.upstream in alive]

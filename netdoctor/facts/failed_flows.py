@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from netdoctor.errors import CannotRead
-from netdoctor.facts.names import ClusterDns, UpstreamAnswers, answered
+from netdoctor.facts.names import ClusterDns, UpstreamAnswers
 from netdoctor.facts.postgres import TCP, Postgres
 from netdoctor.facts.reach import NODE, POD, Reach
 from netdoctor.facts.vantage import HOST, VantagePoint, VantagePoints
@@ -117,10 +117,10 @@ def _failed(
 
 def _of_upstreams(answers: UpstreamAnswers) -> Iterator[tuple[_Failed, str]]:
     """Pods' questions that the host got an answer to, and the host's own."""
-    alive = {(x.upstream, x.transport) for x in answers.from_host() if answered(x.reply)}
+    alive = {(x.upstream, x.transport) for x in answers.from_host() if x.reply.answered}
     for x in answers.lookups:
         own = x.vantage == HOST
-        if not answered(x.reply) and (x.transport == "udp" if own else (x.upstream, x.transport) in alive):
+        if not x.reply.answered and (x.transport == "udp" if own else (x.upstream, x.transport) in alive):
             kind = HOST_TO_OUTSIDE if own else OUTSIDE
             yield _Failed(str(x), kind, x.upstream.address, x.transport, x.upstream.port, x.reply), x.vantage
 

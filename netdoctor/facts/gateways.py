@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from netdoctor.errors import CannotRead
 from netdoctor.facts.links import Link, Links
-from netdoctor.facts.names import UpstreamAnswers, answered
+from netdoctor.facts.names import UpstreamAnswers
 from netdoctor.host import Host
 
 SECONDS, EVERY = 0.6, 0.2  # how long to wait, and how often to ask
@@ -36,7 +36,7 @@ class Gateways:
     def collect(cls, host: Host, links: Links, answers: UpstreamAnswers) -> Gateways:
         """Ask each gateway for its link-layer address; a question that changes nothing. Raises CannotRead."""
         lookups = answers.from_host()
-        if any(answered(lookup.reply) for lookup in lookups):
+        if any(lookup.reply.answered for lookup in lookups):
             return cls(())
         hops = {hop for lookup in lookups if (hop := links.gateway_to(lookup.upstream.address))}
         found = []

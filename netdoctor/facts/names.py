@@ -10,7 +10,7 @@ from netdoctor.errors import CannotRead
 from netdoctor.facts.coredns import Upstream, Upstreams
 from netdoctor.facts.services import Services
 from netdoctor.facts.vantage import HOST, NEW, VantagePoint, VantagePoints
-from netdoctor.traffic import Answer, Reply, ask_all, ask_dns, ask_tcp
+from netdoctor.traffic import Reply, ask_all, ask_dns, ask_tcp
 
 SECONDS = 1.5
 # CoreDNS gives an upstream 2 s before it tries the next and then says SERVFAIL (plugin/forward/proxy.go)
@@ -135,7 +135,7 @@ class UpstreamAnswers:
 
     def alive(self) -> frozenset[Upstream]:
         """The upstreams that answered somebody."""
-        return frozenset(lookup.upstream for lookup in self.lookups if answered(lookup.reply))
+        return frozenset(lookup.upstream for lookup in self.lookups if lookup.reply.answered)
 
 
 def can_ask(point: VantagePoint, upstream: Upstream) -> bool:
@@ -157,11 +157,6 @@ def questions(points: VantagePoints, upstreams: Upstreams) -> list[tuple[Vantage
             if upstream.tls or point.is_coredns or point.kind in (HOST, NEW):
                 asked.append((point, upstream, True))
     return asked
-
-
-def answered(reply: Reply) -> bool:
-    """Whether a resolver spoke: any rcode counts, a refused port does not."""
-    return reply.arrived and reply.answer not in (Answer.REFUSED, Answer.CLOSED)
 
 
 def _ask_upstream(upstream: Upstream, over_tcp: bool) -> Callable[[], Reply]:

@@ -20,7 +20,7 @@ from netdoctor import Evidence, Finding, NotApplicable, Severity, Subject, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.coredns import Corefile, Upstreams
 from netdoctor.facts.firewalld import Firewalld
-from netdoctor.facts.names import UpstreamAnswers, answered, can_ask
+from netdoctor.facts.names import UpstreamAnswers, can_ask
 from netdoctor.facts.this_node import ThisNode
 from netdoctor.facts.vantage import HOST, VantagePoints
 
@@ -51,7 +51,7 @@ def coredns_upstream_dead(
     evidence = [Evidence(str(x), str(x.reply), "an answer") for x in of_dead] + [
         Evidence(upstreams.source, f"forward . {' '.join(str(u) for u in upstreams.items)}", "resolvers that answer")
     ]
-    cleared = [x for x in answers.from_pods() if x.upstream not in dead and answered(x.reply)]
+    cleared = [x for x in answers.from_pods() if x.upstream not in dead and x.reply.answered]
     innocent = ""
     if not isinstance(firewalld, CannotRead) and firewalld.running and any(x.vantage == HOST for x in of_dead):
         innocent = "; firewalld is not to blame, for the host's own questions are not answered either"

@@ -14,13 +14,13 @@ default gateway and are lost.
 kube-proxy writes about once a second: where a Service is missing that changed in the last three seconds, or whose
 endpoints did, the rules are read again three seconds later.
 
-## When it is no fault
-When no kube-proxy runs on this node, it has left no rule, and ClusterIPs answer pods: something else translates them,
-and the ConfigMap of kube-proxy has stayed behind.
-
 ## When it mends itself
 kube-proxy looks every 30 s whether its rules were flushed, and writes them again. What has been flushed besides
 (the masquerade of pods) stays away.
+
+## When it is no fault
+When no kube-proxy runs on this node, it has left no rule, and ClusterIPs answer pods: something else translates them,
+and the ConfigMap of kube-proxy has stayed behind.
 
 ## By hand
 Delete kube-proxy's pod on the node: the new one writes all rules within a second.

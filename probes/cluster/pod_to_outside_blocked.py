@@ -15,7 +15,7 @@ from collections.abc import Iterator
 
 from netdoctor import Evidence, Finding, Subject, probe
 from netdoctor.errors import CannotRead
-from netdoctor.facts.names import UpstreamAnswers, answered
+from netdoctor.facts.names import UpstreamAnswers
 from netdoctor.facts.this_node import ThisNode
 from netdoctor.symptoms import PROVIDERS
 
@@ -23,11 +23,11 @@ from netdoctor.symptoms import PROVIDERS
 @probe(symptom=True, explains=("outside-names-unresolved", *PROVIDERS))
 def pod_to_outside_blocked(answers: UpstreamAnswers, this: ThisNode) -> Iterator[Finding]:
     """Questions that the outside answers to the host and not to pods."""
-    alive = {(x.upstream, x.transport) for x in answers.from_host() if answered(x.reply)}
+    alive = {(x.upstream, x.transport) for x in answers.from_host() if x.reply.answered}
     asked = [x for x in answers.from_pods() if (x.upstream, x.transport) in alive]
     if not asked:
         raise CannotRead("the outside", "no upstream resolver that a pod can ask answers the host itself")
-    failed = [x for x in asked if not answered(x.reply)]
+    failed = [x for x in asked if not x.reply.answered]
     if failed:
         pods = len({x.vantage for x in failed})
         yield Finding(

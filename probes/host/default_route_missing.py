@@ -19,7 +19,7 @@ from collections.abc import Iterator
 
 from netdoctor import Evidence, Finding, Subject, probe
 from netdoctor.facts.links import Links
-from netdoctor.facts.names import UpstreamAnswers, answered
+from netdoctor.facts.names import UpstreamAnswers
 from netdoctor.facts.this_node import ThisNode
 from netdoctor.symptoms import OUTSIDE
 from netdoctor.traffic import Answer
@@ -41,7 +41,7 @@ def default_route_missing(links: Links, answers: UpstreamAnswers, this: ThisNode
     beyond = [
         x for x in answers.from_host() if ":" not in x.upstream.address and not links.leads_to(x.upstream.address)
     ]
-    if any(answered(x.reply) for x in beyond):  # by a route of another table
+    if any(x.reply.answered for x in beyond):  # by a route of another table
         return
     lost = [x for x in beyond if x.reply.answer is Answer.NET_UNREACHABLE]
     if lost:

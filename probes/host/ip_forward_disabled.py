@@ -18,7 +18,7 @@ from collections.abc import Iterator
 
 from netdoctor import Evidence, Finding, Subject, probe
 from netdoctor.errors import CannotRead
-from netdoctor.facts.names import UpstreamAnswers, answered
+from netdoctor.facts.names import UpstreamAnswers
 from netdoctor.facts.sysctl import IP_FORWARD, SysctlFiles, Sysctls
 from netdoctor.facts.this_node import ThisNode
 from netdoctor.model import Confidence
@@ -33,7 +33,7 @@ def ip_forward_disabled(
     if sysctls[IP_FORWARD] == "1":
         return
     lookups = () if isinstance(answers, CannotRead) else answers.from_pods()
-    if any(answered(lookup.reply) for lookup in lookups):
+    if any(lookup.reply.answered for lookup in lookups):
         return
     evidence = [sysctls.evidence(IP_FORWARD, expected="1")]
     if setting := files.setting(IP_FORWARD):

@@ -22,7 +22,7 @@ from netdoctor import Evidence, Finding, Subject, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.departures import Departure, Departures
 from netdoctor.facts.masquerade import Masquerade
-from netdoctor.facts.names import UpstreamAnswers, answered
+from netdoctor.facts.names import UpstreamAnswers
 from netdoctor.facts.this_node import ThisNode
 from netdoctor.facts.vantage import VantagePoints
 from netdoctor.model import Confidence
@@ -44,7 +44,7 @@ def pod_masquerade_missing(
     lost = {m.address: f"{m.namespace}/{m.pod}" for m in masquerade.missing}
     if lost:
         asked = [x for x in lookups if points.named(x.vantage).address in lost]
-        if any(answered(x.reply) for x in asked):
+        if any(x.reply.answered for x in asked):
             return
         rules = f"no masquerade for {', '.join(list(lost)[:6])}"
         evidence = [

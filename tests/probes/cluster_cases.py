@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from netdoctor.errors import CannotRead
+from netdoctor.facts.closed_endpoints import ClosedEndpoint, ClosedEndpoints
 from netdoctor.facts.cluster import Pods
 from netdoctor.facts.coredns import Corefile, Upstream, Upstreams
 from netdoctor.facts.kube_proxy import KubeProxy
@@ -12,9 +15,11 @@ from netdoctor.facts.postgres import NAME, TCP, Postgres
 from netdoctor.facts.postgres_servers import PostgresServers
 from netdoctor.facts.postgres_session import LOGIN, SELECT, TLS
 from netdoctor.facts.reach import Reach
+from netdoctor.facts.services import Services
 from netdoctor.kube_api import ApiError, KubeApi
-from netdoctor.model import Severity
+from netdoctor.model import Confidence, Severity
 from tests.builders import (
+    COREDNS,
     COREDNS_POD,
     DOWN,
     NXDOMAIN,
@@ -44,6 +49,20 @@ IPV6, LOOPBACK = Upstream("fd77::1", 53, False), Upstream("127.0.0.1", 53, False
 def and_ipv6(answers: UpstreamAnswers) -> UpstreamAnswers:
     """An upstream more, which the host alone can ask."""
     return UpstreamAnswers((*answers.lookups, UpstreamLookup(IPV6, "host", "udp", NXDOMAIN)))
+
+
+def closed(*listening: tuple[str, int]) -> ClosedEndpoints:
+    """CoreDNS's endpoint at a port that refuses, and what listens in its pod (nothing given: it is not known)."""
+    there = ClosedEndpoint(
+        "kube-system/kube-dns", "53/tcp", "kube-system/coredns-1", COREDNS, 5353, "test pod", REFUSED,
+        listening or None, (53,),
+    )  # fmt: skip
+    return ClosedEndpoints((there,))
+
+
+def moved(known: Services, name: str, cluster_ip: str) -> Services:
+    """The Services, one of them at another address."""
+    return replace(known, items=tuple(replace(s, cluster_ip=cluster_ip) if s.name == name else s for s in known.items))
 
 
 CASES = [
@@ -89,6 +108,22 @@ CASES = [
     Case("corefile-invalid", "empty", FAIL, (Corefile.parse(""),), "empty"),
     Case("corefile-invalid", "a block left open", FAIL, (Corefile.parse(".:53 {\n forward . 8.8.8.8\n"),), "1 blocks"),
     Case("corefile-invalid", "braces in comments", PASS, (Corefile.parse(".:53 {\n # {\n errors\n}\n"),)),
+    Case("endpoint-port-closed", "another port", FAIL, (closed(("0.0.0.0", 53), ("127.0.0.1", 9000)),),
+         "leads 53/tcp to port 5353 of pod kube-system/coredns-1, where nobody listens: its pod listens on 53"),
+    Case("endpoint-port-closed", "on localhost only", FAIL, (closed(("127.0.0.1", 5353)),),
+         "listens on localhost only"),
+    Case("endpoint-port-closed", "in a pod of another node", FAIL, (closed(),), "its containers declare 53",
+         confidence=Confidence.LIKELY),
+    Case("endpoint-port-closed", "somebody listens there, and a rule refuses", PASS, (closed(("::", 5353)),)),
+    Case("endpoint-port-closed", "nothing refuses", PASS),
+    Case("nameserver-of-no-service", "the Service is gone", FAIL, (services("kube-dns"), dns_answers(SILENT)),
+         "the Service of the cluster DNS is gone"),
+    Case("nameserver-of-no-service", "the Service has another address", FAIL,
+         (moved(services(), "kube-dns", "10.96.0.11"), dns_answers(SILENT)), "kube-system/kube-dns at 10.96.0.11"),
+    Case("nameserver-of-no-service", "names resolve by something else", PASS, (services("kube-dns"),)),
+    Case("nameserver-of-no-service", "it is the Service's, and silent", PASS, (dns_answers(SILENT),)),
+    Case("nameserver-of-no-service", "Services are known from rules only", NOT_APPLICABLE,
+         (replace(services("kube-dns"), source="the comments in iptables nat KUBE-SERVICES"), dns_answers(SILENT))),
     Case("kube-proxy-rules-missing", "flushed", FAIL, (iptables("KUBE-SERVICES"),), "3 of 3"),
     Case("kube-proxy-rules-missing", "one Service is missing", FAIL, (iptables("10.96.0.50"),), "default/postgres"),
     Case("kube-proxy-rules-missing", "nothing leads there", FAIL, (iptables("service portals"),), "nothing leads into"),
