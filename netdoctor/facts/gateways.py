@@ -43,7 +43,7 @@ class Gateways:
         for address, device, route in sorted(hops):
             link = links.named(device)
             source = next((a for a in link.addresses if ":" not in a), "") if link else ""
-            if address and link and source and link.carries:
+            if address and link and link.arp and source and link.carries:
                 if not host.is_root:
                     raise CannotRead("ARP", "not root")
                 found.append(Gateway(address, route, link.name, _answers(host, link, source, address)))

@@ -11,6 +11,8 @@ from itertools import pairwise
 from netdoctor.errors import CannotRead
 from netdoctor.host import Host
 
+ETHERNET = 5  # colons in a link-layer address of 6 bytes
+
 
 @dataclass(frozen=True, slots=True)
 class Link:
@@ -24,6 +26,7 @@ class Link:
     master: str
     mtu: int
     addresses: tuple[str, ...] = ()
+    arp: bool = True  # whether neighbours are asked for by ARP: not on most tunnels
 
     @property
     def carries(self) -> bool:
@@ -68,6 +71,7 @@ class Links:
                     master=item.get("master", ""),
                     mtu=item["mtu"],
                     addresses=tuple(x["local"] for x in item.get("addr_info", ()) if "local" in x),
+                    arp="NOARP" not in item.get("flags", ()) and item.get("address", "").count(":") == ETHERNET,
                 )
                 for item in json.loads(text)
             )

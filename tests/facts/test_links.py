@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from netdoctor.errors import CannotRead
-from netdoctor.facts.links import Links, NextHop
+from netdoctor.facts.gateways import Gateways
+from netdoctor.facts.links import Link, Links, NextHop
+from netdoctor.host import Host
+from tests.builders import SILENT, upstream_answers
 from tests.facts.texts import LINKS
 
 ROUTES = """\
@@ -47,6 +52,22 @@ class TestLinks:
         links = Links((), Links.parse_routes("default via 192.0.2.1 dev eth0\ndefault via 1.2.3.4 dev b metric 200\n"))
         assert [hop.device for hop in links.next_hops("8.8.8.8")] == ["eth0"]
         assert links.default_devices == ("eth0", "b")
+
+    def test_who_is_asked_for_by_arp(self) -> None:
+        text = json.dumps([
+            {"ifindex": 2, "ifname": "eth0", "flags": ["UP"], "mtu": 1500, "address": "02:00:00:00:00:01"},
+            {"ifindex": 3, "ifname": "tun0", "flags": ["POINTOPOINT", "NOARP", "UP"], "mtu": 1500},
+            {"ifindex": 4, "ifname": "ipip0", "flags": ["UP"], "mtu": 1480, "address": "192.0.2.10"},
+            {"ifindex": 5, "ifname": "d0", "flags": ["NOARP", "UP"], "mtu": 1500, "address": "02:00:00:00:00:02"},
+        ])  # fmt: skip
+        assert {link.name: link.arp for link in Links.parse(text)} == {
+            "eth0": True, "tun0": False, "ipip0": False, "d0": False,
+        }  # fmt: skip
+
+    def test_a_gateway_behind_a_link_without_arp_is_not_asked(self) -> None:
+        tunnel = Link("tun0", 7, "tun", True, True, "", 1500, ("10.8.0.2",), arp=False)
+        links = Links((tunnel,), ("default via 10.8.0.1 dev tun0",))
+        assert Gateways.collect(Host(), links, upstream_answers(host=SILENT)).items == ()
 
     @pytest.mark.parametrize("text", ["", "{}]", "[{}]", "[1]", '[{"ifname": "a", "ifindex": 1, "linkinfo": 3}]',
                                       "3", "null", "[" * 100_000])  # fmt: skip
