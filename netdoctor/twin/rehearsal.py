@@ -102,9 +102,10 @@ def rehearse(
                     after.run(lambda change=change: change.rehearse(HostOfCopy()))  # type: ignore[misc]
             except NetdoctorError as error:
                 not_shown.append(f"{change.describe()}: {error}")
-        opened, closed = compared(before, after, tried)
         asked = list(flows.values())
+        # before the ways: those are tried with an outside that knows pods, which would hide a lost masquerade
         then, now = before.ask_all(asked, PATIENCE), after.ask_all(asked, DOUBT)
+        opened, closed = compared(before, after, tried)
     return Rehearsal(
         tuple(Tried(name, str(a), str(b), b.arrived, a.arrived) for name, a, b in zip(flows, then, now, strict=True)),
         opened,
