@@ -70,8 +70,6 @@ class Departures:
         failed = _failed(answers)
         if not failed:
             return cls(())
-        if not links.default_devices:
-            raise CannotRead("uplink", "there is no default route, so no interface to watch")
         if not host.is_root:
             raise CannotRead("packet capture", "not root")
         found = []
@@ -83,6 +81,8 @@ class Departures:
             left = [frame for frame in frames if frame.target == upstream.address and frame.outgoing]
             # the last one is the uppermost: a VLAN comes after the interface that it is on
             back = next((f.device for f in reversed(frames) if f.source == upstream.address and not f.outgoing), "")
+            if not left and not links.default_devices:
+                raise CannotRead("uplink", f"there is no default route, and {lookup} was seen leaving by no interface")
             uplink = left[0].device if left else links.default_devices[0]
             found.append(
                 Departure(

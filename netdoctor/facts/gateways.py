@@ -38,13 +38,12 @@ class Gateways:
         lookups = answers.from_host()
         if any(lookup.reply.answered for lookup in lookups):
             return cls(())
-        hops = {hop for lookup in lookups if (hop := links.gateway_to(lookup.upstream.address))}
+        hops = {(hop.gateway, hop.device, hop.route) for x in lookups for hop in links.next_hops(x.upstream.address)}
         found = []
-        for address, route in sorted(hops):
-            words = route.split()
-            link = links.named(words[words.index("dev") + 1]) if "dev" in words[:-1] else None
+        for address, device, route in sorted(hops):
+            link = links.named(device)
             source = next((a for a in link.addresses if ":" not in a), "") if link else ""
-            if link and source and link.up and link.carrier:
+            if address and link and link.arp and source and link.carries:
                 if not host.is_root:
                     raise CannotRead("ARP", "not root")
                 found.append(Gateway(address, route, link.name, _answers(host, link, source, address)))

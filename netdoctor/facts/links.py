@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import ipaddress
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 from netdoctor.errors import CannotRead
 from netdoctor.host import Host
+
+ETHERNET = 5  # colons in a link-layer address of 6 bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +26,21 @@ class Link:
     master: str
     mtu: int
     addresses: tuple[str, ...] = ()
+    arp: bool = True  # whether neighbours are asked for by ARP: not on most tunnels
+
+    @property
+    def carries(self) -> bool:
+        """Whether it can send: up, and with a carrier."""
+        return self.up and self.carrier
+
+
+@dataclass(frozen=True, slots=True)
+class NextHop:
+    """Where a route leads."""
+
+    gateway: str  # of IPv4; "" where the destination is on the link, or the gateway is one of IPv6
+    device: str
+    route: str  # as `ip route` prints it
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +55,7 @@ class Links:
         """Ask `ip`; it reads by netlink and loads nothing."""
         text = host.run(["ip", "-j", "-d", "address", "show"])
         routes = host.run(["ip", "-4", "route", "show"])
-        return cls(cls.parse(text), tuple(line.strip() for line in routes.splitlines() if line.strip()))
+        return cls(cls.parse(text), cls.parse_routes(routes))
 
     @staticmethod
     def parse(text: str) -> tuple[Link, ...]:
@@ -52,11 +71,24 @@ class Links:
                     master=item.get("master", ""),
                     mtu=item["mtu"],
                     addresses=tuple(x["local"] for x in item.get("addr_info", ()) if "local" in x),
+                    arp="NOARP" not in item.get("flags", ()) and item.get("address", "").count(":") == ETHERNET,
                 )
                 for item in json.loads(text)
             )
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise CannotRead("ip address", f"it did not answer in the expected form: {error}") from error
+
+    @staticmethod
+    def parse_routes(text: str) -> tuple[str, ...]:
+        """Read what `ip route` prints: one line for each route, with those of its next hops that stand below it."""
+        found: list[str] = []
+        for line in text.splitlines():
+            words = " ".join(line.split())
+            if found and words.startswith("nexthop "):
+                found[-1] += f" {words}"
+            elif words:
+                found.append(words)
+        return tuple(found)
 
     def named(self, name: str) -> Link | None:
         """The interface of this name."""
@@ -65,34 +97,37 @@ class Links:
     def leads_to(self, address: str) -> bool:
         """Whether an IPv4 address is this host's own, or the main table has a route to it."""
         own = (a for link in self.links for a in link.addresses)
-        return address.startswith("127.") or address in own or self._narrowest(address) is not None
+        return address.startswith("127.") or address in own or bool(self.next_hops(address))
 
-    def gateway_to(self, address: str) -> tuple[str, str] | None:
-        """The next hop of the main table's narrowest route to an address, and the route; None where it has none."""
-        best = self._narrowest(address)
-        return (best[1], best[2]) if best and best[1] else None
-
-    def _narrowest(self, address: str) -> tuple[int, str, str] | None:
-        """Prefix length, next hop ("" for none) and text of the narrowest route to an address."""
-        best: tuple[int, str, str] | None = None
+    def next_hops(self, address: str) -> tuple[NextHop, ...]:
+        """Those of the main table's narrowest route to an IPv4 address, or of the first of several as narrow."""
+        best: tuple[int, str] | None = None
         for route in self.routes:
-            words = route.split()
+            destination = route.split()[0]
             try:
-                network = ipaddress.ip_network("0.0.0.0/0" if words[0] == "default" else words[0], strict=False)
+                network = ipaddress.ip_network("0.0.0.0/0" if destination == "default" else destination, strict=False)
                 fits = ipaddress.ip_address(address) in network
             except ValueError:  # a refusing route, or another family
                 continue
             if fits and (best is None or network.prefixlen > best[0]):
-                best = (network.prefixlen, words[words.index("via") + 1] if "via" in words else "", route)
-        return best
+                best = (network.prefixlen, route)
+        return tuple(_next_hops(best[1])) if best else ()
 
     @property
     def default_devices(self) -> tuple[str, ...]:
         """The interfaces of the default routes."""
-        words = [route.split() for route in self.default_routes]
-        return tuple(dict.fromkeys(w[w.index("dev") + 1] for w in words if "dev" in w[:-1]))
+        return tuple(dict.fromkeys(hop.device for route in self.default_routes for hop in _next_hops(route)))
 
     @property
     def default_routes(self) -> tuple[str, ...]:
         """The default routes of the main table."""
         return tuple(route for route in self.routes if route.startswith("default"))
+
+
+def _next_hops(route: str) -> Iterator[NextHop]:
+    """Each next hop of a route; `via` and `dev` stand in the route itself, or after each of its words `nexthop`."""
+    for part in route.split(" nexthop "):
+        after = dict(pairwise(part.split()))
+        if "dev" in after:
+            gateway = after.get("via", "")
+            yield NextHop("" if gateway == "inet6" else gateway, after["dev"], route)

@@ -73,15 +73,17 @@ def device_lines(state: State, name: str) -> list[Line]:
 
 
 def bridge_name(traced: Traced, stays: tuple[Stay, ...]) -> str:
-    """The bridge that the packet passes, with its addresses."""
+    """The bridges that the packet passes, each with its addresses."""
     links = traced.state.node.interfaces()
-    ports = {name for stay in stays if stay.layer == BRIDGE for name in (stay.interface_in, stay.interface_out)}
-    master = next((link.master for link in links if link.name in ports and link.master), 0)
-    bridge = next((link for link in links if link.index == master), None)
-    if bridge is None:
-        return "a bridge"
-    count = sum(link.master == master for link in links)
-    return f"bridge {bridge.name} {' '.join(_addresses(traced.state, master))}, {count} ports"
+    masters = {link.name: link.master for link in links}
+    ports = [name for stay in stays if stay.layer == BRIDGE for name in (stay.interface_in, stay.interface_out)]
+    found = []
+    for master in dict.fromkeys(masters.get(name, 0) for name in ports):
+        for bridge in (link for link in links if link.index == master):
+            count = sum(link.master == master for link in links)
+            ways = f"{count} port{'' if count == 1 else 's'}"
+            found.append(f"bridge {bridge.name} {' '.join(_addresses(traced.state, master))}, {ways}")
+    return "; ".join(found) or "a bridge"
 
 
 def card_lines(stay: Stay) -> list[Line]:

@@ -9,6 +9,7 @@ from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster_addresses import ClusterAddresses
 from netdoctor.twin.state import Listener, State
 from netdoctor.twin.twin import Flow
+from netdoctor.twin.uplinks import BRIDGE, uplinks
 
 
 def flow_of(source: str, destination: str, protocol: str, port: int, state: State, cluster: ClusterAddresses) -> Flow:
@@ -58,7 +59,8 @@ def _hosts(beyond: tuple[Listener, ...], cluster: ClusterAddresses) -> tuple[tup
 
 
 def _ours(address: str, state: State) -> bool:
-    """Whether an address lies in a network that the node has on a bridge of its own."""
-    bridges = {link.index for link in state.node.interfaces() if link.kind == "bridge"}
+    """Whether an address lies in a network that the node has on a bridge of its own, which does not lead out."""
+    outward = {link.index for link in uplinks(state)}
+    bridges = {link.index for link in state.node.interfaces() if link.kind == BRIDGE and link.index not in outward}
     target = ipaddress.ip_address(address)
     return any(index in bridges and target in own.network for index, own in state.node.own_addresses())

@@ -99,8 +99,8 @@ class _Builder:
             namespace.run(_quiet_addresses)
         self.fresh = self.twin.namespaces[OUTSIDE].run(sysctls)
         with node.run(lambda: Netlink(ROUTE)) as netlink:
-            self.uplinks = self._make_links(netlink)
-        self.twin.outside = Outside(self.state, self.links, self.uplinks, self.twin.namespaces[OUTSIDE])
+            cables = self._make_links(netlink)
+        self.twin.outside = Outside(self.state, self.links, cables, self.twin.namespaces[OUTSIDE])
         ends = {uplink.name: uplink.addresses for uplink in self.twin.outside.uplinks}
         self.twin.overlay = Overlay(self.state, self.vxlans.values(), self.twin.namespaces[OUTSIDE], ends)
         for name, namespace in self.twin.namespaces.items():
@@ -190,7 +190,7 @@ class _Builder:
         namespace.run(lambda: _write_sysctls(state, {link.name for link in links}, self.fresh))
         with namespace.run(lambda: Netlink(ROUTE)) as netlink:
             must("link up", netlink.request([rtnl.link_up(link.index) for link in links if link.up]))
-            send_back(netlink, state, self.uplinks.keys() if state is self.state.node else ())
+            send_back(netlink, state, self.twin.outside.devices if state is self.state.node else ())
             if state is self.state.node:
                 entries = list(vxlan.forwarding_entries(self.state, self.vxlans))
                 must("forwarding entry", netlink.request(entries))

@@ -140,7 +140,8 @@ class Known:
         own = [(index, address.ip) for index, address in self.state.node.own_addresses() if not address.ip.is_loopback]
         if listed := [a for a in self.cluster.nodes if a in {str(ip) for _, ip in own}]:
             return listed[0]
-        devices = [route.device for route in routes(self.state.node) if not route.destination.prefixlen]
+        wide = [route for route in routes(self.state.node) if not route.destination.prefixlen]
+        devices = {index for route in wide for index in route.devices}
         for index, ip in own:
             if index in devices and not ip.is_link_local:
                 return str(ip)

@@ -14,6 +14,7 @@ from netdoctor.twin.beyond import flow_of
 from netdoctor.twin.rtnl import Address
 from netdoctor.twin.state import Listener, NetworkState, State
 from netdoctor.twin.twin import OUTSIDE, Flow, Twin
+from netdoctor.twin.uplinks import uplinks
 
 SECONDS = 0.1  # of silence, for all of them at once
 SURE = 0.5  # of silence where one copy answers and the other does not: it may be the processor that was taken
@@ -109,13 +110,9 @@ def _reachable(state: NetworkState, address: Address) -> Iterator[Listener]:
 
 
 def _uplink_address(state: State) -> Address | None:
-    """The node's first address that is on no bridge and not local."""
-    links = {link.index: link for link in state.node.interfaces()}
-    for index, own in state.node.own_addresses():
-        link = links.get(index)
-        if link and link.name != "lo" and link.kind != "bridge" and not own.ip.is_link_local:
-            return own.ip
-    return None
+    """The node's first address on a link that leads out."""
+    own = [(index, address.ip) for index, address in state.node.own_addresses() if not address.ip.is_link_local]
+    return next((ip for link in uplinks(state) for index, ip in own if index == link.index), None)
 
 
 def _stranger(state: State) -> Address | None:

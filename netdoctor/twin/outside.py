@@ -10,13 +10,14 @@ from __future__ import annotations
 import ipaddress
 import struct
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from netdoctor.errors import CannotRead
 from netdoctor.twin import rtnl
 from netdoctor.twin.namespace import Namespace
-from netdoctor.twin.netlink import ROUTE, Netlink, by_kind, name_of, u32
+from netdoctor.twin.netlink import ROUTE, Netlink, by_kind, name_of
+from netdoctor.twin.routes import gateways
 from netdoctor.twin.rtnl import Address, Request
 from netdoctor.twin.state import (
     IFF_RUNNING,
@@ -27,8 +28,8 @@ from netdoctor.twin.state import (
     RTMSG,
     Link,
     State,
-    address_of,
-)
+)  # fmt: skip
+from netdoctor.twin.uplinks import uplink_ports
 
 LOOPBACK = 1
 GET_LINK, GET_ROUTE = 18, 26
@@ -40,6 +41,7 @@ class Uplink:
     """One interface of the node whose other end is the outside's."""
 
     link: Link
+    device: Link  # which has the addresses: the link itself, or the bridge that it is a port of
     name: str  # of the outside's end
     index: int  # of the outside's end
     addresses: tuple[Address, ...]  # the node's, at it
@@ -59,11 +61,13 @@ class Outside:
         own: dict[int, list[Address]] = {}
         for index, address in state.node.own_addresses():
             own.setdefault(index, []).append(address.ip)
-        self.uplinks = [
-            Uplink(link, ends[link.index], indexes[ends[link.index]], tuple(own.get(link.index, ())))
-            for link in links
-            if link.index in ends
-        ]
+        bridges, self.uplinks = uplink_ports(state), []
+        for link in links:
+            if end := ends.get(link.index):
+                device = bridges.get(link.index, link)
+                held = (*own.get(link.index, ()), *(own.get(device.index, ()) if device is not link else ()))
+                self.uplinks.append(Uplink(link, device, end, indexes[end], held))
+        self.devices = frozenset(each.index for uplink in self.uplinks for each in (uplink.link, uplink.device))
         alive, dead = self._neighbours()
         self.dead = frozenset(dead)
         self._alive = alive
@@ -72,15 +76,14 @@ class Outside:
         """Gateways and neighbours on uplinks, with the node's interface; and those that did not answer the node."""
         alive: dict[Address, int] = {}
         dead: set[Address] = set()
-        ends = {uplink.link.index for uplink in self.uplinks}
         for body in self._state.node.routes:
             for gateway, index in gateways(body):
-                if index in ends:
+                if index in self.devices:
                     alive[gateway] = index
         for body in self._state.node.neighbours:
             index, condition = struct.unpack_from("=iH", body, 4)
             raw = by_kind(body, RTMSG).get(1, b"")
-            if index not in ends or body[0] not in (2, 10) or len(raw) not in (4, 16):
+            if index not in self.devices or body[0] not in (2, 10) or len(raw) not in (4, 16):
                 continue
             address = ipaddress.ip_address(raw)
             if condition & (NUD_FAILED | NUD_INCOMPLETE):
@@ -103,8 +106,8 @@ class Outside:
                 if not address.is_link_local or address.version == 4:
                     host = ipaddress.ip_network(address)
                     asked.append(rtnl.route(host, uplink.index))
-                if len(uplink.link.mac) == 6:  # a tunnel has none
-                    asked.append(rtnl.neighbour(address, uplink.index, uplink.link.mac))
+                if len(uplink.device.mac) == 6:  # a tunnel has none
+                    asked.append(rtnl.neighbour(address, uplink.index, uplink.device.mac))
         self._request(asked)
         self.own(self._alive)
 
@@ -181,22 +184,6 @@ def await_carriers(netlink: Netlink, indexes: Sequence[int]) -> None:
         if not late or time.monotonic() > end:
             return
         time.sleep(PAUSE)
-
-
-def gateways(body: bytes) -> Iterator[tuple[Address, int]]:
-    """The gateways of a route, each with its interface."""
-    found = by_kind(body, RTMSG)
-    if len(found.get(5, b"")) in (4, 16):
-        yield ipaddress.ip_address(address_of(found[5])), u32(found.get(4, b"\0" * 4))
-    offset, hops = 0, found.get(9, b"")
-    while offset + 8 <= len(hops):
-        length, _, _, index = struct.unpack_from("=HBBi", hops, offset)
-        if length < 8:
-            break
-        raw = by_kind(hops[offset + 8 : offset + length]).get(5, b"")
-        if len(raw) in (4, 16):
-            yield ipaddress.ip_address(address_of(raw)), index
-        offset += (length + 3) & ~3
 
 
 def write_setting(key: str, value: str) -> None:

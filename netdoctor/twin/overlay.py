@@ -20,8 +20,8 @@ from netdoctor.errors import CannotRead
 from netdoctor.twin import rtnl
 from netdoctor.twin.namespace import Namespace
 from netdoctor.twin.netlink import CREATE, KIND, REPLACE, ROUTE, Netlink, attribute, by_kind, name_of, packed
-from netdoctor.twin.outside import await_addresses, await_carriers, gateways, write_setting
-from netdoctor.twin.routes import routes
+from netdoctor.twin.outside import await_addresses, await_carriers, write_setting
+from netdoctor.twin.routes import gateways, routes
 from netdoctor.twin.rtnl import Address, Request
 from netdoctor.twin.state import (
     IFLA_ADDRESS,

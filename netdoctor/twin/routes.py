@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from netdoctor.twin.netlink import by_kind, u32
-from netdoctor.twin.outside import gateways
-from netdoctor.twin.rtnl import LOCAL, MAIN, Network
+from netdoctor.twin.rtnl import LOCAL, MAIN, Address, Network
 from netdoctor.twin.state import RTMSG, NetworkState, address_of
 
 KINDS = {1: "", 2: "local", 3: "broadcast", 6: "blackhole", 7: "unreachable", 8: "prohibit", 9: "throw"}
@@ -42,6 +41,11 @@ class Route:
         return " ".join(word for word in words if word)
 
     @property
+    def devices(self) -> frozenset[int]:
+        """The interfaces that it leads to, of all its next hops."""
+        return frozenset({self.device, *(index for _, index in gateways(self.body))} - {0})
+
+    @property
     def refuses(self) -> bool:
         """Whether it answers, or drops, instead of leading somewhere."""
         return self.kind in REFUSING
@@ -61,6 +65,22 @@ def routes(state: NetworkState) -> Iterator[Route]:
             body, ipaddress.ip_network((raw, length), strict=False), table, body[5], body[7],
             next((str(gateway) for gateway, _ in gateways(body)), ""), u32(found.get(4, b"\0" * 4)),
         )  # fmt: skip
+
+
+def gateways(body: bytes) -> Iterator[tuple[Address, int]]:
+    """The gateways of a route, each with its interface."""
+    found = by_kind(body, RTMSG)
+    if len(found.get(5, b"")) in (4, 16):
+        yield ipaddress.ip_address(address_of(found[5])), u32(found.get(4, b"\0" * 4))
+    offset, hops = 0, found.get(9, b"")
+    while offset + 8 <= len(hops):
+        length, _, _, index = struct.unpack_from("=HBBi", hops, offset)
+        if length < 8:
+            break
+        raw = by_kind(hops[offset + 8 : offset + length]).get(5, b"")
+        if len(raw) in (4, 16):
+            yield ipaddress.ip_address(address_of(raw)), index
+        offset += (length + 3) & ~3
 
 
 def leading_to(state: NetworkState, destination: str) -> list[Route]:

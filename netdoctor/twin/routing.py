@@ -20,7 +20,7 @@ LOCAL_KINDS = (2, 3, 4, 5)  # local, broadcast, anycast, multicast
 
 
 def send_back(netlink: Netlink, state: NetworkState, uplinks: Collection[int]) -> None:
-    """All of them, in an order in which the kernel takes them. `uplinks`: links whose other end is the outside's.
+    """All of them, in an order in which the kernel takes them. `uplinks`: indexes of links behind which the outside is.
 
     Raises CannotRead with the first that it does not take.
     """

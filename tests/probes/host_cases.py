@@ -54,6 +54,10 @@ FIREWALLD_RULES = FirewalldRules.parse(
     "    reject with icmpx admin-prohibited # handle 198\n  }\n}\n"
 )  # fmt: skip
 NOBODY = Links((), ())
+SPARE = Links(
+    (Link("eth0", 2, "", True, True, "", 1500, (NODE_ADDRESS,)), Link("eth1", 3, "", True, False, "", 1500)),
+    ("default via 192.0.2.1 dev eth0", "default via 198.51.100.1 dev eth1 metric 200"),
+)
 
 
 def port(name: str, *, up: bool) -> Link:
@@ -242,6 +246,21 @@ CASES = [
           upstream_answers(host=SILENT, pods=SILENT)), "has no carrier"),
     Case("uplink-down", "a second one is down, and the outside answers", PASS,
          (Links((Link("eth0", 2, "", False, False, "", 1500, (NODE_ADDRESS,)),), ()),)),
+    Case("uplink-down", "no carrier, and nobody could ask", FAIL,
+         (Links((Link("eth0", 2, "", True, False, "", 1500),), ("default via 192.0.2.1 dev eth0",)),),
+         "has no carrier", unread=unread(UpstreamAnswers), confidence=Confidence.LIKELY),
+    Case("uplink-down", "two next hops, and neither can send", FAIL,
+         (Links((Link("eth0", 2, "", True, False, "", 1500), Link("eth1", 3, "", True, False, "", 1500)),
+                ("default nexthop via 192.0.2.1 dev eth0 nexthop via 198.51.100.1 dev eth1",)),
+          upstream_answers(host=SILENT, pods=SILENT)), "has no carrier"),
+    Case("uplink-down", "a spare one has no carrier, and the silent resolvers are not behind it", PASS,
+         (SPARE, upstream_answers(host=SILENT, pods=SILENT))),
+    Case("uplink-down", "a spare one has no carrier, and nobody could ask", PASS, (SPARE,),
+         unread=unread(UpstreamAnswers)),
+    Case("uplink-down", "a bridge without ports and ipvs' own interface, while the resolvers are unreachable", PASS,
+         (Links((Link("docker0", 4, "bridge", True, False, "", 1500, (NODE_ADDRESS,)),
+                 Link("kube-ipvs0", 5, "dummy", False, False, "", 1500, (NODE_ADDRESS,))), ()),
+          upstream_answers(host=NO_ROUTE, pods=SILENT))),
     Case("uplink-down", "an interface without an address of the node's is down", PASS,
          (Links((Link("eth1", 3, "", False, False, "", 1500),), ()), upstream_answers(host=SILENT, pods=SILENT))),
 ]  # fmt: skip

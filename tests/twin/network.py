@@ -39,6 +39,15 @@ FLOWS = {
     "outside": Flow(CLIENT, RESOLVER, "udp", 53, OUTSIDE),
     "host": Flow("node", RESOLVER, "udp", 53, OUTSIDE),
 }
+# as on hosts of virtual machines: the bridge has the node's address, and a link-layer address of its own
+UPLINK_IS_BRIDGE = (
+    "ip link add br-up address 02:00:00:00:00:77 type bridge",
+    f"ip address del {NODE_ADDRESS}/24 dev eth0",
+    "ip link set eth0 master br-up",
+    "ip link set br-up up",
+    f"ip address add {NODE_ADDRESS}/24 dev br-up",
+    "ip route replace default via 192.0.2.1 dev br-up",
+)
 TO_PG = "-j KUBE-SVC-PG"
 RULES = f"""*nat
 :KUBE-SERVICES - [0:0]

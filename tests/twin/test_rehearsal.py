@@ -24,6 +24,7 @@ from netdoctor.model import FROM_PODS, Access, Change
 from netdoctor.report.rehearsal_text import as_json, lines
 from netdoctor.traffic import Answer, Reply
 from netdoctor.twin import second_firewalld
+from netdoctor.twin.exposure import ways
 from netdoctor.twin.namespace import Namespace
 from netdoctor.twin.rehearsal import HostOfCopy, Rehearsal, insist, rehearse
 from tests.twin.network import (
@@ -34,6 +35,7 @@ from tests.twin.network import (
     NODE_ADDRESS,
     RESOLVER,
     SERVER,
+    UPLINK_IS_BRIDGE,
     Node,
     real,
     small_node,
@@ -176,6 +178,19 @@ def test_an_answer_that_is_late_closes_nothing(healthy: Facts) -> None:
     rehearsal = rehearse(healthy, [lost_once], FROM_PODS)
     assert rehearsal.not_shown == ()
     assert (rehearsal.opened, rehearsal.closed) == ((), ())
+
+
+@pytest.mark.parametrize("uplink", [(), UPLINK_IS_BRIDGE], ids=["an interface", "a bridge"])
+def test_a_masquerade_that_is_made_again_is_seen_to_cure(uplink: tuple[str, ...]) -> None:
+    with small_node() as node:
+        node.sh(*uplink, "iptables-nft -t nat -F POSTROUTING")
+        masquerade = Commands((("iptables-nft", "-t", "nat", "-A", "POSTROUTING", "-s", PODS, "-j", "MASQUERADE"),))
+        facts = facts_of(node)
+        rehearsal = rehearse(facts, [masquerade], FROM_PODS)
+        tried = {way.kind for way in ways(node.state(), CLUSTER)}
+    assert "\n  1 of the 1 flows that fail now pass" in "\n".join(lines(rehearsal, ""))
+    assert (rehearsal.closed, rehearsal.needless) == ((), ())
+    assert {Access.OUTSIDE_TO_NODE, Access.OUTSIDE_TO_POD, Access.POD_TO_NODE} <= tried
 
 
 BEYOND: dict[str, tuple[Callable[[], Change], str]] = {

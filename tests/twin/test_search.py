@@ -15,7 +15,7 @@ from netdoctor.twin.interventions import Intervention, Situation, files
 from netdoctor.twin.search import Asked, Found, Search
 from netdoctor.twin.twin import Twin
 from netdoctor.twin.walk import Walk
-from tests.twin.network import CLUSTER, FLOWS, Node, real
+from tests.twin.network import CLUSTER, FLOWS, UPLINK_IS_BRIDGE, Node, real
 
 pytestmark = real
 
@@ -59,6 +59,7 @@ SINGLE = {
     "remove-routes, astray": (["ip route add 8.8.8.0/24 via 192.0.2.77 onlink dev eth0"], "outside"),
     "remove-routing-rules": (["ip rule add from 10.244.0.0/24 prohibit pref 50"], "outside"),
     "masquerade-pods": (["iptables-nft -t nat -F POSTROUTING"], "outside"),
+    "masquerade-pods, by a bridge": ([*UPLINK_IS_BRIDGE, "iptables-nft -t nat -F POSTROUTING"], "outside"),
     "translate-services": (["iptables-nft -t nat -F KUBE-SERVICES"], "service"),
     "give-bridge-its-address": (["ip address del 10.244.0.1/24 dev br0"], "outside"),
     "restore-connected-routes": (["ip route del 10.244.0.0/24 dev br0"], "outside"),

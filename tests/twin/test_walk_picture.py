@@ -17,7 +17,19 @@ from netdoctor.twin.ends import End
 from netdoctor.twin.traced import Traced
 from netdoctor.twin.twin import NODE
 from netdoctor.twin.walk import REQUEST
-from tests.twin.walks import CLIENT, DNS, hook, lost, node_state, outwards, packet, rejected, to_service, traced
+from tests.twin.walks import (
+    CLIENT,
+    DNS,
+    bridged_uplink,
+    hook,
+    lost,
+    node_state,
+    outwards,
+    packet,
+    rejected,
+    to_service,
+    traced,
+)
 
 SVG = "{http://www.w3.org/2000/svg}"
 LONG = (
@@ -47,6 +59,7 @@ WALKS: dict[str, Callable[[], Traced]] = {
     "to a Service": to_service,
     "rejected": rejected,
     "not masqueraded": lost,
+    "by a bridge": bridged_uplink,
     "not forwarded": lambda: lost("forward"),
     "a long rule": stopped_by_a_long_rule,
     "IPv6": sixth,
@@ -133,6 +146,7 @@ def test_it_says_what_happened() -> None:
     for words in ("default/client", "10.244.0.9", "veth0", "bridge bridge 10.244.0.1/16, 3 ports", "node minikube",
                   "10.96.0.10:53", "→ 10.244.0.10:53", "and 1 more pod<"):  # fmt: skip
         assert words in service, words
+    assert "bridge bridge 10.244.0.1/16, 3 ports; bridge br-up 10.77.0.2/24, 1 port" in draw(bridged_uplink())
     assert 'class="stop"' not in service
     assert 'class="stop"' in refused
     for words in ("STOPPED", "filter_FORWARD_POLICIES,", "ICMP 3/13 from 10.244.0.1 to 10.244.0.9", "8.8.8.8:53"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import struct
 from collections.abc import Iterable
+from dataclasses import replace
 
 from netdoctor.facts.cluster_addresses import ClusterAddresses
 from netdoctor.facts.services import Service, ServicePort
@@ -52,6 +53,27 @@ def namespace(
         name, own, tuple(links), tuple(addresses), tuple(routes), (), (), (), (), (), (), "", "", "",
         {key.replace("__", "/"): value for key, value in sysctls.items()}, (), (),
     )  # fmt: skip
+
+
+def bridged_uplink() -> Traced:
+    """A question to the outside by an uplink that is a port of a bridge; the bridge has the node's address."""
+    state = node_state()
+    links = [
+        link(1, "lo"),
+        link(2, "eth0", "veth", master=4, peer=99),
+        *state.node.links[2:],
+        link(4, "br-up", "bridge"),
+    ]
+    own = [state.node.addresses[0], state.node.addresses[2], address(4, "10.77.0.2/24")]
+    node = replace(state.node, links=tuple(links), addresses=tuple(own), routes=(default_route("10.77.0.1", 4),))
+    out = packet("10.77.0.2:40000 > 8.8.8.8:53", "tcp")
+    steps = [
+        *outwards(until="forward"),
+        *hook(REQUEST, "forward", "bridge>br-up", before=out),
+        *hook(REQUEST, "postrouting", "bridge>br-up", before=out),
+        *hook(REQUEST, "bridge postrouting", ">eth0", before=out),
+    ]
+    return traced(steps, Reply(Answer.OK, 1.0), End("", "8.8.8.8", 53), replace(state, node=node))
 
 
 def node_state(*pods: str, **sysctls: str) -> State:

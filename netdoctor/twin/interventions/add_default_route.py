@@ -13,10 +13,11 @@ from netdoctor.twin.netlink import ROUTE, Netlink, by_kind
 from netdoctor.twin.routes import routes
 from netdoctor.twin.rtnl import MAIN, Address
 from netdoctor.twin.state import NUD_VALID, RTMSG
+from netdoctor.twin.uplinks import uplinks
 
 
 def propose(situation: Situation) -> Iterator[Intervention]:
-    """One, where the flow's family has no default route and the node knows a neighbour beyond its bridges."""
+    """One, where the flow's family has no default route and the node knows a neighbour on an uplink."""
     node, version = situation.state.node, ipaddress.ip_address(situation.flow.destination).version
     wide = [r for r in routes(node) if r.table == MAIN and not r.destination.prefixlen and not r.refuses]
     if any(route.destination.version == version for route in wide):
@@ -31,8 +32,7 @@ def propose(situation: Situation) -> Iterator[Intervention]:
 
 
 def _neighbour(situation: Situation, version: int) -> tuple[Address, int, str] | None:
-    links = situation.state.node.interfaces()
-    names = {link.index: link.name for link in links if link.kind != "bridge" and not link.master}
+    names = {link.index: link.name for link in uplinks(situation.state)}
     for body in situation.state.node.neighbours:
         index, condition = struct.unpack_from("=iH", body, 4)
         raw = by_kind(body, RTMSG).get(1, b"")

@@ -11,6 +11,7 @@ from netdoctor.twin import rtnl
 from netdoctor.twin.interventions import UNNAMED, Intervention, Situation
 from netdoctor.twin.netlink import ROUTE, Netlink, attribute
 from netdoctor.twin.state import IFLA_LINKINFO, IFLA_MASTER
+from netdoctor.twin.uplinks import pod_ports
 
 HAIRPIN = 4
 
@@ -18,9 +19,8 @@ HAIRPIN = 4
 def propose(situation: Situation) -> Iterator[Intervention]:
     """One for all that have lost their bridge."""
     state = situation.state
-    ends = {(link.peer, link.index): pod.name for pod in state.pods for link in pod.interfaces() if link.kind == "veth"}
-    links = state.node.interfaces()
-    pods = [link for link in links if (link.index, link.peer) in ends]
+    ends, links = pod_ports(state), state.node.interfaces()
+    pods = [link for link in links if link.index in ends]
     names = {link.index: link.name for link in links}
     masters = Counter(link.master for link in pods if link.master)
     if not masters:
@@ -28,7 +28,7 @@ def propose(situation: Situation) -> Iterator[Intervention]:
     bridge = masters.most_common(1)[0][0]
     lost = [link for link in pods if not link.master]
     if lost:
-        shown = ", ".join(f"{link.name} (pod {ends[link.index, link.peer]})" for link in lost)
+        shown = ", ".join(f"{link.name} (pod {ends[link.index]})" for link in lost)
         yield Intervention(
             "join-bridge", UNNAMED, f"{shown} is no port of bridge {names[bridge]}",
             f"{shown} is a port of {names[bridge]}", partial(_join, tuple(link.index for link in lost), bridge),

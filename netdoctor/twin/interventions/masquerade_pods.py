@@ -8,6 +8,7 @@ from functools import partial
 
 from netdoctor.host import Host
 from netdoctor.twin.interventions import Intervention, Situation
+from netdoctor.twin.uplinks import uplink_ports, uplinks
 
 TABLE = "netdoctor_masquerade"
 FIRST = 90  # before iptables' nat chains, at 100: who masquerades first decides
@@ -18,8 +19,8 @@ def propose(situation: Situation) -> Iterator[Intervention]:
     state, last = situation.state, situation.walk.last
     if last is None or last.packet.source not in state.pod_addresses or not last.chain.startswith("postrouting"):
         return
-    uplinks = {link.name for link in state.node.interfaces() if link.kind != "bridge" and not link.master}
-    if last.interface_out not in uplinks:
+    leading = {link.index for link in uplinks(state)} | uplink_ports(state).keys()
+    if last.interface_out not in {link.name for link in state.node.interfaces() if link.index in leading}:
         return
     networks = sorted({
         str(address.network) for pod in state.pods for _, address in pod.own_addresses()

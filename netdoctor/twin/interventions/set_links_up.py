@@ -8,13 +8,15 @@ from functools import partial
 from netdoctor.twin import rtnl
 from netdoctor.twin.interventions import UNNAMED, Intervention, Situation
 from netdoctor.twin.netlink import ROUTE, Netlink
+from netdoctor.twin.uplinks import pod_bridges, pod_ports
 
 
 def propose(situation: Situation) -> Iterator[Intervention]:
     """One for the pods' bridges and their ports, and one for each other interface."""
-    links = situation.state.node.interfaces()
-    down = [link for link in links if not link.up and link.name != "lo"]
-    pods = [link for link in down if link.kind == "bridge" or link.master]
+    state = situation.state
+    bridges, ports = pod_bridges(state), pod_ports(state)
+    down = [link for link in state.node.interfaces() if not link.up and link.name != "lo"]
+    pods = [link for link in down if link.index in bridges or link.index in ports]
     for cause, group in (("pod-link-down", pods), *((UNNAMED, [link]) for link in down if link not in pods)):
         if group:
             names = ", ".join(link.name for link in group)
