@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 
@@ -29,6 +30,7 @@ AT_ONCE = 2  # copies that are built and asked side by side
 BEHIND = 4  # obstacles, one behind the other, that are looked for
 TURNS = 2
 RATION = 1.0  # seconds after which the kernel sends another ICMP error to the same pod
+SURE = 0.8  # seconds of silence, waited for while the search goes on: on a busy machine an answer may be late
 PATIENCE = 0.08  # seconds of silence; a time-out that is believed too soon loses a cure, and never invents one
 
 
@@ -76,15 +78,31 @@ class Search:
 
     def run(self, flows: Sequence[Asked], candidates: Iterable[Intervention]) -> list[Found]:
         """Ask each flow in a copy, and search cures for those that fail there as on the node. Raises CannotRead."""
-        twin = self._copy()
-        try:
+        with closing(self._copy()) as twin:
             replies = twin.ask_all([asked.flow for asked in flows], DOUBT)
             flows = self._asked_again(flows, replies)
             with Tracer(twin, texts=False) as tracer:
                 pairs = zip(flows, replies, strict=True)
                 found = [self._first(twin, tracer, asked, reply) for asked, reply in pairs]
-        finally:
-            twin.close()
+        silent = [f.asked for f, _ in found if f.alike and f.reply.answer is Answer.TIMEOUT]
+        with ThreadPoolExecutor(1) as beside:
+            surely = beside.submit(self._surely, silent)
+            searched = self._searched(found, candidates)
+            late = {one.name: reply for one, reply in zip(silent, surely.result(), strict=True) if one.passes(reply)}
+        return [
+            Found(f.asked, late[f.asked.name], False, Dropped(), "", "") if f.asked.name in late else f
+            for f in searched
+        ]
+
+    def _surely(self, flows: list[Asked]) -> list[Reply]:
+        """How these end in a copy of their own, where what was asked before has left nothing behind."""
+        if not flows:
+            return []
+        with closing(self._copy()) as twin:
+            return twin.ask_all([asked.flow for asked in flows], SURE)
+
+    def _searched(self, found: list[tuple[Found, Walk | None]], candidates: Iterable[Intervention]) -> list[Found]:
+        """What was found, with cures for what fails in the copy as on the node."""
         open_flows = [f.asked for f, _ in found if f.alike]
         pool = {c.key: c for c in candidates}
         for first, way in found:

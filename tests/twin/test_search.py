@@ -10,10 +10,10 @@ import pytest
 from netdoctor.changes.sysctl import SetSysctl
 from netdoctor.errors import NotRehearsable
 from netdoctor.host import Host
-from netdoctor.traffic import Answer
+from netdoctor.traffic import Answer, Reply
 from netdoctor.twin.interventions import Intervention, Situation, files
 from netdoctor.twin.search import Asked, Found, Search
-from netdoctor.twin.twin import Twin
+from netdoctor.twin.twin import Flow, Twin
 from netdoctor.twin.walk import Walk
 from tests.twin.network import CLUSTER, FLOWS, UPLINK_IS_BRIDGE, Node, real
 
@@ -135,6 +135,22 @@ def test_what_passes_in_the_copy_is_said_to_pass(node: Node) -> None:
     assert not found["outside"].alike
     assert found["outside"].reply.answer is Answer.OK
     assert search.copies == 1
+
+
+def test_an_answer_that_is_late_in_the_copy_makes_no_cause(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    node.sh("nft add table ip q", "nft add chain ip q i '{ type filter hook input priority 0; }'",
+            "nft add rule ip q i udp dport 53 drop", where="outside")  # fmt: skip
+    asked, original = [], Twin.ask_all
+
+    def busy(twin: Twin, flows: list[Flow], seconds: float) -> list[Reply]:
+        asked.append(seconds)
+        return original(twin, flows, seconds) if len(asked) > 1 else [Reply(Answer.TIMEOUT, seconds * 1000)]
+
+    monkeypatch.setattr(Twin, "ask_all", busy)
+    idle = Intervention("idle", "nothing", "nothing", "nothing", lambda: None)
+    found, _ = searched(node, "outside", candidates=[idle])
+    assert (found["outside"].alike, found["outside"].cures) == (False, ())
+    assert found["outside"].reply.answer is Answer.OK
 
 
 def test_a_candidate_that_does_nothing_is_no_part_of_a_cure(node: Node) -> None:
