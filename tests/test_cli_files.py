@@ -60,6 +60,13 @@ class TestRecordings:
             f"netdoctor: {small}/r: cannot be written: No space left on device\n3\nfill\nr\nearlier\n"
         )
 
+    @pytest.mark.parametrize("to", ["| cat", '>"$OUT"; cat "$OUT"'])
+    def test_a_report_on_standard_output(self, recording: Path, tmp_path: Path, to: str) -> None:
+        shell = ("sh", "-c", f'"$0" "$@" {to}')
+        done = netdoctor("check", "--facts", recording, "--report", "/dev/stdout", before=shell,
+                         environment={"OUT": str(tmp_path / "out")})  # fmt: skip
+        assert '"schema_version": ' in done.stdout
+
     def test_a_report_that_is_there_keeps_its_mode(self, recording: Path, tmp_path: Path) -> None:
         file, link = tmp_path / "report.json", tmp_path / "link"
         file.write_text("earlier")

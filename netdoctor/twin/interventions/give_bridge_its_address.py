@@ -21,8 +21,8 @@ def propose(situation: Situation) -> Iterator[Intervention]:
     own = {str(address.ip) for _, address in state.node.own_addresses()}
     found = Counter(r.gateway for pod in state.pods for r in routes(pod) if r.gateway and not r.destination.prefixlen)
     lost = [gateway for gateway, _ in found.most_common(2) if gateway not in own]
-    bridges = {link.index: link.name for link in state.node.interfaces() if link.index in pod_bridges(state)}
-    ends = pod_ports(state)
+    ends, of_pods = pod_ports(state), pod_bridges(state)
+    bridges = {link.index: link.name for link in state.node.interfaces() if link.index in of_pods}
     masters = Counter(link.master for link in state.node.interfaces() if link.index in ends and link.master in bridges)
     networks = [a.network for pod in state.pods for _, a in pod.own_addresses() if not a.ip.is_loopback]
     for text in lost:
