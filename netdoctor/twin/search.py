@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from itertools import combinations
@@ -30,7 +30,7 @@ AT_ONCE = 2  # copies that are built and asked side by side
 BEHIND = 4  # obstacles, one behind the other, that are looked for
 TURNS = 2
 RATION = 1.0  # seconds after which the kernel sends another ICMP error to the same pod
-SURE = 0.8  # seconds of silence, waited for while the search goes on: on a busy machine an answer may be late
+SURE = 0.8  # seconds for an answer, which may be late on a busy machine; the search goes on meanwhile
 PATIENCE = 0.08  # seconds of silence; a time-out that is believed too soon loses a cure, and never invents one
 
 
@@ -79,27 +79,19 @@ class Search:
     def run(self, flows: Sequence[Asked], candidates: Iterable[Intervention]) -> list[Found]:
         """Ask each flow in a copy, and search cures for those that fail there as on the node. Raises CannotRead."""
         with closing(self._copy()) as twin:
-            replies = twin.ask_all([asked.flow for asked in flows], DOUBT)
+            patient = twin.begin_all([asked.flow for asked in flows], SURE)
+            wait(patient, DOUBT)
+            replies = [each.result() if each.done() else Reply(Answer.TIMEOUT, DOUBT * 1000) for each in patient]
             flows = self._asked_again(flows, replies)
             with Tracer(twin, texts=False) as tracer:
                 pairs = zip(flows, replies, strict=True)
                 found = [self._first(twin, tracer, asked, reply) for asked, reply in pairs]
-        silent = [f.asked for f, _ in found if f.alike and f.reply.answer is Answer.TIMEOUT]
-        with ThreadPoolExecutor(1) as beside:
-            surely = beside.submit(self._surely, silent)
             searched = self._searched(found, candidates)
-            late = {one.name: reply for one, reply in zip(silent, surely.result(), strict=True) if one.passes(reply)}
+            answers = [(each, future.result()) for each, future in zip(searched, patient, strict=True)]
         return [
-            Found(f.asked, late[f.asked.name], False, Dropped(), "", "") if f.asked.name in late else f
-            for f in searched
+            Found(each.asked, late, False, Dropped(), "", "") if each.alike and each.asked.passes(late) else each
+            for each, late in answers
         ]
-
-    def _surely(self, flows: list[Asked]) -> list[Reply]:
-        """How these end in a copy of their own, where what was asked before has left nothing behind."""
-        if not flows:
-            return []
-        with closing(self._copy()) as twin:
-            return twin.ask_all([asked.flow for asked in flows], SURE)
 
     def _searched(self, found: list[tuple[Found, Walk | None]], candidates: Iterable[Intervention]) -> list[Found]:
         """What was found, with cures for what fails in the copy as on the node."""

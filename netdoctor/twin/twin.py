@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from netdoctor.traffic import Answer, Reply, ask_all, ask_dns, ask_tcp
+from netdoctor.traffic import Answer, Reply, ask_all, ask_dns, ask_tcp, in_namespace
 from netdoctor.twin.namespace import Namespace
 from netdoctor.twin.state import Listener, State
 
@@ -75,6 +76,12 @@ class Twin:
         for flow in flows:
             self.meet(flow)
         return ask_all([(self.namespaces[f.source].path, _question(f, seconds)) for f in flows], seconds)
+
+    def begin_all(self, flows: list[Flow], seconds: float) -> list[Future[Reply]]:
+        """Ask each of these, and wait for none: its end comes within so many seconds."""
+        for flow in flows:
+            self.meet(flow)
+        return [in_namespace(self.namespaces[f.source].path, _question(f, seconds)) for f in flows]
 
     def _ask(self, flow: Flow, seconds: float) -> Reply:
         return self.namespaces[flow.source].run(_question(flow, seconds))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 
 import pytest
@@ -13,7 +14,7 @@ from netdoctor.host import Host
 from netdoctor.traffic import Answer, Reply
 from netdoctor.twin.interventions import Intervention, Situation, files
 from netdoctor.twin.search import Asked, Found, Search
-from netdoctor.twin.twin import Flow, Twin
+from netdoctor.twin.twin import DOUBT, Flow, Twin
 from netdoctor.twin.walk import Walk
 from tests.twin.network import CLUSTER, FLOWS, UPLINK_IS_BRIDGE, Node, real
 
@@ -140,15 +141,20 @@ def test_what_passes_in_the_copy_is_said_to_pass(node: Node) -> None:
 def test_an_answer_that_is_late_in_the_copy_makes_no_cause(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     node.sh("nft add table ip q", "nft add chain ip q i '{ type filter hook input priority 0; }'",
             "nft add rule ip q i udp dport 53 drop", where="outside")  # fmt: skip
-    asked, original = [], Twin.ask_all
+    original = Twin.begin_all
 
-    def busy(twin: Twin, flows: list[Flow], seconds: float) -> list[Reply]:
-        asked.append(seconds)
-        return original(twin, flows, seconds) if len(asked) > 1 else [Reply(Answer.TIMEOUT, seconds * 1000)]
+    def busy(twin: Twin, flows: list[Flow], seconds: float) -> list[Future[Reply]]:
+        def later(future: Future[Reply]) -> Reply:
+            time.sleep(2 * DOUBT)
+            return future.result()
 
-    monkeypatch.setattr(Twin, "ask_all", busy)
+        return [processor.submit(later, future) for future in original(twin, flows, seconds)]
+
+    processor = ThreadPoolExecutor(1)
+    monkeypatch.setattr(Twin, "begin_all", busy)
     idle = Intervention("idle", "nothing", "nothing", "nothing", lambda: None)
     found, _ = searched(node, "outside", candidates=[idle])
+    processor.shutdown()
     assert (found["outside"].alike, found["outside"].cures) == (False, ())
     assert found["outside"].reply.answer is Answer.OK
 
