@@ -1,5 +1,7 @@
 .PHONY: demo test check lint lab bench fidelity docs
 PYTHON := .venv/bin/python
+# else each of the tests' many starts of netdoctor would compile it anew
+unexport PYTHONDONTWRITEBYTECODE
 
 demo: .venv/ready ## the main job, before your eyes, on the embedded lab
 	@scripts/demo
@@ -9,7 +11,7 @@ test: .venv/ready ## everything; what needs the lab is skipped with its reason w
 	@! tests/lab/lab require >/dev/null 2>&1 || tests/lab/lab build
 	@$(PYTHON) -m pytest -q -n 3 tests/test_faults.py  # on three labs: most of it is waiting for what does not answer
 	@$(PYTHON) -m pytest -q -n 6 --dist worksteal -m "not lab"
-	@$(PYTHON) -m pytest -q -n 2 --dist loadfile -m lab --ignore=tests/test_faults.py
+	@$(PYTHON) -m pytest -q -n 2 --dist loadfile -m lab --ignore=tests/test_faults.py --no-loadscope-reorder  # the longest files have one test
 
 check: lint ## ruff, mypy strict, the fast tests
 	@$(PYTHON) -m pytest -q -n 6 --dist worksteal -m "not lab"

@@ -21,7 +21,7 @@ from netdoctor.facts import Facts
 from netdoctor.facts.cluster_addresses import ClusterAddresses
 from netdoctor.facts.experiments import Experiments, Trial
 from netdoctor.facts.failed_flows import FailedFlow, FailedFlows
-from netdoctor.facts.names import OUTSIDE_NAME, ClusterDns, UpstreamAnswers, answered
+from netdoctor.facts.names import OUTSIDE_NAME, ClusterDns, UpstreamAnswers
 from netdoctor.facts.node_network import NodeNetwork
 from netdoctor.facts.postgres import TCP, Postgres
 from netdoctor.facts.reach import Reach
@@ -52,7 +52,7 @@ def flows(facts: Facts) -> Iterator[tuple[str, VantagePoint, str, str, int, Repl
         for flow in reach.flows:
             yield str(flow), by_name[flow.vantage], flow.address, "tcp", flow.port, flow.reply, NAME
     if isinstance(answers := known.get(UpstreamAnswers), UpstreamAnswers):
-        alive = {(x.upstream, x.transport) for x in answers.lookups if answered(x.reply)}
+        alive = {(x.upstream, x.transport) for x in answers.lookups if x.reply.answered}
         for x in answers.lookups:
             if (x.upstream, x.transport) in alive or x.reply.answer is not Answer.TIMEOUT:
                 yield str(x), by_name[x.vantage], x.upstream.address, x.transport, x.upstream.port, x.reply, NAME
