@@ -85,8 +85,8 @@ def compare(facts: Facts, network: NodeNetwork) -> tuple[list[dict[str, object]]
     for name, point, destination, protocol, port, reply, dns in flows(facts):
         source = "node" if point.kind == HOST else f"{point.namespace}/{point.pod}"
         try:
-            there = flow_of(source, destination, protocol, port, state, cluster)
-            asked.append((name, replace(there, name=dns), reply))
+            copied = flow_of(source, destination, protocol, port, state, cluster)
+            asked.append((name, replace(copied, name=dns), reply))
         except CannotRead as why:
             rows.append({"flow": name, "node": str(reply), "twin": f"not in it: {why.reason}", "alike": None})
     begin = time.monotonic()
