@@ -138,6 +138,18 @@ def test_what_passes_in_the_copy_is_said_to_pass(node: Node) -> None:
     assert search.copies == 1
 
 
+def test_a_service_that_kube_proxy_knows_no_endpoint_of_is_not_translated(node: Node) -> None:
+    node.sh(
+        "iptables-nft -t nat -F KUBE-SERVICES", "iptables-nft -N KUBE-SERVICES",
+        "iptables-nft -I FORWARD -m conntrack --ctstate NEW -j KUBE-SERVICES",
+        "iptables-nft -A KUBE-SERVICES -d 10.96.0.20 -p tcp -m comment --comment 'default/postgres has no endpoints' "
+        "-j REJECT --reject-with icmp-port-unreachable",
+    )  # fmt: skip
+    found, _ = searched(node, "service")
+    assert found["service"].alike
+    assert found["service"].cures == ()
+
+
 def test_an_answer_that_is_late_in_the_copy_makes_no_cause(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     node.sh("nft add table ip q", "nft add chain ip q i '{ type filter hook input priority 0; }'",
             "nft add rule ip q i udp dport 53 drop", where="outside")  # fmt: skip

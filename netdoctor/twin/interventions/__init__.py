@@ -54,6 +54,12 @@ class Situation:
         """The node's sysctls by their path below /proc/sys/net."""
         return self.state.node.sysctls.get
 
+    @property
+    def without_endpoints(self) -> bool:
+        """Whether kube-proxy rejects the packet, since it knows of no endpoint: any that we know of has gone since."""
+        stop = self.walk.stop
+        return stop is not None and stop.chain == "KUBE-SERVICES" and "has no endpoints" in stop.text
+
 
 Propose = Callable[[Situation], Iterator[Intervention]]
 

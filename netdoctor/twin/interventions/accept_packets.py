@@ -16,7 +16,7 @@ NAME = "accept-packets"
 def propose(situation: Situation) -> Iterator[Intervention]:
     """One for the rule or policy at which the walk stops."""
     stop = situation.walk.stop
-    if stop is None or stop.where != NODE:
+    if stop is None or stop.where != NODE or situation.without_endpoints:
         return
     place = (stop.family, stop.table, stop.chain)
     where = " ".join(place)

@@ -21,7 +21,8 @@ def propose(situation: Situation) -> Iterator[Intervention]:
     seen = [s.packet for s in situation.walk.steps if s.direction == REQUEST]
     targets = {f"{p.destination}:{p.destination_port}" for p in seen if p.destination != flow.destination}
     astray = sorted(targets - {f"{address}:{port}" for address, _, port, _ in ends})
-    if not ends or (targets and not astray) or passes_translation(situation):
+    known = ends and not situation.without_endpoints
+    if not known or (targets and not astray) or passes_translation(situation):
         return
     rules = tuple((flow.destination, flow.protocol, flow.port, address, port) for address, _, port, _ in ends)
     asked = f"{flow.destination}:{flow.port}"
