@@ -41,6 +41,8 @@ from netdoctor.twin.twin import NAME, Flow, alike, question
 from netdoctor.twin.walk import walk
 from netdoctor.verification import verified
 
+RECOVERY = 8.0  # seconds in which a node that was cured has to be well
+
 
 def flows(facts: Facts) -> Iterator[tuple[str, VantagePoint, str, str, int, Reply, str]]:
     """Name, vantage point, destination, protocol, port, reply and DNS name of every flow that was asked."""
@@ -148,16 +150,20 @@ def cure(facts: Facts, experiments: Experiments) -> list[dict[str, object]]:
                 return [{"flow": trial.flow, "changes": [t.change for t in smallest], "cured": None, "why": trouble}]
             made = wanted
             time.sleep(1)
-        reply = ask(failed[trial.flow])
-        rows.append(
-            {"flow": trial.flow, "changes": [t.change for t in smallest], "cured": reply.arrived, "why": str(reply)}
-        )
+        reply, cured = ask(failed[trial.flow])
+        rows.append({"flow": trial.flow, "changes": [t.change for t in smallest], "cured": cured, "why": str(reply)})
     return rows
 
 
-def ask(flow: FailedFlow) -> Reply:
-    """The flow once more, on the node."""
-    return in_namespace(flow.netns, flow.ask(2.5)).result()
+def ask(flow: FailedFlow) -> tuple[Reply, bool]:
+    """The flow on the node again, until it passes: CoreDNS, and who was silent before, may need some seconds."""
+    end = time.monotonic() + RECOVERY
+    while True:
+        reply = in_namespace(flow.netns, flow.ask(2.5)).result()
+        passes = reply.answered if flow.reply.arrived else reply.arrived
+        if passes or time.monotonic() > end:
+            return reply, passes
+        time.sleep(0.5)
 
 
 def make(facts: Facts, trial: Trial, flow: FailedFlow, wanted: set[tuple[str, str]]) -> str:
