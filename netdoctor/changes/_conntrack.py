@@ -11,6 +11,7 @@ from netdoctor.errors import CannotRead
 from netdoctor.host import Host
 
 SECONDS = 5.0
+ENDED, TRIES = "such conntrack doesn't exist", 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +50,25 @@ def forget(host: Host, stale: Callable[[Tracked], bool]) -> int:
     for one in parse(host.run(["conntrack", "-L", "-f", "ipv4"], timeout=SECONDS)):
         if not stale(one):
             continue
-        try:
-            host.run(["conntrack", "-D", "-s", one.source, "-d", one.destination,
-                      "-r", one.reply_source, "-q", one.reply_destination], timeout=SECONDS)  # fmt: skip
-            count += 1
-        except CannotRead as error:
-            if "0 flow entries" not in error.reason:  # else it has ended meanwhile
-                raise
+        delete = ["conntrack", "-D", "-s", one.source, "-d", one.destination,
+                  "-r", one.reply_source, "-q", one.reply_destination]  # fmt: skip
+        count += _deleted(host, delete)
     return count
+
+
+def _deleted(host: Host, delete: list[str]) -> bool:
+    """Whether connections of this kind were there and are deleted. Raises CannotRead.
+
+    The tool lists them and deletes one after the other: where one has ended meanwhile it stops before the others.
+    """
+    for left in reversed(range(TRIES)):
+        try:
+            host.run(delete, timeout=SECONDS)
+        except CannotRead as error:
+            if "0 flow entries" in error.reason:
+                return False
+            if not left or ENDED not in error.reason:
+                raise
+        else:
+            break
+    return True
