@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import stat
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -121,19 +120,16 @@ def write_file(path: str, text: str) -> None:
 
 
 def _replace(target: Path, data: bytes) -> None:
-    """Write beside the file, and put it in its place; mode and owner of one that is there are kept."""
-    number, beside = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:100]}.")
+    """Write beside the file, and put it in its place with mode and owner of one that is there. Raises CannotRead."""
+    from netdoctor.changes.file import FileState, put, temporary
+
+    about = target.stat() if target.exists() else None
+    mode, owner = (
+        (stat.S_IMODE(about.st_mode), (about.st_uid, about.st_gid)) if about else (0o600, (os.geteuid(), os.getegid()))
+    )
     try:
-        with os.fdopen(number, "wb") as file:
-            file.write(data)
-            if target.exists():
-                about = target.stat()
-                os.fchown(number, about.st_uid, about.st_gid)
-                os.fchmod(number, stat.S_IMODE(about.st_mode))
-            file.flush()
-            os.fsync(number)
-        Path(beside).replace(target)
+        put(str(target), FileState(data.decode("latin-1"), mode, *owner))
     except BaseException:
         with suppress(OSError):
-            Path(beside).unlink()
+            temporary(str(target)).unlink(missing_ok=True)
         raise

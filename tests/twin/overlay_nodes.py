@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import pytest
 
 from netdoctor.facts.cluster_addresses import ClusterAddresses
-from netdoctor.traffic import Answer, Reply, ask_all
+from netdoctor.traffic import Answer
 from netdoctor.twin.beyond import flow_of
 from netdoctor.twin.capture import capture
-from netdoctor.twin.namespace import Namespace
 from netdoctor.twin.state import State
-from netdoctor.twin.twin import NODE, Flow, question
+from netdoctor.twin.twin import NODE, Flow
+from tests.twin.real_namespaces import RealNamespaces
 
 
 def lacking() -> str:
@@ -123,29 +123,10 @@ FAULTS = {
 
 
 @dataclass(frozen=True)
-class Net:
+class Net(RealNamespaces):
     """The namespaces, by name."""
 
-    namespaces: dict[str, Namespace]
-
-    def run(self, where: str, *lines: str) -> None:
-        """Shell lines in one of them, all of which have to succeed."""
-
-        def work() -> None:
-            script = "\n".join(lines)
-            done = subprocess.run(["sh", "-ec", script], check=False, capture_output=True, text=True, timeout=10)
-            assert done.returncode == 0, f"{script}\n{done.stderr}"
-
-        self.namespaces[where].run(work)
-
-    def path(self, where: str) -> str:
-        """Where programs find one."""
-        return f"/proc/{os.getpid()}/fd/{self.namespaces[where].descriptor}"
-
-    def ask_all(self, flows: list[Flow]) -> list[Reply]:
-        """How each ends in the real namespaces."""
-        asked = [(self.path(f.source), question(f.destination, f.protocol, f.port, SECONDS)) for f in flows]
-        return ask_all(asked, SECONDS)
+    seconds = SECONDS
 
     def state(self) -> State:
         """The state of the node."""

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from netdoctor.facts.cluster_addresses import ClusterAddresses
-from netdoctor.traffic import Answer, Reply, ask_all
+from netdoctor.traffic import Answer, Reply
 from netdoctor.twin.beyond import flow_of
 from netdoctor.twin.build import build
 from netdoctor.twin.capture import capture
@@ -22,8 +22,9 @@ from netdoctor.twin.listening import Responder
 from netdoctor.twin.namespace import Namespace
 from netdoctor.twin.search import Asked, Search
 from netdoctor.twin.state import Listener, State
-from netdoctor.twin.twin import NODE, OUTSIDE, Flow, alike, question
+from netdoctor.twin.twin import NODE, OUTSIDE, Flow, alike
 from netdoctor.twin.walk import walk
+from tests.twin.real_namespaces import RealNamespaces
 
 LACKING = [tool for tool in ("ip", "nft", "ip6tables") if not shutil.which(tool)]
 NO_IPV6 = not Path("/proc/sys/net/ipv6").exists()
@@ -49,29 +50,10 @@ SECONDS = 0.25  # for an answer of the real namespaces
 
 
 @dataclass(frozen=True)
-class Net:
+class Net(RealNamespaces):
     """The namespaces: the node, its pods, and the outside."""
 
-    namespaces: dict[str, Namespace]
-
-    def run(self, where: str, *lines: str) -> None:
-        """Shell lines in one of them, all of which have to succeed."""
-
-        def work() -> None:
-            script = "\n".join(lines)
-            done = subprocess.run(["sh", "-ec", script], check=False, capture_output=True, text=True, timeout=10)
-            assert done.returncode == 0, f"{script}\n{done.stderr}"
-
-        self.namespaces[where].run(work)
-
-    def path(self, where: str) -> str:
-        """Where programs find it."""
-        return f"/proc/{os.getpid()}/fd/{self.namespaces[where].descriptor}"
-
-    def ask_all(self, flows: list[Flow]) -> list[Reply]:
-        """How each ends in the real namespaces."""
-        asked = [(self.path(f.source), question(f.destination, f.protocol, f.port, SECONDS)) for f in flows]
-        return ask_all(asked, SECONDS)
+    seconds = SECONDS
 
     def state(self) -> State:
         """Their state."""

@@ -167,9 +167,10 @@ def test_the_keeper_alone_is_killed(stand_in: Callable[[str], None], folder: Pat
     keeper = namespace.run(lambda: second_firewalld._start(its, programs))
     wait_until(lambda: len(left(folder)) == 4)
     os.kill(keeper.pid, signal.SIGKILL)
-    keeper.wait()
+    assert keeper.wait() == -signal.SIGKILL
     shutil.rmtree(its)
     wait_until(lambda: left(folder) == [])
+    assert left(folder) == [], "nor has a daemon come back"
     for pipe in (keeper.stdin, keeper.stdout):
         if pipe:
             pipe.close()
