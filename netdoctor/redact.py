@@ -15,8 +15,8 @@ from netdoctor.secret_forms import forms, named, prefixes, words
 from netdoctor.secret_forms.known import KnownSecrets
 
 HIDDEN = "[redacted]"
-# what colours text, moves the cursor or names the window: nothing is lost without it, and a word is whole again
-STEERING = re.compile(r"\x1b(?:\[[0-9;?<=>]*[ -/]*[@-~]|\][^\x07\x1b\n]{0,200}(?:\x07|\x1b\\)?)|\x9b[0-9;?]*[@-~]")
+# what colours text or moves the cursor: nothing is lost without it, and a word is whole again
+STEERING = re.compile(r"(?:\x1b\[|\x9b)[0-9;?<=>]*[ -/]*[@-~]")
 INSTEAD = "\N{REPLACEMENT CHARACTER}"  # of a control character: a recording must not steer a terminal
 SHORTEST = 4  # characters; a shorter secret would take words out of every sentence
 # placeholders and names: who has one of these as a password has no secret, and would have no readable report

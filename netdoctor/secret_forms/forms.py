@@ -7,12 +7,16 @@ from collections.abc import Iterator
 
 Span = tuple[int, int]
 
-BEGIN = re.compile(r"-{2,5} ?BEGIN [A-Z0-9 ]{0,40}?(?:PRIVATE KEY|PGP MESSAGE|SECRET|PRIVATE|ENCRYPTED)[A-Z0-9 ]{0,40}-{0,5}")
+BEGIN = re.compile(
+    r"-{2,5} ?BEGIN [A-Z0-9 ]{0,40}?(?:PRIVATE KEY|PGP MESSAGE|SECRET|PRIVATE|ENCRYPTED)[A-Z0-9 ]{0,40}-{0,5}"
+)
 END = re.compile(r"-{2,5} ?END [A-Z0-9 ]{0,60}-{0,5}")
 # the end of a key whose beginning was cut off: the lines before it are the key's
 CUT_END = re.compile(r"-----END [A-Z0-9 ]{0,40}(?:PRIVATE KEY|PGP MESSAGE)[A-Z0-9 ]{0,20}-{0,5}")
 KEY_LINES = re.compile(r"[A-Za-z0-9+/=\s\\\"',|>]*")
-PEM_IN_BASE64 = re.compile(r"(?:LS0tLS1CRUdJTi|0tLS0tQkVHSU4|tLS0tLUJFR0lO|LS0tLS1FTkQg)(?:[A-Za-z0-9+/=_-]|\\[nrt]|\s{1,8}(?=[A-Za-z0-9+/=_-]{40}))*")
+PEM_IN_BASE64 = re.compile(
+    r"(?:LS0tLS1CRUdJTi|0tLS0tQkVHSU4|tLS0tLUJFR0lO|LS0tLS1FTkQg)(?:[A-Za-z0-9+/=_-]|\\[nrt]|\s{1,8}(?=[A-Za-z0-9+/=_-]{40}))*"
+)
 PUTTY = re.compile(r"(?i)Private-(?:Lines|MAC): ?[^\n]*(?:\n[A-Za-z0-9+/=]{10,}+)*")
 
 SLASHES = re.compile(r":(?:\\?/){2}")
@@ -24,7 +28,9 @@ WITHOUT_SCHEME = re.compile(
     r"(?!sha\d{3}:)(?=(?:[A-Za-z0-9-]{1,63}\.|localhost|tcp\(|unix\(|\[|[a-z0-9-]{1,63}[:/]))"
 )
 ORACLE = re.compile(r"(?i)\bthin:[^\s@\"']{1,200}@")
-PLAIN_USERS = frozenset(("git", "root", "admin", "user", "postgres", "ubuntu", "core", "www", "anonymous", "app", "hg", "svn"))
+PLAIN_USERS = frozenset(
+    ("git", "root", "admin", "user", "postgres", "ubuntu", "core", "www", "anonymous", "app", "hg", "svn")
+)
 WEB = ("http", "https", "ws", "wss", "oci", "docker")
 PLAIN_PASSWORDS = frozenset(("", "x", "x-oauth-basic", "x-token-auth"))
 

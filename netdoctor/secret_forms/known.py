@@ -23,9 +23,9 @@ ESCAPES = frozenset("%\\&\x1b")
 # an escape, or a run of letters and digits; a terminal's colours stand for nothing
 PART = re.compile(
     r"(?P<colour>\x1b\[[0-9;?]*[A-Za-z])"
-    r"|%(?:25)*(?P<percent>[0-9A-Fa-f]{2})"
-    r"|\\+(?:u(?P<unicode>[0-9A-Fa-f]{4})|x(?P<hex>[0-9A-Fa-f]{2})|(?P<letter>[abefnrtv]))"
-    r"|&(?:amp;)*(?:\#[xX](?P<entity>[0-9A-Fa-f]{1,6})|\#(?P<decimal>[0-9]{1,7})|(?P<named>[a-z]{2,6}));"
+    r"|%(?:25){0,8}(?P<percent>[0-9A-Fa-f]{2})"
+    r"|\\++(?:u(?P<unicode>[0-9A-Fa-f]{4})|x(?P<hex>[0-9A-Fa-f]{2})|(?P<letter>[abefnrtv]))?"
+    r"|&(?:amp;){0,8}(?:\#[xX](?P<entity>[0-9A-Fa-f]{1,6})|\#(?P<decimal>[0-9]{1,7})|(?P<named>[a-z]{2,6}));"
     r"|(?P<run>[A-Za-z0-9]+)"
 )
 # words of which a part of a secret may consist without being one: a report is made of them
@@ -162,5 +162,10 @@ def _spellings(secret: str) -> Iterator[str]:
     yield from ("".join(f"%{byte:02X}" for byte in data), "".join(f"%{byte:02x}" for byte in data))
     yield from (json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1], repr(secret)[1:-1])
     yield from (html.escape(secret), shlex.quote(secret), re.sub(r"(\W)", r"\\\1", secret))
-    yield from (base64.b64encode(data).decode(), base64.urlsafe_b64encode(data).decode(), data.hex(), data.hex().upper())
+    yield from (
+        base64.b64encode(data).decode(),
+        base64.urlsafe_b64encode(data).decode(),
+        data.hex(),
+        data.hex().upper(),
+    )
     yield from (form for form in _in_base64(data) if len(form) > 5)

@@ -41,9 +41,14 @@ SPACE = re.compile(r"[ \t]{1,20}(?=[^\s-])")
 SPACE_AND_QUOTE = re.compile(rf"[ \t]{{1,20}}(?={QUOTE})")
 SAID = re.compile(r"[ \t]{1,4}(?:is|was|are|equals|of|set to|changed to)[ \t]{1,4}(?=\S)", re.IGNORECASE)
 OPTION = re.compile(r"(?:^|[\s\"'=(,\[])-{1,2}[\w.-]{0,60}\Z")
-LOGIN = re.compile(r"\blogin[ \t]+\S{1,80}[ \t]+\Z|\b(?:requirepass|masterauth|identified by)\Z|\b(?:alter|create) (?:role|user)\b.{0,60}\Z", re.IGNORECASE)
+LOGIN = re.compile(
+    r"\blogin[ \t]+\S{1,80}[ \t]+\Z|\b(?:requirepass|masterauth|identified by)\Z|\b(?:alter|create) (?:role|user)\b.{0,60}\Z",
+    re.IGNORECASE,
+)
 # where a name opens a line, an entry of a mapping, a parameter of a URL or a quoted header
-OPENING = re.compile(r"(?:^|[\n\r{\[(,;&?#|]|\\n|[-+*>#]|export|set|env|ENV|ARG)[\s\-*+>]*[\"'`\\]{0,4}(?:export )?[\w. /-]{0,60}\Z")
+OPENING = re.compile(
+    r"(?:^|[\n\r{\[(,;&?#|]|\\n|[-+*>#]|export|set|env|ENV|ARG)[\s\-*+>]*[\"'`\\]{0,4}(?:export )?[\w. /-]{0,60}\Z"
+)
 QUOTED = re.compile(r"[\"'`][\w. -]{0,60}\Z")
 IN_URL = re.compile(r"[?&#;][\w.%-]{0,60}\Z")
 PLAIN_VALUES = frozenset((
@@ -52,14 +57,18 @@ PLAIN_VALUES = frozenset((
     "empty", "hidden", "redacted", "refused", "denied", "accepted", "rejected", "|", ">", "enabled", "disabled", "basic", "bearer",
     "password", "trust", "md5", "scram-sha-256", "cert", "peer", "ident", "<unset>", "<set>", "<hidden>", "prohibited", "present", "absent",
 ))  # fmt: skip
-REFERENCE = re.compile(r"(?:os\.environ/\w+|\$[A-Z_][A-Z0-9_]*|\$?\$[{(]\w+[})]|\$?\{\{[^}]{0,80}\}\}|%\(?\w+\)?[s%]|\*+|x{3,}|\.{3}|<[\w -]{1,40}>)[\s,;.)}\]]*")
+REFERENCE = re.compile(
+    r"(?:os\.environ/\w+|\$[A-Z_][A-Z0-9_]*|\$?\$[{(]\w+[})]|\$?\{\{[^}]{0,80}\}\}|%\(?\w+\)?[s%]|\*+|x{3,}|\.{3}|<[\w -]{1,40}>)[\s,;.)}\]]*"
+)
 PATH = re.compile(
     r"(?:file://|@)?/(?:etc|var|run|root|home|tmp|usr|opt|srv|mnt|proc|sys|dev|data|apps?|secrets?|config|certs?|ssl|pki|bin|lib|lib64"
     r"|boot|media|snap|workspace)(?:/[A-Za-z0-9._@+-]{1,60}+){0,20}/?[\s,;.)]*"
 )
 NUMBER = re.compile(r"-?\d{1,7}(?:\.\d+)?(?:ms|s|m|h)?(?=[\s,;.)}\]]|\Z)[\s,;.)}\]]*(?:\Z|(?<=[\s,}\]]))")
 STRUCTURE = re.compile(r"[{\[]{1,2}(?:\s*[\"']?[\w.-]{1,60}[\"']?\s*:|\s*$)")
-LIBPQ = re.compile(r"[ \t]+(?:user|host|hostaddr|port|dbname|sslmode|connect_timeout|application_name|target_session_attrs)[ \t]?=")
+LIBPQ = re.compile(
+    r"[ \t]+(?:user|host|hostaddr|port|dbname|sslmode|connect_timeout|application_name|target_session_attrs)[ \t]?="
+)
 PIECE = re.compile(r"[^\s\"'`,;)}\]]+")
 OPEN = re.compile(rf"(?:[bBrRfFuU]{{1,2}}|\$)?(?P<quote>{QUOTE})")
 BLOCK = re.compile(r"[|>][+-]?\d?[+-]?[ \t]*(?:#[^\n]*)?(?:\r?\n|\Z)")
@@ -97,7 +106,10 @@ def looks_secret(word: str) -> bool:
     letters, digits = sum(map(str.isalpha, word)), sum(map(str.isdigit, word))
     if len(word) < 8 or letters < 2 or digits < 2 or "://" in word or word.startswith(("/", "sha256")):
         return False
-    return not re.fullmatch(r"(?:[0-9a-f]+-?)+|[\d.]+(?:[/:]\w+)*|v?\d[\w.+-]*|(?:[a-z0-9-]+\.)+[a-z0-9-]+(?::\d+)?|[a-z]+[\d.]*(?:-[a-z0-9]+)*|[A-Z_]+\d{0,2}", word)
+    return not re.fullmatch(
+        r"(?:[0-9a-f]+-?)+|[\d.]+(?:[/:]\w+)*|v?\d[\w.+-]*|(?:[a-z0-9-]+\.)+[a-z0-9-]+(?::\d+)?|[a-z]+[\d.]*(?:-[a-z0-9]+)*|[A-Z_]+\d{0,2}",
+        word,
+    )
 
 
 def _value_of(text: str, name: re.Match[str], quotes: _Quotes) -> Span | None:
@@ -172,7 +184,7 @@ def _plain(value: str) -> bool:
     reference = REFERENCE.match(stripped)
     if reference and not any(map(looks_secret, stripped[reference.end() :].split())):
         return reference.end() == len(stripped) or stripped[reference.end()] in " \t\"'`"
-    return bool( PATH.fullmatch(stripped) or (NUMBER.fullmatch(stripped) and len(word) < 4))
+    return bool(PATH.fullmatch(stripped) or (NUMBER.fullmatch(stripped) and len(word) < 4))
 
 
 def _word(text: str, start: int, quotes: _Quotes) -> Span | None:

@@ -90,9 +90,7 @@ def spans(text: str) -> Iterator[tuple[int, int]]:
                     number = TELEGRAM_NUMBER.search(text, max(0, start - 16), start)
                     if number:
                         yield number.start(), match.end()
-                elif start == 0 or not _letter(text[start - 1]) or text[start] in ".$":
-                    yield match.span()
-                elif text[start - 1] in "nrt" and text[start - 2 : start - 1] == "\\":  # an escaped line break
+                elif start == 0 or not _letter(text[start - 1]) or text[start] in ".$" or (text[start - 1] in "nrt" and text[start - 2 : start - 1] == "\\"):
                     yield match.span()
     if DOT_AND_SIXTEEN.search(text):
         for match in DOT_AND_SIXTEEN.finditer(text):
