@@ -64,3 +64,24 @@ def lab() -> Iterator[Lab]:
     node = Lab(f"tests-{worker}" if worker else "tests")
     yield node
     node.down()
+
+
+COUNTED = ("node", "tried again on a fresh node", "left behind", "repair left to another run")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many faults had a fresh node, which were tried again on one, and whose repair is another run's."""
+    told: dict[str, list[str]] = {}
+    for report in terminalreporter.getreports("passed") + terminalreporter.getreports("failed"):
+        if report.when == "call":
+            for name, value in report.user_properties:
+                told.setdefault(str(name), []).append(str(value))
+    if not told:
+        return
+    nodes = told.get("node", [])
+    terminalreporter.write_line(
+        f"{nodes.count('fresh')} faults on a fresh node, {nodes.count('went on')} on one that went on"
+    )
+    for name in COUNTED[1:]:
+        for value in sorted(told.get(name, [])):
+            terminalreporter.write_line(f"{name}: {value.splitlines()[0]}")
