@@ -14,7 +14,7 @@ SECTIONS = {
     "legacy": "cat /proc/net/ip_tables_names",
     "links": "ip -o link | sed -E 's/^[0-9]+: //; s/ qlen.*//; s/state [A-Z]+//'",
     "addresses": "ip -o address | awk '{print $2, $3, $4}'",
-    "routes": "ip route show table all | grep -v 'cache'",
+    "routes": "ip -o route show table all | grep -v 'cache' | sort",
     "rules": "ip rule; ip -6 rule",
     "neighbours": "ip neigh show nud permanent",
     "ports": "bridge -d link show | sed -E 's/^[0-9]+: //'",
@@ -58,7 +58,23 @@ def sections(text: str) -> dict[str, list[str]]:
             found[name] = []
         elif name:
             found[name].append(line.rstrip())
-    return found
+    return {name: _by_chain(lines) if name.endswith("nft") else lines for name, lines in found.items()}
+
+
+def _by_chain(ruleset: list[str]) -> list[str]:
+    """The lines of `nft list ruleset`, each after its table and chain: rules keep their order, chains have none."""
+    blocks: dict[str, list[str]] = {}
+    path: list[str] = []
+    for line in ruleset:
+        word = line.strip()
+        if word.startswith(("table ", "chain ", "set ", "map ")) and word.endswith("{"):
+            path.append(word.removesuffix(" {"))
+            blocks.setdefault(" ".join(path), [])
+        elif word == "}" and path:
+            path.pop()
+        elif word:
+            blocks.setdefault(" ".join(path), []).append(word)
+    return [f"{place}: {word}" for place in sorted(blocks) for word in ["", *blocks[place]]]
 
 
 def difference(before: dict[str, list[str]], after: dict[str, list[str]], leave_out: tuple[str, ...] = ()) -> str:
