@@ -27,13 +27,13 @@ class Lab:
     def reset(self, firewalld: str = "", *, modules: bool = False) -> None:
         """A healthy node again; with what the gateway modules need on request."""
         more = [*(["--firewalld", firewalld] if firewalld else []), *(["--modules"] if modules else [])]
-        done = self._call("reset", "--name", self.name, *more, timeout=200)
+        done = self._call("reset", "--name", self.name, *more, timeout=400)
         assert done.returncode == 0, done.stderr
 
     def down(self) -> None:
         self._call("down", "--name", self.name, timeout=60)
 
-    def exec(self, command: str | list[str], timeout: float = 90) -> subprocess.CompletedProcess[str]:
+    def exec(self, command: str | list[str], timeout: float = 240) -> subprocess.CompletedProcess[str]:
         """A command, or shell lines, as root on the node."""
         argv = ["sh", "-c", command] if isinstance(command, str) else command
         return self._call("exec", "--name", self.name, "--", *argv, timeout=timeout)

@@ -84,6 +84,7 @@ def node(lab: Lab) -> Iterator[FaultNode]:
 
 
 @pytest.mark.lab
+@pytest.mark.timeout(1200)  # also on a slow machine, and twice where the node went on
 @pytest.mark.parametrize("name", ORDERED)
 def test_fault(name: str, node: FaultNode, record_property: Callable[[str, object], None]) -> None:
     fault = load(name)

@@ -18,11 +18,11 @@ from itertools import combinations
 from netdoctor.errors import NetdoctorError
 from netdoctor.host import Host
 from netdoctor.legacy_iptables import grown, legacy_counters
+from netdoctor.patience import patience
 from netdoctor.trace import Dropped
 from netdoctor.traffic import Answer, Reply
 from netdoctor.twin.build import Settings, build
 from netdoctor.twin.interventions import UNNAMED, Intervention, Situation, proposed
-from netdoctor.twin.patience import patience
 from netdoctor.twin.state import State
 from netdoctor.twin.twin import DOUBT, Flow, Twin, alike
 from netdoctor.twin.walk import Tracer, Walk

@@ -8,9 +8,9 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+from netdoctor.patience import patience
 from netdoctor.traffic import Answer, Reply, ask_all, ask_dns, ask_tcp, in_namespace
 from netdoctor.twin.namespace import Namespace
-from netdoctor.twin.patience import patience
 from netdoctor.twin.state import Listener, State
 
 if TYPE_CHECKING:
