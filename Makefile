@@ -12,9 +12,8 @@ demo: .venv/ready ## the main job, before your eyes, on the embedded lab
 test: .venv/ready ## everything (ALL=1: every repair too); the lab's part is skipped with its reason where it cannot be built
 	@scripts/programs
 	@! tests/lab/lab require >/dev/null 2>&1 || tests/lab/lab build
-	@$(PYTHON) -m pytest -q -n 3 tests/test_faults.py  # on three labs: most of it is waiting for what does not answer
+	@$(PYTHON) -m pytest -q -n 3 --dist loadgroup --no-loadscope-reorder -m lab  # on three labs: most of it is waiting
 	@$(PYTHON) -m pytest -q -n 6 --dist worksteal -m "not lab"
-	@$(PYTHON) -m pytest -q -n 2 --dist loadfile -m lab --ignore=tests/test_faults.py --no-loadscope-reorder  # the longest files have one test
 
 busy: .venv/ready ## every fault named while four busy loops for each processor run beside it
 	@NETDOCTOR_TEST_BUSY=4 $(PYTHON) -m pytest -q tests/test_faults.py

@@ -66,6 +66,27 @@ def lab() -> Iterator[Lab]:
     node.down()
 
 
+# files that share a node between their tests, the longest first; after them the faults, which any lab may take
+LONGEST_FIRST = ("test_story", "test_gate", "test_deploy", "test_rehearsal_lab", "test_lab", "test_documents")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the lab's tests of one file on one lab, and let the longest file begin first."""
+    on_lab = [item for item in items if item.get_closest_marker("lab")]
+    for item in on_lab:
+        if item.path.stem != "test_faults":
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+    on_lab.sort(key=_turn)
+    items[:] = [*(item for item in items if not item.get_closest_marker("lab")), *on_lab]
+
+
+def _turn(item: pytest.Item) -> int:
+    name = item.path.stem
+    if name == "test_faults":
+        return len(LONGEST_FIRST) + 1
+    return LONGEST_FIRST.index(name) if name in LONGEST_FIRST else len(LONGEST_FIRST)
+
+
 COUNTED = ("node", "tried again on a fresh node", "left behind", "repair left to another run")
 
 
