@@ -13,7 +13,7 @@ SECTIONS = {
     "iptables": "iptables-save | sed -E 's/\\[[0-9]+:[0-9]+\\]//; /^#/d'",
     "legacy": "cat /proc/net/ip_tables_names",
     "links": "ip -o link | sed -E 's/^[0-9]+: //; s/ qlen.*//; s/state [A-Z]+//'",
-    "addresses": "ip -o address | awk '{print $2, $3, $4}'",
+    "addresses": "ip -o address | awk '{print $2, $3, $4}' | sort",
     "routes": "ip -o route show table all | grep -v 'cache' | sort",
     "rules": "ip rule; ip -6 rule",
     "neighbours": "ip neigh show nud permanent",
