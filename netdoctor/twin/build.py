@@ -103,7 +103,8 @@ class _Builder:
         node = self.twin.namespaces[NODE]
         for namespace in self.twin.namespaces.values():
             namespace.run(_quiet_addresses)
-        self.fresh = self.twin.namespaces[OUTSIDE].run(sysctls)
+        if self.settings.keys() < self.state.by_name.keys():
+            self.fresh = self.twin.namespaces[OUTSIDE].run(sysctls)
         with node.run(lambda: Netlink(ROUTE)) as netlink:
             cables = self._make_links(netlink)
         self.twin.outside = Outside(self.state, self.links, cables, self.twin.namespaces[OUTSIDE])

@@ -7,6 +7,7 @@ reply tuple is, it says nothing and sets no translation (measured on 6.18).
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 from netdoctor.twin.netlink import (
     CREATE,
@@ -54,6 +55,7 @@ def _tuple(data: bytes) -> Tuple:
     return by_kind(parts.get(1, b"")), by_kind(parts.get(2, b""))
 
 
+@lru_cache(maxsize=2 * MOST)  # each copy of a node asks for the same
 def _message(body: bytes) -> bytes:
     family = body[0]
     found = {kind & KIND: (kind, value) for kind, value in attributes(body, 4)}

@@ -11,6 +11,7 @@ import os
 import struct
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from netdoctor.twin.netlink import (
     APPEND,
@@ -189,17 +190,24 @@ def _change(kind: int, family: str, items: list[Attribute], flags: int) -> None:
 def _messages(objects: Iterable[NftObject]) -> Iterator[tuple[int, bytes, int]]:
     sets = 0
     for each in objects:
-        items = [(kind, value) for kind, value in attributes(each.body) if kind & KIND not in READ_ONLY[each.kind]]
-        found = {kind & KIND: value for kind, value in items}
-        if each.kind == TABLE:
-            items = _changed(items, 2, lambda value: struct.pack(">I", struct.unpack(">I", value)[0] & DORMANT))
-        if each.kind == RULE and RULE_EXPRESSIONS in found:
-            items = _changed(items, RULE_EXPRESSIONS, _without_refused_flags)
-            items += _compat(found[RULE_EXPRESSIONS])
-        if each.kind == SET and SET_ID not in found:
+        items = list(_taken(each))
+        if each.kind == SET and all(kind & KIND != SET_ID for kind, _ in items):
             sets += 1
             items.append((SET_ID, struct.pack(">I", sets)))
         yield each.kind, nfgenmsg(each.family) + packed(items), CREATE | (APPEND if each.kind == RULE else 0)
+
+
+@lru_cache(maxsize=1 << 16)  # each copy of a node asks for the same
+def _taken(each: NftObject) -> tuple[Attribute, ...]:
+    """What the kernel takes back of an object that it has dumped."""
+    items = [(kind, value) for kind, value in attributes(each.body) if kind & KIND not in READ_ONLY[each.kind]]
+    found = {kind & KIND: value for kind, value in items}
+    if each.kind == TABLE:
+        items = _changed(items, 2, lambda value: struct.pack(">I", struct.unpack(">I", value)[0] & DORMANT))
+    if each.kind == RULE and RULE_EXPRESSIONS in found:
+        items = _changed(items, RULE_EXPRESSIONS, _without_refused_flags)
+        items += _compat(found[RULE_EXPRESSIONS])
+    return tuple(items)
 
 
 def _changed(items: list[Attribute], number: int, change: Callable[[bytes], bytes]) -> list[Attribute]:
