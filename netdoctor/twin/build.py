@@ -11,6 +11,7 @@ import struct
 import time
 from collections.abc import Sequence
 
+from netdoctor import kernel_modules
 from netdoctor.errors import CannotRead
 from netdoctor.host import Host
 from netdoctor.twin import conntrack, nftables, rtnl, vxlan
@@ -92,6 +93,8 @@ class _Builder:
         }
 
     def build(self) -> None:
+        for kind in {"veth"} | ({"bridge", vxlan.VXLAN} & {link.kind for link in self.links}):
+            kernel_modules.require(kind, "twin")
         for name in (NODE, OUTSIDE, *(pod.name for pod in self.state.pods)):
             self.twin.namespaces[name] = Namespace.new()
         node = self.twin.namespaces[NODE]
