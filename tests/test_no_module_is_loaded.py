@@ -20,15 +20,17 @@ from pathlib import Path
 import pytest
 
 from netdoctor import kernel_modules
+from netdoctor.changes.kube_proxy import translate
 from netdoctor.errors import CannotRead
 from netdoctor.facts.iptables import Iptables
 from netdoctor.host import Host
 from netdoctor.trace import listen
 from netdoctor.twin.build import build
+from netdoctor.twin.interventions import masquerade_pods
 from netdoctor.twin.netlink import NETFILTER, Netlink
 from netdoctor.twin.nftables import GET, SUBSYSTEM, TABLE, nfgenmsg
 from tests.conftest import ROOT
-from tests.twin.network import Node, small_node
+from tests.twin.network import ADDRESS, CLUSTER_IP, FLOWS, SERVER, Node, real, small_node
 
 # a node as CentOS 7 or a host with `update-alternatives --set iptables /usr/sbin/iptables-legacy` has it
 THERE = (
@@ -229,10 +231,30 @@ def node() -> Iterator[Node]:
         yield made
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+@real
 def test_no_copy_is_made_of_links_whose_kind_the_kernel_has_not_loaded(node: Node, here: Path) -> None:
     (here / "modules").write_text((here / "modules").read_text().replace("veth", "vethless"))
     state = node.state()
     assert state.node.nftables == ()
     with pytest.raises(CannotRead, match="veth is not loaded"):
         build(state)
+
+
+@real
+def test_translations_are_tried_with_what_the_kernel_has(node: Node, here: Path) -> None:
+    """A node on which kube-proxy and the CNI write rules of iptables: nft_nat and nft_masq are not there."""
+    with (here / "modules").open("a") as file:
+        file.writelines(f"{name} 1 1 - Live 0x0\n" for name in (
+            "nfnetlink", "nf_tables", "nft_compat", "nft_chain_nat", "xt_nat", "xt_MASQUERADE",
+        ))  # fmt: skip
+    node.sh("iptables-nft -t nat -F")
+    flows = [FLOWS["service"], FLOWS["outside"]]
+    twin = build(node.state())
+    try:
+        assert not any(twin.ask(flow).arrived for flow in flows)
+        twin.run(lambda: translate(Host(), [(CLUSTER_IP, "tcp", 5432, ADDRESS[SERVER], 5432)], 1))
+        twin.run(lambda: masquerade_pods._load(("10.244.0.0/24",)))
+        assert all(twin.ask(flow).arrived for flow in flows)
+        assert twin.ask(FLOWS["service"]).answer is node.ask(FLOWS["pod"]).answer
+    finally:
+        twin.close()

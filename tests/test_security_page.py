@@ -21,7 +21,7 @@ STARTERS = {"netdoctor/host.py", "netdoctor/modules/kubectl.py", "netdoctor/twin
 DYNAMIC = {
     "netdoctor/trace.py", "netdoctor/facts/firewalld.py", "netdoctor/facts/iptables.py", "netdoctor/twin/rehearsal.py",
     "netdoctor/twin/traced.py", "netdoctor/changes/_foreign_rules.py", "netdoctor/changes/direct_rules.py",
-    "netdoctor/changes/_conntrack.py",
+    "netdoctor/changes/_conntrack.py", "netdoctor/changes/_iptables_nat.py",
 }  # fmt: skip
 STARTS = re.compile(r"\b(os\.(system|popen|spawn\w*|exec\w*|posix_spawn\w*|fork\w*)|pty\.|shell=True|multiprocessing)")
 PLACE = re.compile(r"/(proc|sys|dev|etc|run|var|usr|lib|opt|root|home|tmp|snap)(/[\w./@-]*)?(?=$|[\s:{])")
