@@ -22,7 +22,7 @@ HASH = re.compile(r"^    --hash=sha256:[0-9a-f]{64}(?: \\)?$")
 NOT_HERE = "sys_platform == 'win32'"
 # what may stand on a line that installs something
 SAFE = ("--require-hashes", "--no-index")
-INSTALLS = re.compile(r"""pip["',\s/]+(?:-q\s+)?["']?(?:install|download|wheel)\b""")
+INSTALLS = re.compile(r"""pip(?:3|x)?["',\s/]+(?:-q\s+)?["']?(?:install|download|wheel)\b""")
 READ = ("README.md", "CONTRIBUTING.md", "Makefile", "docs", "scripts", "tests/lab", ".ci", ".github")
 
 
@@ -133,6 +133,16 @@ def test_whatever_is_installed_is_held_to_hashes() -> None:
                 count += 1
                 assert any(word in statement for word in SAFE), f"{path.relative_to(ROOT)}: {statement.strip()}"
     assert count >= 10
+
+
+def test_nothing_is_the_latest_of_anything() -> None:
+    """Neither a Go program, an image nor a script that is run as it comes."""
+    moving = re.compile(r"@latest|\w:latest\b|\b(curl|wget)\b[^|\n]*\|\s*(sudo )?(ba)?sh\b|\b(npm|gem) install")
+    found = {}
+    for path in files():
+        text = path.read_text(errors="replace")
+        found |= {f"{path.relative_to(ROOT)}": match[0] for match in moving.finditer(text)}
+    assert found == {}
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda path: path.stem)
