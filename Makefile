@@ -1,17 +1,22 @@
-.PHONY: demo test check lint lab bench fidelity docs lock
+.PHONY: demo test busy check lint lab bench fidelity docs lock
 PYTHON := .venv/bin/python
 # else each of the tests' many starts of netdoctor would compile it anew
 unexport PYTHONDONTWRITEBYTECODE
+ifdef ALL  # every fault is repaired and taken back, not a third of them
+export NETDOCTOR_TEST_ALL := 1
+endif
 
 demo: .venv/ready ## the main job, before your eyes, on the embedded lab
 	@scripts/demo
 
-test: .venv/ready ## everything; what needs the lab is skipped with its reason where the lab cannot be built
+test: .venv/ready ## everything (ALL=1: every repair too); the lab's part is skipped with its reason where it cannot be built
 	@scripts/programs
 	@! tests/lab/lab require >/dev/null 2>&1 || tests/lab/lab build
-	@$(PYTHON) -m pytest -q -n 3 tests/test_faults.py  # on three labs: most of it is waiting for what does not answer
+	@$(PYTHON) -m pytest -q -n 3 --dist loadgroup --no-loadscope-reorder -m lab  # on three labs: most of it is waiting
 	@$(PYTHON) -m pytest -q -n 6 --dist worksteal -m "not lab"
-	@$(PYTHON) -m pytest -q -n 2 --dist loadfile -m lab --ignore=tests/test_faults.py --no-loadscope-reorder  # the longest files have one test
+
+busy: .venv/ready ## every fault named while four busy loops for each processor run beside it
+	@NETDOCTOR_TEST_BUSY=4 $(PYTHON) -m pytest -q tests/test_faults.py
 
 check: lint ## ruff, mypy strict, the fast tests
 	@$(PYTHON) -m pytest -q -n 6 --dist worksteal -m "not lab"

@@ -41,10 +41,11 @@ class Look:
             notices = (*notices, f"no test pod: {points.no_new_pod}")
         if isinstance(why := known.get(Experiments), CannotRead):
             notices = (*notices, f"not verified on a copy of the node: {why.reason}")
-        if self.experiments and self.experiments.late:
+        if self.experiments and self.experiments.cut_short:
+            limit = self.experiments.cut_short
             notices = (
                 *notices,
-                "experiments on copies of the node were cut short: not every smallest change is known",
+                f"experiments on copies of the node were cut short after {limit}: not every smallest change is known",
             )
         return Report(
             results=tuple(self.results.values()),

@@ -61,10 +61,13 @@ def _verified(catalogue: Catalogue, diagnosis: Diagnosis, experiments: Experimen
     wanted = None if only_seen else causes
     shown = [(trial, cure, needed) for trial in mine if (found := _cure(trial, wanted)) for cure, needed in [found]]
     if shown and only_seen:
-        return _named(diagnosis, *shown[0])
+        return _named(diagnosis, *shown[0], experiments.cut_short)
     if shown:
         evidence = [_confirms(trial, cure, needed) for trial, cure, needed in shown[:SHOWN]]
         blind = experiments.programs or (diagnosis.confidence is Confidence.LIKELY and diagnosis.unexplained)
+        if experiments.cut_short and not any(needed for _, _, needed in shown):
+            evidence.append(_not_all_tried(shown[0][0], experiments.cut_short))
+            blind = True
         return _with(diagnosis, evidence, Confidence.LIKELY if blind else Confidence.CONFIRMED)
     tried = {cause for trial in mine for cure in trial.cures for cause in (t.cause for t in cure)}
     cured = [trial for trial in mine if trial.cures]
@@ -72,20 +75,27 @@ def _verified(catalogue: Catalogue, diagnosis: Diagnosis, experiments: Experimen
         if diagnosis.cause.probe in experiments.tried_causes:
             return _with(diagnosis, [_refutes(cured[0])], Confidence.LIKELY)
         return diagnosis
+    untried = [trial for trial in mine if trial.alike and not trial.passes and not trial.cures]
+    if experiments.cut_short and untried:
+        return _with(diagnosis, [_not_all_tried(untried[0], experiments.cut_short)], Confidence.LIKELY)
     passing = [trial for trial in mine if trial.passes]
     if passing and only_seen:
         return _with(diagnosis, [_elsewhere(trial) for trial in passing[:1]], diagnosis.confidence)
     return diagnosis
 
 
-def _named(diagnosis: Diagnosis, trial: Trial, cure: tuple[Tried, ...], needed: bool) -> Diagnosis:
+def _named(diagnosis: Diagnosis, trial: Trial, cure: tuple[Tried, ...], needed: bool, cut_short: str) -> Diagnosis:
     """A symptom that no probe explains, under what cured it."""
     symptom = diagnosis.cause
+    evidence, confidence = [_confirms(trial, cure, needed)], Confidence.CONFIRMED
+    if cut_short and not needed:
+        evidence.append(_not_all_tried(trial, cut_short))
+        confidence = Confidence.LIKELY
     cause = replace(
         symptom, summary="; ".join(tried.says for tried in cure), probe=BY_EXPERIMENT,
-        evidence=(_confirms(trial, cure, needed),), confidence=Confidence.CONFIRMED,
+        evidence=tuple(evidence), confidence=confidence,
     )  # fmt: skip
-    return Diagnosis(cause, (symptom, *diagnosis.symptoms), False, (), Confidence.CONFIRMED)
+    return Diagnosis(cause, (symptom, *diagnosis.symptoms), False, (), confidence)
 
 
 def _cure(trial: Trial, causes: Collection[str] | None) -> tuple[tuple[Tried, ...], bool] | None:
@@ -111,6 +121,14 @@ def _confirms(trial: Trial, cure: tuple[Tried, ...], needed: bool) -> Evidence:
         f"{SOURCE}, {trial.flow}",
         f"it fails there alike ({trial.twin}), and passes {alone}: {changes}{rest}",
         "it passes as it is",
+    )
+
+
+def _not_all_tried(trial: Trial, cut_short: str) -> Evidence:
+    return Evidence(
+        f"{SOURCE}, {trial.flow}",
+        f"not everything that might let it pass was tried: the experiments ended after {cut_short}",
+        "each change is tried",
     )
 
 

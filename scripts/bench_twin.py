@@ -19,6 +19,7 @@ from netdoctor.host import Host
 from netdoctor.twin.build import build
 from netdoctor.twin.search import Asked, Search
 from netdoctor.twin.state import size_of
+from netdoctor.twin.work_limit import WorkLimit
 from tests.twin.network import CLUSTER, FLOWS, Node, small_node
 
 T = TypeVar("T")
@@ -84,7 +85,7 @@ def search(node: Node) -> None:
         state,
         lambda a, way, legacy: Situation(state, a.flow, way, legacy, CLUSTER),
         lambda *_: "",
-        time.monotonic() + 60,
+        WorkLimit(),
     )
     seconds, found = timed(lambda: made.run([a for a in asked if not a.reply.arrived], []))
     cures = sorted({one.name for each in found for cure in each.cures for one in cure})

@@ -226,7 +226,7 @@ def main() -> None:
         else:
             result["void"] = str(network)
     if tried:
-        result["search"] = {"copies": tried.copies, "seconds": tried.seconds, "late": tried.late}
+        result["search"] = {"copies": tried.copies, "seconds": tried.seconds, "cut_short": tried.cut_short}
         result["trials"] = [
             {
                 "flow": t.flow, "alike": t.alike, "passes": t.passes, "necessary": list(t.necessary),

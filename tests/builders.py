@@ -281,11 +281,11 @@ def experiments(
 ) -> Experiments:
     """Nothing was tried; or the flow of `failed_flow` was, with these cures."""
     if not (cures or passes or asked):
-        return Experiments((), programs, 0, 0.0, False)
+        return Experiments((), programs, 0, 0.0)
     twin = "ok" if passes else "no answer within 0.3 s"
     trial = Trial(
         FLOW, "outside", "no answer within 1.2 s", twin, not passes, passes, Dropped(last_seen="prerouting 400"),
         "", "", cures, (True,) * len(cures),
     )  # fmt: skip
     causes = tuple(dict.fromkeys(each.cause for cure in cures for each in cure))
-    return Experiments((trial,), programs, 5, 1.0, False, causes)
+    return Experiments((trial,), programs, 5, 1.0, "", causes)

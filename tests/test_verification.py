@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from netdoctor.diagnosis import diagnose
 from netdoctor.facts import Facts
 from netdoctor.facts.experiments import Experiments
@@ -38,7 +40,7 @@ def test_a_cause_that_an_experiment_shows_is_confirmed() -> None:
 
 def test_a_cause_that_an_experiment_refutes_is_likely_at_most() -> None:
     made = experiments((tried("packets-dropped-by-rule"),))
-    both = Experiments(made.trials, (), 5, 1.0, False, ("ip-forward-disabled", "packets-dropped-by-rule"))
+    both = Experiments(made.trials, (), 5, 1.0, "", ("ip-forward-disabled", "packets-dropped-by-rule"))
     (first,) = judged(forwarding_off(both))
     assert first.cause.probe == "ip-forward-disabled"
     assert first.confidence is Confidence.LIKELY
@@ -49,6 +51,22 @@ def test_what_was_never_tried_is_not_refuted() -> None:
     (first,) = judged(forwarding_off(experiments((tried("packets-dropped-by-rule"),))))
     assert first.confidence is Confidence.CONFIRMED
     assert "copy of the node" not in said(first)
+
+
+def test_a_search_that_was_cut_short_confirms_nothing_that_it_did_not_try() -> None:
+    whole = experiments((tried("ip-forward-disabled"),))
+    (sure,) = judged(forwarding_off(replace(whole, cut_short="60 copies")))
+    assert sure.confidence is Confidence.CONFIRMED  # this one was tried to its end
+
+    half = replace(whole, cut_short="60 copies", trials=(replace(whole.trials[0], necessary=(False,)),))
+    (doubted,) = judged(forwarding_off(half))
+    assert doubted.confidence is Confidence.LIKELY
+    assert "the experiments ended after 60 copies" in said(doubted)
+
+    none = replace(whole, cut_short="60 copies", trials=(replace(whole.trials[0], cures=(), necessary=()),))
+    (untried,) = judged(forwarding_off(none))
+    assert untried.confidence is Confidence.LIKELY
+    assert "the experiments ended after 60 copies" in said(untried)
 
 
 def test_a_pair_says_that_both_are_needed() -> None:

@@ -26,8 +26,8 @@ from netdoctor.twin.search import Asked, Found, Search
 from netdoctor.twin.state import State
 from netdoctor.twin.twin import Twin
 from netdoctor.twin.walk import Walk
+from netdoctor.twin.work_limit import WALL_SECONDS, WorkLimit
 
-SECONDS = 5.0  # after which no further copy is begun; 1 to 2 are usual
 LATER = ("file",)  # kinds of change that do nothing before the next boot
 AGAIN = 0.5  # seconds for a flow that is asked on the node once more: an error comes at once
 
@@ -65,12 +65,12 @@ class Experiments:
     """experiments on copies of the node"""
 
     derived: ClassVar[bool] = True
-    longest: ClassVar[float] = 20.0  # seconds: with thousands of rules a copy takes one
+    longest: ClassVar[float] = WALL_SECONDS + 30  # seconds: the search's own limit, and what it takes to end
     trials: tuple[Trial, ...]
     programs: tuple[str, ...]  # what a copy does not have: tc filters and queues, XDP, IPsec
     copies: int
     seconds: float
-    late: bool  # whether the search had to be cut short
+    cut_short: str = ""  # the limit that ended the search before it was done, in words
     tried_causes: tuple[str, ...] = ()  # probes whose fault some change takes away
     not_tried: tuple[tuple[str, str], ...] = ()  # what a copy cannot show, and why
 
@@ -90,7 +90,7 @@ class Experiments:
         """
         begin = time.monotonic()
         if not failed.items:
-            return cls((), (), 0, 0.0, False)
+            return cls((), (), 0, 0.0)
         if isinstance(network, CannotRead):
             raise network
         by_name = {flow.name: flow for flow in failed.items}
@@ -114,14 +114,14 @@ class Experiments:
             here = by_name[flow.name]
             return in_namespace(here.netns, here.ask(AGAIN)).result()
 
-        search = Search(network.state, situation, refusal, begin + SECONDS, again if host.live else None)
+        search = Search(network.state, situation, refusal, WorkLimit(), again if host.live else None)
         found = search.run(asked, remedies) if asked else []
         return cls(
             tuple(_trial(each, by_name[each.asked.name]) for each in found),
             network.state.node.programs,
             search.copies,
             round(time.monotonic() - begin, 2),
-            search.late,
+            search.cut_short,
             tuple(sorted(search.causes)),
             tuple([*lacking, *refused, *search.refused.items()]),
         )

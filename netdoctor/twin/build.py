@@ -9,7 +9,7 @@ import errno
 import re
 import struct
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from netdoctor import kernel_modules
 from netdoctor.errors import CannotRead
@@ -44,7 +44,7 @@ from netdoctor.twin.state import (
     State,
 )  # fmt: skip
 from netdoctor.twin.trust import in_words
-from netdoctor.twin.twin import NODE, OUTSIDE, Twin
+from netdoctor.twin.twin import CONTROL, NODE, OUTSIDE, Twin
 
 IFLA_NET_NS_FD, GET_LINK = 28, 18
 FAR_END = 1 << 20
@@ -63,11 +63,17 @@ SECONDS = 10.0
 LEGACY_LOCK = "/dev/null"  # the machine's own lock is not ours to hold
 
 
-def build(state: State) -> Twin:
-    """A twin of this state. Raises CannotRead with the first part that could not be made; closes what was made."""
+Settings = dict[str, tuple[tuple[str, str], ...]]  # by namespace: what had to be written in an earlier twin of a state
+
+
+def build(state: State, settings: Settings | None = None) -> Twin:
+    """A twin of this state. Raises CannotRead with the first part that could not be made; closes what was made.
+
+    Twins of one state that are given the same `settings` read the kernel's own settings only once.
+    """
     twin = Twin(state)
     try:
-        _Builder(twin).build()
+        _Builder(twin, {} if settings is None else settings).build()
     except OSError as error:
         twin.close()
         raise CannotRead("twin", error.strerror or str(error)) from error
@@ -81,8 +87,8 @@ def build(state: State) -> Twin:
 
 
 class _Builder:
-    def __init__(self, twin: Twin) -> None:
-        self.twin = twin
+    def __init__(self, twin: Twin, settings: Settings) -> None:
+        self.twin, self.settings = twin, settings
         self.state = twin.state
         self.links = self.state.node.interfaces()
         self.pod_ends = {
@@ -108,7 +114,7 @@ class _Builder:
         self.twin.overlay = Overlay(self.state, self.vxlans.values(), self.twin.namespaces[OUTSIDE], ends)
         for name, namespace in self.twin.namespaces.items():
             if name != OUTSIDE:
-                self._settle(namespace, self.state.by_name[name])
+                self._settle(name, namespace)
         self.twin.outside.connect()
         with node.run(lambda: Netlink(ROUTE)) as netlink:
             # a bridge has its carrier from its ports
@@ -119,6 +125,7 @@ class _Builder:
             if name != OUTSIDE:
                 namespace.run(lambda name=name: load_filters(self.state.by_name[name]))  # type: ignore[misc]
         self.twin.responder = Responder()
+        self.twin.namespaces[OUTSIDE].run(lambda: self.twin.responder.listen(CONTROL))
         for name, namespace in self.twin.namespaces.items():
             if name != OUTSIDE:
                 listeners = self.state.by_name[name].listeners
@@ -187,10 +194,11 @@ class _Builder:
                     must("link", codes)
                     self.vxlans[link.index] = link
 
-    def _settle(self, namespace: Namespace, state: NetworkState) -> None:
+    def _settle(self, name: str, namespace: Namespace) -> None:
         """Settings, links up, addresses, routes, rules and neighbours of one namespace."""
+        state = self.state.by_name[name]
         links = state.interfaces()
-        namespace.run(lambda: _write_sysctls(state, {link.name for link in links}, self.fresh))
+        namespace.run(lambda: self._write_sysctls(name, {link.name for link in links}))
         with namespace.run(lambda: Netlink(ROUTE)) as netlink:
             must("link up", netlink.request([rtnl.link_up(link.index) for link in links if link.up]))
             send_back(netlink, state, self.twin.outside.devices if state is self.state.node else ())
@@ -201,6 +209,19 @@ class _Builder:
             await_addresses(netlink, (own.ip for index, own in state.own_addresses() if index in up))
         if state.conntrack:
             self.twin.tracked += namespace.run(lambda: conntrack.load(state.conntrack))
+
+    def _write_sysctls(self, name: str, links: set[str]) -> None:
+        """Write what the calling thread's fresh namespace has otherwise: the same in every twin of a state."""
+        if name not in self.settings:
+            self.settings[name] = tuple(_write_differing(self.state.by_name[name], links, self.fresh))
+        else:
+            for key, value in self.settings[name]:
+                _write(key, value)
+        for key, value in NO_LIMITS:
+            _write(key, value)
+        for link in links:
+            for family in ("ipv4", "ipv6"):
+                _write(f"{family}/neigh/{link}/retrans_time_ms", NEIGHBOUR_MILLISECONDS)
 
 
 def _quiet_addresses() -> None:
@@ -246,8 +267,8 @@ def _write(key: str, value: str) -> None:
         # the machine's own, shown in every namespace
 
 
-def _write_sysctls(state: NetworkState, names: set[str], fresh: dict[str, str]) -> None:
-    """Write what differs from a fresh namespace: ip_forward first, for it rewrites conf/*."""
+def _write_differing(state: NetworkState, names: set[str], fresh: dict[str, str]) -> Iterator[tuple[str, str]]:
+    """Write what differs from a fresh namespace, and tell it: ip_forward first, for it rewrites conf/*."""
     wanted = state.sysctls
     whole, each = [], []
     for key, value in wanted.items():
@@ -266,11 +287,7 @@ def _write_sysctls(state: NetworkState, names: set[str], fresh: dict[str, str]) 
         if (key, value) in each and _now(key) == value:
             continue
         _write(key, value)
-    for key, value in NO_LIMITS:
-        _write(key, value)
-    for name in names:
-        for family in ("ipv4", "ipv6"):
-            _write(f"{family}/neigh/{name}/retrans_time_ms", NEIGHBOUR_MILLISECONDS)
+        yield key, value
 
 
 def _now(key: str) -> str | None:

@@ -18,13 +18,15 @@ from itertools import combinations
 from netdoctor.errors import NetdoctorError
 from netdoctor.host import Host
 from netdoctor.legacy_iptables import grown, legacy_counters
+from netdoctor.patience import patience
 from netdoctor.trace import Dropped
 from netdoctor.traffic import Answer, Reply
-from netdoctor.twin.build import build
+from netdoctor.twin.build import Settings, build
 from netdoctor.twin.interventions import UNNAMED, Intervention, Situation, proposed
 from netdoctor.twin.state import State
 from netdoctor.twin.twin import DOUBT, Flow, Twin, alike
 from netdoctor.twin.walk import Tracer, Walk
+from netdoctor.twin.work_limit import WorkLimit
 
 AT_ONCE = 2  # copies that are built and asked side by side
 BEHIND = 4  # obstacles, one behind the other, that are looked for
@@ -68,19 +70,21 @@ class Search:
     state: State
     situation_of: Callable[[Asked, Walk, str], Situation]
     refusal: Callable[[Twin, Asked], str]
-    until: float  # time.monotonic()
+    limit: WorkLimit
     again: Callable[[Asked], Reply] | None = None  # asks on the node once more, where there is one
     copies: int = 0
-    late: bool = False  # whether the time was up before it was done
+    cut_short: str = ""  # the limit that ended it before it was done, in words
     causes: set[str] = field(default_factory=set)  # of every candidate that was tried alone
     refused: dict[str, str] = field(default_factory=dict)  # candidates that could not be made, and why
+    _settings: Settings = field(default_factory=dict)
+    _seen: set[str] = field(default_factory=set)  # causes that the walks of the failing flows point to
     _known: dict[tuple[frozenset[tuple[str, str]], float], dict[str, bool]] = field(default_factory=dict)
 
     def run(self, flows: Sequence[Asked], candidates: Iterable[Intervention]) -> list[Found]:
         """Ask each flow in a copy, and search cures for those that fail there as on the node. Raises CannotRead."""
         with closing(self._copy()) as twin:
             patient = twin.begin_all([asked.flow for asked in flows], SURE)
-            wait(patient, DOUBT)
+            wait(patient, patience(DOUBT))
             replies = [each.result() if each.done() else Reply(Answer.TIMEOUT, DOUBT * 1000) for each in patient]
             flows = self._asked_again(flows, replies)
             with Tracer(twin, texts=False) as tracer:
@@ -99,7 +103,9 @@ class Search:
         pool = {c.key: c for c in candidates}
         for first, way in found:
             if first.alike and way:
-                pool |= {c.key: c for c in proposed(self.situation_of(first.asked, way, first.legacy))}
+                pointed_to = list(proposed(self.situation_of(first.asked, way, first.legacy)))
+                pool |= {c.key: c for c in pointed_to}
+                self._seen |= {c.cause for c in pointed_to}
         if not open_flows or not pool:
             return [f for f, _ in found]
         curable = self._all(open_flows, pool)
@@ -130,7 +136,7 @@ class Search:
 
     def _copy(self) -> Twin:
         self.copies += 1
-        return build(self.state)
+        return build(self.state, self._settings)
 
     def _first(self, twin: Twin, tracer: Tracer, asked: Asked, reply: Reply) -> tuple[Found, Walk | None]:
         if asked.passes(reply) or not alike(asked.reply, reply):
@@ -154,7 +160,7 @@ class Search:
             for asked, way in ways:
                 for candidate in proposed(self.situation_of(asked, way, "")):
                     pool.setdefault(candidate.key, candidate)
-            if len(pool) == size or self._time_is_up():
+            if len(pool) == size or self._is_over():
                 break
         return curable
 
@@ -163,11 +169,12 @@ class Search:
     ) -> dict[str, list[tuple[Intervention, ...]]]:
         """What cures each flow: one candidate alone, else two remedies together; no more once every flow has one.
 
-        Remedies are tried first.
+        Remedies are tried first, and of them what the walks point to.
         """
         cures: dict[str, list[tuple[Intervention, ...]]] = {asked.name: [] for asked in flows}
-        alone = [(each,) for each in sorted(pool.values(), key=lambda c: not c.remedy)]
-        both = [*combinations((each for each in pool.values() if each.remedy), 2)]
+        ordered = sorted(pool.values(), key=lambda c: (not c.remedy, c.cause not in self._seen))
+        alone = [(each,) for each in ordered]
+        both = [*combinations((each for each in ordered if each.remedy), 2)]
         for sets in (alone, both):
             for start in range(0, len(sets), AT_ONCE):
                 if curable and all(cures[asked.name] for asked in curable):
@@ -185,7 +192,7 @@ class Search:
         """Whether each flow passes with only these changed."""
         key = (frozenset(c.key for c in chosen), patience)
         if key not in self._known:
-            if self._time_is_up():
+            if self._is_over():
                 return {}
             self._known[key], _ = self._attempt(chosen, flows, {}, look=False, patience=patience)
         return self._known[key]
@@ -221,14 +228,14 @@ class Search:
     def _smaller(self, asked: Asked, flows: list[Asked], whole: list[Intervention]) -> tuple[Intervention, ...]:
         """A smallest set within the whole one: whatever can be left out is, what is no remedy first.
 
-        None at all when the time is up before that is done.
+        None at all when the limit is reached before that is done.
         """
         kept = list(whole)
         for candidate in sorted(whole, key=lambda c: c.remedy):
             fewer = [c for c in kept if c is not candidate]
             if self._try(fewer, flows).get(asked.name):
                 kept = fewer
-        return () if self.late else tuple(kept)
+        return () if self.cut_short else tuple(kept)
 
     def _judged(
         self,
@@ -243,14 +250,16 @@ class Search:
         for cure in cures:
             same = {c.cause for c in cure} - {UNNAMED}  # another way to take away the same cause is nothing else
             rest = [c for c in pool.values() if c not in cure and c.cause not in same]
-            necessary.append(not rest or self._fails(rest, found.asked, flows))
+            fails = not rest or self._fails(rest, found.asked, flows)
+            if fails:  # then none of them is enough alone
+                self.causes |= {c.cause for c in rest}
+            necessary.append(fails)
         return replace(found, cures=tuple(cures), necessary=tuple(necessary))
 
     def _fails(self, chosen: list[Intervention], asked: Asked, flows: list[Asked]) -> bool:
         """Whether a flow surely fails with these changed: this silence is waited for."""
         return self._try(chosen, flows, DOUBT).get(asked.name) is False
 
-    def _time_is_up(self) -> bool:
-        if time.monotonic() > self.until:
-            self.late = True
-        return self.late
+    def _is_over(self) -> bool:
+        self.cut_short = self.cut_short or self.limit.reached_by(self.copies)
+        return bool(self.cut_short)

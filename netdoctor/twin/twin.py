@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+from netdoctor.patience import patience
 from netdoctor.traffic import Answer, Reply, ask_all, ask_dns, ask_tcp, in_namespace
 from netdoctor.twin.namespace import Namespace
 from netdoctor.twin.state import Listener, State
@@ -21,6 +22,9 @@ T = TypeVar("T")
 NODE, OUTSIDE = "node", "outside"
 SILENCE = 0.06  # seconds: delivery inside one machine is immediate, and a dead neighbour is known after 33 ms
 DOUBT = 0.2  # a time-out is believed once it lasts so long too: another process may have had the processor
+PROMPT = 0.5  # of the time that a question is given; a busy machine takes longer to answer the control question
+TURNS = 3  # for what is silent while the control question is not answered promptly
+CONTROL = Listener("udp", "127.0.0.1", 7)  # in the outside's namespace, where no rule of the node's is
 NEIGHBOUR_MILLISECONDS = 3000  # three questions, a second apart
 NAME = "netdoctor-ask.example.com"  # as long as the names that no cache holds
 
@@ -72,19 +76,39 @@ class Twin:
         return self._ask(flow, DOUBT) if reply.answer is Answer.TIMEOUT else reply
 
     def ask_all(self, flows: list[Flow], seconds: float = SILENCE) -> list[Reply]:
-        """How each of these ends, asked all at once."""
+        """How each of these ends, asked all at once.
+
+        Silence is believed once a control question, which no rule can stop, was answered promptly beside it.
+        """
         for flow in flows:
             self.meet(flow)
-        return ask_all([(self.namespaces[f.source].path, _question(f, seconds)) for f in flows], seconds)
+        replies, prompt = self._ask_together(flows, seconds)
+        for turn in range(1, TURNS):
+            silent = [place for place, reply in enumerate(replies) if reply.answer is Answer.TIMEOUT]
+            if prompt or not silent:
+                break
+            again, prompt = self._ask_together([flows[place] for place in silent], seconds * 2**turn)
+            for place, reply in zip(silent, again, strict=True):
+                replies[place] = reply
+        return replies
+
+    def _ask_together(self, flows: list[Flow], seconds: float) -> tuple[list[Reply], bool]:
+        """How each ends within so many seconds, and whether a control question was answered promptly."""
+        seconds = patience(seconds)
+        control = question(CONTROL.address, CONTROL.protocol, CONTROL.port, seconds)
+        asked = [(self.namespaces[f.source].path, _question(f, seconds)) for f in flows]
+        *replies, controlled = ask_all([*asked, (self.namespaces[OUTSIDE].path, control)], seconds)
+        return replies, controlled.answered and controlled.milliseconds <= PROMPT * seconds * 1000
 
     def begin_all(self, flows: list[Flow], seconds: float) -> list[Future[Reply]]:
-        """Ask each of these, and wait for none: its end comes within so many seconds."""
+        """Ask each of these, and wait for none: its end comes within so many seconds of a quiet machine."""
         for flow in flows:
             self.meet(flow)
+        seconds = patience(seconds)
         return [in_namespace(self.namespaces[f.source].path, _question(f, seconds)) for f in flows]
 
     def _ask(self, flow: Flow, seconds: float) -> Reply:
-        return self.namespaces[flow.source].run(_question(flow, seconds))
+        return self.namespaces[flow.source].run(_question(flow, patience(seconds)))
 
     def begin(self, flow: Flow) -> Reply:
         """Ask once and do not doubt the answer: for watching where its packets go."""

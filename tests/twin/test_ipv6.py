@@ -24,6 +24,7 @@ from netdoctor.twin.search import Asked, Search
 from netdoctor.twin.state import Listener, State
 from netdoctor.twin.twin import NODE, OUTSIDE, Flow, alike
 from netdoctor.twin.walk import walk
+from netdoctor.twin.work_limit import WorkLimit
 from tests.twin.real_namespaces import RealNamespaces
 
 LACKING = [tool for tool in ("ip", "nft", "ip6tables") if not shutil.which(tool)]
@@ -177,7 +178,7 @@ def searched(state: State, asked: Flow, reply: Reply) -> list[tuple[str, ...]]:
         state,
         lambda failed, way, legacy: Situation(state, failed.flow, way, legacy, CLUSTER),
         lambda _twin, _asked: "",
-        time.monotonic() + 20,
+        WorkLimit(),
     )
     found = search.run([Asked("asked", asked, reply)], [])[0]
     assert found.alike

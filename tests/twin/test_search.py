@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
@@ -16,13 +17,19 @@ from netdoctor.twin.interventions import Intervention, Situation, files
 from netdoctor.twin.search import Asked, Found, Search
 from netdoctor.twin.twin import DOUBT, Flow, Twin
 from netdoctor.twin.walk import Walk
+from netdoctor.twin.work_limit import WorkLimit
+from tests.busy import busy_loops
 from tests.twin.network import CLUSTER, FLOWS, UPLINK_IS_BRIDGE, Node, real
 
 pytestmark = real
 
 
 def searched(
-    node: Node, *flows: str, candidates: list[Intervention] | None = None, slow: bool = False
+    node: Node,
+    *flows: str,
+    candidates: list[Intervention] | None = None,
+    slow: bool = False,
+    limit: WorkLimit | None = None,
 ) -> tuple[dict[str, Found], Search]:
     """What the search finds for flows that fail on the node; `slow`: wait until it knows of a silent neighbour."""
     asked = [Asked(name, FLOWS[name], node.ask(FLOWS[name], 3.5 if slow else 0.5)) for name in flows]
@@ -35,7 +42,7 @@ def searched(
     def refusal(_twin: Twin, _asked: Asked) -> str:
         return ""
 
-    search = Search(state, situation, refusal, time.monotonic() + 20)
+    search = Search(state, situation, refusal, limit or WorkLimit())
     return {found.asked.name: found for found in search.run(asked, candidates or [])}, search
 
 
@@ -121,6 +128,30 @@ def test_one_rule_behind_the_other(node: Node) -> None:
         )
     found, _ = searched(node, "outside")
     assert [len(one) for one in found["outside"].cures] == [2]
+
+
+def test_a_search_ends_at_its_limit_and_says_which(node: Node) -> None:
+    node.sh("iptables-nft -I FORWARD -p udp --dport 53 -j DROP")
+    _, whole = searched(node, "outside")
+    assert whole.cut_short == ""
+    found, search = searched(node, "outside", limit=WorkLimit(copies=2))
+    assert (search.cut_short, search.copies) == ("2 copies", 2)
+    assert found["outside"].cures == ()
+    _, search = searched(node, "outside", limit=WorkLimit(processor_seconds=0.001))
+    assert search.cut_short == "0.001 s of processor time"
+
+
+def test_a_busy_machine_gets_the_same_answer(node: Node) -> None:
+    node.sh(
+        "sysctl -qw net.ipv4.conf.br0.forwarding=0", "iptables-nft -I FORWARD -p udp --dport 53 -j DROP",
+    )  # fmt: skip
+    with busy_loops(4 * (os.cpu_count() or 1)):
+        found, search = searched(node, "outside")
+    assert search.cut_short == ""
+    assert [sorted(each.name for each in one) for one in found["outside"].cures] == [
+        ["accept-packets", "forward-at-every-interface"]
+    ]
+    assert found["outside"].necessary == (True,)
 
 
 def test_what_no_change_cures_is_left_so(node: Node) -> None:
