@@ -15,6 +15,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -238,6 +239,13 @@ def test_no_copy_is_made_of_links_whose_kind_the_kernel_has_not_loaded(node: Nod
     assert state.node.nftables == ()
     with pytest.raises(CannotRead, match="veth is not loaded"):
         build(state)
+
+
+@real
+def test_a_copy_does_without_connections_that_the_kernel_cannot_be_told(node: Node, here: Path) -> None:
+    """A recording of a node that tracks connections, judged where nf_conntrack_netlink is not loaded."""
+    state = node.state()
+    build(replace(state, node=replace(state.node, conntrack=(b"\2\0\0\0",)))).close()
 
 
 @real

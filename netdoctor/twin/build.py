@@ -99,7 +99,7 @@ class _Builder:
         }
 
     def build(self) -> None:
-        for kind in {"veth"} | ({"bridge", vxlan.VXLAN} & {link.kind for link in self.links}):
+        for kind in {"veth"} | ({"bridge"} & {link.kind for link in self.links}):
             kernel_modules.require(kind, "twin")
         for name in (NODE, OUTSIDE, *(pod.name for pod in self.state.pods)):
             self.twin.namespaces[name] = Namespace.new()
@@ -186,7 +186,7 @@ class _Builder:
         for link in self.links:
             if vxlan.is_copied(link):
                 asked = vxlan.makes(link, rtnl.ifinfo(link.index) + _named(link), self.links)
-                codes = netlink.request(asked)
+                codes = netlink.request(asked) if kernel_modules.present(vxlan.VXLAN) else [errno.EOPNOTSUPP]
                 if errno.EOPNOTSUPP in codes:
                     uplinks[link.index] = f"out{link.index}"
                     must("link", netlink.request([self._cable(link)]))
@@ -207,7 +207,7 @@ class _Builder:
                 must("forwarding entry", netlink.request(entries))
             up = {link.index for link in links if link.up}
             await_addresses(netlink, (own.ip for index, own in state.own_addresses() if index in up))
-        if state.conntrack:
+        if state.conntrack and kernel_modules.present("nf_conntrack_netlink"):  # else only old sockets miss something
             self.twin.tracked += namespace.run(lambda: conntrack.load(state.conntrack))
 
     def _write_sysctls(self, name: str, links: set[str]) -> None:
