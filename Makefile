@@ -1,4 +1,4 @@
-.PHONY: demo test busy check lint lab bench fidelity docs
+.PHONY: demo test busy check lint lab bench fidelity docs lock
 PYTHON := .venv/bin/python
 # else each of the tests' many starts of netdoctor would compile it anew
 unexport PYTHONDONTWRITEBYTECODE
@@ -37,5 +37,8 @@ fidelity: .venv/ready ## how far the twin can be trusted: every state of tests/f
 docs: .venv/ready ## write the generated pages of docs/
 	@$(PYTHON) scripts/docs.py
 
-.venv/ready: pyproject.toml constraints.txt scripts/venv
+lock: ## write requirements/*.txt, the versions with their hashes, from constraints.txt (needs the network)
+	@scripts/lock
+
+.venv/ready: pyproject.toml requirements/dev.txt scripts/venv
 	@scripts/venv

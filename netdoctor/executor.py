@@ -159,7 +159,7 @@ def _take(
         return StepOutcome(step.name, step.probe, End.SKIPPED, reason or "nothing is left to change"), seen
     begin = len(journal.entries)
     guards = [name for name, before in seen.results.items() if before.outcome is Outcome.PASS]
-    host = Host()
+    host = Host(loads=True)
     try:
         for change in changes:
             say(change.describe())

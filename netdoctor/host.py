@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from netdoctor import kernel_modules
 from netdoctor.errors import CannotRead
 
 
@@ -16,6 +17,7 @@ class Host:
     """Files and commands of this machine. Reads and runs only what it is asked for."""
 
     live: bool = True  # false where a recording of another machine is judged: this one is not the patient
+    loads: bool = False  # whether its commands may load kernel modules: where something is changed, and nowhere else
 
     def read(self, path: str | Path) -> str:
         """A file's text, undecodable bytes replaced. Raises CannotRead."""
@@ -34,7 +36,12 @@ class Host:
             raise CannotRead(str(path), error.strerror or str(error)) from error
 
     def run(self, argv: Sequence[str], timeout: float = 3.0, stdin: str | None = None) -> str:
-        """A command's standard output. Raises CannotRead when it is missing, fails, or exceeds `timeout` seconds."""
+        """A command's standard output.
+
+        Raises CannotRead when it is missing, fails, exceeds `timeout` seconds, or would have a kernel module loaded.
+        """
+        if not self.loads:
+            kernel_modules.allow(argv, stdin)
         environment = {**os.environ, "LC_ALL": "C"}
         try:
             done = subprocess.run(

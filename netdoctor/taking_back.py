@@ -46,7 +46,7 @@ def undo(entries: Collection[Entry], journal: Journal, say: Callable[[str], None
                 told = True
             journal.note(entry, State.UNDOING)
             try:
-                entry.change.undo(Host())
+                entry.change.undo(Host(loads=True))
             except Exception as error:  # whatever it is, the other changes have to go
                 (taken.drifted if isinstance(error, Drifted) else taken.failed).append(entry)
                 taken.reasons.append(_in_words(error))

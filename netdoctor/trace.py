@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 
+from netdoctor import kernel_modules
 from netdoctor.errors import CannotRead
 from netdoctor.host import Host
 
@@ -98,6 +99,8 @@ def trace(host: Host, source: str, destination: str, protocol: str, port: int, a
     `ask` must not wait for the answer. Needs root and nft. Raises CannotRead.
     """
     flow = f"ip saddr {source} ip daddr {destination} {protocol} dport {port}"
+    if kernel_modules.present("nft_limit"):  # a busy flow would fill the trace; elsewhere LONGEST has to do
+        flow += " limit rate 50/second"
     events: list[Event] = []
     with listen() as listener:
         remove(host)
@@ -126,7 +129,7 @@ def _table(flow: str) -> str:
     lines = [f"table inet {TABLE} {{"]
     for hook, priorities in BRACKETS.items():
         for priority in priorities:
-            mark = f"{flow} limit rate 50/second meta nftrace set 1;" if priority == -350 else ""
+            mark = f"{flow} meta nftrace set 1;" if priority == -350 else ""
             name = f"{hook}_{priority}".replace("-", "m")
             lines.append(f"chain {name} {{ type filter hook {hook} priority {priority}; policy accept; {mark} }}")
     return "\n".join([*lines, "}"])
@@ -134,6 +137,7 @@ def _table(flow: str) -> str:
 
 def listen() -> socket.socket:
     """A socket that gets the trace of the calling thread's namespace. Raises CannotRead."""
+    kernel_modules.require("nf_tables", "nftables trace")
     with ExitStack() as until_it_listens:
         try:
             listener = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER)

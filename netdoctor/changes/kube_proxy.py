@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
-from netdoctor.changes import _conntrack
+from netdoctor.changes import _conntrack, _iptables_nat
 from netdoctor.errors import CannotRead, Drifted, NotRehearsable
 from netdoctor.facts.kube_proxy_rules import Port
 from netdoctor.facts.translated import Translated
@@ -104,22 +104,29 @@ def translate(host: Host, translations: Iterable[Translation], earlier: int = 0)
 
     `earlier`: by how much before kube-proxy's own priority.
     """
+    by_iptables = _iptables_nat.needed()
     for family in ("ip", "ip6"):
-        rules: dict[tuple[str, str, int], str] = {}
-        back: list[str] = []
+        ends: dict[tuple[str, str, int], str] = {}
+        endpoints: list[str] = []
         for cluster_ip, protocol, port, address, target in translations:
             version = ipaddress.ip_address(cluster_ip).version
             ipaddress.ip_address(address)  # raises ValueError for what is none: nft reads a script
             if protocol not in PROTOCOLS or version != (6 if family == "ip6" else 4):
                 continue
             end = f"[{address}]:{target}" if family == "ip6" else f"{address}:{target}"
-            # the first endpoint is as good as any
-            rule = f"{family} daddr {cluster_ip} {protocol} dport {port} dnat to {end}"
-            rules.setdefault((cluster_ip, protocol, port), rule)
-            back.append(f"{family} saddr {address} {family} daddr {address} masquerade")  # a pod that asks itself
-        if rules:
+            ends.setdefault((cluster_ip, protocol, port), end)  # the first endpoint is as good as any
+            endpoints.append(address)
+        if ends and by_iptables:
+            _iptables_nat.translate(host, family, [(*key, end) for key, end in ends.items()], dict.fromkeys(endpoints))
+        elif ends:
+            rules = [
+                f"{family} daddr {ip} {protocol} dport {port} dnat to {end}"
+                for (ip, protocol, port), end in ends.items()
+            ]
+            # a pod that asks itself
+            back = [f"{family} saddr {address} {family} daddr {address} masquerade" for address in endpoints]
             lines = [f"table {family} netdoctor_services {{"]
             for hook in ("prerouting", "output"):
-                lines += [f"chain {hook} {{ type nat hook {hook} priority {-100 - earlier};", *rules.values(), "}"]
+                lines += [f"chain {hook} {{ type nat hook {hook} priority {-100 - earlier};", *rules, "}"]
             lines += ["chain postrouting { type nat hook postrouting priority 100;", *dict.fromkeys(back), "}", "}"]
             host.run(["nft", "-f", "-"], timeout=5, stdin="\n".join(lines) + "\n")

@@ -11,6 +11,7 @@ import struct
 import time
 from collections.abc import Iterator, Sequence
 
+from netdoctor import kernel_modules
 from netdoctor.errors import CannotRead
 from netdoctor.host import Host
 from netdoctor.twin import conntrack, nftables, rtnl, vxlan
@@ -98,6 +99,8 @@ class _Builder:
         }
 
     def build(self) -> None:
+        for kind in {"veth"} | ({"bridge"} & {link.kind for link in self.links}):
+            kernel_modules.require(kind, "twin")
         for name in (NODE, OUTSIDE, *(pod.name for pod in self.state.pods)):
             self.twin.namespaces[name] = Namespace.new()
         node = self.twin.namespaces[NODE]
@@ -184,7 +187,7 @@ class _Builder:
         for link in self.links:
             if vxlan.is_copied(link):
                 asked = vxlan.makes(link, rtnl.ifinfo(link.index) + _named(link), self.links)
-                codes = netlink.request(asked)
+                codes = netlink.request(asked) if kernel_modules.present(vxlan.VXLAN) else [errno.EOPNOTSUPP]
                 if errno.EOPNOTSUPP in codes:
                     uplinks[link.index] = f"out{link.index}"
                     must("link", netlink.request([self._cable(link)]))
@@ -205,7 +208,7 @@ class _Builder:
                 must("forwarding entry", netlink.request(entries))
             up = {link.index for link in links if link.up}
             await_addresses(netlink, (own.ip for index, own in state.own_addresses() if index in up))
-        if state.conntrack:
+        if state.conntrack and kernel_modules.present("nf_conntrack_netlink"):  # else only old sockets miss something
             self.twin.tracked += namespace.run(lambda: conntrack.load(state.conntrack))
 
     def _write_sysctls(self, name: str, links: set[str]) -> None:

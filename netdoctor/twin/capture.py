@@ -15,6 +15,7 @@ from pathlib import Path
 
 from netdoctor.errors import CannotRead
 from netdoctor.host import Host
+from netdoctor.kernel_modules import present
 from netdoctor.traffic import in_namespace
 from netdoctor.twin import conntrack, nftables
 from netdoctor.twin.netlink import ROUTE, Netlink, by_kind, text
@@ -100,10 +101,10 @@ def read(name: str, address: str) -> NetworkState:
         rules=tuple(rules),
         neighbours=tuple(neighbours),
         nexthops=tuple(nexthops),
-        conntrack=conntrack.dump() if _there("nf_conntrack_netlink") else (),
+        conntrack=conntrack.dump() if present("nf_conntrack_netlink") else (),
         nftables=_nftables(),
-        nfacct=nftables.dump_counters() if _there("nfnetlink_acct") else (),
-        ipsets=_ipsets(host) if _there("ip_set") else "",
+        nfacct=nftables.dump_counters() if present("nfnetlink_acct") else (),
+        ipsets=_ipsets(host) if present("ip_set") else "",
         # asked only where there is one: the program would make the tables
         legacy=host.run(["iptables-legacy-save"], timeout=SECONDS) if tables[0] else "",
         legacy6=host.run(["ip6tables-legacy-save"], timeout=SECONDS) if tables[1] else "",
@@ -114,24 +115,12 @@ def read(name: str, address: str) -> NetworkState:
 
 
 def _nftables() -> tuple[nftables.NftObject, ...]:
-    if not Path("/proc/thread-self/net/netfilter").exists():
+    if not present("nf_tables"):
         return ()
     try:
         return nftables.dump()
     except OSError as error:
         raise CannotRead("nftables", error.strerror or str(error)) from error
-
-
-def _there(module: str) -> bool:
-    """Whether this part of the kernel is loaded or built in: asking for another one would load it."""
-    try:
-        loaded = Path("/proc/modules").read_text(encoding="ascii")
-    except FileNotFoundError:  # a kernel that loads no modules
-        return True
-    if any(line.startswith(f"{module} ") for line in loaded.splitlines()):
-        return True
-    builtin = Path("/lib/modules") / os.uname().release / "modules.builtin"
-    return builtin.exists() and f"/{module}.ko" in builtin.read_text(encoding="utf-8")
 
 
 def _programs(netlink: Netlink, links: list[Link]) -> list[str]:
@@ -156,7 +145,7 @@ def _programs(netlink: Netlink, links: list[Link]) -> list[str]:
 
 def _ipsec() -> list[str]:
     """How many IPsec policies there are; neither they nor their keys are copied."""
-    if not _there("xfrm_user"):
+    if not present("xfrm_user"):
         return []
     try:
         with Netlink(XFRM) as netlink:

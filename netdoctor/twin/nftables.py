@@ -147,6 +147,7 @@ def transaction(parts: list[tuple[int, bytes, int]]) -> list[tuple[int, int]]:
     batch.append(message(BATCH_END, nfgenmsg(0, SUBSYSTEM >> 8), REQUEST, 2))
     wrong: list[tuple[int, int]] = []
     with Netlink(NETFILTER) as netlink:
+        netlink.may_ask(SUBSYSTEM)
         netlink.socket.send(b"".join(batch))
         netlink.socket.setblocking(False)
         while True:
