@@ -18,6 +18,7 @@ MODPROBE_SECONDS = 10.0
 class LoadModule:
     """Load a kernel module that is not loaded."""
 
+    until_boot: ClassVar[bool] = True
     kind: ClassVar[str] = "module"
     name: str
 
