@@ -71,7 +71,7 @@ def undo(entries: Collection[Entry], journal: Journal, say: Callable[[str], None
                 continue
             journal.note(entry, State.UNDONE)
             if begun:
-                say("netdoctor was stopped while it made this; whatever of it is there is taken for netdoctor's:")
+                say("it was begun and not marked as made: whatever of it is there is taken for netdoctor's")
             sentence = left_alone(entry.change)
             say(f"left as it is: {sentence}" if sentence else f"taken back: {entry.change.describe()}")
             if stays:
@@ -84,16 +84,25 @@ def undo(entries: Collection[Entry], journal: Journal, say: Callable[[str], None
 
 
 def _made_by_somebody_else(entry: Entry, journal: Journal) -> str:
-    """What shows that a change which was begun, and not marked as made, is another's work by now; "" for nothing."""
+    """What shows that what is there now is not what the change has made; "" where nothing shows it."""
+    rebooted = journal.boot is not None and this_boot() not in ("", journal.boot)
+    if rebooted and getattr(entry.change, "until_boot", False) and not _is_kept_at_boot(entry, journal):
+        return "the machine was started since, and what it has now is not netdoctor's"
     if entry.state is not State.APPLYING or entry.began is None:
         return ""
-    if getattr(entry.change, "until_boot", False) and this_boot() not in ("", journal.boot):
-        return "netdoctor was stopped while it made this, and the machine was started since"
     made = getattr(entry.change, "written_at", None)
     when = made() if made else None
     if when is not None and abs(when - entry.began) > LONGEST_MAKING:
         return f"netdoctor was stopped before it made this, and somebody has made it at {utc(when)}"
     return ""
+
+
+def _is_kept_at_boot(entry: Entry, journal: Journal) -> bool:
+    """Whether a file of the same step makes the same at each boot."""
+    return any(
+        other.step == entry.step and other.change.kind == "file" and not journal.never_made(other)
+        for other in journal.entries
+    )
 
 
 def _insist_that_it_was_not_made(entry: Entry) -> None:

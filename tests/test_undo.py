@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from netdoctor.changes.file import WriteFile
+from netdoctor.changes.sysctl import SetSysctl
 from netdoctor.host import Host
 from netdoctor.journal import Closed, Journal, State, begin, load
 from netdoctor.runs import locked, next_number, runs, unfinished, unfinished_notice
@@ -216,6 +217,7 @@ from pathlib import Path
 import click
 from netdoctor import cli
 from netdoctor.changes.file import WriteFile
+from netdoctor.changes.sysctl import SetSysctl
 from netdoctor.cli_output import Unstopped
 from tests import folder_node as module
 node = module.Node(Path(sys.argv[1]))
@@ -298,7 +300,7 @@ class TestOthersWork:
         entry.change.apply(Host())
         done = netdoctor("undo")
         assert (done.returncode, there(tmp_path)) == (0, []), done.stderr
-        assert "netdoctor was stopped while it made this" in done.stdout
+        assert "it was begun and not marked as made" in done.stdout
 
     def test_what_somebody_made_an_hour_after_netdoctor_was_killed_stays(self, state: Path, tmp_path: Path) -> None:
         journal = begin(next_number())
@@ -437,3 +439,45 @@ def test_two_at_once(state: Path, tmp_path: Path) -> None:
     assert done.returncode == 3
     assert f"another netdoctor (pid {os.getpid()}) is changing this host" in done.stderr
     assert there(tmp_path) == list(NAMES)
+
+
+SET_BY_HAND = (
+    'echo 0 >/proc/sys/net/ipv4/ip_forward; echo 1 >/proc/sys/net/ipv4/ip_forward; "$0" "$@"; '
+    "cat /proc/sys/net/ipv4/ip_forward"
+)
+
+
+class TestSetting:
+    """A setting that is as netdoctor would have it: whether it is netdoctor's work is told by the journal."""
+
+    @pytest.mark.parametrize(
+        ("marked", "boot", "file", "after"),
+        [
+            (State.PLANNED, "", False, "1"),
+            (State.APPLYING, "", False, "0"),
+            (State.APPLYING, "earlier", False, "1"),
+            (State.VERIFIED, "", False, "0"),
+            (State.VERIFIED, "earlier", False, "1"),  # the boot's own
+            (State.VERIFIED, "earlier", True, "0"),  # by netdoctor's file
+        ],
+    )
+    def test_by_whom(
+        self, state: Path, tmp_path: Path, marked: State, boot: str, file: bool, after: str,
+    ) -> None:  # fmt: skip
+        journal = begin(next_number())
+        entry = journal.plan("enable-ip-forward", SetSysctl("net.ipv4.ip_forward", "1", "0"))
+        if marked is not State.PLANNED:
+            journal.begin(entry)
+        if marked is State.VERIFIED:
+            journal.mark(entry, marked)
+        if file:
+            entry = journal.plan("enable-ip-forward", WriteFile.planned(str(tmp_path / "a"), "a\n"))
+            journal.begin(entry)
+            entry.change.apply(Host())
+            journal.mark(entry, State.VERIFIED)
+        if boot:
+            journal.path.write_text(journal.path.read_text().replace(str(journal.boot), boot))
+        done = netdoctor("undo", before=("unshare", "--net", "sh", "-c", SET_BY_HAND))
+        assert done.stdout.splitlines()[-1] == after, done.stdout + done.stderr
+        assert not there(tmp_path)
+        assert load(journal.path).in_force == []
