@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from netdoctor import __version__
-from netdoctor.errors import JournalError
+from netdoctor.errors import Drifted, JournalError
 from netdoctor.model import Change
 
 SCHEMA_VERSION = 1
@@ -107,7 +107,11 @@ class Journal:
         return self.closed is None and any(taking_back or e.state is not State.VERIFIED for e in self.in_force)
 
     def plan(self, step: str, change: Change) -> Entry:
-        """Write down a change that is about to be made."""
+        """Write down a change that is about to be made. Raises Drifted for one that could not be read back."""
+        from netdoctor.changes import is_of_netdoctor
+
+        if not is_of_netdoctor(change):
+            raise Drifted(f"{change.describe()}: undo would not take this back")
         entry = Entry(len(self.entries), step, change)
         self.entries.append(entry)
         try:

@@ -55,6 +55,18 @@ class PodRules:
             f"{start} ! -d {MULTICAST} {self._comment} -j MASQUERADE",
         )
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether names are names, addresses addresses, and the rules that were there those of this chain."""
+        try:
+            ends = [ipaddress.ip_address(self.address), ipaddress.ip_network(self.prefix)]
+        except ValueError:
+            return False
+        names = all(PLAIN.fullmatch(word) for word in (self.network, self.container_id))
+        lines = self.chain_was or ()
+        own = all(line.startswith(f"-A {self.chain} ") and line.isprintable() for line in lines)
+        return names and own and "%" not in f"{ends}"
+
     def now(self, rules: Ruleset) -> tuple[tuple[str, ...] | None, bool]:
         """The chain and whether the jump is there, in this ruleset."""
         chain = rules.rules("nat", self.chain) if rules.has_chain("nat", self.chain) else None
@@ -94,6 +106,10 @@ class RestoreMasquerade:
         else:
             lines.append(" connections without masquerade go on until they time out: no conntrack tool is installed")
         return "\n".join(lines)
+
+    def is_of_netdoctor(self) -> bool:
+        """Whether the words in it are plain: iptables-restore reads a script."""
+        return all(pod.is_plain for pod in self.pods)
 
     def check(self, host: Host) -> None:
         """Raise Drifted unless the pods are still there and their rules as planned. Raises CannotRead."""

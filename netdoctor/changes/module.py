@@ -42,6 +42,10 @@ class LoadModule:
         """What undo does not restore."""
         return f"{self.name} stays loaded while something uses it, and so do the modules that it brought along"
 
+    def is_of_netdoctor(self) -> bool:
+        """Whether a remedy loads it: undo unloads no other."""
+        return self.name == "br_netfilter"
+
     def check(self, host: Host) -> None:  # noqa: ARG002 - the protocol's
         """Raise Drifted if it is loaded by now."""
         if self._folder.exists():

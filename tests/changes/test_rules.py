@@ -9,10 +9,10 @@ import pytest
 
 from netdoctor.changes import _conntrack, _foreign_rules
 from netdoctor.changes._conntrack import Tracked, parse
+from netdoctor.changes._firewalld_files import contents
 from netdoctor.changes._foreign_rules import missing
 from netdoctor.changes.direct_rules import _only_accepts
 from netdoctor.changes.file import FileState
-from netdoctor.changes.firewalld import _elements
 from netdoctor.changes.masquerade import PodRules, RestoreMasquerade
 from netdoctor.errors import CannotRead, Drifted
 from netdoctor.facts.iptables import Ruleset
@@ -74,7 +74,7 @@ def test_damage_to_what_was_kept_is_said(text: str, tmp_path: Path, monkeypatch:
 def test_a_zone_file_in_another_encoding(encoding: str) -> None:
     text = f'<?xml version="1.0" encoding="{encoding}"?><zone/>'
     with pytest.raises(Drifted, match="no XML"):
-        _elements(FileState(text, 0o644, 0, 0))
+        contents(FileState(text, 0o644, 0, 0))
 
 
 def test_connections_as_conntrack_prints_them() -> None:
