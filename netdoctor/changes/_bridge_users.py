@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from netdoctor.changes.file import is_of_netdoctor
 from netdoctor.errors import CannotRead
 from netdoctor.host import Host
 from netdoctor.traffic import in_namespace
@@ -64,7 +65,7 @@ def _settings(host: Host) -> Iterator[str]:
 def _files(host: Host) -> Iterator[str]:
     for folder in FILES:
         for path in sorted(Path(folder).glob("*.conf")):
-            if "99-netdoctor-" not in path.name and any(word in host.read(path) for word in MENTIONS):
+            if not is_of_netdoctor(str(path)) and any(word in host.read(path) for word in MENTIONS):
                 yield f"file {path}"
 
 

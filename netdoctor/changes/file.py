@@ -107,6 +107,11 @@ def difference(path: str, before: str | None, after: str | None) -> str:
     return "\n".join(lines)
 
 
+def is_of_netdoctor(path: str) -> bool:
+    """Whether a file has the place and the name of one that remedies write."""
+    return OF_NETDOCTOR.fullmatch(path) is not None
+
+
 def _is_beside_a_trial(path: Path) -> bool:
     """Whether the state is kept elsewhere, as in a trial, and the file belongs to that trial."""
     state = os.environ.get("NETDOCTOR_STATE_DIR")
@@ -152,7 +157,7 @@ class WriteFile:
         modes = [self.mode, *([self.was.mode] if self.was else [])]
         if any(mode & ~MODES for mode in modes) or ".." in Path(self.path).parts:
             return False
-        return OF_NETDOCTOR.fullmatch(self.path) is not None or _is_beside_a_trial(Path(self.path))
+        return is_of_netdoctor(self.path) or _is_beside_a_trial(Path(self.path))
 
     def check(self, host: Host) -> None:  # noqa: ARG002 - the protocol's
         """Raise Drifted unless the file is still as planned. Raises CannotRead."""

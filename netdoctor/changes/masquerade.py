@@ -151,6 +151,8 @@ class RestoreMasquerade:
                 continue  # not made, undone already, or the pod has gone and the CNI took its rules along
             if chain not in (pod.rules, pod.chain_was):
                 raise Drifted(f"somebody has changed the masquerade rules of pod {pod.pod} since")
+            if now.rules("nat", "POSTROUTING").count(pod.jump) > 1:
+                raise Drifted(f"somebody has written the masquerade rules of pod {pod.pod} once more since")
             if jump and not pod.jump_was:
                 lines.append("-D" + pod.jump.removeprefix("-A"))
             lines.append(f":{pod.chain} - [0:0]")

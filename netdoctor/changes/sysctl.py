@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from netdoctor.changes.file import is_of_netdoctor
 from netdoctor.errors import BadInput, CannotRead, Drifted, NotRehearsable
-from netdoctor.facts.sysctl import matches, path_of
+from netdoctor.facts.sysctl import SysctlFiles, matches, path_of
 from netdoctor.host import Host
 
 KEY = re.compile(r"net(\.[A-Za-z0-9_@-]+(/[A-Za-z0-9_@-]+)*)+")
@@ -51,6 +52,7 @@ class SetSysctl:
     value: str
     was: str | None  # None: it comes with a module that an earlier change loads
     followers: tuple[tuple[str, str], ...] = ()  # path, value: what the kernel changes along with it
+    at_boot: str | None = None  # what files of others said for the next boot
 
     def __post_init__(self) -> None:
         if not KEY.fullmatch(self.key):
@@ -63,7 +65,8 @@ class SetSysctl:
     def planned(cls, host: Host, key: str, value: str) -> SetSysctl:
         """The change from what is set now. Raises CannotRead."""
         was = host.read_or_none(path_of(key))
-        return cls(key, value, None if was is None else was.strip(), tuple(_followers_now(host, key).items()))
+        followers = tuple(_followers_now(host, key).items())
+        return cls(key, value, None if was is None else was.strip(), followers, _said_by_others(host, key)[1])
 
     def describe(self) -> str:
         """One line: what will be different."""
@@ -125,6 +128,9 @@ class SetSysctl:
         if now not in (self.was, self.value):
             anew = f", or {self._bearer} was made anew," if OF_INTERFACE.fullmatch(self.key) else ""
             raise Drifted(f"{self.key} is {now}: somebody has changed it{anew} since netdoctor set it to {self.value}")
+        file, said = _said_by_others(host, self.key)
+        if now == self.value and said == self.value != self.at_boot:
+            return f"{self.key} = {now}: {file} says so since"
         before, wanted, theirs = dict(self.followers), dict[str, str](), []
         for path, value in _followers_now(host, self.key).items():
             old = before.get(path, _given(path, self.was))  # an interface may have come since
@@ -138,6 +144,13 @@ class SetSysctl:
             if text is not None and text.strip() != value:  # an interface may be gone
                 _write(path, value)
         return f"{', '.join(theirs)}: somebody has set that since" if theirs else None
+
+
+def _said_by_others(host: Host, key: str) -> tuple[str, str | None]:
+    """The file, and the value that the next boot would end with if netdoctor had written no file. Raises CannotRead."""
+    files = SysctlFiles.collect(host).texts
+    theirs = SysctlFiles({path: text for path, text in files.items() if not is_of_netdoctor(path)})
+    return theirs.setting(key) or ("", None)
 
 
 def _followers_now(host: Host, key: str) -> dict[str, str]:

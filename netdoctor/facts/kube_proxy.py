@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import http.client
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 from netdoctor.errors import CannotRead
-from netdoctor.facts.cluster import Pods
+from netdoctor.facts.cluster import Pods, pod_uid
 from netdoctor.facts.kube_proxy_pod import KubeProxyPod, kube_proxy_pod
 from netdoctor.facts.this_node import ThisNode
 from netdoctor.host import Host
@@ -35,8 +36,9 @@ class KubeProxy:
     @classmethod
     def collect(cls, host: Host, api: KubeApi | CannotRead, pods: Pods | CannotRead, this: ThisNode) -> KubeProxy:
         """The mode from the process itself, else from its ConfigMap; the pod from the API. Raises CannotRead."""
-        running = bool(_processes(host))
         found = None if isinstance(api, CannotRead) else _pod(api, pods, this.name)
+        others = set() if isinstance(pods, CannotRead) else {pod.uid for pod in pods.items}
+        running = bool(_processes(host, others - {found.pod.uid if found else ""}))
         mode, source = "iptables" if running else "", "its process: the default mode"
         configured, address = "", METRICS
         if not isinstance(api, CannotRead):
@@ -88,12 +90,22 @@ def _told(address: str) -> str:
     return said if said in MODES else ""
 
 
-def _processes(host: Host) -> list[str]:
+def _processes(host: Host, others: Collection[str]) -> list[str]:
+    """The processes of its name on this machine's network; a pod of `others` may give its processes any name."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            if host.read(folder / "comm").strip() == "kube-proxy":
+            if host.read(folder / "comm").strip() != "kube-proxy":
+                continue
+            if pod_uid(host.read(folder / "cgroup")) not in others and _shares_our_network(folder):
                 found.append(folder.name)
         except CannotRead:  # it ended while we looked
             continue
     return found
+
+
+def _shares_our_network(folder: Path) -> bool:
+    try:
+        return (folder / "ns/net").stat().st_ino == Path("/proc/self/ns/net").stat().st_ino
+    except OSError:  # only root may look
+        return True

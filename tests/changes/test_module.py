@@ -34,7 +34,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write(tmp_path / "net/cni0/bridge/nf_call_iptables", "0")
     for name, value in _bridge_users.FIRST_VALUES.items():
         write(tmp_path / "settings" / name, value)
-    write(tmp_path / "etc/99-netdoctor-br-netfilter.conf", f"{MODULE}\n")
+    write(tmp_path / "etc/other.conf", "# nothing\n")
     write(tmp_path / "bin/rmmod", f'#!/bin/sh\nprintf %s "$*" >{tmp_path}/unloaded\n')
     (tmp_path / "bin/rmmod").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")

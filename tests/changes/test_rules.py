@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -126,3 +127,21 @@ def test_connections_that_cannot_be_forgotten_are_said(times: int, then: str, mo
     racing(monkeypatch, times, then)
     with pytest.raises(CannotRead, match="Operation failed"):
         _conntrack.forget(Host(), lambda _: True)
+
+
+@dataclass(frozen=True)
+class Tables(Host):
+    """iptables of one text, into which nothing is to be restored."""
+
+    text: str = ""
+
+    def run(self, argv: Sequence[str], timeout: float = 3.0, stdin: str | None = None) -> str:
+        assert argv[0] == "iptables-nft-save", f"{argv}: {stdin}"
+        return self.text
+
+
+def test_rules_that_somebody_has_written_once_more_are_left() -> None:
+    jump = next(line for line in WRITTEN.splitlines() if line.startswith("-A POSTROUTING"))
+    change = RestoreMasquerade((PodRules(*POD, None, False),), False)
+    with pytest.raises(Drifted, match="once more since"):
+        change.undo(Tables(text=WRITTEN.replace(jump, f"{jump}\n{jump}")))

@@ -117,8 +117,40 @@ else:
 print("fine")
 """
 
+ADOPTED = """
+import pathlib, subprocess
+from netdoctor.changes.sysctl import SetSysctl
+from netdoctor.host import Host
+for folder in ("/etc/sysctl.d", "/run"):
+    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", folder], check=True)
+host, forward, files = Host(), pathlib.Path("/proc/sys/net/ipv4/ip_forward"), pathlib.Path("/etc/sysctl.d")
+def planned():
+    forward.write_text("0")
+    change = SetSysctl.planned(host, "net.ipv4.ip_forward", "1")
+    change.apply(host)
+    return change
+def now():
+    return forward.read_text().strip()
+change = planned()
+(files / "99-netdoctor-ip-forward.conf").write_text("net.ipv4.ip_forward = 1\\n")
+assert change.undo(host) is None and now() == "0", "a file of our own is nobody's wish"
+change = planned()
+(files / "50-router.conf").write_text("net.ipv4.ip_forward = 1\\n")
+said = change.undo(host)
+assert now() == "1" and "/etc/sysctl.d/50-router.conf says so since" in said, said
+assert planned().undo(host) is None and now() == "0", "it said so before the repair, too"
+(files / "50-router.conf").unlink()
+change = planned()
+(files / "50-router.conf").write_text("net.ipv4.conf.all.forwarding = 0\\n")
+assert change.undo(host) is None and now() == "0", "somebody wants what undo makes"
+print("fine")
+"""
 
-@pytest.mark.parametrize("story", [ROUND_TRIP, FOLLOWERS], ids=["as before", "others have set followers"])
+
+STORIES = {"as before": ROUND_TRIP, "others have set followers": FOLLOWERS, "a file says so since": ADOPTED}
+
+
+@pytest.mark.parametrize("story", STORIES.values(), ids=list(STORIES))
 def test_every_setting_is_as_before_after_undo(story: str) -> None:
     if os.geteuid() != 0:
         pytest.skip("only root can make a network namespace")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -146,6 +148,41 @@ class TestKubeProxysPod:
         remedy = catalogue().remedies["resync-kube-proxy"]
         with pytest.raises(Exception, match="is not deleted: two of them"):
             remedy((), *facts.arguments(remedy.plan, skip=1))
+
+    @pytest.mark.parametrize(("of", "runs"), [("uid-real", True), ("uid-tenant", False), ("", True)])
+    def test_a_process_of_its_name_in_a_strangers_pod_is_not_it(self, of: str, runs: bool) -> None:
+        with subprocess.Popen(["sleep", "60"]) as child:
+            try:
+                cgroup = f"0::/kubepods/pod{of.replace('uid-real', 'aaaa-1').replace('uid-tenant', 'aaaa-2')}/x\n"
+                host = Process(pid=child.pid, cgroup=cgroup if of else "0::/system.slice/kube-proxy.service\n")
+                known = Pods((replace(REAL, uid="aaaa-1"), replace(TENANT, uid="aaaa-2")))
+                assert KubeProxy.collect(host, cluster(daemon_set(), revision(1, "aaa")), known, THIS).running is runs
+            finally:
+                child.kill()
+
+    @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a network namespace")
+    def test_nor_is_one_of_another_network(self) -> None:
+        with subprocess.Popen(["unshare", "--net", "sleep", "60"]) as child:
+            try:
+                while Path(f"/proc/{child.pid}/comm").read_text().strip() != "sleep":
+                    time.sleep(0.01)
+                host = Process(pid=child.pid, cgroup="0::/\n")
+                assert not KubeProxy.collect(host, CannotRead("API", ""), CannotRead("API", ""), THIS).running
+            finally:
+                child.kill()
+
+
+@dataclass(frozen=True)
+class Process(Host):
+    """This machine, where one process is called kube-proxy and no other is."""
+
+    pid: int = 0
+    cgroup: str = ""
+
+    def read(self, path: str | Path) -> str:
+        mine = Path("/proc") / str(self.pid)
+        told = {mine / "comm": "kube-proxy\n", mine / "cgroup": self.cgroup}
+        return told.get(Path(path), "")
 
 
 @dataclass
