@@ -169,6 +169,7 @@ def _take(
             except (NetdoctorError, OSError):
                 journal.note(entry, State.UNDONE)  # it was not begun
                 raise
+            journal.begin(entry)
             change.apply(host)
             journal.mark(entry, State.APPLIED)
         seen, problem = _prove(step.probe, guards, look)

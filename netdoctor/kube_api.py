@@ -61,11 +61,16 @@ class KubeApi:
         """Create an object in the collection at this path."""
         return self._request("POST", path, {}, obj)
 
-    def delete(self, path: str, grace_seconds: int | None = None) -> None:
-        """Delete the object at this path; one that is gone already is no error."""
+    def delete(self, path: str, grace_seconds: int | None = None, uid: str = "") -> None:
+        """Delete the object at this path; one that is gone already is no error.
+
+        `uid`: only this very object, and not another that has its name by now: the API server refuses that.
+        """
         body: dict[str, Any] = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background"}
         if grace_seconds is not None:
             body["gracePeriodSeconds"] = grace_seconds
+        if uid:
+            body["preconditions"] = {"uid": uid}
         try:
             self._request("DELETE", path, {}, body)
         except ApiError as error:

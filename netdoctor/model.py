@@ -159,8 +159,11 @@ class Change(Protocol):
     def apply(self, host: Host) -> None:
         """Make the change."""
 
-    def undo(self, host: Host) -> None:
-        """Take it back. Raises Drifted where somebody else has changed the same thing since."""
+    def undo(self, host: Host) -> str | None:
+        """Take it back; one sentence on what stays because somebody else has changed or uses it, if anything does.
+
+        Raises Drifted where nothing can be taken back for that reason.
+        """
 
     def rehearse(self, host: Host) -> None:
         """Make the change in a copy of the node's network, which the calling thread is in.

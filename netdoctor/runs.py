@@ -95,7 +95,14 @@ def changes_in_force() -> tuple[Made, ...]:
         journals = runs()
     except JournalError:
         return ()
-    return tuple(Made(j.run, e.step, e.change.describe()) for j in journals for e in j.in_force)
+    return tuple(Made(j.run, e.step, e.change.describe()) for j in journals for e in j.in_force if not j.never_made(e))
+
+
+def newer_in_force(chosen: Journal, journals: list[Journal]) -> list[Journal]:
+    """The runs that began after this one and have something in force, newest first: they were proved on top of it."""
+    newest_first = _newest_first(journals)
+    place = [journal.run for journal in newest_first].index(chosen.run)
+    return [j for j in newest_first[:place] if any(not j.never_made(entry) for entry in j.in_force)]
 
 
 def changing_now() -> str:

@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from netdoctor.changes import _conntrack, _iptables_nat
 from netdoctor.errors import CannotRead, Drifted, NotRehearsable
+from netdoctor.facts.kube_proxy_pod import kube_proxy_pod, pods_now
 from netdoctor.facts.kube_proxy_rules import Port
 from netdoctor.facts.translated import Translated
 from netdoctor.host import Host
@@ -32,6 +33,8 @@ class ResyncKubeProxy:
     forgets: bool  # whether connections that were not translated can be forgotten: the conntrack tool is there
     translations: tuple[Translation, ...] = ()  # what its rules will do, for a rehearsal
     node_ports: tuple[tuple[str, int], ...] = ()  # protocol and number, whose rules must be back
+    uid: str = ""  # of the pod: another one of its name is not deleted
+    node: str = ""
 
     @classmethod
     def planned(
@@ -41,9 +44,12 @@ class ResyncKubeProxy:
         ports: tuple[Port, ...],
         node_ports: tuple[tuple[str, int], ...] = (),
         translations: tuple[Translation, ...] = (),
+        *,
+        uid: str,
+        node: str,
     ) -> ResyncKubeProxy:
-        """The change for this pod (namespace/name), the ports that lack rules, and what its rules will do."""
-        return cls(pod, mode, ports, _conntrack.available(), translations, node_ports)
+        """The change for this pod (namespace/name) of a node, the ports that lack rules, and what its rules will do."""
+        return cls(pod, mode, ports, _conntrack.available(), translations, node_ports, uid, node)
 
     @property
     def _path(self) -> str:
@@ -71,13 +77,17 @@ class ResyncKubeProxy:
         return "the rules are kube-proxy's own: undo leaves them as kube-proxy wrote them"
 
     def check(self, host: Host) -> None:
-        """Raise Drifted if the pod is gone. Raises CannotRead."""
-        if connect(host).find(self._path) is None:
+        """Raise Drifted unless it is still the pod of kube-proxy's DaemonSet and its template. Raises CannotRead."""
+        api = connect(host)
+        found = kube_proxy_pod(api, pods_now(api, self.node), self.node)
+        if found is None or not self.uid or found.pod.uid != self.uid:
             raise Drifted(f"pod {self.pod} has been replaced since the repair was planned")
+        if found.keep:
+            raise Drifted(f"pod {self.pod} is not deleted: {found.keep}")
 
     def apply(self, host: Host) -> None:
         """Delete the pod, wait for the rules, forget connections they did not see. Raises CannotRead."""
-        connect(host).delete(self._path, grace_seconds=1)
+        connect(host).delete(self._path, grace_seconds=1, uid=self.uid)
         end = time.monotonic() + RULES_SECONDS
         while not self._back(there := Translated.read(host, self.mode)):
             if time.monotonic() > end:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from netdoctor.errors import CannotRead
-from netdoctor.facts.cluster import Pods
+from netdoctor.facts.cluster import Pods, dns_pods, pod_uid
+from netdoctor.facts.services import Services
 from netdoctor.host import Host
 from netdoctor.kube_api import KubeApi
 
@@ -112,14 +113,17 @@ class Upstreams:
     source: str
 
     @classmethod
-    def collect(cls, host: Host, corefile: Corefile | CannotRead, pods: Pods | CannotRead) -> Upstreams:
+    def collect(
+        cls, host: Host, corefile: Corefile | CannotRead, pods: Pods | CannotRead, services: Services | CannotRead
+    ) -> Upstreams:
         """Resolve a path in a forward line to the nameservers of CoreDNS's own file, else of the node's.
 
         Without a Corefile they are the node's own, as its usual `forward . /etc/resolv.conf` would have it: whether
         pods reach the outside can be asked of those too. Raises CannotRead.
         """
+        uids = frozenset(pod.uid for pod in dns_pods(services, pods))
         if isinstance(corefile, CannotRead):
-            path, own = _resolvers(host, pods)
+            path, own = _resolvers(host, uids)
             if not own:
                 raise corefile
             return cls(own, f"{path}: no Corefile can be read")
@@ -127,7 +131,7 @@ class Upstreams:
         source, path = "Corefile", ""
         for word in corefile.forwards:
             if word.startswith("/"):
-                path, own = _resolvers(host, pods)
+                path, own = _resolvers(host, uids)
                 source = f"Corefile -> {path}"
                 items += own
             elif upstream := parse_upstream(word):
@@ -159,21 +163,18 @@ def nameservers(text: str) -> tuple[str, ...]:
     return tuple(words[1] for words in lines if len(words) > 1 and words[0] == "nameserver")
 
 
-def _resolvers(host: Host, pods: Pods | CannotRead) -> tuple[str, tuple[Upstream, ...]]:
+def _resolvers(host: Host, uids: frozenset[str]) -> tuple[str, tuple[Upstream, ...]]:
     """The file as CoreDNS sees it, else the node's without what answers the node alone; and its resolvers."""
-    path, text = _resolv_conf(host, pods)
+    path, text = _resolv_conf(host, uids)
     found = tuple(Upstream(address, 53, False) for address in nameservers(text))
     return path, tuple(u for u in found if path not in NODE_RESOLV_CONF or not u.on_loopback)
 
 
-def _resolv_conf(host: Host, pods: Pods | CannotRead) -> tuple[str, str]:
+def _resolv_conf(host: Host, uids: frozenset[str]) -> tuple[str, str]:
     """The file as CoreDNS sees it, else the node's, and its text. Raises CannotRead."""
-    known = () if isinstance(pods, CannotRead) else pods.items
-    uids = {pod.uid for pod in known if pod.labels.get("k8s-app") == "kube-dns"}
     for folder in Path("/proc").glob("[0-9]*") if uids else ():
         try:
-            group = host.read(folder / "cgroup").replace("_", "-")  # the systemd driver writes a uid with underscores
-            if any(uid in group for uid in uids):
+            if pod_uid(host.read(folder / "cgroup")) in uids:
                 return "/etc/resolv.conf in CoreDNS's pod", host.read(folder / "root/etc/resolv.conf")
         except CannotRead:
             continue

@@ -200,7 +200,7 @@ def sweep(api: KubeApi, pods: Pods) -> None:
     old = utc(time.time() - LIFETIME)
     for pod in pods.items:
         if pod.is_ours and not pod.leaving and (pod.created < old or pod.phase in ("Failed", "Succeeded")):
-            api.delete(f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}", grace_seconds=0)
+            api.delete(f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}", grace_seconds=0, uid=pod.uid)
 
 
 def remove(api: KubeApi, path: str, connected: list[str]) -> None:
