@@ -21,6 +21,7 @@ from netdoctor.openat2 import BENEATH, IN_ROOT, NO_MAGICLINKS, NO_SYMLINKS, PLAC
 
 LARGEST = 1 << 20  # bytes of a file, where nothing else is said
 LINK = "a symbolic link stands in its path, and netdoctor follows none there"
+NO_FILE = "not a regular file"
 REASONS = {errno.ELOOP: LINK, errno.EXDEV: "it leads out of its folder"}
 
 
@@ -98,6 +99,16 @@ class Folder:
         with _closing(place):
             return stat.S_ISDIR(os.fstat(place).st_mode)
 
+    def trouble(self, path: str) -> str:
+        """Why what stands at this path is not to be opened: it is no file and no folder, or a link leads there."""
+        try:
+            place = open_place(self.descriptor, path, NO_SYMLINKS)
+        except OSError as error:
+            return LINK if error.errno == errno.ELOOP else ""
+        with _closing(place):
+            mode = os.fstat(place).st_mode
+            return "" if stat.S_ISREG(mode) or stat.S_ISDIR(mode) else NO_FILE
+
     def about(self, name: str) -> os.stat_result | None:
         """What stands under a name of this folder, a link itself included; None for nothing. Raises CannotRead."""
         try:
@@ -158,7 +169,7 @@ def content(place: int, path: str, limit: int) -> Content:
     """What a regular file holds, by an O_PATH descriptor of it. Raises CannotRead, also for more than `limit` bytes."""
     about = os.fstat(place)
     if not stat.S_ISREG(about.st_mode):
-        raise CannotRead(path, "not a regular file")
+        raise CannotRead(path, NO_FILE)
     try:
         number = reopened(place, os.O_RDONLY)
         try:
