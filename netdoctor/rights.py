@@ -78,7 +78,7 @@ class Rights:
             except BaseException as error:
                 errors.append(error)
 
-        thread = threading.Thread(target=run, name="rights")
+        thread = threading.Thread(target=run, name="rights", daemon=True)
         thread.start()
         thread.join()
         if errors:

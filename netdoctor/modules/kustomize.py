@@ -36,11 +36,7 @@ def build(folder: str, rights: Rights) -> Answered:
         return kubectl.run("kustomize", folder, timeout=SECONDS, asks_cluster=False)
 
     def become() -> None:
-        for limit, most in (
-            (resource.RLIMIT_DATA, MEMORY),
-            (resource.RLIMIT_FSIZE, LARGEST),
-            (resource.RLIMIT_CORE, 0),
-        ):
+        for limit, most in LIMITS:
             resource.setrlimit(limit, (most, most))
         rights.take_on()
 
