@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from netdoctor.errors import JournalError
 from netdoctor.journal import begin
+from netdoctor.runs import locked, runs
 from tests.test_cli import netdoctor, one_sentence
 from tests.test_undo import repaired, state
 
@@ -52,12 +54,20 @@ class TestSomebodyElses:
     def test_it_is_not_used(self, state: Path, tmp_path: Path, how: str) -> None:
         repaired(tmp_path)
         subprocess.run(["sh", "-euc", how], cwd=state, check=True)
-        before = sorted(p.name for p in tmp_path.rglob("*"))
+        with pytest.raises(JournalError, match="is not used: |is not believed: ") as told:
+            runs()
+        assert len(str(told.value)) < 400
+        if "runs/" not in how:
+            with pytest.raises(JournalError, match="is not used: "), locked():
+                pass
+
+    def test_no_command_uses_it(self, state: Path, tmp_path: Path) -> None:
+        repaired(tmp_path)
+        state.chmod(0o777)
         for command in (["undo"], ["fix"]):
             done = netdoctor(*command)
             assert done.returncode == 3
-            assert "is not used" in one_sentence(done) or "is not believed" in one_sentence(done)
-        assert sorted(p.name for p in tmp_path.rglob("*")) == before
+            assert f"{state} is not used: others may write to it (mode 777)" in one_sentence(done)
 
     def test_a_new_folder_is_on_disk(self, state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         synced: list[str] = []
