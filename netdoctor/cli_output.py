@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -70,19 +71,18 @@ class Unstopped:
 
 def read_file(path: str) -> str:
     """A file that the user named, read with the rights of the user behind sudo. Raises BadInput."""
-    from netdoctor.foreign_files import read_named
-    from netdoctor.output_file import own_descriptor, read_own
-    from netdoctor.rights import behind_sudo, ours
+    from netdoctor.foreign_files import open_named
 
-    number = own_descriptor(path)
     try:
-        if number is not None:
-            data = read_own(number, path, LARGEST)
-        else:
-            data = (behind_sudo() or ours()).lend(lambda: read_named(path, LARGEST)).data
+        with os.fdopen(open_named(path), "rb") as file:
+            data = file.read(LARGEST + 1)
+        if len(data) > LARGEST:
+            raise BadInput(f"{path} cannot be read: it is larger than {LARGEST >> 20} MB")
         return data.decode("utf-8-sig")
     except CannotRead as error:
         raise BadInput(f"{path} cannot be read: {error.reason}") from error
+    except OSError as error:
+        raise BadInput(f"{path} cannot be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise BadInput(f"{path} cannot be read: not UTF-8 text") from error
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import secrets
 import stat
 from collections.abc import Iterator
@@ -18,9 +19,15 @@ from pathlib import PurePosixPath
 
 from netdoctor.errors import CannotRead
 from netdoctor.openat2 import BENEATH, IN_ROOT, NO_MAGICLINKS, NO_SYMLINKS, PLACE, open_place
+from netdoctor.rights import behind_sudo, ours
 
 LARGEST = 1 << 20  # bytes of a file, where nothing else is said
 LINK = "a symbolic link stands in its path, and netdoctor follows none there"
+# names of what this process has open already: there is nothing to look up
+OWN = re.compile(
+    r"/dev/std(?P<stream>in|out|err)|/(?:dev|proc/self|proc/thread-self|proc/(?P<pid>[0-9]+))/fd/(?P<number>[0-9]{1,9})"
+)
+STREAMS = {"in": 0, "out": 1, "err": 2}
 NO_FILE = "not a regular file"
 REASONS = {errno.ELOOP: LINK, errno.EXDEV: "it leads out of its folder"}
 
@@ -67,7 +74,7 @@ class Folder:
         try:
             descriptor = os.open(path, PLACE | os.O_DIRECTORY)
         except OSError as error:
-            raise _cannot(path, error) from error
+            raise cannot_open(path, error) from error
         with _closing(descriptor):
             yield cls(descriptor, path)
 
@@ -86,7 +93,7 @@ class Folder:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
-            raise _cannot(name, error) from error
+            raise cannot_open(name, error) from error
         with _closing(place):
             return content(place, name, limit)
 
@@ -116,7 +123,7 @@ class Folder:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise _cannot(self._path_of(name), error) from error
+            raise cannot_open(self._path_of(name), error) from error
 
     def replace(
         self, name: str, data: bytes, mode: int = 0o600, owner: tuple[int, int] | None = None, beside: str = ""
@@ -159,25 +166,52 @@ class Folder:
         return str(PurePosixPath(self.path or ".", name))
 
 
-def read_named(path: str, limit: int = LARGEST) -> Content:
-    """A regular file that the user named, through links as the user wrote them. Raises CannotRead."""
-    with _closing(_place(None, path, NO_MAGICLINKS, path)) as place:
-        return content(place, path, limit)
+def open_named(path: str) -> int:
+    """A descriptor of a regular file that the user named, opened with the rights of the user behind sudo.
+
+    Links are followed, for that user could; so are the names of this process's own descriptors, such as /dev/stdin.
+    Raises CannotRead.
+    """
+    own = own_descriptor(path)
+    if own is not None:
+        try:
+            return open_regular(own, path)
+        except OSError as error:
+            raise cannot_open(path, error) from error
+
+    def look_up() -> int:
+        with _closing(_place(None, path, NO_MAGICLINKS, path)) as place:
+            return open_regular(place, path)
+
+    return (behind_sudo() or ours()).lend(look_up)
+
+
+def own_descriptor(path: str) -> int | None:
+    """The descriptor of this process that a path such as /dev/stdout stands for; None for any other path."""
+    match = OWN.fullmatch(path)
+    if match is None or (match["pid"] and int(match["pid"]) != os.getpid()):
+        return None
+    return STREAMS[match["stream"]] if match["stream"] else int(match["number"])
+
+
+def open_regular(place: int, path: str) -> int:
+    """A descriptor for reading, by an O_PATH descriptor of a regular file. Raises CannotRead, OSError."""
+    if not stat.S_ISREG(os.fstat(place).st_mode):
+        raise CannotRead(path, NO_FILE)
+    try:
+        return reopened(place, os.O_RDONLY)
+    except OSError as error:
+        raise cannot_open(path, error) from error
 
 
 def content(place: int, path: str, limit: int) -> Content:
     """What a regular file holds, by an O_PATH descriptor of it. Raises CannotRead, also for more than `limit` bytes."""
-    about = os.fstat(place)
-    if not stat.S_ISREG(about.st_mode):
-        raise CannotRead(path, NO_FILE)
-    try:
-        number = reopened(place, os.O_RDONLY)
+    with _closing(open_regular(place, path)) as number:
+        about = os.fstat(number)
         try:
             data = _read_up_to(number, limit + 1)
-        finally:
-            os.close(number)
-    except OSError as error:
-        raise _cannot(path, error) from error
+        except OSError as error:
+            raise cannot_open(path, error) from error
     if len(data) > limit:
         raise CannotRead(path, f"it is larger than {_size(limit)}")
     return Content(data, about.st_uid, about.st_gid, stat.S_IMODE(about.st_mode))
@@ -227,7 +261,8 @@ def _closing(descriptor: int) -> Iterator[int]:
         os.close(descriptor)
 
 
-def _cannot(path: str, error: OSError) -> CannotRead:
+def cannot_open(path: str, error: OSError) -> CannotRead:
+    """The sentence for a path that cannot be opened."""
     return CannotRead(path, REASONS.get(error.errno or 0) or error.strerror or str(error))
 
 
@@ -236,4 +271,4 @@ def _place(folder: int | None, path: str, resolve: int, said: str) -> int:
     try:
         return open_place(folder, path, resolve)
     except OSError as error:
-        raise _cannot(said or path, error) from error
+        raise cannot_open(said or path, error) from error

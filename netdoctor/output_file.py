@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import stat
 import sys
 from collections.abc import Callable, Iterator
@@ -16,33 +15,12 @@ from contextlib import ExitStack, contextmanager
 from typing import TypeVar
 
 from netdoctor.errors import CannotRead
-from netdoctor.foreign_files import LINK, Folder, content, reopened
+from netdoctor.foreign_files import LINK, Folder, own_descriptor, reopened
 from netdoctor.rights import Rights, behind_sudo, ours
 
 Result = TypeVar("Result")
-# names of what this process has open already: there is nothing to look up
-OWN = re.compile(
-    r"/dev/std(?P<stream>in|out|err)|/(?:dev|proc/self|proc/thread-self|proc/(?P<pid>[0-9]+))/fd/(?P<number>[0-9]{1,9})"
-)
-STREAMS = {"in": 0, "out": 1, "err": 2}
 DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
 SMALL = {errno.EACCES: "permission denied", errno.ENOENT: "no such folder", errno.ENOTDIR: "no such folder"}
-
-
-def own_descriptor(path: str) -> int | None:
-    """The descriptor of this process that a path such as /dev/stdout stands for; None for any other path."""
-    match = OWN.fullmatch(path)
-    if match is None or (match["pid"] and int(match["pid"]) != os.getpid()):
-        return None
-    return STREAMS[match["stream"]] if match["stream"] else int(match["number"])
-
-
-def read_own(number: int, path: str, limit: int) -> bytes:
-    """What a descriptor of this process holds, if it is a regular file. Raises CannotRead."""
-    try:
-        return content(number, path, limit).data
-    except OSError as error:
-        raise CannotRead(path, error.strerror or str(error)) from error
 
 
 class OutputFile:

@@ -14,7 +14,7 @@ import pytest
 
 from netdoctor import foreign_files, openat2, rights
 from netdoctor.errors import CannotRead
-from netdoctor.foreign_files import Folder, read_named
+from netdoctor.foreign_files import Folder, open_named
 from netdoctor.rights import Rights
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
@@ -243,19 +243,19 @@ class TestRights:
         (for_all / "closed/open/file").write_text("x")
         (for_all / "closed").chmod(0o700)
         with pytest.raises(CannotRead, match="Permission denied"):
-            self.user.lend(lambda: read_named(str(for_all / "closed/open/file")))
+            self.user.lend(lambda: open_named(str(for_all / "closed/open/file")))
 
     def test_a_group_counts_and_roots_groups_do_not(self, for_all: Path) -> None:
         (for_all / "file").write_text("x")
         os.chown(for_all / "file", 0, 777)
         (for_all / "file").chmod(0o640)
         with pytest.raises(CannotRead, match="Permission denied"):
-            self.user.lend(lambda: read_named(str(for_all / "file")))
+            self.user.lend(lambda: open_named(str(for_all / "file")))
         member = Rights(STRANGER, STRANGER, (STRANGER, 777))
-        assert member.lend(lambda: read_named(str(for_all / "file"))).text == "x"
+        os.close(member.lend(lambda: open_named(str(for_all / "file"))))
         os.chown(for_all / "file", 0, 0)
         with pytest.raises(CannotRead, match="Permission denied"):
-            self.user.lend(lambda: read_named(str(for_all / "file")))
+            self.user.lend(lambda: open_named(str(for_all / "file")))
 
     def test_what_is_made_is_the_users_and_this_process_stays_root(self, for_all: Path) -> None:
         os.chown(for_all, STRANGER, STRANGER)
