@@ -33,6 +33,7 @@ from typing import Any, TypeVar
 from netdoctor import __version__
 from netdoctor.errors import Drifted, JournalError
 from netdoctor.model import Change
+from netdoctor.state_folder import OTHERS_WRITE, make
 
 SCHEMA_VERSION = 1
 LARGEST = 64 << 20  # bytes of a journal
@@ -183,7 +184,7 @@ def begin(sequence: int = 1) -> Journal:
     folder = state_folder() / "runs"
     path = folder / f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}.jsonl"
     try:
-        state_folder().mkdir(mode=0o700, parents=True, exist_ok=True)
+        make(state_folder())
         folder.mkdir(mode=0o700, exist_ok=True)
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         for each in (folder, folder.parent):
@@ -240,6 +241,8 @@ def _bytes_of(path: Path) -> bytes:
             about = os.fstat(number)
             if not stat.S_ISREG(about.st_mode):
                 raise JournalError(f"{path} is no journal: it is not a regular file")
+            if about.st_uid not in (0, os.geteuid()) or about.st_mode & OTHERS_WRITE:
+                raise JournalError(f"{path} is not believed: somebody else than root may have written it")
             if about.st_size > LARGEST:
                 raise JournalError(f"{path} is no journal: it has {about.st_size >> 20} MB")
             with os.fdopen(number, "rb", closefd=False) as file:

@@ -11,12 +11,14 @@ from pathlib import Path
 from netdoctor.errors import JournalError, Locked
 from netdoctor.journal import NOTHING_YET, Journal, State, load, state_folder
 from netdoctor.model import Made
+from netdoctor.state_folder import make, refuse_if_others_may_write
 
 
 def paths() -> list[Path]:
     """The files of every run, by name. Raises JournalError."""
     folder = state_folder() / "runs"
     try:
+        refuse_if_others_may_write(state_folder())
         return sorted((path for path in folder.iterdir() if path.suffix == ".jsonl"), reverse=True)
     except FileNotFoundError:
         return []
@@ -123,7 +125,7 @@ def locked() -> Iterator[None]:
     """Be the only netdoctor that changes this host, for the length of a with block. Raises Locked, JournalError."""
     path = state_folder() / "lock"
     try:
-        state_folder().mkdir(mode=0o700, parents=True, exist_ok=True)
+        make(state_folder())
         number = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
     except OSError as error:
         raise JournalError(f"{path} cannot be made: {error.strerror or error}; {NOTHING_YET}") from error

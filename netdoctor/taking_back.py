@@ -17,6 +17,8 @@ from netdoctor.journal import Entry, Journal, State, this_boot
 MAYBE_MADE = (State.PLANNED, State.APPLYING)
 LONGEST_MAKING = 60.0  # seconds from the record that a change begins until it is there
 
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP)
+
 
 @dataclass
 class Taken:
@@ -34,7 +36,7 @@ class Taken:
 
 
 def undo(entries: Collection[Entry], journal: Journal, say: Callable[[str], None], force: bool = False) -> Taken:
-    """Take changes back, newest first; Ctrl-C, SIGTERM and SIGHUP wait until it is done, and are told.
+    """Take changes back, newest first; Ctrl-C, SIGTERM, SIGQUIT and SIGHUP wait until it is done, and are told.
 
     A change that cannot be taken back stops it; with `force` the others are undone all the same. A journal that cannot
     be written stops nothing; that is said.
@@ -122,11 +124,11 @@ def _in_words(error: Exception) -> str:
 
 @contextmanager
 def _uninterrupted(taken: Taken) -> Iterator[None]:
-    """Hold back SIGINT, SIGTERM and SIGHUP for the length of a with block; only the main thread gets them anyway."""
+    """Hold back every signal that ends a run, for the length of a with block; only the main thread gets them anyway."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    signals = [s for s in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if signal.getsignal(s) is not signal.SIG_IGN]
+    signals = [s for s in ENDING if signal.getsignal(s) is not signal.SIG_IGN]
 
     def remember(*_: object) -> None:  # and say nothing: a line may be half written
         taken.interrupted = True

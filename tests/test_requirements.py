@@ -138,7 +138,7 @@ def test_whatever_is_installed_is_held_to_hashes() -> None:
 def test_nothing_is_the_latest_of_anything() -> None:
     """Neither a Go program, an image nor a script that is run as it comes."""
     moving = re.compile(r"@latest|\w:latest\b|\b(curl|wget)\b[^|\n]*\|\s*(sudo )?(ba)?sh\b|\b(npm|gem) install")
-    found = {}
+    found: dict[str, str] = {}
     for path in files():
         text = path.read_text(errors="replace")
         found |= {f"{path.relative_to(ROOT)}": match[0] for match in moving.finditer(text)}

@@ -251,6 +251,17 @@ class TestHungUp:
         assert list(folder.iterdir()) == []
         assert [run.closed for run in runs()] == [Closed.ROLLED_BACK]
 
+    def test_so_it_is_by_the_key_that_would_write_a_core_file(self, state: Path, tmp_path: Path) -> None:
+        folder = tmp_path / "node"
+        folder.mkdir()
+        script = HUNG_UP.replace("SIGHUP", "SIGQUIT").replace("    os.kill(os.getpid(), signal.SIGQUIT)\n", "", 1)
+        done = subprocess.run(
+            [sys.executable, "-c", script, str(folder)], check=False, capture_output=True, timeout=30, cwd=ROOT
+        )
+        assert done.returncode == 130, done.stderr
+        assert list(folder.iterdir()) == []
+        assert [run.closed for run in runs()] == [Closed.ROLLED_BACK]
+
     def test_with_the_terminal_gone(self, state: Path, tmp_path: Path) -> None:
         folder = tmp_path / "node"
         folder.mkdir()

@@ -18,7 +18,8 @@ from netdoctor.facts.experiments import Experiments
 from netdoctor.facts.failed_flows import FailedFlow, FailedFlows, refused_by_routing
 from netdoctor.host import Host
 from netdoctor.legacy_iptables import grown, legacy_counters
-from netdoctor.trace import Dropped, remove, trace
+from netdoctor.trace import Dropped, trace
+from netdoctor.trace_table import remove, sweep
 from netdoctor.traffic import in_namespace
 
 SECONDS = 0.15  # enough for a packet that is dropped at once
@@ -52,6 +53,7 @@ class Drops:
         finalizers: Finalizers,
     ) -> Drops:
         """Where each failed flow ended in the twin; what passes there is traced on the node. Raises CannotRead."""
+        sweep(host)
         if not failed.items:
             if not failed.asked:
                 raise CannotRead("nftables trace", "no pod could be asked, so no packet was lost")

@@ -13,18 +13,8 @@ from dataclasses import dataclass, replace
 
 from netdoctor.errors import CannotRead
 from netdoctor.host import Host
-from netdoctor.trace import (
-    BRACKETS,
-    DROP,
-    T_POLICY,
-    T_RETURN,
-    TABLE,
-    Dropped,
-    Event,
-    chain_rules,
-    listen,
-    read_events,
-)  # fmt: skip
+from netdoctor.trace import DROP, T_POLICY, T_RETURN, Dropped, Event, chain_rules, listen, read_events
+from netdoctor.trace_table import BRACKETS, TABLE
 from netdoctor.traffic import Reply
 from netdoctor.twin import vxlan
 from netdoctor.twin.nftables import RULE

@@ -289,13 +289,15 @@ class Node(Host):
 
     def read(self, path: str | Path) -> str:
         mine = Path("/proc") / str(os.getpid())
-        known = {mine / "cgroup": self.cgroup, mine / "root/etc/resolv.conf": "nameserver 198.51.100.66\n"}
-        if text := known.get(Path(path)):
-            return text
+        if Path(path) == mine / "cgroup":
+            return self.cgroup
         raise CannotRead(str(path), "not there")
 
     def read_or_none(self, path: str | Path) -> str | None:
         return self.text if str(path) == "/etc/resolv.conf" else None
+
+    def read_in_pod(self, uid: str, pid: str, path: str) -> str | None:
+        return "nameserver 198.51.100.66\n" if pid == str(os.getpid()) and path == "etc/resolv.conf" else None
 
 
 def upstreams(known: Pods, cgroup: str, made: Services | CannotRead) -> tuple[Upstream, ...]:
