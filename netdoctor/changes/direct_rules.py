@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any, ClassVar
 
 from netdoctor.changes import _foreign_rules
 from netdoctor.changes.file import FileState, put
-from netdoctor.errors import CannotRead, Drifted
+from netdoctor.errors import CannotRead, Drifted, NotRehearsable
 from netdoctor.firewalld_bus import CONFIG, FirewalldBus, firewalld_bus
 from netdoctor.host import Host
 from netdoctor.model import NotApplicable
@@ -81,11 +80,12 @@ class RemoveDirectRules:
                 bus.call("direct", "removeRule", RULE_SIGNATURE, *_plain(rule))
 
     def rehearse(self, host: Host) -> None:
-        """Take those in force out of the copy's iptables, where firewalld has put them."""
-        for ipv, table, chain, _, arguments in self.in_force:
-            program = "iptables-nft" if ipv == "ipv4" else "ip6tables-nft"
-            with suppress(CannotRead):  # flushed by somebody
-                host.run([program, "-t", table, "-D", chain, *arguments])
+        """Delete those in force from the copy's iptables, where firewalld with FirewallBackend=nftables has put them.
+
+        Raises NotRehearsable for one that is not there: then it stands elsewhere, and what it does is not known.
+        """
+        for rule in self.in_force:
+            delete(host, rule)
 
     def undo(self, host: Host) -> None:
         """Put them back, and the file; nobody else's rules are lost by it. Raises Drifted, CannotRead."""
@@ -126,6 +126,26 @@ class RemoveDirectRules:
         for path, was in ((DIRECT_FILE, self.file), (DIRECT_FILE + ".old", self.backup)):
             if FileState.read(path) != was:
                 put(path, was)
+
+
+def delete(host: Host, rule: Rule) -> None:
+    """Delete a rule from the iptables of this thread's namespace. Raises NotRehearsable where its chain lacks it."""
+    _, table, chain, _, arguments = rule
+    try:
+        host.run([program_of(rule), "-t", table, "-D", chain, *arguments])
+    except CannotRead as error:
+        raise NotRehearsable(f"the direct rule `{words(rule)}` is not in chain {chain}: {error.reason}") from error
+
+
+def program_of(rule: Rule) -> str:
+    """The program in whose tables a direct rule stands."""
+    return "iptables-nft" if rule[0] == "ipv4" else "ip6tables-nft"
+
+
+def by_hand(rule: Rule) -> str:
+    """The commands that remove a direct rule, now and at boot."""
+    removal = f"--direct --remove-rule {words(rule)}"
+    return f"`firewall-cmd {removal}` and `firewall-cmd --permanent {removal}`"
 
 
 def words(rule: Rule) -> str:
