@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster_addresses import ClusterAddresses
 from netdoctor.model import Access
+from netdoctor.traffic import Answer
 from netdoctor.twin.beyond import flow_of
 from netdoctor.twin.rtnl import Address
 from netdoctor.twin.state import Listener, NetworkState, State
@@ -24,6 +25,7 @@ KUBELET, DNS = 10250, 53  # what pods need of the node besides the API server an
 FAR = ("198.51.100.77", "2001:db8::77")  # where an uplink's network has no room for a neighbour
 SPECIAL = (5353, 546, 68)  # mDNS, DHCP: they answer nobody
 RESOLVER = "8.8.8.8"
+TO_A_SOCKET = (Access.PERSON, Access.CONNECTED, Access.NAMED_SOURCE)
 Interface = ipaddress.IPv4Interface | ipaddress.IPv6Interface
 
 
@@ -63,10 +65,16 @@ def compared(before: Twin, after: Twin, tried: list[Way]) -> tuple[set[Way], set
 
 
 def _open(twin: Twin, tried: Collection[Way], seconds: float) -> set[Way]:
-    """Which of them are open in this twin: an answer comes back, a refusal of the far end's own included."""
+    """Which of them are open in this twin: an answer comes back, a refusal of the far end's own included.
+
+    Of somebody who is connected, or whom a rule names, a refusal is none: they are not led to the same socket.
+    """
     twin.outside.know_pods()
     replies = twin.ask_all([way.flow for way in tried], seconds)
-    return {way for way, reply in zip(tried, replies, strict=True) if reply.arrived}
+    return {
+        way for way, reply in zip(tried, replies, strict=True)
+        if reply.arrived and not (way.kind in TO_A_SOCKET and reply.answer is Answer.REFUSED)
+    }  # fmt: skip
 
 
 def _all(state: State, cluster: ClusterAddresses, asking: list[str], far: bool) -> Iterator[Way]:

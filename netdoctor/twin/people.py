@@ -22,7 +22,7 @@ from netdoctor.twin.state import State
 from netdoctor.twin.twin import NODE, OUTSIDE, Flow
 
 MOST_LOGINS, MOST_CONNECTED, MOST_OUTBOUND = 8, 24, 8
-MOST_NAMED, MOST_PORTS = 24, 3  # sources that rules name, and ports at which each of them asks
+MOST_NAMED, MOST_PORTS, MOST_OF_RULE = 24, 4, 2  # sources that rules name, and ports at which each of them asks
 
 
 @dataclass
@@ -58,7 +58,9 @@ def people(
     met = {(way.flow.source_address, way.flow.destination, way.flow.port) for way in found.ways}
     others = [w for w in others if (w.flow.source_address, w.flow.destination, w.flow.port) not in met]
     found.take(_in_turn(others), MOST_CONNECTED, "others that are connected")
-    outbound = [way for c in connections if not c.inbound for way in node.outbound(c)]
+    # a login may hang on a tunnel that the node has opened itself
+    leaving = sorted((c for c in connections if not c.inbound), key=lambda c: c.peer_port != SSH_PORT)
+    outbound = [way for c in leaving for way in node.outbound(c)]
     found.take(outbound, MOST_OUTBOUND, "whom the node is connected to")
     ports = list(dict.fromkeys([*(c.port for c in logins), SSH_PORT]))
     _take_named(found, node, list(named), ports)
@@ -74,7 +76,7 @@ def _take_named(found: People, node: _Node, named: list[Named], logins: list[int
             if node.is_outside(str(address)):
                 sources.setdefault(address, []).extend(ports)
     kept = list(sources.items())[:MOST_NAMED]
-    asked = [way for address, ports in kept for way in node.named(address, [*logins, *ports])]
+    asked = [way for address, ports in kept for way in node.named(address, logins, ports)]
     if kept:
         of = f" of {len(sources)}" if len(sources) > len(kept) else ""
         found.sampled.append(f"sources that rules name: {len(kept)}{of}")
@@ -139,13 +141,15 @@ class _Node:
             with suppress(CannotRead):
                 yield Way(Access.NODE_TO_OUTSIDE, flow_of(NODE, c.peer, "tcp", c.peer_port, self.state, self.cluster))
 
-    def named(self, source: Address, ports: list[int]) -> Iterator[Way]:
-        """The ways of a source that a rule names, to the ports that somebody listens on; else to the first of them."""
+    def named(self, source: Address, logins: list[int], ports: list[int]) -> Iterator[Way]:
+        """The ways of a source that a rule names: to the ports of logins, those of its rule, and others."""
         for node in self.addresses:
             if node.version == source.version:
                 open_ = [x.port for x in reachable(self.state.node, node) if x.protocol == "tcp"]
-                wanted = [port for port in dict.fromkeys([*ports, *open_]) if port in open_]
-                for port in wanted[:MOST_PORTS]:
+                wanted = [port for port in logins if port in open_]
+                # a rule may lead from a port at which nobody listens to one at which somebody does
+                wanted += [*ports[:MOST_OF_RULE], *(port for port in open_ if port not in wanted)]
+                for port in list(dict.fromkeys(wanted))[:MOST_PORTS]:
                     flow = Flow(OUTSIDE, str(node), "tcp", port, source_address=str(source))
                     yield Way(Access.NAMED_SOURCE, flow, str(source))
 

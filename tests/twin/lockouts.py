@@ -100,9 +100,11 @@ def _lockouts() -> list[LockOut]:
         ),
         LockOut(
             "another tool's table",
-            ("nft add table inet vpn", "nft 'add chain inet vpn in { type filter hook input priority 5; policy drop; }'",
+            ("nft add table inet vpn",
+             "nft 'add chain inet vpn in { type filter hook input priority 5; policy drop; }'",
              "nft add rule inet vpn in ip saddr 10.244.0.0/24 accept",
-             "nft add rule inet vpn in ct state established accept", "nft add chain inet vpn staff",
+             "nft add rule inet vpn in ct state established accept",
+             "nft add chain inet vpn staff",
              "nft add rule inet vpn in jump staff"),
             (f"nft insert rule inet vpn staff ip saddr {{ {PERSON}, {JUMP_HOST} }} tcp dport 22 accept",),
             ("nft flush chain inet vpn staff",),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -14,13 +15,12 @@ from netdoctor.facts.cluster_addresses import ClusterAddresses
 from netdoctor.facts.connections import Connection, Connections
 from netdoctor.facts.failed_flows import FailedFlows
 from netdoctor.facts.node_network import NodeNetwork
+from netdoctor.host import Host
 from netdoctor.model import FROM_PODS, Access
 from netdoctor.report.rehearsal_text import as_json, lines
-from netdoctor.traffic import in_namespace
 from netdoctor.twin.direct_rules import that_matter
 from netdoctor.twin.rehearsal import Rehearsal, Verdict, insist, rehearse
 from netdoctor.twin.state import Listener
-from netdoctor.twin.twin import question
 from tests.twin.lockouts import FAR6, LOCKOUTS, NODE6, PERSON, POLICY_DROP, LockOut
 from tests.twin.network import CLUSTER, NODE_ADDRESS, Node, real, small_node
 from tests.twin.test_rehearsal import Commands
@@ -103,29 +103,28 @@ def test_who_is_connected_but_not_by_ssh_keeps_the_way_too() -> None:
         rehearsal = rehearse(facts_of(node, monitor), [commands("nft flush chain inet t in")], FROM_PODS)
         assert f"connected now: 198.51.100.9 -> {NODE_ADDRESS}:10250/tcp" in rehearsal.refusal
         text = "\n".join(lines(rehearsal, ""))
-        assert "  tried too: others that are connected: 1; sources that rules name:" in text or "tried too" in text
+        assert "  tried too: others that are connected: 1" in text
         assert f"    connected now: 198.51.100.9 -> {NODE_ADDRESS}:10250/tcp" in text
         assert "  REFUSED: it would cut off " in text
 
 
-def test_a_connection_that_a_rule_translates_is_asked_where_it_came_in() -> None:
-    """sshd listens at 22, and people come to 8022: a rule of table nat leads there."""
-    redirect = "-p tcp --dport 8022 -j REDIRECT --to-ports 22"
+def test_a_connection_that_a_rule_translates_is_asked_where_it_came_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    """sshd listens at 2022, and people come to 8022: a rule of table nat leads there."""
+    redirect = "-p tcp --dport 8022 -j REDIRECT --to-ports 2022"
     with node_with(
         f"iptables-nft -t nat -A PREROUTING {redirect}",
-        "iptables-nft -A INPUT -m conntrack --ctstate DNAT",
-        "iptables-nft -A INPUT -p tcp --dport 22 -m conntrack ! --ctstate DNAT -j DROP",
+        "iptables-nft -A INPUT -p tcp --dport 2022 -m conntrack ! --ctstate DNAT -j DROP",
     ) as node:
-        ask = question(NODE_ADDRESS, "tcp", 8022, 1.0, PERSON)
-        assert in_namespace(node.namespaces["outside"].path, ask).result().arrived
-        node.sh(
-            "python3 - <<'END' &\nimport socket, time\ns = socket.create_connection"
-            f"(('{NODE_ADDRESS}', 8022), source_address=('{PERSON}', 40022))\ntime.sleep(20)\nEND\nsleep 0.5",
-            where="outside",
+        sshd = node.namespaces["node"].run(lambda: socket.create_server((NODE_ADDRESS, 2022)))
+        ssh = node.namespaces["outside"].run(
+            lambda: socket.create_connection((NODE_ADDRESS, 8022), 2, source_address=(PERSON, 0))
         )
-        me = Connection(PERSON, 40022, NODE_ADDRESS, 22, inbound=True, login=True, you=True)
-        repair = commands(f"iptables-nft -t nat -D PREROUTING {redirect}")
-        rehearsal = rehearse(facts_of(node, me), [repair], FROM_PODS)
+        monkeypatch.setenv("SSH_CONNECTION", f"{PERSON} {ssh.getsockname()[1]} {NODE_ADDRESS} 2022")
+        with sshd, ssh, sshd.accept()[0]:
+            connections = node.namespaces["node"].run(lambda: Connections.collect(Host())).items
+            facts = facts_of(node, *connections)
+        rehearsal = rehearse(facts, [commands(f"iptables-nft -t nat -D PREROUTING {redirect}")], FROM_PODS)
+    assert [(c.peer, c.port, c.login, c.you) for c in connections] == [(PERSON, 2022, True, True)]
     assert f"ssh from {PERSON} (you) -> {NODE_ADDRESS}:8022/tcp" in rehearsal.refusal
 
 
@@ -194,7 +193,7 @@ def test_a_step_that_fails_in_the_copy_is_not_rehearsed() -> None:
         rehearsal = rehearse(facts_of(node), [removal], FROM_PODS)
     assert rehearsal.verdict is Verdict.NOT_REHEARSED
     assert "the direct rule `ipv4 filter INPUT 0 -s 192.0.2.7 " in rehearsal.refusal
-    with pytest.raises(NotRehearsable, match="the repair is not made, for it is not rehearsed: .*--without-rehearsal"):
+    with pytest.raises(NotRehearsable, match=r"the repair is not made, for it is not rehearsed: .*--without-rehearsal"):
         insist(rehearsal, allow_exposure=True)
     stored = as_json(rehearsal, "")
     assert stored
@@ -218,7 +217,7 @@ NFT_FIREWALLD = "nft 'add table inet firewalld; add chain inet firewalld x; add 
         ((NFT_FIREWALLD,), HARMLESS_DIRECT, ""),
         ((NFT_FIREWALLD,), DIRECT, ""),
         ((NFT_FIREWALLD, *POLICY_DROP), DIRECT, "the policy of chain INPUT is DROP"),
-        ((NFT_FIREWALLD, "iptables-nft -A INPUT -p tcp --dport 22 -j REJECT"), DIRECT, "--dport 22 -j REJECT` comes after"),
+        ((NFT_FIREWALLD, "iptables-nft -A INPUT -p tcp --dport 22 -j REJECT"), DIRECT, "--dport 22 -j REJECT"),
         ((NFT_FIREWALLD, "iptables-nft -N X", "iptables-nft -A INPUT -j X", "iptables-nft -A X -j DROP"), DIRECT,
          "`-A X -j DROP` comes after"),
         ((), DIRECT, "FirewallBackend=iptables"),
