@@ -85,6 +85,8 @@ class _Apart:
                 continue
             if side.uplink not in places:
                 places[side.uplink] = self._moved(uplink) if places else twin.namespaces[OUTSIDE]
+            if places[side.uplink] is not twin.namespaces[OUTSIDE]:
+                self._forget(side.host)
             self._settle(places[side.uplink], uplink, side)
             self._at[str(side.host)] = places[side.uplink]
 
@@ -109,6 +111,13 @@ class _Apart:
         move = rtnl.change_link(uplink.index, attribute(IFLA_NET_NS_FD, struct.pack("=i", namespace.descriptor)))
         _request(self._twin.namespaces[OUTSIDE], [move])
         return namespace
+
+    def _forget(self, host: rtnl.Address) -> None:
+        """Have the outside not be this host any more, as which it may have asked before."""
+        outside = self._twin.namespaces[OUTSIDE]
+        places = [LOOPBACK, *outside.run(link_indexes).values()]
+        with outside.run(lambda: Netlink(ROUTE)) as netlink:
+            netlink.request([rtnl.disown(host, place) for place in dict.fromkeys(places)])  # most do not have it
 
     def _settle(self, namespace: Namespace, uplink: Uplink, side: Side) -> None:
         """Give a host its address and its way to the node, and by the node to everybody else."""

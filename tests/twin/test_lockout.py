@@ -82,7 +82,7 @@ def test_the_same_repair_passes_where_nobody_is_let_in(title: str) -> None:
     insist(rehearsal, allow_exposure=False)
 
 
-@pytest.mark.parametrize("title", list(LOCKOUTS))
+@pytest.mark.parametrize("title", ["a direct rule for one address", "a zone's source", "an ipset", "IPv6"])
 def test_a_source_that_a_rule_names_is_asked_as_though_nobody_is_there(title: str) -> None:
     """The administrator has gone home, and comes back tomorrow."""
     lockout = LOCKOUTS[title]
