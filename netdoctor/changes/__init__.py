@@ -2,7 +2,8 @@
 
 A change is a frozen dataclass whose fields are all JSON, so that the journal can hold it. Its classmethod `planned`
 reads what it will replace. A file here is the only registration: whatever class in it has a `kind` is a change. An
-optional method `left_alone` says in one sentence what `undo` does not restore, and why.
+optional method `left_alone` says in one sentence what `undo` does not restore, and why; `touches_no_way` why a change
+that no copy can show concerns no packet on a node; `opens` what it is meant to open beyond what its remedy says.
 """
 
 from __future__ import annotations
