@@ -33,6 +33,7 @@ class Connection:
     inbound: bool  # whether it came in at a listening socket
     login: bool = False  # by ssh
     you: bool = False  # the one that netdoctor was started over
+    now: bool = True  # false where SSH_CONNECTION alone names it: a terminal that outlived its connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,7 @@ def with_you(found: list[Connection], variable: str) -> Iterator[Connection]:
     mine = [c for c in found if (c.peer, c.peer_port, c.port) == (told.peer, told.peer_port, told.port)]
     yield from (replace(c, login=True, you=True) if c in mine else c for c in found)
     if not mine:
-        yield told
+        yield replace(told, now=False)
 
 
 def parse(variable: str) -> Connection | None:

@@ -6,6 +6,7 @@ import ipaddress
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster_addresses import ClusterAddresses
@@ -19,7 +20,7 @@ from netdoctor.twin.uplinks import uplinks
 
 SECONDS = 0.1  # of silence, for all of them at once
 SURE = 0.5  # of silence where one copy answers and the other does not: it may be the processor that was taken
-MOST = 48  # flows of one class
+MOST = 64  # flows of one class
 MOST_UPLINKS = 4
 KUBELET, DNS = 10250, 53  # what pods need of the node besides the API server and the ends of Services
 FAR = ("198.51.100.77", "2001:db8::77")  # where an uplink's network has no room for a neighbour
@@ -99,14 +100,16 @@ def _all(state: State, cluster: ClusterAddresses, asking: list[str], far: bool) 
 
 def _from_afar(state: State, node: Address | None, stranger: Address | None) -> Iterator[Way]:
     """The node's other addresses, asked by a neighbour; and each by somebody in another network."""
+    in_turn = []
     for own in uplink_addresses(state):
         far = ipaddress.ip_address(FAR[own.version == 6])
         near = stranger if own.ip == node else neighbour(own, state)
-        for listener in reachable(state.node, own.ip):
-            for source, word in ((near, "a neighbour"), (far, "another network")):
-                if source and (own.ip, source) != (node, stranger):
-                    flow = _from_outside(source, str(own.ip), listener.protocol, listener.port)
-                    yield Way(Access.OUTSIDE_TO_NODE, flow, word)
+        for source, word in ((near, "a neighbour"), (far, "another network")):
+            if source and (own.ip, source) != (node, stranger):
+                flows = [_from_outside(source, str(own.ip), x.protocol, x.port) for x in reachable(state.node, own.ip)]
+                in_turn.append([Way(Access.OUTSIDE_TO_NODE, flow, word) for flow in flows])
+    for place in zip_longest(*in_turn):  # of each at the lowest ports first
+        yield from (way for way in place if way)
 
 
 def needed_by_pods(state: State, cluster: ClusterAddresses) -> set[tuple[str, int]]:

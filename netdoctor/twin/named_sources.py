@@ -23,7 +23,8 @@ IPV6 = r"[0-9a-fA-F]{0,4}(?::[0-9a-fA-F]{0,4}){2,7}"
 ADDRESS = re.compile(rf"(?<![\w.:])(?:{IPV4}|{IPV6})(?:/[0-9]+|-(?:{IPV4}|{IPV6}))?(?![\w.:])")
 SOURCE = re.compile(r"(?:\bsaddr\b|(?:^|\s)-s\s|--src-range\s)(.*?)(?=\bdaddr\b|\s-d\s|--dst-range\s|$)")
 PORTS = re.compile(r"(?:\bdport |--dports? |--destination-ports? )(?:!= )?(\{[^}]*\}|[0-9,:-]+)")
-OPENS = re.compile(r"\baccept\b|\bACCEPT\b|\bgoto\b|\bjump\b|-[jg] (?!DROP|REJECT)")
+# a rule that drops everybody but one source lets that one in
+OPENS = re.compile(r"\baccept\b|\bgoto\b|\bjump\b|-[jg] (?!DROP|REJECT)|! -s |! --src-range |saddr != ")
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from netdoctor.twin.state import State
 from netdoctor.twin.twin import NODE, OUTSIDE, Flow
 
 MOST_LOGINS, MOST_CONNECTED, MOST_OUTBOUND = 8, 24, 8
-MOST_NAMED, MOST_PORTS, MOST_OF_RULE = 24, 4, 2  # sources that rules name, and ports at which each of them asks
+MOST_NAMED, MOST_PORTS, MOST_OF_RULE = 32, 4, 2  # sources that rules name, and ports at which each of them asks
 
 
 @dataclass
@@ -32,6 +32,7 @@ class People:
     ways: list[Way] = field(default_factory=list)
     sampled: list[str] = field(default_factory=list)
     out_of_sight: list[str] = field(default_factory=list)  # logins that cannot be asked for
+    logged_in: set[Way] = field(default_factory=set)  # whose connection is there now
 
     def take(self, found: Sequence[Way], most: int, words: str) -> None:
         """The first of these ways, and how many those are."""
@@ -50,7 +51,9 @@ def people(
     tracked = [each for each in conntrack.established(state.node.conntrack) if node.is_outside(each.source)]
     logins = sorted((c for c in connections if c.login), key=lambda c: not c.you)
     for login in logins:
-        if not node.can_ask(login.peer, login.address):
+        if login.now:
+            found.logged_in |= {*node.login(login, tracked)}
+        if login.now and not node.can_ask(login.peer, login.address):
             found.out_of_sight.append(f"ssh from {login.peer}{' (you)' if login.you else ''}")
     found.take([way for login in logins for way in node.login(login, tracked)], MOST_LOGINS, "logins by ssh")
     others = [way for c in connections if c.inbound and not c.login for way in node.inbound(c, tracked)]
@@ -69,6 +72,7 @@ def people(
 
 def _take_named(found: People, node: _Node, named: list[Named], logins: list[int]) -> None:
     """The sources that rules name, each at the ports of logins and those that its rule names."""
+    named.sort(key=lambda each: (not each.accepts, not {*logins} & {*each.ports}))
     groups = [[(address, each.ports) for address in sample(each, node.taken)] for each in named]
     sources: dict[Address, list[int]] = {}
     for place in zip_longest(*groups):

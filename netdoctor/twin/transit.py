@@ -40,10 +40,11 @@ def sides(state: State) -> list[Side]:
     """The hosts behind uplinks that ask each other; none where there is one uplink only."""
     names = {link.index: link.name for link in state.node.interfaces() if link.kind != "dummy"}
     devices = {address: names.get(index, "") for index, address in state.node.own_addresses()}
-    found = []
+    found: list[Side] = []
     for own in uplink_addresses(state):
         host = neighbour(own, state) or _other_end(own)
-        if host and devices.get(own):
+        apart = not any(own.network.overlaps(side.own.network) for side in found if side.own.version == own.version)
+        if host and devices.get(own) and apart:
             found.append(Side(own, host, devices[own]))
     return found if len({side.uplink for side in found}) > 1 else []
 
@@ -123,7 +124,9 @@ class _Apart:
         """Give a host its address and its way to the node, and by the node to everybody else."""
 
         def work() -> None:
-            index = link_indexes()[uplink.name]
+            index = link_indexes().get(uplink.name, 0)
+            if not index:
+                raise CannotRead("twin", f"the uplink {uplink.device.name} could not be set apart")
             for name in ("all", "default", uplink.name):
                 write_setting(f"ipv4/conf/{name}/rp_filter", "0")
                 write_setting(f"ipv4/conf/{name}/accept_local", "1")

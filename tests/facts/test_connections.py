@@ -61,7 +61,9 @@ def test_you_are_marked_or_added() -> None:
     marked = list(with_you(there, "192.0.2.7 40006 192.0.2.10 22"))
     assert [(c.peer, c.you) for c in marked] == [("192.0.2.7", True), ("192.0.2.9", False), ("0.203.113.9", False)]
     added = list(with_you(there, "2001:db8::7 40006 2001:db8::10 2222"))
-    assert added[-1] == Connection("2001:db8::7", 40006, "2001:db8::10", 2222, inbound=True, login=True, you=True)
+    assert added[-1] == Connection(
+        "2001:db8::7", 40006, "2001:db8::10", 2222, inbound=True, login=True, you=True, now=False
+    )
     assert list(with_you(there, "")) == there
 
 
