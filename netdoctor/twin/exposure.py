@@ -20,6 +20,7 @@ from netdoctor.twin.uplinks import uplinks
 
 SECONDS = 0.1  # of silence, for all of them at once
 SURE = 0.5  # of silence where one copy answers and the other does not: it may be the processor that was taken
+CERTAIN = 2.0  # of silence before a way is called closed: that refuses a repair
 MOST = 64  # flows of one class
 MOST_UPLINKS = 4
 KUBELET, DNS = 10250, 53  # what pods need of the node besides the API server and the ends of Services
@@ -61,7 +62,8 @@ def compared(before: Twin, after: Twin, tried: list[Way]) -> tuple[set[Way], set
     """The ways that are open in the first twin, and those that are open in the second one."""
     old, new = _open(before, tried, SECONDS), _open(after, tried, SECONDS)
     old |= _open(before, new - old, SURE)
-    new |= _open(after, old - new, SURE)
+    for seconds in (SURE, CERTAIN):
+        new |= _open(after, old - new, seconds) if old - new else set()
     return old, new
 
 

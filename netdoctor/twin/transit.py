@@ -17,7 +17,7 @@ from netdoctor.model import Access
 from netdoctor.traffic import ask_all
 from netdoctor.twin import rtnl
 from netdoctor.twin.build import IFLA_NET_NS_FD
-from netdoctor.twin.exposure import SECONDS, SURE, Interface, Way, neighbour, uplink_addresses
+from netdoctor.twin.exposure import CERTAIN, SECONDS, SURE, Interface, Way, neighbour, uplink_addresses
 from netdoctor.twin.namespace import Namespace
 from netdoctor.twin.netlink import ROUTE, Netlink, attribute, name_of
 from netdoctor.twin.outside import LOOPBACK, Uplink, await_addresses, await_carriers, link_indexes, write_setting
@@ -67,7 +67,8 @@ def carried(before: Twin, after: Twin, tried: list[Way]) -> tuple[set[Way], set[
         asked = [stack.enter_context(closing(_Apart(twin))) for twin in (before, after)]
         old, new = (each.passing(tried, SECONDS) for each in asked)
         old |= asked[0].passing([way for way in tried if way in new - old], SURE)
-        new |= asked[1].passing([way for way in tried if way in old - new], SURE)
+        for seconds in (SURE, CERTAIN):
+            new |= asked[1].passing([way for way in tried if way in old - new], seconds)
     return old, new
 
 
