@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -23,11 +23,13 @@ SURE = 0.5  # of silence where one copy answers and the other does not: it may b
 CERTAIN = 2.0  # of silence before a way is called closed: that refuses a repair
 MOST = 64  # flows of one class
 MOST_UPLINKS = 4
-KUBELET, DNS = 10250, 53  # what pods need of the node besides the API server and the ends of Services
+# what pods need of the node besides the API server and the ends of Services; and kube-proxy's health, no secret
+KUBELET, DNS, HEALTH = 10250, 53, 10256
 FAR = ("198.51.100.77", "2001:db8::77")  # where an uplink's network has no room for a neighbour
 SPECIAL = (5353, 546, 68)  # mDNS, DHCP: they answer nobody
 RESOLVER = "8.8.8.8"
-TO_A_SOCKET = (Access.PERSON, Access.CONNECTED, Access.NAMED_SOURCE)
+OF_PEOPLE = (Access.PERSON, Access.CONNECTED)
+TO_A_SOCKET = (*OF_PEOPLE, Access.NAMED_SOURCE)
 Interface = ipaddress.IPv4Interface | ipaddress.IPv6Interface
 
 
@@ -59,25 +61,34 @@ def ways(state: State, cluster: ClusterAddresses, asking: Sequence[str] = (), *,
 
 
 def compared(before: Twin, after: Twin, tried: list[Way]) -> tuple[set[Way], set[Way]]:
-    """The ways that are open in the first twin, and those that are open in the second one."""
-    old, new = _open(before, tried, SECONDS), _open(after, tried, SECONDS)
-    old |= _open(before, new - old, SURE)
+    """The ways that are open in the first twin, and those that are open in the second one.
+
+    Silence is believed when it lasts: a way that is open and was not heard could be closed by a repair unseen.
+    """
+    old, silent = _open(before, tried, SECONDS)
+    old |= _open(before, silent, SURE)[0]
+    lost = [way for way in tried if way not in old and way.kind in OF_PEOPLE]
+    old |= _open(before, lost, CERTAIN)[0]
+    new, _ = _open(after, tried, SECONDS)
     for seconds in (SURE, CERTAIN):
-        new |= _open(after, old - new, seconds) if old - new else set()
+        new |= _open(after, [way for way in tried if way in old - new], seconds)[0]
+    old |= _open(before, [way for way in tried if way in new - old], SURE)[0]
     return old, new
 
 
-def _open(twin: Twin, tried: Collection[Way], seconds: float) -> set[Way]:
-    """Which of them are open in this twin: an answer comes back, a refusal of the far end's own included.
+def _open(twin: Twin, tried: list[Way], seconds: float) -> tuple[set[Way], list[Way]]:
+    """Which of them are open in this twin, and which were silent: an answer comes back, a refusal included.
 
     Of somebody who is connected, or whom a rule names, a refusal is none: they are not led to the same socket.
     """
+    if not tried:
+        return set(), []
     twin.outside.know_pods()
     replies = twin.ask_all([way.flow for way in tried], seconds)
-    return {
-        way for way, reply in zip(tried, replies, strict=True)
-        if reply.arrived and not (way.kind in TO_A_SOCKET and reply.answer is Answer.REFUSED)
-    }  # fmt: skip
+    both = list(zip(tried, replies, strict=True))
+    silent = [way for way, reply in both if reply.answer is Answer.TIMEOUT]
+    heard = [(way, reply) for way, reply in both if reply.arrived]
+    return {w for w, reply in heard if not (w.kind in TO_A_SOCKET and reply.answer is Answer.REFUSED)}, silent
 
 
 def _all(state: State, cluster: ClusterAddresses, asking: list[str], far: bool) -> Iterator[Way]:
@@ -119,7 +130,7 @@ def needed_by_pods(state: State, cluster: ClusterAddresses) -> set[tuple[str, in
     own = {str(address.ip) for _, address in state.node.own_addresses()}
     ends = {end[1:3] for _, several in cluster.services for end in several if end[0] in own}
     ports = {(protocol, port) for port, protocol in cluster.node_ports}
-    return ends | ports | {("tcp", KUBELET), ("tcp", DNS), ("udp", DNS)}
+    return ends | ports | {("tcp", KUBELET), ("tcp", DNS), ("udp", DNS), ("tcp", HEALTH)}
 
 
 def _to_pod(pod: NetworkState, asking: list[str], stranger: Address | None) -> Iterator[Way]:
