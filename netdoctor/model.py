@@ -45,6 +45,12 @@ class Access(StrEnum):
     OUTSIDE_TO_NODE = "outside to node"
     OUTSIDE_TO_NODE_PORT = "outside to NodePort"
     OUTSIDE_TO_POD = "outside to pod"
+    POD_TO_OTHER_PORT = "pod to another port of the node"  # neither API server, kubelet, DNS nor a Service's end
+    PERSON = "person on the node"  # who is logged in by ssh now
+    CONNECTED = "connected now"  # who else has a connection to a listening socket
+    NAMED_SOURCE = "source that a rule names"
+    NODE_TO_OUTSIDE = "node to outside"  # what the node is connected to now
+    TRANSIT = "transit between uplinks"
 
 
 FROM_PODS = (Access.POD_TO_NODE, Access.POD_TO_POD, Access.POD_TO_OUTSIDE, Access.POD_TO_SERVICE)

@@ -121,7 +121,7 @@ def ask_all(questions: Sequence[tuple[str, Callable[[], Reply]]], within: float)
             replies.append(future.result(left))
         except TimeoutError:
             replies.append(Reply(Answer.TIMEOUT, within * 1000))
-        except CannotRead as error:
+        except (CannotRead, OSError) as error:  # the latter: an address that nobody has there to ask from
             replies.append(Reply(Answer.ERROR, 0, detail=str(error)))
     return replies
 

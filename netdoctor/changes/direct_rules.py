@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any, ClassVar
 from netdoctor.changes import _foreign_rules
 from netdoctor.changes._firewalld_files import EMPTY, Element, contents, is_by_firewalld, put_back
 from netdoctor.changes.file import MODES, FileState
-from netdoctor.errors import CannotRead, Drifted
+from netdoctor.errors import CannotRead, Drifted, NotRehearsable
 from netdoctor.firewalld_bus import CONFIG, FirewalldBus, firewalld_bus
 from netdoctor.host import Host
 from netdoctor.model import NotApplicable
@@ -83,11 +82,12 @@ class RemoveDirectRules:
                 bus.call("direct", "removeRule", RULE_SIGNATURE, *_plain(rule))
 
     def rehearse(self, host: Host) -> None:
-        """Take those in force out of the copy's iptables, where firewalld has put them."""
-        for ipv, table, chain, _, arguments in self.in_force:
-            program = "iptables-nft" if ipv == "ipv4" else "ip6tables-nft"
-            with suppress(CannotRead):  # flushed by somebody
-                host.run([program, "-t", table, "-D", chain, *arguments])
+        """Delete those in force from the copy's iptables, where firewalld with FirewallBackend=nftables has put them.
+
+        Raises NotRehearsable for one that is not there: then it stands elsewhere, and what it does is not known.
+        """
+        for rule in self.in_force:
+            delete(host, rule)
 
     def is_of_netdoctor(self) -> bool:
         """Whether each rule just accepts, as those do that netdoctor takes out, and the file holds no other."""
@@ -159,6 +159,26 @@ class RemoveDirectRules:
         backup = FileState.read(DIRECT_FILE + ".old")
         if self._is_ours(backup):  # firewalld's, of the file as it was or as we left it
             put_back(DIRECT_FILE + ".old", backup, self.backup)
+
+
+def delete(host: Host, rule: Rule) -> None:
+    """Delete a rule from the iptables of this thread's namespace. Raises NotRehearsable where its chain lacks it."""
+    _, table, chain, _, arguments = rule
+    try:
+        host.run([program_of(rule), "-t", table, "-D", chain, *arguments])
+    except CannotRead as error:
+        raise NotRehearsable(f"the direct rule `{words(rule)}` is not in chain {chain}: {error.reason}") from error
+
+
+def program_of(rule: Rule) -> str:
+    """The program in whose tables a direct rule stands."""
+    return "iptables-nft" if rule[0] == "ipv4" else "ip6tables-nft"
+
+
+def by_hand(rule: Rule) -> str:
+    """The commands that remove a direct rule, now and at boot."""
+    removal = f"--direct --remove-rule {words(rule)}"
+    return f"`firewall-cmd {removal}` and `firewall-cmd --permanent {removal}`"
 
 
 def words(rule: Rule) -> str:

@@ -15,7 +15,7 @@ from netdoctor.changes.file import MODES, FileState, put
 from netdoctor.errors import CannotRead, Drifted, NotRehearsable
 from netdoctor.firewalld_bus import CONFIG, FirewalldBus, firewalld_bus
 from netdoctor.host import Host
-from netdoctor.model import NotApplicable
+from netdoctor.model import Access, NotApplicable
 
 ETC_ZONES = "/etc/firewalld/zones"
 USR_ZONES = "/usr/lib/firewalld/zones"
@@ -37,9 +37,10 @@ class TrustSource:
     at_boot: bool
     file: FileState | None  # the zone's file below /etc
     backup: FileState | None  # firewalld's own .old beside it
+    given_back: bool = False  # whether the CNI puts each address of this source into the zone itself
 
     @classmethod
-    def planned(cls, zone: str, source: str) -> TrustSource:
+    def planned(cls, zone: str, source: str, *, given_back: bool = False) -> TrustSource:
         """The change from what is bound now. Raises NotApplicable when another zone has the source, CannotRead."""
         with firewalld_bus() as bus:
             other = str(bus.call("zone", "getZoneOfSource", "s", source))
@@ -47,7 +48,9 @@ class TrustSource:
                 raise NotApplicable(f"firewalld has {source} in zone {other}: take it out there first")
             permanent = source in bus.call("config.zone", "getSources", path=_permanent(bus, zone))
         path = f"{ETC_ZONES}/{zone}.xml"
-        return cls(zone, source, other == zone, permanent, FileState.read(path), FileState.read(path + ".old"))
+        return cls(
+            zone, source, other == zone, permanent, FileState.read(path), FileState.read(path + ".old"), given_back
+        )
 
     @property
     def path(self) -> str:
@@ -65,12 +68,18 @@ class TrustSource:
         if not self.at_boot:
             lines.append(f"+firewall-cmd --permanent --zone={self.zone} --add-source={self.source}")
             lines.append(f" {self.path}: {'changed' if self.file else 'created'} by firewalld")
+        if self.given_back:
+            lines.append(f" no new door: the CNI's plugin firewall puts each pod that it makes into zone {self.zone}")
         return "\n".join(lines)
+
+    def opens(self) -> tuple[Access, ...]:
+        """What it is meant to open beyond what pods need: all of the node where pods had that from the CNI."""
+        return (Access.POD_TO_OTHER_PORT,) if self.given_back else ()
 
     def check(self, host: Host) -> None:  # noqa: ARG002 - the protocol's
         """Raise Drifted unless the source and the zone's file are still as planned. Raises CannotRead."""
         try:
-            now = TrustSource.planned(self.zone, self.source)
+            now = TrustSource.planned(self.zone, self.source, given_back=self.given_back)
         except NotApplicable as why:
             raise Drifted(str(why)) from why
         if now != self:

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
+from netdoctor.changes import _bridged
 from netdoctor.changes._bridge_users import MODULES, users
 from netdoctor.errors import BadInput, CannotRead, Drifted, NotRehearsable
 from netdoctor.host import Host
+from netdoctor.twin.state import State
 
 MODPROBE_SECONDS = 10.0
 MOST = 3  # users that are named
@@ -64,6 +66,10 @@ class LoadModule:
     def apply(self, host: Host) -> None:
         """Load it. Raises CannotRead."""
         host.run(["modprobe", self.name], timeout=MODPROBE_SECONDS)
+
+    def touches_no_way(self, state: State) -> str:
+        """Why loading it changes nothing for a packet that is not between pods; "" where it may, or a copy shows it."""
+        return _bridged.pods_alone(state) if self.name == _bridged.MODULE and not self._folder.exists() else ""
 
     def rehearse(self, host: Host) -> None:  # noqa: ARG002 - the protocol's
         """Nothing, where the kernel has it: a module is the whole machine's. Raises NotRehearsable elsewhere."""

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from netdoctor.changes import _bridged
 from netdoctor.changes.file import is_of_netdoctor
 from netdoctor.errors import BadInput, CannotRead, Drifted, NotRehearsable
 from netdoctor.facts.sysctl import SysctlFiles, matches, path_of
 from netdoctor.host import Host
+from netdoctor.twin.state import State
 
 KEY = re.compile(r"net(\.[A-Za-z0-9_@-]+(/[A-Za-z0-9_@-]+)*)+")
 # writing one of these makes the kernel write others: devinet.c inet_forward_change, addrconf.c addrconf_forward_change
@@ -107,6 +109,11 @@ class SetSysctl:
         """Set it. Raises CannotRead."""
         if self._now(host) != self.value:
             _write(path_of(self.key), self.value)
+
+    def touches_no_way(self, state: State) -> str:
+        """Why setting it changes nothing for a packet that is not between pods; "" where it may, or a copy shows it."""
+        absent = self.was is None and self.key.removeprefix("net.").replace(".", "/") not in state.node.sysctls
+        return _bridged.pods_alone(state) if absent and self.key.startswith(_bridged.SETTINGS) else ""
 
     def rehearse(self, host: Host) -> None:
         """Set it in the copy. Raises NotRehearsable for a setting that is the whole machine's."""

@@ -95,6 +95,13 @@ class CniConfig:
         plugin = self.plugin("bridge")
         return bool(plugin and plugin.get("ipMasq") and plugin.get("ipMasqBackend", "iptables") == "iptables")
 
+    def puts_pods_into(self, zone: str) -> bool:
+        """Whether its plugin `firewall` puts each pod that it makes into this zone of firewalld (where that runs)."""
+        plugin = self.plugin("firewall")
+        if plugin is None or plugin.get("backend", "") not in ("", "firewalld"):
+            return False
+        return bool(zone == (plugin.get("firewalldZone") or "trusted"))
+
     @property
     def pod_network(self) -> str:
         """The prefix that pods on this node get addresses from, or "" where the configuration does not say."""

@@ -118,7 +118,11 @@ class Twin:
     def meet(self, flow: Flow) -> None:
         """Have the outside own what the flow may meet there."""
         if flow.source == OUTSIDE and flow.source_address:
-            self.outside.own([ipaddress.ip_address(flow.source_address)])
+            source, target = ipaddress.ip_address(flow.source_address), ipaddress.ip_address(flow.destination)
+            self.outside.own([source])
+            own = {address.ip for _, address in self.state.node.own_addresses()}
+            if target in own and not self.outside.knows(target):
+                self.outside.know(target, source)
         new = [x for x in flow.beyond if (x, flow.in_cluster) not in self._met]
         self._met |= {(x, flow.in_cluster) for x in new}
         if not new:
