@@ -21,6 +21,8 @@ from netdoctor.facts.services import Services
 from netdoctor.facts.this_node import ThisNode
 from netdoctor.facts.vantage import VantagePoints
 from netdoctor.kube_api import KubeApi
+from netdoctor.recorded_forms import wrong
+from netdoctor.recorded_json import decode
 from netdoctor.report.schema import plain
 
 SCHEMA_VERSION = 1
@@ -76,13 +78,9 @@ def _of_the_cluster(domain: str, search: tuple[str, ...]) -> bool:
     return domain == cluster or domain.endswith(f".{cluster}")
 
 
-def from_json(text: str, catalogue: Catalogue) -> Facts:
+def from_json(text: str | bytes, catalogue: Catalogue) -> Facts:
     """The facts of a recording; what it does not hold cannot be read. Raises BadInput with one sentence."""
-    try:
-        recording = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        why = f": {error}" if isinstance(error, json.JSONDecodeError) else ""
-        raise BadInput(f"not a recording of netdoctor: no JSON that can be read{why}") from error
+    recording = decode(text.encode(errors="surrogatepass") if isinstance(text, str) else text)
     if not isinstance(recording, dict):
         raise BadInput("not a recording of netdoctor: it is no object")
     if lacking := [key for key in ("schema_version", "facts") if key not in recording]:
@@ -124,13 +122,17 @@ def _value(kind: type, name: str, entry: Any) -> object:
             return _Answered(str(entry["answered"]["server"]), str(entry["answered"]["version"]))
         if kind is NodeNetwork:
             return NodeNetwork.replayed(entry["fact"])
-        return TypeAdapter(kind).validate_python(entry["fact"])
+        fact = TypeAdapter(kind).validate_python(entry["fact"])
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join([name, *(str(part) for part in first["loc"])])
+        where = "".join(letter for letter in where[:120] if letter.isprintable())
         raise BadInput(f"the recording is damaged: {where}: {first['msg']}") from error
     except (KeyError, TypeError) as error:
         raise BadInput(f"the recording is damaged: {name} has no fact in it") from error
+    if reason := next(wrong(fact, name), ""):
+        raise BadInput(f"the recording is damaged: {reason}")
+    return fact
 
 
 class _Answered(KubeApi):

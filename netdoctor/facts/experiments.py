@@ -59,6 +59,11 @@ class Trial:
     cures: tuple[tuple[Tried, ...], ...]  # smallest sets of changes, each enough alone
     necessary: tuple[bool, ...]  # of each: whether everything else together is not enough
 
+    def __post_init__(self) -> None:
+        """Raise ValueError where it is not said of each cure whether it is necessary, or a cure changes nothing."""
+        if len(self.cures) != len(self.necessary) or not all(self.cures):
+            raise ValueError("not every cure has its changes, and whether it is necessary")
+
 
 @dataclass(frozen=True, slots=True)
 class Experiments:

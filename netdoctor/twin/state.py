@@ -9,7 +9,7 @@ import socket
 import struct
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -24,7 +24,7 @@ IFLA_GROUP, IFLA_CARRIER, IFLA_XDP = 27, 33, 43
 NUD_FAILED, NUD_INCOMPLETE, NUD_PERMANENT, NUD_NOARP = 0x20, 0x01, 0x80, 0x40
 NUD_VALID = 0xDE
 MESSAGES = ("links", "addresses", "routes", "rules", "neighbours", "nexthops", "conntrack")
-LARGEST = 128 << 20  # bytes of all messages of a recording, unpacked
+LARGEST = 96 << 20  # bytes of all messages of a recording, unpacked
 APIECE = 64  # bytes that each of them takes in memory besides
 
 
@@ -108,6 +108,7 @@ class State:
     node: NetworkState
     pods: tuple[NetworkState, ...]
     left_out: tuple[str, ...] = ()  # pods that were not captured
+    not_set: tuple[str, ...] = ()  # settings of a recording that are not known to be a namespace's own
 
     @cached_property
     def by_name(self) -> dict[str, NetworkState]:
@@ -137,10 +138,23 @@ class State:
             room = _Room(LARGEST)
             namespaces = [_replayed(each, room) for each in stored["namespaces"]]
             check(namespaces)
-            return cls(namespaces[0], tuple(namespaces[1:]), tuple(str(name) for name in stored["left_out"]))
+            own, not_set = _only_settings_of_a_namespace(namespaces)
+            return cls(own[0], tuple(own[1:]), tuple(str(name) for name in stored["left_out"]), not_set)
         except (KeyError, TypeError, ValueError, IndexError, OverflowError, struct.error, zlib.error, AttributeError,
                 RecursionError) as error:  # fmt: skip
             raise BadInput(f"the recording's network state is damaged: {in_words(error)}") from error
+
+
+def _only_settings_of_a_namespace(states: list[NetworkState]) -> tuple[list[NetworkState], tuple[str, ...]]:
+    """The states without other settings, and the names of those."""
+    from netdoctor.twin.settings import is_of_a_namespace
+
+    others = {key for state in states for key in state.sysctls if not is_of_a_namespace(key)}
+    own = [
+        replace(state, sysctls={key: value for key, value in state.sysctls.items() if key not in others})
+        for state in states
+    ]
+    return own, tuple(sorted(others))
 
 
 def _recorded(state: NetworkState) -> dict[str, Any]:
