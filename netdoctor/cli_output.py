@@ -6,17 +6,17 @@ import os
 import stat
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from netdoctor.errors import BadInput, CannotRead
+from netdoctor.recorded_json import LARGEST
 
 if TYPE_CHECKING:
     from netdoctor.facts import Facts
 
-LARGEST = 256 << 20  # bytes of a file that the user names
 REFRESH = 0.1  # seconds
 
 
@@ -71,17 +71,48 @@ class Unstopped:
             raise self._failed
 
 
-def read_file(path: str) -> str:
-    """A file that the user named. Raises BadInput."""
+def open_recording(path: str) -> BinaryIO:
+    """A recording that the user named, open for reading: a regular file of a recording's size. Raises BadInput."""
     try:
-        if not Path(path).is_file():
-            raise BadInput(f"{path} cannot be read: not a regular file")
-        if (size := Path(path).stat().st_size) > LARGEST:
-            raise BadInput(f"{path} cannot be read: {size >> 20} MB is no recording's size")
-        return Path(path).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise BadInput(f"{path} cannot be read: {reason}") from error
+        file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC), "rb")
+    except OSError as error:
+        raise BadInput(f"{path} cannot be read: {error.strerror}") from error
+    about = os.fstat(file.fileno())
+    reason = "not a regular file" if not stat.S_ISREG(about.st_mode) else ""
+    if about.st_size > LARGEST:
+        reason = f"{about.st_size >> 20} MB is no recording's size"
+    if reason:
+        file.close()
+        raise BadInput(f"{path} cannot be read: {reason}")
+    return file
+
+
+def read_recording(path: str) -> bytes:
+    """The bytes of a recording that the user named. Raises BadInput."""
+    with open_recording(path) as file:
+        return file.read(LARGEST + 1)
+
+
+def judged_elsewhere(
+    command: str, options: Mapping[str, object], recording: str, target: str | None, title: str
+) -> int:
+    """Have a process without rights judge a recording, and write what it answers; the exit status.
+
+    Raises BadInput, CannotRead, and what that process says.
+    """
+    import click
+
+    from netdoctor.confinement import Asked, judge
+    from netdoctor.report.text import console
+
+    terminal = console()
+    found = judge(Asked(command, options, terminal.width, terminal.color_system is not None), recording)
+    if target is not None and found.document is not None:
+        write_file(target, found.document)
+    click.echo(found.text, nl=False)
+    if target is not None and options.get("output") != "json":
+        click.echo(f"{title}: {target}", err=True)
+    return found.status
 
 
 def writable(path: str, recording: str | None = None) -> str:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, is_dataclass
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from netdoctor.catalogue import Catalogue
 from netdoctor.errors import BadInput, CannotRead
@@ -24,6 +25,9 @@ from netdoctor.kube_api import KubeApi
 from netdoctor.recorded_forms import wrong
 from netdoctor.recorded_json import decode
 from netdoctor.report.schema import plain
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 SCHEMA_VERSION = 1
 NOT_HELD = "recording"  # the source of what a recording does not hold
@@ -112,8 +116,16 @@ def wanted(catalogue: Catalogue) -> Iterator[type]:
     return iter(seen)
 
 
+@cache
+def validator(kind: type) -> TypeAdapter[Any]:
+    """What makes a fact of this kind of its JSON."""
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(kind)
+
+
 def _value(kind: type, name: str, entry: Any) -> object:
-    from pydantic import TypeAdapter, ValidationError
+    from pydantic import ValidationError
 
     try:
         if "cannot_read" in entry:
@@ -122,7 +134,7 @@ def _value(kind: type, name: str, entry: Any) -> object:
             return _Answered(str(entry["answered"]["server"]), str(entry["answered"]["version"]))
         if kind is NodeNetwork:
             return NodeNetwork.replayed(entry["fact"])
-        fact = TypeAdapter(kind).validate_python(entry["fact"])
+        fact = validator(kind).validate_python(entry["fact"])
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join([name, *(str(part) for part in first["loc"])])

@@ -26,7 +26,7 @@ from netdoctor.twin.search import Asked, Found, Search
 from netdoctor.twin.state import State
 from netdoctor.twin.twin import Twin
 from netdoctor.twin.walk import Walk
-from netdoctor.twin.work_limit import WALL_SECONDS, WorkLimit
+from netdoctor.twin.work_limit import WALL_SECONDS, WorkLimit, of_a_recording
 
 LATER = ("file",)  # kinds of change that do nothing before the next boot
 AGAIN = 0.5  # seconds for a flow that is asked on the node once more: an error comes at once
@@ -119,7 +119,7 @@ class Experiments:
             here = by_name[flow.name]
             return in_namespace(here.netns, here.ask(AGAIN)).result()
 
-        search = Search(network.state, situation, refusal, WorkLimit(), again if host.live else None)
+        search = Search(network.state, situation, refusal, WorkLimit() if host.live else of_a_recording(), again if host.live else None)
         found = search.run(asked, remedies) if asked else []
         return cls(
             tuple(_trial(each, by_name[each.asked.name]) for each in found),

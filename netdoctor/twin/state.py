@@ -25,6 +25,7 @@ NUD_FAILED, NUD_INCOMPLETE, NUD_PERMANENT, NUD_NOARP = 0x20, 0x01, 0x80, 0x40
 NUD_VALID = 0xDE
 MESSAGES = ("links", "addresses", "routes", "rules", "neighbours", "nexthops", "conntrack")
 LARGEST = 96 << 20  # bytes of all messages of a recording, unpacked
+NAMED = 3  # settings that are left out
 APIECE = 64  # bytes that each of them takes in memory besides
 
 
@@ -121,6 +122,15 @@ class State:
         return frozenset(
             str(address.ip) for pod in self.pods for _, address in pod.own_addresses() if not address.ip.is_loopback
         )
+
+    @property
+    def not_set_in_words(self) -> str:
+        """Which settings of a recording a copy does not have, and why; "" where it has all."""
+        if not self.not_set:
+            return ""
+        more = f" and {len(self.not_set) - NAMED} more" if len(self.not_set) > NAMED else ""
+        names = ", ".join(name[:60] for name in self.not_set[:NAMED])
+        return f"not set in a copy, for they are not known to be a network namespace's own settings: {names}{more}"
 
     def recorded(self) -> dict[str, Any]:
         """As JSON: messages packed and in base64, the rest as it is."""
