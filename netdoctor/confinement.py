@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import select
 import signal
 import subprocess
@@ -32,6 +33,7 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 TICKS = os.sysconf("SC_CLK_TCK")
 KEPT = ("LANG", "LC_ALL", "LC_CTYPE", "PATH", "TERM", "COLORTERM", "NO_COLOR", "TZ")
 START = "import sys, json; sys.path[:] = json.loads(sys.argv[1]); from netdoctor.confined import main; main()"
+STEERING = re.compile(r"\x1b(?!\[[\d;]{0,20}m)|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f\ud800-\udfff]", re.ASCII)
 HINT = "with --trust-recording it is judged without these limits"
 
 
@@ -136,20 +138,27 @@ def _read(answer: bytes, status: int | None) -> Judgement:
     """The answer taken apart: it is a stranger's too. Raises what it says, or CannotRead."""
     try:
         said = json.loads(answer)
-        if "error" in said:
-            raise _Said(str(said["error"]), 2 if said["status"] == 2 else 3)
-        text, document, code = said["text"], said["document"], said["status"]
-        if not (isinstance(text, str) and isinstance(document, str | None) and code in (0, 1, 3)):
-            raise TypeError
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, RecursionError):
+        said = None
+    if not isinstance(said, dict):
+        said = {}
+    if isinstance(said.get("error"), str):
+        raise _Said(said["error"], 2 if said.get("status") == 2 else 3)
+    text, document, code = said.get("text"), said.get("document", 0), said.get("status")
+    if not (isinstance(text, str) and isinstance(document, str | None) and code in (0, 1, 3)):
         limit = " at its limit of memory or time" if status is not None and status < 0 else ""
-        raise CannotRead("recording", f"the process that judged it ended without an answer{limit}; {HINT}") from error
-    return Judgement(text, document, int(code))
+        raise CannotRead("recording", f"the process that judged it ended without an answer{limit}; {HINT}")
+    return Judgement(_harmless(text), None if document is None else _harmless(document), int(code))
+
+
+def _harmless(text: str) -> str:
+    """The text with no other control sequence than colours: what comes from a stranger's file steers no terminal."""
+    return STEERING.sub("�", text)
 
 
 class _Said(NetdoctorError):
     """What the process says in place of an answer."""
 
     def __init__(self, sentence: str, status: int) -> None:
-        super().__init__(" ".join(sentence.split()))
+        super().__init__(_harmless(" ".join(sentence.split())))
         self.exit_code = status

@@ -11,21 +11,29 @@ import re
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+Interface = ipaddress.IPv4Interface | ipaddress.IPv6Interface
 SCOPE = re.compile(r"[\w.:@-]{1,15}", re.ASCII)  # an interface
 
 
-def address(text: str) -> Address:
+def to_address(text: str) -> Address:
     """An address without a scope. Raises ValueError."""
     if "%" in text:
         raise ValueError(f"{text!r:.60} does not appear to be an IPv4 or IPv6 address")
     return ipaddress.ip_address(text)
 
 
-def network(text: str) -> Network:
+def to_network(text: str) -> Network:
     """A network, of which the host's bits may be set. Raises ValueError."""
     if "%" in text:
         raise ValueError(f"{text!r:.60} does not appear to be an IPv4 or IPv6 network")
     return ipaddress.ip_network(text, strict=False)
+
+
+def to_interface(text: str) -> Interface:
+    """An address and the length of its network. Raises ValueError."""
+    if "%" in text:
+        raise ValueError(f"{text!r:.60} does not appear to be an IPv4 or IPv6 interface")
+    return ipaddress.ip_interface(text)
 
 
 def is_address(text: str, *, scoped: bool = False) -> bool:
@@ -34,7 +42,7 @@ def is_address(text: str, *, scoped: bool = False) -> bool:
     if percent and not (scoped and SCOPE.fullmatch(scope)):
         return False
     try:
-        address(plain)
+        to_address(plain)
     except ValueError:
         return False
     return True
@@ -43,3 +51,8 @@ def is_address(text: str, *, scoped: bool = False) -> bool:
 def is_number(text: str) -> bool:
     """Whether this is written in the ten digits alone, and short enough for a number of any protocol."""
     return text.isascii() and text.isdigit() and len(text) <= 20
+
+
+def is_port(text: str) -> bool:
+    """Whether this is the number of a port."""
+    return is_number(text) and 0 < int(text) <= 65535

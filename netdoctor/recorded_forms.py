@@ -7,7 +7,7 @@ from dataclasses import fields, is_dataclass
 from functools import partial
 from typing import Any
 
-from netdoctor.foreign_text import is_address, network
+from netdoctor.foreign_text import is_address, to_network
 
 LONGEST = 4 << 20  # characters of one text; a ConfigMap has 1 MB
 LARGEST = 1 << 63
@@ -16,7 +16,7 @@ MOST_SECONDS = 1e9
 
 def _is_network(text: str) -> bool:
     try:
-        network(text)
+        to_network(text)
     except ValueError:
         return False
     return True
@@ -43,18 +43,7 @@ PORTS = frozenset(("port", "node_port", "container_port"))
 
 def wrong(value: Any, where: str) -> Iterator[str]:
     """What is not as it has to be in a fact and all that it holds, in words."""
-    if isinstance(value, str):
-        if len(value) > LONGEST:
-            yield f"{where}: a text of {len(value)} characters"
-    elif isinstance(value, bool):
-        return
-    elif isinstance(value, int):
-        if not -LARGEST <= value < LARGEST:
-            yield f"{where}: no number of 64 bits"
-    elif isinstance(value, float):
-        if not 0 <= value <= MOST_SECONDS:
-            yield f"{where}: {value!r:.20} is no length of time"
-    elif isinstance(value, (tuple, list)):
+    if isinstance(value, (tuple, list)):
         for item in value:
             yield from wrong(item, where)
     elif isinstance(value, Mapping):
@@ -67,6 +56,18 @@ def wrong(value: Any, where: str) -> Iterator[str]:
             inside = f"{where}.{field.name}"
             yield from wrong(held, inside)
             yield from _of_form(field.name, held, inside)
+    elif reason := _wrong_alone(value):
+        yield f"{where}: {reason}"
+
+
+def _wrong_alone(value: Any) -> str:
+    if isinstance(value, str) and len(value) > LONGEST:
+        return f"a text of {len(value)} characters"
+    if isinstance(value, int) and not -LARGEST <= value < LARGEST:
+        return "no number of 64 bits"
+    if isinstance(value, float) and not 0 <= value <= MOST_SECONDS:
+        return f"{value!r:.20} is no length of time"
+    return ""
 
 
 def _of_form(name: str, held: Any, where: str) -> Iterator[str]:

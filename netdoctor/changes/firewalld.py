@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from xml.etree import ElementTree
 from netdoctor.changes.file import FileState, put
 from netdoctor.errors import CannotRead, Drifted, NotRehearsable
 from netdoctor.firewalld_bus import CONFIG, FirewalldBus, firewalld_bus
+from netdoctor.foreign_text import to_network
 from netdoctor.host import Host
 from netdoctor.model import NotApplicable
 
@@ -92,7 +92,7 @@ class TrustSource:
             return
         if self.zone != "trusted":
             raise NotRehearsable(f"what firewalld's zone {self.zone} does to a source is firewalld's to say")
-        family = f"ip{'6' if ipaddress.ip_network(self.source, strict=False).version == 6 else ''}"
+        family = f"ip{'6' if to_network(self.source).version == 6 else ''}"
         rules = []
         for base, zone in CHAINS.items():
             rules.append(f"insert rule inet {TABLE} {base} {family} saddr {self.source} accept")

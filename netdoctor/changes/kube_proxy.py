@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from netdoctor.changes import _conntrack
 from netdoctor.errors import CannotRead, Drifted, NotRehearsable
 from netdoctor.facts.kube_proxy_rules import Port
 from netdoctor.facts.translated import Translated
+from netdoctor.foreign_text import to_address
 from netdoctor.host import Host
 from netdoctor.kube_api import connect
 
@@ -108,8 +108,8 @@ def translate(host: Host, translations: Iterable[Translation], earlier: int = 0)
         rules: dict[tuple[str, str, int], str] = {}
         back: list[str] = []
         for cluster_ip, protocol, port, address, target in translations:
-            version = ipaddress.ip_address(cluster_ip).version
-            ipaddress.ip_address(address)  # raises ValueError for what is none: nft reads a script
+            version = to_address(cluster_ip).version
+            to_address(address)  # raises ValueError for what is none: nft reads a script
             if protocol not in PROTOCOLS or version != (6 if family == "ip6" else 4):
                 continue
             end = f"[{address}]:{target}" if family == "ip6" else f"{address}:{target}"

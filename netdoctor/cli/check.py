@@ -69,9 +69,7 @@ def command(
     ctx.exit(report.exit_code)
 
 
-def judge(
-    data: bytes, own_namespace: bool, width: int, colors: bool, output: str, wants_report: bool
-) -> Judgement:
+def judge(data: bytes, own_namespace: bool, width: int, colors: bool, output: str, wants_report: bool) -> Judgement:
     """The report on a recording, in a process that has given up its rights. Raises BadInput."""
     from netdoctor.catalogue import Catalogue
     from netdoctor.check import look

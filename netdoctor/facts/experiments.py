@@ -119,7 +119,8 @@ class Experiments:
             here = by_name[flow.name]
             return in_namespace(here.netns, here.ask(AGAIN)).result()
 
-        search = Search(network.state, situation, refusal, WorkLimit() if host.live else of_a_recording(), again if host.live else None)
+        limit = WorkLimit() if host.live else of_a_recording()
+        search = Search(network.state, situation, refusal, limit, again if host.live else None)
         found = search.run(asked, remedies) if asked else []
         return cls(
             tuple(_trial(each, by_name[each.asked.name]) for each in found),

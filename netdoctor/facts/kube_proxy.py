@@ -9,6 +9,7 @@ from pathlib import Path
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster import Pods
 from netdoctor.facts.this_node import ThisNode
+from netdoctor.foreign_text import is_port
 from netdoctor.host import Host
 from netdoctor.kube_api import KubeApi
 
@@ -61,7 +62,7 @@ def _settings(text: str) -> tuple[str, str]:
     if not isinstance(settings, dict):
         return "iptables", METRICS
     host, _, port = str(settings.get("metricsBindAddress") or "").rpartition(":")
-    address = f"{'127.0.0.1' if host in EVERY_ADDRESS else host}:{port}" if port.isdigit() else METRICS
+    address = f"{'127.0.0.1' if host in EVERY_ADDRESS else host}:{port}" if is_port(port) else METRICS
     return str(settings.get("mode") or "iptables"), address
 
 

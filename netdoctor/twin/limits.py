@@ -1,8 +1,8 @@
 """How much of a network a recording may hold: counted before anything of it is made.
 
-The limits leave room for the largest nodes that people run (500 pods, 10,000 Services in kube-proxy's rules, 5,000 other
-nodes, sets of a hundred thousand members). What a copy takes of the kernel's memory is estimated from what each thing
-took when it was measured (Linux 6.18).
+The limits leave room for the largest nodes that people run (500 pods, 10,000 Services in kube-proxy's rules, 5,000
+other nodes, sets of a hundred thousand members). What a copy takes of the kernel's memory is estimated from what each
+thing took when it was measured (Linux 6.18).
 """
 
 from __future__ import annotations

@@ -100,9 +100,7 @@ BY_FOLDER = {
 }
 NAMES = frozenset(f"{folder}/{name}" for folder, names in BY_FOLDER.items() for name in names.split())
 # shown and writable in every namespace, and the machine's own, or for namespaces that are made later
-NOT_ITS_OWN = frozenset(
-    ("netfilter/nf_hooks_lwtunnel", "ipv4/tcp_child_ehash_entries", "ipv4/udp_child_hash_entries")
-)
+NOT_ITS_OWN = frozenset(("netfilter/nf_hooks_lwtunnel", "ipv4/tcp_child_ehash_entries", "ipv4/udp_child_hash_entries"))
 OF_AN_INTERFACE = re.compile(r"((?:ipv4|ipv6)/(?:conf|neigh)/)[^/]+(/[^/]+)")
 
 

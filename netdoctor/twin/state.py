@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import Any
 
 from netdoctor.errors import BadInput
+from netdoctor.foreign_text import to_address
 from netdoctor.twin.netlink import by_kind, text, u32
 from netdoctor.twin.nftables import NftObject
 
@@ -204,8 +205,7 @@ def _replayed(stored: Any, room: _Room) -> NetworkState:
         nfacct=tuple(str(name) for name in stored["nfacct"]),
         sysctls={str(key): str(value) for key, value in stored["sysctls"].items()},
         listeners=tuple(
-            Listener(str(x["protocol"]), str(ipaddress.ip_address(x["address"])), int(x["port"]))
-            for x in stored["listeners"]
+            Listener(str(x["protocol"]), str(to_address(x["address"])), int(x["port"])) for x in stored["listeners"]
         ),
         programs=tuple(str(name) for name in stored["programs"]),
     )

@@ -5,11 +5,11 @@ Everything that leaves a namespace, names a file, or is an option of a program i
 
 from __future__ import annotations
 
-import ipaddress
 import re
 import struct
 from collections.abc import Iterable
 
+from netdoctor.foreign_text import to_address
 from netdoctor.twin import limits
 from netdoctor.twin.capture import NO_SETTING
 from netdoctor.twin.netlink import by_kind
@@ -82,7 +82,7 @@ def _messages(state: NetworkState) -> None:
 
 def _texts(state: NetworkState) -> None:
     if state.address:
-        ipaddress.ip_address(state.address)
+        to_address(state.address)
     for name in state.nfacct:
         if not COUNTER.fullmatch(name) or not name.isascii():
             raise ValueError(f"a counter called {name!r:.40}")
