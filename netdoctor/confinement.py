@@ -26,7 +26,7 @@ from netdoctor.twin.patience import tasks_per_processor
 
 SECONDS = 10.0  # of a quiet machine, and of processor time
 MEMORY = 512 << 20  # bytes
-FARTHEST = 8.0  # times as many seconds on a busy machine
+FARTHEST = 30.0  # times as many seconds on a busy machine, whatever it is busy with
 LONGEST_ANSWER = 64 << 20  # bytes
 GLANCE = 0.05
 PAGE = os.sysconf("SC_PAGE_SIZE")

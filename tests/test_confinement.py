@@ -25,11 +25,11 @@ RECORDING = ROOT / "tests/recordings/note-a-firewalld-reload.json"
 ASKED = Asked("check", {"output": "json", "wants_report": False}, 80, False)
 root = pytest.mark.skipif(os.geteuid() != 0, reason="only root has rights to give up")
 USED = """
-import resource, subprocess, sys, time
-begin = time.monotonic()
+import resource, subprocess, sys
 done = subprocess.run(sys.argv[1:], capture_output=True, text=True)
 print(done.returncode, done.stderr.strip().replace("\\n", " | "), sep="\\n")
-print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss >> 10, time.monotonic() - begin)
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(used.ru_maxrss >> 10, used.ru_utime + used.ru_stime)
 """
 
 
@@ -89,7 +89,7 @@ def test_a_hostile_recording_is_refused_in_time_and_within_its_memory(name: str,
     assert sentence.startswith("netdoctor: ")
     assert "|" not in sentence
     assert int(megabytes) < 512
-    assert float(seconds) < 10
+    assert float(seconds) < 10  # of the processor's: others may use it too
 
 
 def test_it_is_refused_with_json_where_that_is_asked_for(tmp_path: Path) -> None:

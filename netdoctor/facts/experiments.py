@@ -107,6 +107,7 @@ class Experiments:
                 asked.append(Asked(flow.name, there, flow.reply))
             except CannotRead as why:
                 lacking.append((flow.name, why.reason))
+        recorded = None if host.live else of_a_recording()
         remedies, refused = _remedies(facts, network.state, host)
 
         def situation(flow: Asked, way: Walk, legacy: str) -> Situation:
@@ -119,7 +120,7 @@ class Experiments:
             here = by_name[flow.name]
             return in_namespace(here.netns, here.ask(AGAIN)).result()
 
-        limit = WorkLimit() if host.live else of_a_recording()
+        limit = WorkLimit() if recorded is None else recorded
         search = Search(network.state, situation, refusal, limit, again if host.live else None)
         found = search.run(asked, remedies) if asked else []
         return cls(

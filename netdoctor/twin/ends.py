@@ -49,6 +49,7 @@ class Known:
 
     def source(self, word: str) -> tuple[str, str]:
         """The namespace of the twin that a word means, and what it is called. Raises BadInput."""
+        word = " ".join(word.split())  # it is repeated in a sentence
         if word == HOST:
             return NODE, "the node"
         if word == OUTSIDE:
@@ -88,6 +89,7 @@ class Known:
 
     def target(self, word: str, port: str, protocol: str = "") -> End:
         """The far end that a word and a port mean; `protocol` as it was asked for, or "". Raises BadInput."""
+        word = " ".join(word.split())
         service = None if word in (NODE, HOST, OUTSIDE) or _is_address(word) else self._service(word)
         if service:
             chosen = service_port(service, port, protocol)
@@ -174,6 +176,7 @@ def matching(word: str, names: Iterable[str]) -> list[str]:
 
 def port_number(port: str, destination: str) -> int:
     """A port by its number. Raises BadInput."""
+    port = " ".join(port.split())
     if not is_number(port):
         raise BadInput(f"{port} is no number, and only a Service has names for its ports: {destination} is none")
     if not 1 <= int(port) <= 65535:
