@@ -15,6 +15,7 @@ from netdoctor.diagnosis import diagnose
 from netdoctor.errors import CannotRead
 from netdoctor.facts import Facts
 from netdoctor.facts.experiments import Experiments, Trial
+from netdoctor.facts.node_network import NodeNetwork
 from netdoctor.facts.this_node import ThisNode
 from netdoctor.facts.vantage import VantagePoints
 from netdoctor.model import Diagnosis, Experiment, Made, Report, Result
@@ -47,6 +48,9 @@ class Look:
                 *notices,
                 f"experiments on copies of the node were cut short after {limit}: not every smallest change is known",
             )
+        network = known.get(NodeNetwork)
+        if isinstance(network, NodeNetwork) and (said := network.state.not_set_in_words):
+            notices = (*notices, said)
         return Report(
             results=tuple(self.results.values()),
             diagnoses=self.diagnoses,

@@ -26,7 +26,7 @@ from netdoctor.twin.search import Asked, Found, Search
 from netdoctor.twin.state import State
 from netdoctor.twin.twin import Twin
 from netdoctor.twin.walk import Walk
-from netdoctor.twin.work_limit import WALL_SECONDS, WorkLimit
+from netdoctor.twin.work_limit import WALL_SECONDS, WorkLimit, of_a_recording
 
 LATER = ("file",)  # kinds of change that do nothing before the next boot
 AGAIN = 0.5  # seconds for a flow that is asked on the node once more: an error comes at once
@@ -58,6 +58,11 @@ class Trial:
     route: str
     cures: tuple[tuple[Tried, ...], ...]  # smallest sets of changes, each enough alone
     necessary: tuple[bool, ...]  # of each: whether everything else together is not enough
+
+    def __post_init__(self) -> None:
+        """Raise ValueError where it is not said of each cure whether it is necessary, or a cure changes nothing."""
+        if len(self.cures) != len(self.necessary) or not all(self.cures):
+            raise ValueError("not every cure has its changes, and whether it is necessary")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +107,7 @@ class Experiments:
                 asked.append(Asked(flow.name, there, flow.reply))
             except CannotRead as why:
                 lacking.append((flow.name, why.reason))
+        recorded = None if host.live else of_a_recording()
         remedies, refused = _remedies(facts, network.state, host)
 
         def situation(flow: Asked, way: Walk, legacy: str) -> Situation:
@@ -114,7 +120,8 @@ class Experiments:
             here = by_name[flow.name]
             return in_namespace(here.netns, here.ask(AGAIN)).result()
 
-        search = Search(network.state, situation, refusal, WorkLimit(), again if host.live else None)
+        limit = WorkLimit() if recorded is None else recorded
+        search = Search(network.state, situation, refusal, limit, again if host.live else None)
         found = search.run(asked, remedies) if asked else []
         return cls(
             tuple(_trial(each, by_name[each.asked.name]) for each in found),

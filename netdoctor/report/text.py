@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -29,6 +30,13 @@ def console(stderr: bool = False) -> Console:
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() else WIDTH_WITHOUT_TERMINAL
     return Console(stderr=stderr, width=width, highlight=False, soft_wrap=False)
+
+
+def rendered(thing: RenderableType, width: int, colors: bool) -> str:
+    """The thing as text, for a terminal of so many columns that is elsewhere."""
+    out = io.StringIO()
+    Console(file=out, width=width, force_terminal=colors, highlight=False, soft_wrap=False).print(thing)
+    return out.getvalue()
 
 
 def render(report: Report, catalogue: Catalogue) -> RenderableType:

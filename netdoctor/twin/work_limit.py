@@ -8,8 +8,12 @@ from __future__ import annotations
 import os
 import time
 
+from netdoctor.patience import patience
+
 COPIES = 60  # most searches need 3 to 16
 PROCESSOR_SECONDS = 10.0  # 1 to 3 are usual; with 5,000 Services a copy takes 0.5
+RECORDED_SECONDS = 4.0
+RECORDED_WALL_SECONDS = 6.0
 WALL_SECONDS = 90.0  # far out: only a machine that is stuck gets here
 
 
@@ -31,6 +35,11 @@ class WorkLimit:
         if time.monotonic() - self._wall_begin >= self._wall_seconds:
             return f"{self._wall_seconds:g} s"
         return ""
+
+
+def of_a_recording() -> WorkLimit:
+    """Less, so that the whole recording is judged within its ten seconds: so many of a quiet machine."""
+    return WorkLimit(processor_seconds=RECORDED_SECONDS, wall_seconds=patience(RECORDED_WALL_SECONDS))
 
 
 def processor_time() -> float:
