@@ -33,7 +33,7 @@ def summary(gate: Gate) -> str:
 
 def asked(gate: Gate) -> list[str]:
     """From where it was asked, and for whom."""
-    lines = []
+    lines = [f"kubeconfig {gate.kubeconfig}"] if gate.kubeconfig else []
     if gate.asked_from:
         lines.append(f"asked from {gate.asked_from}")
     if gate.modules:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from netdoctor.cli_options import cluster_access
+
 if TYPE_CHECKING:
     from netdoctor.facts import Facts
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     "--report", "report_file", type=click.Path(dir_okay=False), help="Write the JSON report to this file too."
 )
 @click.option("--facts", "facts_file", type=click.Path(exists=True, dir_okay=False), help="Judge a recording instead.")
+@cluster_access
 @click.pass_context
 def command(ctx: click.Context, output: str, report_file: str | None, facts_file: str | None) -> None:
     """Probe this host and, from test pods, the cluster; name the cause. Changes nothing.

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from netdoctor.cli_options import cluster_access
+
 if TYPE_CHECKING:
     from netdoctor.gate import Gate
     from netdoctor.modules.deployment import Deployer
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 )
 @click.option("--roll-back/--no-roll-back", default=None, help="After a failed rollout: without asking, or never.")
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="What goes to stdout.")
+@cluster_access
 @click.pass_context
 def command(
     ctx: click.Context, kustomization: str | None, dry_run: bool, force: bool, force_conflicts: bool, images: bool,

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import click
 
+from netdoctor.cli_options import cluster_access
+
 
 @click.command()
 @click.option("-k", "--kustomization", metavar="DIR", help="The modules' manifests; ./k8s where there is one.")
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="What goes to stdout.")
+@cluster_access
 @click.pass_context
 def command(ctx: click.Context, kustomization: str | None, output: str) -> None:
     """Say whether what the modules need is there: open, closed (with the cause), or not verified.

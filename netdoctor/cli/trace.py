@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from netdoctor.cli_options import cluster_access
+
 if TYPE_CHECKING:
     from netdoctor.twin.ends import Known
     from netdoctor.twin.traced import Traced
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 @click.option("--svg", "picture", type=click.Path(dir_okay=False), help="Draw the way into this file too.")
 @click.option("-v", "--verbose", is_flag=True, help="Also every step of every packet.")
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="What goes to stdout.")
+@cluster_access
 @click.pass_context
 def command(
     ctx: click.Context, source: str, destination: str, port: str, udp: bool | None, facts_file: str | None,
@@ -37,10 +40,13 @@ def command(
     Exit status: 0 it arrived, 1 it was lost, 2 no such end, 3 could not tell.
     """
     from netdoctor.cli_output import writable, write_file
+    from netdoctor.kubeconfig import used
+    from netdoctor.redact import redact
 
     if picture is not None:
         writable(picture, facts_file)
     known = _known(facts_file, (source, destination))
+    asked_by = "" if facts_file else used()
     traced = _trace(known, source, destination, port, "" if udp is None else "udp" if udp else "tcp")
     if picture is not None:
         from netdoctor.report.walk_picture import draw
@@ -52,12 +58,15 @@ def command(
         from netdoctor.report.schema import plain
         from netdoctor.report.walk_json import as_json
 
-        click.echo(json.dumps(plain(as_json(traced)), indent=1, ensure_ascii=False))
+        whole = {**as_json(traced), "kubeconfig": asked_by}
+        click.echo(json.dumps(plain(whole), indent=1, ensure_ascii=False))
     else:
         from netdoctor.report.text import console
         from netdoctor.report.walk_text import render
 
         console().print(render(traced, verbose=verbose))
+        if asked_by:
+            click.echo(redact(f"kubeconfig {asked_by}"))
         if picture is not None:
             click.echo(f"picture: {picture}", err=True)
     ctx.exit(0 if traced.ending.arrived else 1)

@@ -34,6 +34,7 @@ def console(stderr: bool = False) -> Console:
 def render(report: Report, catalogue: Catalogue) -> RenderableType:
     """The whole report."""
     parts: list[RenderableType] = [_heading(report)]
+    parts += [Text(f"kubeconfig {redact(report.kubeconfig)}", style="dim")] if report.kubeconfig else []
     parts += [Text(f"! {redact(notice)}", style="yellow") for notice in report.notices]
     parts.append(Text(""))
     for number, diagnosis in enumerate(report.diagnoses):
