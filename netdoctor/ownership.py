@@ -146,20 +146,26 @@ def read_as(path: str, account: Account | None, limit: int) -> bytes:
 
 def run_as(
     account: Account | None, argv: Sequence[str], environment: Mapping[str, str], seconds: float, limit: int,
-    directory: str = "/",
+    directory: str = "/", stdin: bytes = b"",
 ) -> Ended:  # fmt: skip
     """Run a program with this account's rights, without a terminal, within a time and a number of bytes.
 
     Raises CannotRead where it cannot be started, takes too long or writes too much.
     """
     rights = {} if account is None else {"user": account.uid, "group": account.gid, "extra_groups": account.groups}
+    given = os.memfd_create("stdin", os.MFD_CLOEXEC)
     try:
+        with os.fdopen(os.dup(given), "wb") as file:
+            file.write(stdin)
+        os.lseek(given, 0, os.SEEK_SET)
         process = subprocess.Popen(
-            list(argv), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=dict(environment),
+            list(argv), stdin=given, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=dict(environment),
             cwd=directory, start_new_session=True, **rights,  # type: ignore[call-overload]
         )  # fmt: skip
     except (OSError, ValueError) as error:
         raise CannotRead(argv[0], getattr(error, "strerror", "") or str(error)) from error
+    finally:
+        os.close(given)
     with process:
         try:
             return _collect(process, argv[0], time.monotonic() + seconds, seconds, limit)

@@ -339,7 +339,7 @@ class TestHandedOn:
 
     def test_impersonation(self, tmp_path: Path, server: ApiServer, monkeypatch: pytest.MonkeyPatch) -> None:
         file = tmp_path / "config"
-        user = {"token": "t", "as": "jane", "as-groups": ["a", "b"], "as-user-extra": {"k/x": ["1"]}}
+        user: dict[str, object] = {"token": "t", "as": "jane", "as-groups": ["a", "b"], "as-user-extra": {"k/x": ["1"]}}
         file.write_text(config(server.url, user))
         monkeypatch.setenv("KUBECONFIG", str(file))
         KubeApi.collect(Host())
