@@ -15,6 +15,9 @@ from netdoctor.kube_api import KubeApi
 
 NODE_RESOLV_CONF = ("/run/systemd/resolve/resolv.conf", "/etc/resolv.conf")
 ROOT_ZONE = re.compile(r"(\w+://)?\.?(:\S+)?")  # a server block's key: zone, with a transport and a port perhaps
+DOMAIN = re.compile(r"\.?(?:[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*\.?)?")  # of a resolv.conf's search line
+LONGEST_DOMAIN = 200  # characters: a name is put before it
+INTERFACE = re.compile(r"[\w.-]{0,15}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,9 +157,26 @@ def parse_upstream(word: str) -> Upstream | None:
 
 
 def nameservers(text: str) -> tuple[str, ...]:
-    """The nameserver lines of a resolv.conf."""
+    """The addresses in the nameserver lines of a resolv.conf; a pod may have written anything else there."""
     lines = (line.split() for line in text.splitlines())
-    return tuple(words[1] for words in lines if len(words) > 1 and words[0] == "nameserver")
+    named = [words[1] for words in lines if len(words) > 1 and words[0] == "nameserver"]
+    return tuple(word for word in named if _is_address(word))
+
+
+def search_list(text: str) -> tuple[str, ...]:
+    """The domains in the first search line of a resolv.conf; those that no DNS name can hold are left out."""
+    lines = (line.split() for line in text.splitlines())
+    found = next((words[1:] for words in lines if words[:1] == ["search"]), [])
+    return tuple(word for word in found if DOMAIN.fullmatch(word) and len(word) <= LONGEST_DOMAIN)
+
+
+def _is_address(word: str) -> bool:
+    address, _, interface = word.partition("%")
+    try:
+        ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return INTERFACE.fullmatch(interface) is not None
 
 
 def _resolvers(host: Host, pods: Pods | CannotRead) -> tuple[str, tuple[Upstream, ...]]:
@@ -173,8 +193,9 @@ def _resolv_conf(host: Host, pods: Pods | CannotRead) -> tuple[str, str]:
     for folder in Path("/proc").glob("[0-9]*") if uids else ():
         try:
             group = host.read(folder / "cgroup").replace("_", "-")  # the systemd driver writes a uid with underscores
-            if any(uid in group for uid in uids):
-                return "/etc/resolv.conf in CoreDNS's pod", host.read(folder / "root/etc/resolv.conf")
+            for uid in uids:
+                if uid in group and (found := host.read_in_pod(uid, folder.name, "etc/resolv.conf")) is not None:
+                    return "/etc/resolv.conf in CoreDNS's pod", found
         except CannotRead:
             continue
     for path in NODE_RESOLV_CONF:

@@ -13,7 +13,7 @@ from pathlib import Path
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster import Pod, Pods
 from netdoctor.facts.cni import Attachment, Attachments
-from netdoctor.facts.coredns import nameservers
+from netdoctor.facts.coredns import nameservers, search_list
 from netdoctor.facts.new_pod import NewPod
 from netdoctor.facts.this_node import ThisNode
 from netdoctor.host import Host
@@ -136,11 +136,13 @@ def _attached(attached: Attachment, pod: Pod | None) -> VantagePoint:
 
 
 def _process(host: Host, pod: Pod, pid: str) -> VantagePoint:
-    text = host.read_or_none(f"/proc/{pid}/root/etc/resolv.conf") or ""
-    search = next((tuple(line.split()[1:]) for line in text.splitlines() if line.startswith("search")), ())
+    try:
+        text = host.read_in_pod(pod.uid, pid, "etc/resolv.conf") or ""
+    except CannotRead:  # the pod is asked from all the same: what its file says is not needed for that
+        text = ""
     return VantagePoint(
         f"pod {pod.namespace}/{pod.name}", OLD, f"/proc/{pid}/ns/net", pod.addresses[0], pod.namespace, pod.name,
-        nameservers(text), search, tuple(sorted(pod.labels.items())), pod.addresses,
+        nameservers(text), search_list(text), tuple(sorted(pod.labels.items())), pod.addresses,
     )  # fmt: skip
 
 

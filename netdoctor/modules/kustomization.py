@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from collections.abc import Mapping
@@ -9,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from netdoctor.errors import BadInput, CannotRead
-from netdoctor.modules.kubectl import Kubectl
+from netdoctor.foreign_files import LINK
+from netdoctor.modules.kustomize import build
+from netdoctor.modules.manifest_folder import kustomization_name, rights_in, unreadable, walk
 
-NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 DEFAULT = "k8s"
-BUILD_SECONDS = 20.0
 # what kustomize says of a secretGenerator whose file is not there
 MISSING_ENV = re.compile(r"env source files: \[[^]]*\]: evalsymlink failure on '([^']*/\.env)'")
 
@@ -42,9 +43,15 @@ class Kustomization:
 
     @classmethod
     def build(cls, folder: str) -> Kustomization:
-        """Build a folder with kubectl. Raises BadInput where that fails, CannotRead without kubectl."""
+        """Build a folder with kubectl, with the rights that count there. Raises BadInput where that fails.
+
+        Raises CannotRead without kubectl.
+        """
         file_in(folder)
-        done = Kubectl.find().run("kustomize", folder, timeout=BUILD_SECONDS, asks_cluster=False)
+        rights = rights_in(folder)
+        for _ in walk(folder, rights):  # refuses what is not to be opened
+            pass
+        done = build(folder, rights)
         if done.status:
             if missing := MISSING_ENV.search(done.stderr):
                 raise EnvMissing(os.path.relpath(Path(missing[1]).parent))
@@ -52,15 +59,28 @@ class Kustomization:
         return cls(folder, parse(done.stdout, folder))
 
 
-def file_in(folder: str | Path) -> Path:
+def file_in(folder: str) -> Path:
     """The kustomization file of a folder. Raises BadInput where there is none."""
     if found := _file_in(folder):
         return found
     raise BadInput(f"{folder or 'the empty name'} is no folder with a kustomization.yaml: name it with --kustomization")
 
 
-def _file_in(folder: str | Path) -> Path | None:
-    return next((path for name in NAMES if (path := Path(folder) / name).is_file()), None)
+def _file_in(folder: str) -> Path | None:
+    """The same, None where there is none. Raises BadInput where it may not be looked for, or a link leads to it."""
+    try:
+        rights = rights_in(folder)
+    except CannotRead as error:
+        if error.reason == LINK:
+            raise BadInput(f"{folder} cannot be read: {error.reason}") from error
+        return None
+    try:
+        name = kustomization_name(folder, rights)
+    except CannotRead as error:
+        if error.reason in (LINK, os.strerror(errno.EACCES)):
+            raise unreadable(error, rights) from error
+        return None
+    return Path(folder, name) if name else None
 
 
 def parse(text: str, folder: str) -> tuple[Mapping[str, Any], ...]:

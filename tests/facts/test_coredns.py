@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from netdoctor.errors import CannotRead
-from netdoctor.facts.coredns import Corefile, Upstream, Upstreams, nameservers, parse_upstream
+from netdoctor.facts.coredns import Corefile, Upstream, Upstreams, nameservers, parse_upstream, search_list
 from netdoctor.host import Host
 from tests.builders import pods
 from tests.facts.texts import COREFILE
@@ -87,6 +87,12 @@ class TestCoredns:
         text = "# nameserver 9.9.9.9\nsearch x\nnameserver 192.0.2.1 # here\n nameserver\t192.0.2.2\nnameserver\n"
         assert nameservers(text) == ("192.0.2.1", "192.0.2.2")
 
+    def test_what_is_no_address_and_no_domain_is_left_out(self) -> None:
+        text = "nameserver evil.example\nnameserver 1.2.3.4\x1b[2J\nnameserver fe80::1%eth0\nnameserver ::1%\u202e\n"
+        assert nameservers(text + "nameserver 999.1.1.1\nnameserver fe80::1%a/b") == ("fe80::1%eth0",)
+        text = f"search a.svc.cluster.local svc.{'x' * 64} svc.a;b svc.cluster.local. {'a.' * 200} \u202e .\n"
+        assert search_list(text) == ("a.svc.cluster.local", "svc.cluster.local.", ".")
+
 
 @dataclass(frozen=True)
 class Node(Host):
@@ -98,13 +104,16 @@ class Node(Host):
 
     def read(self, path: str | Path) -> str:
         mine = Path("/proc") / str(os.getpid())
-        known = {mine / "cgroup": self.cgroup, mine / "root/etc/resolv.conf": self.own}
+        known = {mine / "cgroup": self.cgroup}
         if text := known.get(Path(path)):
             return text
         raise CannotRead(str(path), "not there")
 
     def read_or_none(self, path: str | Path) -> str | None:
         return self.text if str(path) == "/etc/resolv.conf" else None
+
+    def read_in_pod(self, uid: str, pid: str, path: str) -> str | None:
+        return self.own if pid == str(os.getpid()) and uid and path == "etc/resolv.conf" else None
 
 
 NO_COREFILE = CannotRead("API server", "connection refused")
