@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from netdoctor.bounded_process import run
 from netdoctor.errors import CannotRead
 from netdoctor.kubeconfig_files import Unusable, mapping, word, words
-from netdoctor.ownership import Account, run_as
 from netdoctor.redact import redact, remember
+from netdoctor.rights import Rights
 
 SECONDS = 20.0
 LARGEST = 256 << 10  # bytes of its answer
@@ -35,10 +37,8 @@ class Credential:
         return "Credential(***)"
 
 
-def ask_plugin(
-    plugin: Mapping[str, Any], folder: str, cluster: Mapping[str, Any], account: Account | None
-) -> Credential:
-    """Run the plugin with this account's rights (None: with those of this process). Raises Unusable."""
+def ask_plugin(plugin: Mapping[str, Any], folder: str, cluster: Mapping[str, Any], rights: Rights | None) -> Credential:
+    """Run the plugin with these rights (None: with those of this process). Raises Unusable."""
     command, version = word(plugin, "command"), word(plugin, "apiVersion")
     if not command or version not in VERSIONS:
         raise Unusable("its exec plugin has no command, or an apiVersion that is not known")
@@ -49,14 +49,14 @@ def ask_plugin(
     spec: dict[str, Any] = {"interactive": False}
     if plugin.get("provideClusterInfo") is True:
         spec["cluster"] = {**cluster, "config": cluster.get("config")}
-    environment = _environment(account)
+    environment = _environment(rights)
     for variable in plugin.get("env") or ():
         pair = mapping(variable, "env")
         environment[word(pair, "name")] = word(pair, "value")
     info = {"apiVersion": version, "kind": "ExecCredential", "spec": spec}
     environment["KUBERNETES_EXEC_INFO"] = json.dumps(info, default=str)
     try:
-        done = run_as(account, [command, *words(plugin, "args")], environment, SECONDS, LARGEST)
+        done = run([command, *words(plugin, "args")], environment, SECONDS, LARGEST, rights=rights)
     except CannotRead as error:
         raise Unusable(f"its exec plugin {command}: {error.reason}") from error
     if done.status:
@@ -66,12 +66,21 @@ def ask_plugin(
     return _credential(done.stdout, command)
 
 
-def _environment(account: Account | None) -> dict[str, str]:
-    """This process's own, or what a login of the account would have."""
-    if account is None:
+def _environment(rights: Rights | None) -> dict[str, str]:
+    """This process's own, or what a login of the user would have."""
+    if rights is None:
         return dict(os.environ)
-    path = os.pathsep.join([f"{account.home}/.local/bin", f"{account.home}/bin", os.environ.get("PATH", os.defpath)])
-    return {"HOME": account.home, "USER": account.name, "LOGNAME": account.name, "PATH": path, "LC_ALL": "C.UTF-8"}
+    home = home_of(rights)
+    path = os.pathsep.join([f"{home}/.local/bin", f"{home}/bin", os.environ.get("PATH", os.defpath)])
+    return {"HOME": home, "USER": rights.name, "LOGNAME": rights.name, "PATH": path, "LC_ALL": "C.UTF-8"}
+
+
+def home_of(rights: Rights) -> str:
+    """The user's home folder, / where there is none."""
+    try:
+        return pwd.getpwuid(rights.uid).pw_dir
+    except KeyError:
+        return "/"
 
 
 def _credential(data: bytes, command: str) -> Credential:

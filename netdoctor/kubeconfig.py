@@ -18,10 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from netdoctor import kubeconfig_files
-from netdoctor.credential_plugin import Credential, ask_plugin
+from netdoctor.credential_plugin import Credential, ask_plugin, home_of
 from netdoctor.errors import BadInput, CannotRead
-from netdoctor.ownership import Account, account_for, described, read_as, writers
+from netdoctor.foreign_files import read_named
+from netdoctor.ownership import described, rights_for, writers
 from netdoctor.redact import remember
+from netdoctor.rights import Rights, behind_sudo
 
 # where kubeadm and minikube's none driver leave an administrator's kubeconfig
 KUBECONFIGS = ("/etc/kubernetes/admin.conf", "/root/.kube/config", "/var/lib/minikube/kubeconfig")
@@ -73,7 +75,7 @@ def choose(*, file: str | None = None, as_user: bool = False) -> None:
             raise BadInput(f"--kubeconfig {file}: there is no such file")
         _Choices.current = Choice(str(Path(file).absolute()), _Choices.current.as_user)
     if as_user:
-        if Account.behind_sudo() is None:
+        if behind_sudo() is None:
             raise BadInput("--as-user is for root by way of sudo: nobody called sudo here")
         _Choices.current = Choice(_Choices.current.file, True)
 
@@ -93,7 +95,7 @@ def used() -> str:
 
 @lru_cache(maxsize=4)
 def _load(choice: Choice, _environment: tuple[str, ...], _uid: int, _folder: str) -> Kubeconfig:
-    user = Account.behind_sudo() if choice.as_user else None
+    user = behind_sudo() if choice.as_user else None
     path = choice.file or find(user)
     reader = _Reader(path.split(os.pathsep), explicit=bool(choice.file), user=user)
     try:
@@ -102,11 +104,11 @@ def _load(choice: Choice, _environment: tuple[str, ...], _uid: int, _folder: str
         raise CannotRead(f"kubeconfig {path}", f"it cannot be used: {error}") from error
 
 
-def find(user: Account | None = None) -> str:
+def find(user: Rights | None = None) -> str:
     """The path of the kubeconfig to use; several, as KUBECONFIG may name them. Raises CannotRead for none."""
     named = [str(Path(p).absolute()) for p in os.environ.get("KUBECONFIG", "").split(os.pathsep) if p]
     if user is not None:
-        return os.pathsep.join(named) or f"{user.home}/.kube/config"
+        return os.pathsep.join(named) or f"{home_of(user)}/.kube/config"
     if readable := [p for p in named if os.access(p, os.R_OK)]:
         return os.pathsep.join(readable)
     candidates = named
@@ -128,7 +130,7 @@ def find(user: Account | None = None) -> str:
 class _Reader:
     """Reads the files of a kubeconfig with the rights that it deserves."""
 
-    def __init__(self, paths: list[str], *, explicit: bool, user: Account | None) -> None:
+    def __init__(self, paths: list[str], *, explicit: bool, user: Rights | None) -> None:
         self.paths, self.user = paths, user
         self.free = explicit or os.geteuid() != 0
         others: set[int] = set()
@@ -139,18 +141,21 @@ class _Reader:
                 except OSError as error:
                     raise CannotRead(f"kubeconfig {path}", f"it cannot be used: {error.strerror or error}") from error
         self.others = frozenset(others)
-        self.account = user or account_for(self.others)
+        self.rights = user or rights_for(self.others)
 
     def file(self, path: str, limit: int = LARGEST_PART) -> bytes:
         """A file that the kubeconfig names, or itself. Raises Unusable."""
-        account = self.account
+        rights = self.rights
         try:
-            if account is None and not self.free:
-                account = account_for(writers(path))  # root's kubeconfig that names a file in somebody's home
-            return read_as(path, account, limit)
+            if rights is None and not self.free:
+                rights = rights_for(writers(path))  # root's kubeconfig that names a file in somebody's home
+            if rights is None:
+                return read_named(path, limit).data
+            return rights.lend(lambda: read_named(path, limit)).data
         except (CannotRead, OSError) as error:
             reason = error.reason if isinstance(error, CannotRead) else error.strerror or str(error)
-            raise kubeconfig_files.Unusable(f"{path}: {reason}") from error
+            whose = f", read with the rights of {rights.name}" if rights else ""
+            raise kubeconfig_files.Unusable(f"{path}: {reason}{whose}") from error
 
     def start_for(self, what: str) -> None:
         """Whether a program may be started for it. Raises Unusable."""

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from netdoctor.bounded_process import run
 from netdoctor.errors import BadInput, CannotRead
 from netdoctor.facts.database_login import Login
 from netdoctor.facts.postgres_servers import PostgresServer
-from netdoctor.ownership import run_as
 
 SECONDS = 1.5
 LOGIN_SECONDS = 2  # libpq takes no less
@@ -93,7 +93,7 @@ class Session:
         argv = [sys.executable, "-I", str(Path(__file__).with_name("postgres_client.py"))]
         environment = {"LC_ALL": "C", "HOME": "/nonexistent", "PATH": os.defpath}
         try:
-            done = run_as(None, argv, environment, CLIENT_SECONDS, LARGEST, stdin=json.dumps(asked).encode())
+            done = run(argv, environment, CLIENT_SECONDS, LARGEST, stdin=json.dumps(asked).encode())
             told = json.loads(done.stdout)
         except CannotRead as error:
             return [Step(LOGIN, False, error.reason, "", self.logins[0])]
