@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 
-from netdoctor import kubeconfig
 from netdoctor.catalogue import Catalogue
 from netdoctor.check import look
 from netdoctor.errors import BadInput, NetdoctorError
@@ -83,7 +82,6 @@ class Gate:
     asked_from: str  # the test pod, in words; "" where there was none
     seconds: float
     schema_version: int = 1
-    kubeconfig: str = ""  # the file by which the API server was asked
 
 
 def ask(
@@ -105,8 +103,7 @@ def ask(
     catalogue = Catalogue.load()
     facts = Facts(given)
     seen = look(catalogue, facts, watch=watch)
-    judged = judge(seen.results, seen.diagnoses, facts.known(), time.monotonic() - begin, unbuilt)
-    return replace(judged, kubeconfig=kubeconfig.used())
+    return judge(seen.results, seen.diagnoses, facts.known(), time.monotonic() - begin, unbuilt)
 
 
 def judge(

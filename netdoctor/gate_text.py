@@ -33,7 +33,7 @@ def summary(gate: Gate) -> str:
 
 def asked(gate: Gate) -> list[str]:
     """From where it was asked, and for whom."""
-    lines = [f"kubeconfig {gate.kubeconfig}"] if gate.kubeconfig else []
+    lines = []
     if gate.asked_from:
         lines.append(f"asked from {gate.asked_from}")
     if gate.modules:

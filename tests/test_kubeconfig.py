@@ -37,6 +37,7 @@ class ApiServer(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.headers: list[dict[str, list[str]]] = []
+        self.paths: list[str] = []
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     @property
@@ -47,6 +48,7 @@ class ApiServer(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         assert isinstance(self.server, ApiServer)
+        self.server.paths.append(self.path)
         self.server.headers.append({name.title(): self.headers.get_all(name, []) for name in self.headers})
         body = json.dumps({"gitVersion": "v1.36.0", "kind": "Status", "message": "", "items": []}).encode()
         self.send_response(200)

@@ -70,7 +70,7 @@ class Postgres:
         stages: list[PostgresStage] = []
         slots: list[Slots] = []
         unasked: list[str] = []
-        withheld: list[str] = []
+        withheld = list(logins.withheld) if not isinstance(logins, CannotRead) else []
         for server in servers.items:
             meant = known.get(server.name, ())
             stages += _reach(points, services, server)
