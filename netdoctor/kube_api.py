@@ -10,6 +10,7 @@ from urllib.parse import quote, urlencode
 from netdoctor import kubeconfig
 from netdoctor.errors import CannotRead
 from netdoctor.host import Host
+from netdoctor.object_shapes import Misshapen, shaped
 
 CONNECT_SECONDS = 1.2  # a SYN that is lost is sent again after 1 s
 SECONDS = 7.0  # for a whole answer: a fact has eight
@@ -81,7 +82,12 @@ class KubeApi:
             raise CannotRead(f"API server {self.server}", f"{method} {path} did not answer in JSON") from error
         if not isinstance(answer, dict) or ("kind" not in answer and path != "/version" and "/proxy/" not in path):
             raise CannotRead(f"API server {self.server}", f"{method} {path} did not answer with a Kubernetes object")
-        return answer
+        if path == "/version" or "/proxy/" in path:
+            return answer
+        try:
+            return shaped(answer)
+        except Misshapen as error:
+            raise CannotRead(f"API server {self.server}", f"{method} {path}: {error}") from error
 
     def _send(self, method: str, path: str, query: Mapping[str, str], body: Mapping[str, Any] | None = None) -> bytes:
         from netdoctor.bounded_http import ask

@@ -13,6 +13,7 @@ from netdoctor.errors import BadInput, CannotRead
 from netdoctor.foreign_files import LINK
 from netdoctor.modules.kustomize import build
 from netdoctor.modules.manifest_folder import NAMES, kustomization_name, rights_in, unreadable, walk
+from netdoctor.object_shapes import Misshapen, shaped
 from netdoctor.ownership import described, writers
 from netdoctor.rights import behind_sudo
 
@@ -91,12 +92,17 @@ def parse(text: str, folder: str) -> tuple[Mapping[str, Any], ...]:
 
     try:
         documents = [d for d in yaml.load_all(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader)) if d is not None]
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError, TypeError, OverflowError) as error:
         raise BadInput(f"the manifests of {folder} are no YAML: {' '.join(str(error).split())[:200]}") from error
     for document in documents:
         if not (isinstance(document, dict) and document.get("kind") and isinstance(document.get("metadata"), dict)):
             raise BadInput(f"the manifests of {folder} hold something that is no Kubernetes object")
-    return tuple(documents)
+        if not (isinstance(name := document["metadata"].get("name"), str) and name):
+            raise BadInput(f"the manifests of {folder} hold an object without a name")
+    try:
+        return tuple(shaped(document) for document in documents)
+    except Misshapen as error:
+        raise BadInput(f"the manifests of {folder} cannot be read: {error}") from error
 
 
 def chosen(named: str | None) -> tuple[str, str]:

@@ -40,7 +40,7 @@ class Cluster(KubeApi):
     def find(self, path: str) -> dict[str, Any] | None:
         self.asked.append(path)
         value = base64.b64encode(b"canary-5b1e").decode()
-        meta = {"namespace": path.split("/")[4], "name": path.split("/")[-1]}
+        meta = {"namespace": path.split("/")[4], "name": path.rsplit("/", maxsplit=1)[-1]}
         return {"metadata": meta, "type": self.kind, "data": {"k": value, "POSTGRES_PASSWORD": value}}
 
     def get(self, path: str, **query: str) -> dict[str, Any]:
