@@ -7,8 +7,8 @@ import selectors
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from netdoctor.errors import CannotRead
@@ -26,26 +26,23 @@ class Ended:
 
 def run(
     argv: Sequence[str], environment: Mapping[str, str], seconds: float, limit: int, *, stdin: bytes = b"",
-    rights: Rights | None = None,
+    rights: Rights | None = None, directory: str | None = "/", passed: Sequence[int] = (),
 ) -> Ended:  # fmt: skip
     """Run a program without a terminal, within a time and a number of bytes; with these rights, or this process's own.
+
+    `directory` None is this process's own; `passed` are the descriptors that the program gets.
 
     Raises CannotRead where it cannot be started, takes too long or writes too much.
     """
     who = {} if rights is None else {"user": rights.uid, "group": rights.gid, "extra_groups": rights.groups}
-    given = os.memfd_create("stdin", os.MFD_CLOEXEC)
     try:
-        with os.fdopen(os.dup(given), "wb") as file:
-            file.write(stdin)
-        os.lseek(given, 0, os.SEEK_SET)
-        process = subprocess.Popen(
-            list(argv), stdin=given, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=dict(environment),
-            cwd="/", start_new_session=True, **who,  # type: ignore[call-overload]
-        )  # fmt: skip
+        with in_memory(stdin) as given:
+            process = subprocess.Popen(
+                list(argv), stdin=given, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=dict(environment),
+                cwd=directory, start_new_session=True, pass_fds=tuple(passed), **who,  # type: ignore[call-overload]
+            )  # fmt: skip
     except (OSError, ValueError) as error:
         raise CannotRead(argv[0], getattr(error, "strerror", "") or str(error)) from error
-    finally:
-        os.close(given)
     with process:
         try:
             return _collect(process, argv[0], time.monotonic() + seconds, seconds, limit)
@@ -80,3 +77,17 @@ def _collect(process: subprocess.Popen[bytes], name: str, end: float, seconds: f
     except subprocess.TimeoutExpired as error:
         raise CannotRead(name, f"no answer within {seconds:g} s") from error
     return Ended(status, bytes(said[process.stdout]), bytes(said[process.stderr]))
+
+
+@contextmanager
+def in_memory(data: bytes) -> Iterator[int]:
+    """A descriptor of a file that only this process and its children have, at its beginning."""
+    descriptor = os.memfd_create("netdoctor", os.MFD_CLOEXEC)
+    try:
+        os.fchmod(descriptor, 0o600)
+        with os.fdopen(os.dup(descriptor), "wb") as file:
+            file.write(data)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        yield descriptor
+    finally:
+        os.close(descriptor)

@@ -58,12 +58,14 @@ def merge(files: Iterable[tuple[str, bytes]]) -> Merged:
 def _parse(data: bytes) -> Mapping[str, Any]:
     import yaml
 
+    from netdoctor.plain_yaml import load
+
     try:
-        config = yaml.load(data.decode(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        config = load(data.decode())
     except yaml.MarkedYAMLError as error:
         line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
         raise Unusable(f"{line}it is no YAML") from error
-    except (yaml.YAMLError, ValueError, RecursionError, OverflowError, AttributeError, TypeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise Unusable("it is no YAML") from error
     if not isinstance(config, dict):
         raise Unusable("it is no kubeconfig")

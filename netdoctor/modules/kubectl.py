@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 from netdoctor import kubeconfig
+from netdoctor.bounded_process import in_memory, run
 from netdoctor.errors import CannotRead
 
 PLACES = ("/usr/local/bin", "/usr/bin", "/snap/bin")  # sudo's secure_path may leave out where kubectl is
 SECONDS = 60.0
+LARGEST = 64 << 20  # bytes of what it writes
 OTHERS_WISHES = ("KUBECTL_", "KUBERC", "KUBECONFIG")  # variables by which kubectl would run or read something else
 
 
@@ -58,18 +58,13 @@ class Kubectl:
         with ExitStack() as stack:
             passed = []
             if asks_cluster:  # what was looked at, not what may have taken its place
-                passed = [stack.enter_context(_in_memory(kubeconfig.current().data))]
+                passed = [stack.enter_context(in_memory(kubeconfig.current().data))]
                 environment["KUBECONFIG"] = f"/proc/self/fd/{passed[0]}"
             try:
-                done = subprocess.run(
-                    argv, check=False, capture_output=True, encoding="utf-8", errors="replace", timeout=timeout,
-                    env=environment, input=stdin, pass_fds=passed,
-                )  # fmt: skip
-            except subprocess.TimeoutExpired as error:
-                raise CannotRead(f"kubectl {arguments[0]}", f"no answer within {timeout:g} s") from error
-            except OSError as error:
-                raise CannotRead(self.argv[0], error.strerror or str(error)) from error
-        return Answered(done.returncode, done.stdout, done.stderr)
+                done = run(argv, environment, timeout, LARGEST, stdin=stdin.encode(), directory=None, passed=passed)
+            except CannotRead as error:
+                raise CannotRead(f"kubectl {arguments[0]}", error.reason) from error
+        return Answered(done.status, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
 
     def must(self, *arguments: str, timeout: float = SECONDS, stdin: str = "", asks_cluster: bool = True) -> str:
         """Its standard output. Raises CannotRead with what it said when it fails."""
@@ -77,16 +72,3 @@ class Kubectl:
         if done.status:
             raise CannotRead(f"kubectl {arguments[0]}", done.reason)
         return done.stdout
-
-
-@contextmanager
-def _in_memory(data: bytes) -> Iterator[int]:
-    """A file that only this process and its children have: no other can read or change it."""
-    descriptor = os.memfd_create("kubeconfig", os.MFD_CLOEXEC)
-    try:
-        os.fchmod(descriptor, 0o600)
-        with os.fdopen(os.dup(descriptor), "wb") as file:
-            file.write(data)
-        yield descriptor
-    finally:
-        os.close(descriptor)
