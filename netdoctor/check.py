@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from netdoctor import __version__
+from netdoctor import __version__, kubeconfig
 from netdoctor.catalogue import Catalogue
 from netdoctor.clock import now
 from netdoctor.diagnosis import diagnose
@@ -18,6 +18,7 @@ from netdoctor.facts.experiments import Experiments, Trial
 from netdoctor.facts.node_network import NodeNetwork
 from netdoctor.facts.this_node import ThisNode
 from netdoctor.facts.vantage import VantagePoints
+from netdoctor.host import Host
 from netdoctor.model import Diagnosis, Experiment, Made, Report, Result
 from netdoctor.runner import run
 from netdoctor.verification import verified
@@ -63,6 +64,7 @@ class Look:
             changes=changes,
             experiments=tuple(_experiment(trial) for trial in self.experiments.trials) if self.experiments else (),
             copies=self.experiments.copies if self.experiments else 0,
+            kubeconfig=kubeconfig.used() if self.facts.get(Host).live else "",
         )
 
 

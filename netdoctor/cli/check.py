@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from netdoctor.cli_options import cluster_access
+
 if TYPE_CHECKING:
     from netdoctor.confinement import Judgement
     from netdoctor.facts import Facts
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 )
 @click.option("--facts", "facts_file", type=click.Path(exists=True, dir_okay=False), help="Judge a recording instead.")
 @click.option("--trust-recording", is_flag=True, help="Judge it with this user's rights and without limits.")
+@cluster_access
 @click.pass_context
 def command(
     ctx: click.Context, output: str, report_file: str | None, facts_file: str | None, trust_recording: bool

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from netdoctor.cli_options import cluster_access
+
 if TYPE_CHECKING:
     from netdoctor.confinement import Judgement
     from netdoctor.twin.ends import Known
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 @click.option("--svg", "picture", type=click.Path(dir_okay=False), help="Draw the way into this file too.")
 @click.option("-v", "--verbose", is_flag=True, help="Also every step of every packet.")
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="What goes to stdout.")
+@cluster_access
 @click.pass_context
 def command(
     ctx: click.Context, source: str, destination: str, port: str, udp: bool | None, facts_file: str | None,
@@ -39,6 +42,8 @@ def command(
     Exit status: 0 it arrived, 1 it was lost, 2 no such end, 3 could not tell.
     """
     from netdoctor.cli_output import judged_elsewhere, writable, write_file
+    from netdoctor.kubeconfig import used
+    from netdoctor.redact import redact
 
     if picture is not None:
         writable(picture, facts_file)
@@ -49,18 +54,21 @@ def command(
         }  # fmt: skip
         ctx.exit(judged_elsewhere("trace", options, facts_file, picture, "picture"))
     known = _known(facts_file, (source, destination))
+    asked_by = "" if facts_file else used()
     traced = _trace(known, source, destination, port, _protocol(udp))
     if picture is not None:
         from netdoctor.report.walk_picture import draw
 
         write_file(picture, draw(traced))
     if output == "json":
-        click.echo(_json(traced))
+        click.echo(_json(traced, asked_by))
     else:
         from netdoctor.report.text import console
         from netdoctor.report.walk_text import render
 
         console().print(render(traced, verbose=verbose))
+        if asked_by:
+            click.echo(redact(f"kubeconfig {asked_by}"))
         if picture is not None:
             click.echo(f"picture: {picture}", err=True)
     ctx.exit(0 if traced.ending.arrived else 1)
@@ -96,13 +104,13 @@ def _protocol(udp: bool | None) -> str:
     return "" if udp is None else "udp" if udp else "tcp"
 
 
-def _json(traced: Traced) -> str:
+def _json(traced: Traced, kubeconfig: str = "") -> str:
     import json
 
     from netdoctor.report.schema import plain
     from netdoctor.report.walk_json import as_json
 
-    return json.dumps(plain(as_json(traced)), indent=1, ensure_ascii=False)
+    return json.dumps(plain({**as_json(traced), "kubeconfig": kubeconfig}), indent=1, ensure_ascii=False)
 
 
 def _known(facts_file: str | None, words: tuple[str, str]) -> Known:

@@ -59,6 +59,8 @@ def config_of(
     """LiteLLM's config, out of the ConfigMaps that the pod mounts."""
     import yaml
 
+    from netdoctor.plain_yaml import load
+
     for volume in spec.get("volumes") or ():
         name = (volume.get("configMap") or {}).get("name", "")
         there = objects.named("ConfigMap", namespace, name) if name else None
@@ -66,7 +68,7 @@ def config_of(
             if "model_list" not in text:
                 continue
             try:
-                config = yaml.safe_load(text)
+                config = load(text)
             except (yaml.YAMLError, ValueError, RecursionError) as error:
                 problems.append(
                     f"{key} of ConfigMap {namespace}/{name} is no YAML: {' '.join(str(error).split())[:120]}"

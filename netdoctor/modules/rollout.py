@@ -99,7 +99,7 @@ def failures_of(api: KubeApi, namespace: str, workloads: tuple[str, ...]) -> tup
     events = api.get(f"/api/v1/namespaces/{namespace}/events")["items"]
     found = []
     for pod in troubled:
-        name, uid = pod["metadata"]["name"], pod["metadata"]["uid"]
+        name, uid = pod["metadata"]["name"], pod["metadata"].get("uid")
         own = [e for e in events if e.get("involvedObject", {}).get("uid") == uid]
 
         def log(container: str, previous: bool, name: str = name) -> str:

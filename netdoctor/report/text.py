@@ -42,6 +42,7 @@ def rendered(thing: RenderableType, width: int, colors: bool) -> str:
 def render(report: Report, catalogue: Catalogue) -> RenderableType:
     """The whole report."""
     parts: list[RenderableType] = [_heading(report)]
+    parts += [Text(f"kubeconfig {redact(report.kubeconfig)}", style="dim")] if report.kubeconfig else []
     parts += [Text(f"! {redact(notice)}", style="yellow") for notice in report.notices]
     parts.append(Text(""))
     for number, diagnosis in enumerate(report.diagnoses):

@@ -140,7 +140,7 @@ TEXTS: dict[str, tuple[Target, str]] = {
     "sysctl files": (lambda text: SysctlFiles({"/etc/sysctl.conf": text}).setting(IP_FORWARD), SETTINGS),
     "nameservers": (nameservers, RESOLVERS),
     "login": (database_login.parse_url, URL),
-    "host of a login": (database_login._host_of, URL),
+    "host of a login": (database_login._end_of, URL),
     "endpoint": (litellm_config.endpoint, "https://user:key@api.example.com:8443/v1"),
     "database": (lambda text: litellm_config.login_of({"DATABASE_URL": text}), URL),
     "database's host": (lambda text: litellm_config.login_of({"PGHOST": text, "PGPORT": text}), "pg.default:5432"),
