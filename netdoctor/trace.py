@@ -90,7 +90,7 @@ def trace(host: Host, source: str, destination: str, protocol: str, port: int, a
 
     `ask` must not wait for the answer. Needs root and nft. Raises CannotRead.
     """
-    flow = f"ip saddr {source} ip daddr {destination} {protocol} dport {port}"
+    flow = f"ip saddr {source} ip daddr {destination} {protocol} dport {port} limit rate 50/second"
     events: list[Event] = []
     with listen() as listener, held(host, flow):
         ask()

@@ -103,7 +103,7 @@ def _table(flow: str, flags: str) -> str:
     lines = [f"table inet {TABLE} {{ {flags}"]
     for hook, priorities in BRACKETS.items():
         for priority in priorities:
-            mark = f"{flow} limit rate 50/second meta nftrace set 1;" if priority == -350 else ""
+            mark = f"{flow} meta nftrace set 1;" if priority == -350 else ""
             name = f"{hook}_{priority}".replace("-", "m")
             lines.append(f"chain {name} {{ type filter hook {hook} priority {priority}; policy accept; {mark} }};")
     return "\n".join([*lines, "}"])
