@@ -134,8 +134,8 @@ def load(objects: Iterable[NftObject]) -> list[str]:
 
     It takes one transaction where the socket may send so much at once, as root's may, and else as many as it needs.
     """
-    given = list(objects)
-    parts = list(_messages(given))
+    given = tuple(objects)
+    parts = _parts(given)
     if not parts:
         return []
     wrong = []
@@ -149,12 +149,18 @@ def load(objects: Iterable[NftObject]) -> list[str]:
     ]
 
 
+@lru_cache(maxsize=4)
+def _parts(objects: tuple[NftObject, ...]) -> list[tuple[int, bytes, int]]:
+    """Their messages: the copies of one node are many, and with thousands of Services each takes a second."""
+    return list(_messages(objects))
+
+
 def _sent_at_once() -> int:
     with Netlink(NETFILTER) as netlink:
         return netlink.socket.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) - BATCH_ROOM
 
 
-def _transactions(objects: list[NftObject], sizes: list[int], most: int) -> list[list[int]]:
+def _transactions(objects: tuple[NftObject, ...], sizes: list[int], most: int) -> list[list[int]]:
     """The places of the objects, in transactions of so many bytes; each needs only what came before it.
 
     A set without a name of its own goes beside the rule that it belongs to: the kernel takes neither alone.

@@ -37,7 +37,7 @@ from tests.facts.texts import CACHE, CONFLIST, COREFILE, IPTABLES, KUBE_PROXY_IP
 from tests.fuzz.mutations import BYTES, EDITS, PACKED, changed, damaged, with_damaged_messages
 
 RECORDINGS = sorted((Path(__file__).parents[1] / "recordings").glob("*.json"))
-LONGEST = 10.0  # seconds
+LONGEST = 10.0  # seconds of the processor
 OF_A_BUILD = (ValueError, KeyError, IndexError, OverflowError, struct.error)  # what a twin's build puts into words
 Target = Callable[[Any], object]
 
@@ -162,14 +162,14 @@ TEXTS: dict[str, tuple[Target, str]] = {
 
 def run(target: Target, given: Any) -> None:
     """Give it the input. Raises whatever is no sentence for a user, and AssertionError for what takes too long."""
-    begin = time.monotonic()
+    begin = time.process_time()  # a machine that is busy with something else says nothing about the target
     try:
         target(given)
     except NetdoctorError as error:
         said = str(error)
         assert "Traceback" not in said
         assert "\n" not in said.strip(), said
-    assert time.monotonic() - begin < LONGEST
+    assert time.process_time() - begin < LONGEST
 
 
 def strategies() -> dict[str, tuple[Target, st.SearchStrategy[Any]]]:
