@@ -42,9 +42,7 @@ class Kubectl:
     @classmethod
     def find(cls) -> Kubectl:
         """kubectl if there is one, else `minikube kubectl --`. Raises CannotRead where there is neither."""
-        named = os.environ.get("PATH", "").split(os.pathsep)
-        # a relative one would be searched in the working folder, which may be somebody else's checkout
-        path = os.pathsep.join(folder for folder in (*named, *PLACES) if folder.startswith("/"))
+        path = os.pathsep.join((os.environ.get("PATH", ""), *PLACES))
         if kubectl := shutil.which("kubectl", path=path):
             return cls((kubectl,))
         if minikube := shutil.which("minikube", path=path):
