@@ -1,4 +1,4 @@
-.PHONY: demo test busy check lint lab bench fidelity docs lock
+.PHONY: demo test busy check lint lab bench fidelity fuzz docs lock
 PYTHON := .venv/bin/python
 # else each of the tests' many starts of netdoctor would compile it anew
 unexport PYTHONDONTWRITEBYTECODE
@@ -33,6 +33,9 @@ bench: .venv/ready ## print the figures of the budgets
 fidelity: .venv/ready ## how far the twin can be trusted: every state of tests/faults on two labs, half an hour
 	@$(PYTHON) scripts/fidelity
 	@$(PYTHON) scripts/bench_twin.py
+
+fuzz: .venv/ready ## odd input for everything that reads foreign text, for HOURS (1); what fails is kept as a test
+	@$(PYTHON) scripts/fuzz --seconds $$(( $(or $(HOURS),1) * 3600 )) $(if $(SEED),--seed $(SEED))
 
 docs: .venv/ready ## write the generated pages of docs/
 	@$(PYTHON) scripts/docs.py

@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from netdoctor.errors import BadInput, CannotRead
+from netdoctor.recorded_json import LARGEST
 
 if TYPE_CHECKING:
     from netdoctor.facts import Facts
 
-LARGEST = 256 << 20  # bytes of a file that the user names
 REFRESH = 0.1  # seconds
 
 
@@ -69,22 +69,49 @@ class Unstopped:
             raise self._failed
 
 
-def read_file(path: str) -> str:
-    """A file that the user named, read with the rights of the user behind sudo. Raises BadInput."""
+def open_recording(path: str) -> BinaryIO:
+    """A recording that the user named, open for reading with the rights of the user behind sudo. Raises BadInput."""
     from netdoctor.foreign_files import open_named
 
     try:
-        with os.fdopen(open_named(path), "rb") as file:
-            data = file.read(LARGEST + 1)
-        if len(data) > LARGEST:
-            raise BadInput(f"{path} cannot be read: it is larger than {LARGEST >> 20} MB")
-        return data.decode("utf-8-sig")
+        file = os.fdopen(open_named(path), "rb")
+        size = os.fstat(file.fileno()).st_size
     except CannotRead as error:
         raise BadInput(f"{path} cannot be read: {error.reason}") from error
     except OSError as error:
         raise BadInput(f"{path} cannot be read: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise BadInput(f"{path} cannot be read: not UTF-8 text") from error
+    if size > LARGEST:
+        file.close()
+        raise BadInput(f"{path} cannot be read: a recording does not have {size >> 20} MB")
+    return file
+
+
+def read_recording(path: str) -> bytes:
+    """The bytes of a recording that the user named. Raises BadInput."""
+    with open_recording(path) as file:
+        return file.read(LARGEST + 1)
+
+
+def judged_elsewhere(
+    command: str, options: Mapping[str, object], recording: str, target: str | None, title: str
+) -> int:
+    """Have a process without rights judge a recording, and write what it answers; the exit status.
+
+    Raises BadInput, CannotRead, and what that process says.
+    """
+    import click
+
+    from netdoctor.confinement import Asked, judge
+    from netdoctor.report.text import console
+
+    terminal = console()
+    found = judge(Asked(command, options, terminal.width, terminal.color_system is not None), recording)
+    if target is not None and found.document is not None:
+        write_file(target, found.document)
+    click.echo(found.text, nl=False)
+    if target is not None and options.get("output") != "json":
+        click.echo(f"{title}: {target}", err=True)
+    return found.status
 
 
 def writable(path: str, recording: str | None = None) -> str:

@@ -186,6 +186,12 @@ def open_named(path: str) -> int:
     return (behind_sudo() or ours()).lend(look_up)
 
 
+def read_named(path: str, limit: int = LARGEST) -> Content:
+    """A regular file that the user named, through links as the user wrote them. Raises CannotRead."""
+    with _closing(_place(None, path, NO_MAGICLINKS, path)) as place:
+        return content(place, path, limit)
+
+
 def own_descriptor(path: str) -> int | None:
     """The descriptor of this process that a path such as /dev/stdout stands for; None for any other path."""
     match = OWN.fullmatch(path)

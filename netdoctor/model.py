@@ -259,6 +259,7 @@ class Report:
     changes: tuple[Made, ...] = ()  # what netdoctor has changed on this node and not taken back
     experiments: tuple[Experiment, ...] = ()
     copies: int = 0  # of the node's network, that were made for them
+    kubeconfig: str = ""  # the file by which the API server was asked
     schema_version: int = 1
 
     @property

@@ -42,8 +42,13 @@ def has_openat2() -> bool:
     return True
 
 
+@functools.cache
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
+
+
 def _openat2(folder: int, path: str, resolve: int) -> int:
-    libc = ctypes.CDLL(None, use_errno=True)
+    libc = _libc()
     how = _How(PLACE, 0, resolve)
     for _ in range(TRIES):
         number: int = libc.syscall(
@@ -115,7 +120,7 @@ class _Walk:
 
 def _is_magic(place: int) -> bool:
     """Whether a link is one of /proc's, which lead where their text does not say."""
-    libc = ctypes.CDLL(None, use_errno=True)
+    libc = _libc()
     about = (ctypes.c_long * 64)()
     if libc.fstatfs(ctypes.c_int(place), ctypes.byref(about)):
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))

@@ -28,6 +28,8 @@ BRACKETS = {
 }
 BEGINNING = 2.0  # seconds for nft to make the table
 GLANCE = 0.005
+# an interactive nft would read the user's settings of readline and write its history
+QUIET_ENVIRONMENT = {"LC_ALL": "C", "HOME": "/nonexistent", "INPUTRC": os.devnull}
 _owners: set[subprocess.Popen[bytes]] = set()
 
 
@@ -67,7 +69,7 @@ def _owned(host: Host, flow: str) -> subprocess.Popen[bytes] | None:
     try:
         owner = subprocess.Popen(
             ["nft", "-i"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-            env={**os.environ, "LC_ALL": "C"},
+            env={**os.environ, **QUIET_ENVIRONMENT},
         )  # fmt: skip
     except OSError as error:
         raise CannotRead("nft", error.strerror or str(error)) from error

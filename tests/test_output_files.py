@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from netdoctor.cli_output import read_file, writable, write_file
+from netdoctor.cli_output import read_recording, writable, write_file
 from netdoctor.errors import BadInput, CannotRead
 from tests.test_cli import netdoctor, one_sentence, recording
 
@@ -200,7 +200,7 @@ class TestUser:
         (place / "user/link").symlink_to("../etc/secret")
         for name in ("user/facts.json", "user/link", "etc/secret"):
             with pytest.raises(BadInput, match="Permission denied"):
-                read_file(str(place / name))
+                read_recording(str(place / name))
 
 
 @pytest.mark.parametrize("path", ["", "/", ".", "..", "/tmp/", "a\0b", "nowhere/x", "/proc/1/fd/0"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 import time
 from contextlib import suppress
@@ -14,6 +13,7 @@ from netdoctor.changes._firewalld_files import contents, is_by_firewalld, put_ba
 from netdoctor.changes.file import MODES, FileState, put
 from netdoctor.errors import CannotRead, Drifted, NotRehearsable
 from netdoctor.firewalld_bus import CONFIG, FirewalldBus, firewalld_bus
+from netdoctor.foreign_text import to_network
 from netdoctor.host import Host
 from netdoctor.model import Access, NotApplicable
 
@@ -105,7 +105,7 @@ class TrustSource:
             return
         if self.zone != "trusted":
             raise NotRehearsable(f"what firewalld's zone {self.zone} does to a source is firewalld's to say")
-        family = f"ip{'6' if ipaddress.ip_network(self.source, strict=False).version == 6 else ''}"
+        family = f"ip{'6' if to_network(self.source).version == 6 else ''}"
         rules = []
         for base, zone in CHAINS.items():
             rules.append(f"insert rule inet {TABLE} {base} {family} saddr {self.source} accept")
@@ -118,7 +118,7 @@ class TrustSource:
         """Whether zone and source are ones, and nothing that could run as another is put back."""
         modes = [state.mode for state in (self.file, self.backup) if state]
         try:
-            ipaddress.ip_network(self.source, strict=False)
+            to_network(self.source)
         except ValueError:
             return False
         return (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from netdoctor.errors import CannotRead, Drifted, NotRehearsable
 from netdoctor.facts.kube_proxy_pod import kube_proxy_pod, pods_now
 from netdoctor.facts.kube_proxy_rules import Port
 from netdoctor.facts.translated import Translated
+from netdoctor.foreign_text import to_address
 from netdoctor.host import Host
 from netdoctor.kube_api import connect
 
@@ -119,8 +119,8 @@ def translate(host: Host, translations: Iterable[Translation], earlier: int = 0)
         ends: dict[tuple[str, str, int], str] = {}
         endpoints: list[str] = []
         for cluster_ip, protocol, port, address, target in translations:
-            version = ipaddress.ip_address(cluster_ip).version
-            ipaddress.ip_address(address)  # raises ValueError for what is none: nft reads a script
+            version = to_address(cluster_ip).version
+            to_address(address)  # raises ValueError for what is none: nft reads a script
             if protocol not in PROTOCOLS or version != (6 if family == "ip6" else 4):
                 continue
             end = f"[{address}]:{target}" if family == "ip6" else f"{address}:{target}"

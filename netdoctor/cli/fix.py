@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from netdoctor.cli_options import cluster_access
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -28,6 +30,7 @@ NOT_TOLD = ("unknown", "blocked")
 @click.option("--rehearse-daemon", is_flag=True, help="Rehearse firewalld's part with a second firewalld (1 to 5 s).")
 @click.option("--resume", is_flag=True, help="Keep what an interrupted repair has changed, and go on.")
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="What goes to stdout.")
+@cluster_access
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -193,7 +196,9 @@ def _say(text: str, err: bool = False) -> None:
 def _plan_text(seen: Look, plan: Plan) -> list[str]:
     from netdoctor.changes import left_alone
 
-    lines = [f"cause: {d.cause.summary} ({d.cause.probe})" for d in seen.diagnoses]
+    by = seen.report().kubeconfig
+    lines = [f"kubeconfig {by}"] if by else []
+    lines += [f"cause: {d.cause.summary} ({d.cause.probe})" for d in seen.diagnoses]
     for step in plan.steps:
         mine = step in plan.to_apply
         lines += ["", f"{step.name}: {step.remedy.title}" + ("" if mine else " (by hand: netdoctor does not do this)")]
@@ -207,7 +212,7 @@ def _plan_text(seen: Look, plan: Plan) -> list[str]:
             lines.append(f"  proof: {step.probe} passes, and whatever passes now still does; else it is taken back")
     for item in plan.not_repairable:
         lines += ["", f"not repaired: {item.summary} ({item.probe})", f"  {item.reason}"]
-    return lines or ["nothing to repair"]
+    return lines if plan.steps or plan.not_repairable or seen.diagnoses else [*lines, "nothing to repair"]
 
 
 def _end_text(plan: Plan, outcomes: Outcomes | None, last: Look, run: str, dry_run: bool) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -11,6 +10,7 @@ from typing import Any
 
 from netdoctor.clock import written
 from netdoctor.errors import CannotRead
+from netdoctor.foreign_text import to_interface
 from netdoctor.host import Host
 
 # the runtimes' default, then where k3s and MicroK8s have theirs
@@ -156,7 +156,7 @@ class Attachments:
             cache = json.loads(text)
             arguments = {str(k): str(v) for k, v in cache.get("cniArgs") or ()}
             ips = (cache.get("result") or {}).get("ips") or ()
-            addresses = tuple(str(ipaddress.ip_interface(ip["address"]).ip) for ip in ips)
+            addresses = tuple(str(to_interface(ip["address"]).ip) for ip in ips)
             if cache.get("ifName") == "lo" or not addresses:
                 return None
             dns = (cache.get("capabilityArgs") or {}).get("dns") or {}

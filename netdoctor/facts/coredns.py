@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster import Pods, dns_pods, pod_uid
 from netdoctor.facts.services import Services
+from netdoctor.foreign_text import is_address, to_address
 from netdoctor.host import Host
 from netdoctor.kube_api import KubeApi
 
@@ -18,7 +18,6 @@ NODE_RESOLV_CONF = ("/run/systemd/resolve/resolv.conf", "/etc/resolv.conf")
 ROOT_ZONE = re.compile(r"(\w+://)?\.?(:\S+)?")  # a server block's key: zone, with a transport and a port perhaps
 DOMAIN = re.compile(r"\.?(?:[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*\.?)?")  # of a resolv.conf's search line
 LONGEST_DOMAIN = 200  # characters: a name is put before it
-INTERFACE = re.compile(r"[\w.-]{0,15}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,13 +148,13 @@ def parse_upstream(word: str) -> Upstream | None:
     scheme, _, rest = word.rpartition("://")
     tls = scheme == "tls"
     port = 853 if tls else 53
-    if match := re.fullmatch(r"\[([^]]+)](?::(\d{1,5}))?|([^:]+):(\d{1,5})", rest):
+    if match := re.fullmatch(r"\[([^]]+)](?::([0-9]{1,5}))?|([^:]+):([0-9]{1,5})", rest):
         rest = match[1] or match[3]
         port = int(match[2] or match[4] or port)
     if port > 65535:
         return None
     try:
-        return Upstream(str(ipaddress.ip_address(rest.partition("%")[0])), port, tls)
+        return Upstream(str(to_address(rest.partition("%")[0])), port, tls)
     except ValueError:
         return None
 
@@ -164,7 +163,7 @@ def nameservers(text: str) -> tuple[str, ...]:
     """The addresses in the nameserver lines of a resolv.conf; a pod may have written anything else there."""
     lines = (line.split() for line in text.splitlines())
     named = [words[1] for words in lines if len(words) > 1 and words[0] == "nameserver"]
-    return tuple(word for word in named if _is_address(word))
+    return tuple(word for word in named if is_address(word, scoped=True))
 
 
 def search_list(text: str) -> tuple[str, ...]:
@@ -172,15 +171,6 @@ def search_list(text: str) -> tuple[str, ...]:
     lines = (line.split() for line in text.splitlines())
     found = next((words[1:] for words in lines if words[:1] == ["search"]), [])
     return tuple(word for word in found if DOMAIN.fullmatch(word) and len(word) <= LONGEST_DOMAIN)
-
-
-def _is_address(word: str) -> bool:
-    address, _, interface = word.partition("%")
-    try:
-        ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    return INTERFACE.fullmatch(interface) is not None
 
 
 def _resolvers(host: Host, uids: frozenset[str]) -> tuple[str, tuple[Upstream, ...]]:

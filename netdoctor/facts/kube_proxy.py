@@ -11,6 +11,7 @@ from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster import Pods, pod_uid
 from netdoctor.facts.kube_proxy_pod import KubeProxyPod, kube_proxy_pod
 from netdoctor.facts.this_node import ThisNode
+from netdoctor.foreign_text import is_port
 from netdoctor.host import Host
 from netdoctor.kube_api import KubeApi
 
@@ -72,7 +73,7 @@ def _settings(text: str) -> tuple[str, str]:
     if not isinstance(settings, dict):
         return "iptables", METRICS
     host, _, port = str(settings.get("metricsBindAddress") or "").rpartition(":")
-    address = f"{'127.0.0.1' if host in EVERY_ADDRESS else host}:{port}" if port.isdigit() else METRICS
+    address = f"{'127.0.0.1' if host in EVERY_ADDRESS else host}:{port}" if is_port(port) else METRICS
     return str(settings.get("mode") or "iptables"), address
 
 

@@ -12,7 +12,10 @@ from typing import Any
 from netdoctor.errors import BadInput, CannotRead
 from netdoctor.foreign_files import LINK
 from netdoctor.modules.kustomize import build
-from netdoctor.modules.manifest_folder import kustomization_name, rights_in, unreadable, walk
+from netdoctor.modules.manifest_folder import NAMES, kustomization_name, rights_in, unreadable, walk
+from netdoctor.object_shapes import Misshapen, shaped
+from netdoctor.ownership import described, writers
+from netdoctor.rights import behind_sudo
 
 DEFAULT = "k8s"
 # what kustomize says of a secretGenerator whose file is not there
@@ -87,18 +90,46 @@ def parse(text: str, folder: str) -> tuple[Mapping[str, Any], ...]:
     """The objects of a YAML stream. Raises BadInput."""
     import yaml
 
+    from netdoctor.plain_yaml import load_all
+
     try:
-        documents = [d for d in yaml.load_all(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader)) if d is not None]
+        documents = [d for d in load_all(text) if d is not None]
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise BadInput(f"the manifests of {folder} are no YAML: {' '.join(str(error).split())[:200]}") from error
     for document in documents:
         if not (isinstance(document, dict) and document.get("kind") and isinstance(document.get("metadata"), dict)):
             raise BadInput(f"the manifests of {folder} hold something that is no Kubernetes object")
-    return tuple(documents)
+        if not (isinstance(name := document["metadata"].get("name"), str) and name):
+            raise BadInput(f"the manifests of {folder} hold an object without a name")
+    try:
+        return tuple(shaped(document) for document in documents)
+    except Misshapen as error:
+        raise BadInput(f"the manifests of {folder} cannot be read: {error}") from error
 
 
-def chosen(named: str | None) -> str:
-    """The folder that was named, else ./k8s where there is one, else ""."""
+def chosen(named: str | None) -> tuple[str, str]:
+    """The folder that was named, else ./k8s where there is one, else ""; and why nobody should take that for granted.
+
+    Who calls root's netdoctor by sudo may be anywhere, and so may root: what stands there is somebody else's word.
+    """
     if named is not None:
-        return named
-    return DEFAULT if _file_in(DEFAULT) else ""
+        return named, ""
+    if not Path(DEFAULT).is_dir():
+        return "", ""
+    if doubt := _doubt():
+        return DEFAULT, doubt
+    return (DEFAULT if _file_in(DEFAULT) else ""), ""
+
+
+def _doubt() -> str:
+    if os.geteuid() != 0:
+        return ""
+    if behind_sudo():
+        return "sudo may have been called in anybody's folder"
+    try:
+        others = writers(DEFAULT)
+        for name in NAMES:
+            others |= writers(f"{DEFAULT}/{name}") if os.path.lexists(f"{DEFAULT}/{name}") else frozenset()
+    except OSError as error:
+        return f"{DEFAULT} leads nowhere: {error.strerror or error}"
+    return f"{described(others)} can change it" if others else ""

@@ -43,7 +43,8 @@ def build(folder: str, rights: Rights) -> Answered:
     with _program(kubectl) as program, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
         try:
             running = subprocess.Popen(
-                ["kubectl", "kustomize", "--", folder],
+                ["kubectl", "kustomize", "--", os.path.abspath(folder)],  # noqa: PTH100 - through no link
+                cwd="/",
                 executable=f"/proc/self/fd/{program}",
                 pass_fds=(program,),
                 stdin=subprocess.DEVNULL,

@@ -16,6 +16,8 @@ from netdoctor.foreign_files import Content, Folder
 from netdoctor.rights import Rights, behind_sudo, ours
 
 NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+FOLDERS = ("resources", "bases", "components", "generators", "transformers", "validators")  # fields that name some
+LARGEST = 256 << 10  # bytes of a kustomization
 MOST_FOLDERS = 64
 LONGEST_PATH = 4096  # characters: PATH_MAX
 
@@ -35,8 +37,9 @@ class ManifestFolder:
 
 
 def rights_in(path: str) -> Rights:
-    """Whose rights count in a checkout: the user's behind sudo, else of root the owner's of the folder, else our own.
+    """Whose rights count in a checkout: those of the user behind sudo, else our own.
 
+    Where root itself called, they are those of a stranger who owns the folder or its kustomization.
     Raises CannotRead.
     """
     if user := behind_sudo():
@@ -45,8 +48,9 @@ def rights_in(path: str) -> Rights:
     if mine.uid != 0:
         return mine
     with Folder.held(path) as folder:
-        owner = os.fstat(folder.descriptor)
-    return mine if owner.st_uid == 0 else Rights.of(owner.st_uid, owner.st_gid)
+        about = [os.fstat(folder.descriptor), *(found for name in NAMES if (found := folder.about(name)))]
+    strangers = [each for each in about if each.st_uid != 0]
+    return Rights.of(strangers[0].st_uid, strangers[0].st_gid) if strangers else mine
 
 
 def kustomization_name(path: str, rights: Rights) -> str | None:
@@ -66,7 +70,7 @@ def read(path: str, rights: Rights) -> ManifestFolder:
         with Folder.held(path) as folder:
             about = os.fstat(folder.descriptor)
             for name in NAMES:
-                if found := folder.read(name):
+                if found := folder.read(name, LARGEST):
                     return name, found, (about.st_dev, about.st_ino)
             return "", None, (about.st_dev, about.st_ino)
 
@@ -93,7 +97,7 @@ def walk(path: str, rights: Rights) -> Iterator[ManifestFolder]:
         if len(seen) > MOST_FOLDERS:
             raise BadInput(f"{path} builds upon more than {MOST_FOLDERS} folders")
         yield folder
-        names = [n for field in ("resources", "bases", "components") for n in folder.list(field) if isinstance(n, str)]
+        names = [name for field in FOLDERS for name in folder.list(field) if isinstance(name, str)]
         to_read += reversed(_folders(folder, names, rights))
 
 
@@ -151,7 +155,7 @@ def _mapping(path: str, data: bytes) -> dict[str, Any]:
     import yaml
 
     try:
-        read = yaml.safe_load(data.decode("utf-8"))
+        read = yaml.load(data.decode("utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except (ValueError, yaml.YAMLError, RecursionError) as error:
         raise BadInput(f"{path} is no YAML that can be read: {' '.join(str(error).split())[:160]}") from error
     if not isinstance(read, dict):

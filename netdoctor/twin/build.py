@@ -277,15 +277,16 @@ def _write_differing(state: NetworkState, names: set[str], fresh: dict[str, str]
         if parts and parts[2] not in ("all", "default", "lo"):
             if parts[2] in names:
                 each.append((key, value))
-        elif fresh.get(key) != value and not key.endswith(("conf/all/forwarding", "conf/lo/forwarding")):
+        elif fresh.get(key) != value and not key.endswith(
+            ("conf/all/forwarding", "conf/lo/forwarding", "addr_gen_mode")
+        ):
             whole.append((key, value))
     whole.sort(key=lambda item: (item[0] != "ipv4/ip_forward", "default" in item[0]))
     if (both := wanted.get("ipv6/conf/all/forwarding")) and both != fresh.get("ipv6/conf/all/forwarding"):
         whole.insert(0, ("ipv6/conf/all/forwarding", both))
-    for key, value in (*whole, *each):
-        if key.endswith("addr_gen_mode"):
-            continue
-        if (key, value) in each and _now(key) == value:
+    differing = [*whole, *((key, value) for key, value in each if not key.endswith("addr_gen_mode"))]
+    for place, (key, value) in enumerate(differing):
+        if place >= len(whole) and _now(key) == value:  # an earlier one may have changed it
             continue
         _write(key, value)
         yield key, value

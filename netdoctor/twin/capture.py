@@ -19,6 +19,7 @@ from netdoctor.kernel_modules import present
 from netdoctor.traffic import in_namespace
 from netdoctor.twin import conntrack, nftables
 from netdoctor.twin.netlink import ROUTE, Netlink, by_kind, text
+from netdoctor.twin.settings import NOT_ITS_OWN
 from netdoctor.twin.state import Link, Listener, NetworkState, State
 
 GET_LINK, GET_ADDRESS, GET_ROUTE, GET_NEIGHBOUR, GET_RULE = 18, 22, 26, 30, 34
@@ -163,7 +164,7 @@ def sysctls() -> dict[str, str]:
         for folder, _, names in os.walk(root + tree):
             for name in names:
                 path = f"{folder}/{name}"
-                if NO_SETTING.search(path):
+                if NO_SETTING.search(path) or path.removeprefix(root) in NOT_ITS_OWN:
                     continue
                 try:
                     with open(path, encoding="utf-8", errors="replace") as file:  # noqa: PTH123 - 700 of them

@@ -76,7 +76,7 @@ class Search:
     cut_short: str = ""  # the limit that ended it before it was done, in words
     causes: set[str] = field(default_factory=set)  # of every candidate that was tried alone
     refused: dict[str, str] = field(default_factory=dict)  # candidates that could not be made, and why
-    _settings: Settings = field(default_factory=dict)
+    settings: Settings = field(default_factory=dict)
     _seen: set[str] = field(default_factory=set)  # causes that the walks of the failing flows point to
     _known: dict[tuple[frozenset[tuple[str, str]], float], dict[str, bool]] = field(default_factory=dict)
 
@@ -136,7 +136,7 @@ class Search:
 
     def _copy(self) -> Twin:
         self.copies += 1
-        return build(self.state, self._settings)
+        return build(self.state, self.settings)
 
     def _first(self, twin: Twin, tracer: Tracer, asked: Asked, reply: Reply) -> tuple[Found, Walk | None]:
         if asked.passes(reply) or not alike(asked.reply, reply):
