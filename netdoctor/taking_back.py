@@ -75,7 +75,8 @@ def undo(entries: Collection[Entry], journal: Journal, say: Callable[[str], None
             if begun:
                 say("it was begun and not marked as made: whatever of it is there is taken for netdoctor's")
             sentence = left_alone(entry.change)
-            say(f"left as it is: {sentence}" if sentence else f"taken back: {entry.change.describe()}")
+            but = " but for what is somebody else's" if stays else ""
+            say(f"left as it is: {sentence}" if sentence else f"taken back{but}: {entry.change.describe()}")
             if stays:
                 say(f"left as it is: {stays}")
         for entry in left:

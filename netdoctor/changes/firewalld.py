@@ -20,7 +20,7 @@ from netdoctor.model import Access, NotApplicable
 ETC_ZONES = "/etc/firewalld/zones"
 USR_ZONES = "/usr/lib/firewalld/zones"
 ZONE = re.compile(r"[A-Za-z0-9_-]{1,64}")
-SEEN_SECONDS, PAUSE = 5.0, 0.1
+SEEN_SECONDS, PAUSE = 20.0, 0.1  # a busy firewalld has needed 7 s
 TABLE = "firewalld"
 # the base chains that zones are entered from, and zone trusted's own
 CHAINS = {"filter_INPUT": "filter_IN_trusted", "filter_FORWARD": "filter_FWD_trusted"}
