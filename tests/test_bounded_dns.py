@@ -74,5 +74,5 @@ def test_an_answer_has_an_end(
 ) -> None:
     begin = time.monotonic()
     reply = asked(answer)
-    assert time.monotonic() - begin < 1.5
+    assert time.monotonic() - begin < 10  # far from never, also on a busy machine
     assert reply.answer in (Answer.ERROR, Answer.TIMEOUT)

@@ -24,7 +24,7 @@ def test_what_is_refused(text: str) -> None:
     begin = time.monotonic()
     with pytest.raises((yaml.YAMLError, ValueError, RecursionError)):
         load(text)
-    assert time.monotonic() - begin < 2
+    assert time.monotonic() - begin < 10
 
 
 def test_what_is_read() -> None:
