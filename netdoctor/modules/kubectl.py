@@ -42,7 +42,8 @@ class Kubectl:
     @classmethod
     def find(cls) -> Kubectl:
         """kubectl if there is one, else `minikube kubectl --`. Raises CannotRead where there is neither."""
-        path = os.pathsep.join((os.environ.get("PATH", ""), *PLACES))
+        # a relative place would be in whatever folder netdoctor is run in
+        path = os.pathsep.join(p for p in (*os.environ.get("PATH", "").split(os.pathsep), *PLACES) if p.startswith("/"))
         if kubectl := shutil.which("kubectl", path=path):
             return cls((kubectl,))
         if minikube := shutil.which("minikube", path=path):

@@ -47,7 +47,7 @@ def write(path: Path, text: str) -> None:
 
 
 def test_it_goes_where_nothing_has_come(machine: Path) -> None:
-    assert LoadModule.planned(Host(), MODULE).undo(Host()) is None
+    assert LoadModule.planned(Host(), MODULE).undo(Host(loads=True)) is None
     assert (machine / "unloaded").read_text() == MODULE
 
 
@@ -72,18 +72,18 @@ def test_it_stays_for_what_has_come_since(machine: Path, path: str, text: str, s
     change = LoadModule.planned(Host(), MODULE)
     (machine / "net/docker0/bridge").mkdir(parents=True)
     write(machine / path, text)
-    told = change.undo(Host())
+    told = change.undo(Host(loads=True))
     assert told
     assert told.startswith(f"{MODULE} stays loaded, for these may use it since: ")
     assert said in told
     assert not (machine / "unloaded").exists()
     # what was there before the repair is no reason
-    assert LoadModule.planned(Host(), MODULE).undo(Host()) is None
+    assert LoadModule.planned(Host(), MODULE).undo(Host(loads=True)) is None
     assert (machine / "unloaded").exists()
 
 
 def test_a_journal_of_an_older_version_knows_of_no_user(machine: Path) -> None:
-    assert "veth1 at bridge cni0" in str(LoadModule(MODULE).undo(Host()))
+    assert "veth1 at bridge cni0" in str(LoadModule(MODULE).undo(Host(loads=True)))
     assert not (machine / "unloaded").exists()
 
 
@@ -94,19 +94,19 @@ def test_in_doubt_it_stays(machine: Path, monkeypatch: pytest.MonkeyPatch) -> No
         raise CannotRead("/proc/7/ns/net", "permission denied")
 
     monkeypatch.setattr(_bridge_users, "_other_namespaces", unseen)
-    assert "what uses it cannot be seen: /proc/7/ns/net: permission denied" in str(change.undo(Host()))
+    assert "what uses it cannot be seen: /proc/7/ns/net: permission denied" in str(change.undo(Host(loads=True)))
     assert not (machine / "unloaded").exists()
 
 
 def test_one_that_cannot_be_unloaded_is_said(machine: Path) -> None:
     change = LoadModule.planned(Host(), MODULE)
     write(machine / "bin/rmmod", "#!/bin/sh\necho 'rmmod: ERROR: Module is in use' >&2; exit 1\n")
-    assert "stays loaded: rmmod: ERROR: Module is in use" in str(change.undo(Host()))
+    assert "stays loaded: rmmod: ERROR: Module is in use" in str(change.undo(Host(loads=True)))
 
 
 def test_a_built_in_one_is_left(machine: Path) -> None:
     (machine / f"module/{MODULE}/refcnt").unlink()
-    assert LoadModule(MODULE).undo(Host()) is None
+    assert LoadModule(MODULE).undo(Host(loads=True)) is None
     assert not (machine / "unloaded").exists()
 
 
