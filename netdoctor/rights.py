@@ -31,7 +31,8 @@ SETGROUPS = {
 OVER_FILES = 0b11111 | 1 << 9 | 1 << 27 | 1 << 32
 PR_SET_NO_NEW_PRIVS = 38
 CLONE_NEWNET = 0x40000000
-NOBODY = 0xFFFFFFFF
+NO_ID = 0xFFFFFFFF
+NO_GROUP = 65534  # nogroup
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ class Rights:
         try:
             entry = pwd.getpwuid(uid)
         except KeyError:
-            group = NOBODY - 1 if gid is None else gid
+            group = NO_GROUP if gid is None else gid
             return cls(uid, group, (group,))
         group = entry.pw_gid if gid is None else gid
         return cls(uid, group, tuple(sorted({group, *os.getgrouplist(entry.pw_name, group)})))
@@ -95,7 +96,7 @@ class Rights:
             raise CannotRead(f"the rights of {self.name}", "its groups cannot be taken on")
         for call, wanted in ((libc.setfsgid, self.gid), (libc.setfsuid, self.uid)):
             call(ctypes.c_uint32(wanted))
-            if ctypes.c_uint32(call(ctypes.c_uint32(NOBODY))).value != wanted:  # an id that is none only asks
+            if ctypes.c_uint32(call(ctypes.c_uint32(NO_ID))).value != wanted:  # an id that is none only asks
                 raise CannotRead(f"the rights of {self.name}", "they cannot be taken on")
         if _capabilities() & OVER_FILES:
             raise CannotRead(f"the rights of {self.name}", "the kernel leaves root's beside them")
@@ -140,7 +141,7 @@ def behind_sudo() -> Rights | None:
 
 
 def _number(word: str, variable: str) -> int:
-    if not (word.isascii() and word.isdigit() and len(word) <= 10 and int(word) < NOBODY):
+    if not (word.isascii() and word.isdigit() and len(word) <= 10 and int(word) < NO_ID):
         raise CannotRead(variable, f"{word[:20]!r} is not a user's or a group's number")
     return int(word)
 

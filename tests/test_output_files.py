@@ -58,13 +58,18 @@ class TestWhole:
         assert (about.st_uid, about.st_gid, about.st_mode & 0o777) == (USER, USER, 0o600)
         assert json.loads((place / "user/r.json").read_text())["schema_version"]
 
-    @pytest.mark.parametrize("command", ["check --report {0}", "trace a b 1 --svg {0}", "record {0}"])
-    @pytest.mark.parametrize("target", ["link", "dangling", "folder/file", "../etc/new", "../etc/file"])
-    def test_nothing_of_roots_is_written(self, place: Path, command: str, target: str) -> None:
+    @pytest.mark.parametrize(
+        "command", [
+            "check --report link", "check --report dangling", "check --report folder/file", "check --report ../etc/new",
+            "check --report ../etc/file", "trace a b 1 --svg link", "trace a b 1 --svg ../etc/new", "record dangling",
+            "record folder/file",
+        ],
+    )  # fmt: skip
+    def test_nothing_of_roots_is_written(self, place: Path, command: str) -> None:
         (place / "user/link").symlink_to("../etc/file")
         (place / "user/dangling").symlink_to("../etc/new")
         (place / "user/folder").symlink_to("../etc")
-        done = netdoctor(*command.format(target).split(), cwd=place / "user", environment=SUDO)
+        done = netdoctor(*command.split(), cwd=place / "user", environment=SUDO)
         assert done.returncode == 2
         assert "cannot be written" in one_sentence(done)
         assert intact(place)
