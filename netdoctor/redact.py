@@ -1,54 +1,108 @@
 """The one way out for text: whatever is written to a terminal, a report, a recording or a journal passes here.
 
-Facts are made so that they hold no secret; this is the second lock. It takes out the secrets that this process has
-read, and what has the form of one.
+Facts are made so that they hold no secret; this is the second lock. It hides the secrets that this process has read,
+in every spelling, and what has the form of one (`netdoctor.secret_forms`).
 """
 
 from __future__ import annotations
 
 import re
 import threading
+import unicodedata
+from collections.abc import Iterable
+
+from netdoctor.secret_forms import forms, named, prefixes, words
+from netdoctor.secret_forms.known import KnownSecrets
 
 HIDDEN = "[redacted]"
-# the value of a password in a URL, of an assignment, of an Authorization header; keys and tokens by their form.
-# Each part is bounded or possessive where another could begin within it: a hostile text takes no longer than another
-FORMS = (
-    (re.compile(r"(\b[a-z][a-z0-9+.-]{0,30}://[^\s:/@]{0,200}:)[^\s\"'<>]{1,1000}(?=@)", re.IGNORECASE),
-     r"\1" + HIDDEN),
-    (re.compile(r"((?:password|passwd|pwd|secret|token|api[_-]?key|master[_-]?key)\b[\"']?\s*[=:]\s*)"
-                r"(?:\"[^\"]*\"|'[^']*'|[^\s,;\"'}]+)", re.IGNORECASE), r"\1" + HIDDEN),
-    (re.compile(r"(\bBearer\s+)[\w.~+/-]+=*", re.IGNORECASE), r"\1" + HIDDEN),
-    (re.compile(r"(\bAuthorization[\"']?\s*[=:]\s*[\"']?Basic\s+)[\w+/]+=*", re.IGNORECASE), r"\1" + HIDDEN),
-    (re.compile(r"\bsk-[\w-]{8,}"), HIDDEN),
-    (re.compile(r"\beyJ[\w-]{10,1000}+\.[\w-]{10,}+\.[\w-]*"), HIDDEN),
-    (re.compile(r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----.*?(?:-----END [A-Z ]{0,40}PRIVATE KEY-----|\Z)", re.DOTALL),
-     HIDDEN),
-)  # fmt: skip
-CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")  # a recording must not steer a terminal
+# what colours text or moves the cursor: nothing is lost without it, and a word is whole again
+STEERING = re.compile(r"(?:\x1b\[|\x9b)[0-9;?<=>]*[ -/]*[@-~]")
+INSTEAD = "\N{REPLACEMENT CHARACTER}"  # of a control character: a recording must not steer a terminal
 SHORTEST = 4  # characters; a shorter secret would take words out of every sentence
 # placeholders and names: who has one of these as a password has no secret, and would have no readable report
 WORDS = frozenset(
     ("none", "null", "true", "false", "empty", "default", "postgres", "postgresql", "litellm", "password")
 )
 PLAIN_URL = re.compile(r"https?://[^@?]*")
+SEARCHES = (named.spans, forms.spans, prefixes.spans, words.spans)
 
-_known: set[str] = set()
+_known = KnownSecrets()
 _lock = threading.Lock()
 
 
 def remember(secret: str) -> None:
     """Take this value out of everything that is written from now on."""
-    if len(secret) >= SHORTEST and secret.lower() not in WORDS and not PLAIN_URL.fullmatch(secret):
+    value = secret.strip()
+    if len(value) >= SHORTEST and value.lower() not in WORDS and not PLAIN_URL.fullmatch(value):
         with _lock:
-            _known.add(secret)
+            _known.add(value)
 
 
 def redact(text: str) -> str:
-    """The text without secrets, and without control characters other than tab and newline."""
+    """The text without secrets, and without characters that steer a terminal or turn the order of what is read."""
+    text = visible(text)
     with _lock:
-        known = sorted(_known, key=len, reverse=True)
-    for secret in known:
-        text = text.replace(secret, HIDDEN)
-    for form, instead in FORMS:
-        text = form.sub(instead, text)
-    return CONTROL.sub("�", text)
+        text = _hide(text, list(_known.spans(text)))
+    for search in SEARCHES:
+        text = _hide(text, list(search(text)))
+    return text
+
+
+def one_line(text: object) -> str:
+    """The text as a field of a line: redacted, and its line breaks are spaces, so that it begins no line of its own."""
+    line = redact(str(text))
+    return " ".join(part for part in re.split(r"[\n\r\t]+", line)) if "\n" in line or "\t" in line else line
+
+
+def block(lines: Iterable[str]) -> str:
+    """Lines as one text; each stays one line, whatever its fields hold."""
+    return "\n".join(map(one_line, lines))
+
+
+def excerpt(text: object, most: int) -> str:
+    """Somebody else's text in one line of at most so many characters: redacted before it is cut."""
+    line = " ".join(redact(str(text)).split())
+    return line if len(line) <= most else line[: most - 1] + "…"
+
+
+def visible(text: str) -> str:
+    """The text without control, format, private and unassigned characters; tab and newline stay."""
+    if text.isascii() and text.isprintable():
+        return text
+    text = STEERING.sub("", text.replace("\r\n", "\n"))
+    return text.translate({ord(each): _shown(each) for each in set(text) if not each.isprintable()})
+
+
+def _shown(character: str) -> str:
+    if character in "\n\t":
+        return character
+    kind = unicodedata.category(character)
+    if kind == "Cf":  # without a width, or turning the order: nothing is lost without it, and a word is whole again
+        return ""
+    if character == "\r":
+        return "\n"
+    return " " if kind in ("Zs", "Zl", "Zp") else INSTEAD
+
+
+def _hide(text: str, spans: list[tuple[int, int]]) -> str:
+    """The text with these spans hidden; what was hidden before stays as it is."""
+    if not spans:
+        return text
+    parts, end = [], 0
+    for first, last in _joined(sorted(spans)):
+        hidden = text[first:last]
+        if hidden.strip() in ("", HIDDEN):
+            continue
+        parts += [text[end:first], HIDDEN]
+        end = last
+    return "".join([*parts, text[end:]])
+
+
+def _joined(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    found: list[tuple[int, int]] = []
+    for first, last in spans:
+        if found and first <= found[-1][1]:
+            found[-1] = (found[-1][0], max(found[-1][1], last))
+        else:
+            found.append((first, last))
+    return found

@@ -20,6 +20,7 @@ from netdoctor.model import Diagnosis, Evidence, Finding, Outcome, Report, Resul
 from netdoctor.recording import to_json as recorded
 from netdoctor.redact import redact, remember
 from netdoctor.report.schema import to_json
+from netdoctor.secret_forms.known import KnownSecrets
 from netdoctor.report.text import render
 from tests.worlds import catalogue
 
@@ -65,7 +66,7 @@ def test_twice_is_as_once() -> None:
 
 
 def test_what_was_read_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(redaction, "_known", set())
+    monkeypatch.setattr(redaction, "_known", KnownSecrets())
     remember("pa/ss w0rd")
     remember("abc")
     assert redact("it says pa/ss w0rd, abc") == "it says [redacted], abc"
@@ -74,7 +75,7 @@ def test_what_was_read_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_login_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(redaction, "_known", set())
+    monkeypatch.setattr(redaction, "_known", KnownSecrets())
     logins = DatabaseLogins({"default/postgres": (parse_url(f"postgresql://u:{CANARY}@h/d"),)}, "a test")
     assert CANARY not in redact(f"the server said {CANARY}")
     assert CANARY not in repr(logins.at)

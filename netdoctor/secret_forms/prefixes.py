@@ -1,0 +1,102 @@
+"""Secrets that are known by how they begin: a table, with where each form is from.
+
+Sources: gitleaks (config/gitleaks.toml), trufflehog (pkg/detectors), detect-secrets (detect_secrets/plugins), or the
+page of the provider. Lengths are lower bounds: a key that was cut short is no less secret.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+
+class Prefix(NamedTuple):
+    """One form: words of which one is in each such secret, a pattern that matches the whole secret, and the source."""
+
+    words: tuple[str, ...]
+    pattern: re.Pattern[str]
+    source: str
+
+
+def _row(words: str, pattern: str, source: str) -> Prefix:
+    return Prefix(tuple(words.split()), re.compile(pattern), source)
+
+
+PREFIXES = (
+    _row("sk-", r"sk-[\w-]{8,}+", "gitleaks openai-api-key, anthropic-api-key; LiteLLM, DeepSeek, OpenRouter"),
+    _row("sk_ rk_ pk_live whsec_", r"(?:[srp]k|whsec)_(?:(?:live|test|prod)_)?[A-Za-z0-9+/=]{8,}+", "gitleaks stripe-access-token"),
+    _row("A3T AKIA ASIA ABIA ACCA AKID", r"A(?:3T[A-Z0-9]|KIA|SIA|BIA|CCA|KID)[A-Za-z0-9]{8,}+", "gitleaks aws-access-token; trufflehog tencent"),
+    _row("ABSK bedrock-api-key-", r"(?:ABSK|bedrock-api-key-)[\w=+/-]{16,}+", "gitleaks aws-amazon-bedrock-api-key-long-lived"),
+    _row("AIza", r"AIza[\w-]{8,}+", "gitleaks gcp-api-key"),
+    _row("ya29. GOCSPX- 1//0", r"(?:ya29\.|GOCSPX-|1//0)[\w.-]{8,}+", "trufflehog gcpapplicationdefaultcredentials"),
+    _row("gho_ ghp_ ghu_ ghs_ ghr_ github_pat_", r"(?:gh[pousr]_|github_pat_)\w{8,}+", "gitleaks github-pat"),
+    _row("glpat- glptt- glrt- gldt- glcbt- glsoat- glft- glagent- glimt- gloas- GR1348941",
+         r"(?:gl(?:pat|ptt|rt|dt|cbt|soat|ft|agent|imt|oas)-|GR1348941)[\w.-]{8,}+", "gitleaks gitlab-pat"),
+    _row("xox xapp- xwfp-", r"(?:xox[a-z](?:\.xox[a-z])?|xapp|xwfp)-[\w-]{8,}+", "gitleaks slack-bot-token"),
+    _row("hooks.slack.com", r"hooks\.slack\.com/(?:services|workflows|triggers)/[\w/+-]{8,}+", "gitleaks slack-webhook-url"),
+    _row("/api/webhooks/", r"/api/webhooks/[\w/-]{8,}+", "trufflehog discordwebhook"),
+    _row("webhook.office.com", r"webhook\.office\.com/[\w/@-]{8,}+", "gitleaks microsoft-teams-webhook"),
+    _row("hf_ api_org_", r"(?:hf_|api_org_)[A-Za-z0-9]{8,}+", "gitleaks huggingface-access-token"),
+    _row("gsk_ r8_ pplx- xai- fw_ pk-lf- nvapi- tvly- csk- lsv2_ jina_ voyage pa-",
+         r"(?:gsk_|r8_|pplx-|xai-|fw_|pk-lf-|nvapi-|tvly-|csk-|lsv2_|jina_|pa-(?=\w*\d))[\w-]{16,}+", "trufflehog groq, replicate; the providers' pages"),
+    _row("doo_v1_ dop_v1_ dor_v1_", r"do[opr]_v1_\w{8,}+", "gitleaks digitalocean-pat"),
+    _row("dckr_pat_ dckr_oat_", r"dckr_[po]at_[\w-]{8,}+", "trufflehog dockerhub"),
+    _row("npm_", r"npm_[A-Za-z0-9]{12,}+", "gitleaks npm-access-token"),
+    _row("pypi-", r"pypi-[\w-]{16,}+", "gitleaks pypi-upload-token"),
+    _row("rubygems_ CLOJARS_", r"(?:rubygems_|CLOJARS_)[A-Za-z0-9]{16,}+", "gitleaks rubygems-api-token, clojars-api-token"),
+    _row("hvs. hvb. hvr.", r"hv[sbr]\.[\w-]{8,}+", "gitleaks vault-service-token"),
+    _row("s. b.", r"\b[sb]\.(?=[A-Za-z]{0,23}\d)[A-Za-z0-9]{24}\b", "HashiCorp Vault before 1.10"),
+    _row(".atlasv1.", r"(?<=[A-Za-z0-9]{14})\.atlasv1\.[\w-]{8,}+", "gitleaks hashicorp-tf-api-token"),
+    _row("AGE-SECRET-KEY- age-secret-key- AGE-PLUGIN-", r"(?i:AGE-(?:SECRET-KEY|PLUGIN-\w{1,20})-1)[A-Za-z0-9]{8,}+", "gitleaks age-secret-key"),
+    _row("SG.", r"SG\.[\w-]{8,}+(?:\.[\w-]+)?", "gitleaks sendgrid-api-token"),
+    _row("SK AC", r"(?:SK|AC)[0-9a-f]{32}", "gitleaks twilio-api-key"),
+    _row("key- -us", r"(?:key-[0-9a-f]{32}|[0-9a-f]{32}-us\d{1,2})", "gitleaks mailgun-private-api-token, mailchimp-api-key"),
+    _row(":A", r":A[\w-]{24,}+", "gitleaks telegram-bot-api-token"),
+    _row("eyJ eyK", r"ey[JK][\w-]{4,}+(?:\.[\w-]{2,}+)*+\.?", "gitleaks jwt"),
+    _row("$", r"\$(?:1|2[abxy]?|5|6|7|y|gy|apr1|md5|sha1|argon2(?:id?|d)|scrypt|pbkdf2(?:-sha\d+)?|bcrypt-sha256)\$[^\s\"'<>|]{8,}+", "crypt(5)"),
+    _row("SCRAM-SHA-", r"SCRAM-SHA-\d+\$[^\s\"'<>]{8,}+", "PostgreSQL, pg_authid"),
+    _row("md5", r"md5[0-9a-f]{32}", "PostgreSQL, pg_authid"),
+    _row("{", r"\{(?:S?SHA(?:\d+)?|S?MD5|CRYPT|PBKDF2[\w-]{0,20}|BCRYPT)\}[^\s\"'<>]{8,}+", "RFC 2307"),
+    _row("AccountKey= SharedAccessKey= SharedAccessSignature=", r"(?:AccountKey|SharedAccessKey|SharedAccessSignature)=[^;\s\"']+", "detect-secrets azure_storage_key"),
+    _row("Q~", r"(?<=[\w~.]{3})\dQ~[\w~.-]{20,}+", "gitleaks azure-ad-client-secret"),
+    _row("glc_ glsa_", r"(?:glc_|glsa_)[\w+/=-]{8,}+", "gitleaks grafana-cloud-api-token"),
+    _row("LTAI", r"LTAI[A-Za-z0-9]{12,}+", "gitleaks alibaba-access-key-id"),
+    _row("AQVN t1. y0_", r"(?:AQVN|t1\.|y0_)[\w.=-]{20,}+", "gitleaks yandex-api-key"),
+    _row("shpat_ shpca_ shppa_ shpss_ sq0 EAAA EAAC EAAM",
+         r"(?:shp(?:at|ca|pa|ss)_|sq0[a-z]{3}-|EAA[ACM])[\w-]{16,}+", "gitleaks shopify-access-token, square-access-token"),
+    _row("NRAK- NRJS- NRII- NRAA- sntr", r"(?:NR(?:AK|JS|II|AA)-|sntr[yus]{1,2}_)[\w+/=-]{8,}+", "gitleaks new-relic-user-api-key, sentry-org-token"),
+    _row("dapi dt0c01. pul- pscale_", r"(?:dapi[0-9a-f]|dt0c01\.|pul-|pscale_\w{2,5}_)[\w.-]{16,}+", "gitleaks databricks-api-token, dynatrace-api-token"),
+    _row("dp. lin_api_ PMAK- ntn_ secret_ figd_", r"(?:dp\.(?:pt|st|ct|sa|scim)\.|lin_api_|PMAK-|ntn_|secret_|figd_)(?=\w{0,30}\d)[\w-]{16,}+", "gitleaks doppler-api-token, notion-api-token"),
+    _row("A3- ops_eyJ", r"(?:A3-[A-Z0-9]{6}-[A-Z0-9-]{16,}+|ops_eyJ[\w+/=-]{16,}+)", "gitleaks 1password-secret-key"),
+    _row("ATATT3 ATCTT3 ATBB AKCp cmVmd", r"(?:ATATT3|ATCTT3|ATBB|AKCp|cmVmd)[\w=-]{16,}+", "gitleaks atlassian-api-token, artifactory-api-key"),
+    _row("tskey- fo1_ fm1 fm2_", r"(?:tskey-|fo1_|fm1[ar]_|fm2_)[\w+/=-]{8,}+", "gitleaks flyio-access-token; Tailscale"),
+    _row("v1.0-", r"v1\.0-[0-9a-f]{24}-[0-9a-f]{20,}+", "gitleaks cloudflare-origin-ca-key"),
+    _row("K10", r"K10[0-9a-f]{16,}+::[^\s\"']+", "k3s, its token"),
+)  # fmt: skip
+# the public half that the kubelet writes, and the secret half of a kubeadm bootstrap token
+BOOTSTRAP = re.compile(r"(?<![\w.-])[a-z0-9]{6}\.(?=[a-z]{0,15}\d)[a-z0-9]{16}(?![\w.-])")
+DOT_AND_SIXTEEN = re.compile(r"\.[a-z0-9]{16}(?![\w.-])")
+TELEGRAM_NUMBER = re.compile(r"\d{6,16}\Z")
+
+
+def spans(text: str) -> Iterator[tuple[int, int]]:
+    """Where secrets of a known form stand in a text."""
+    for words, pattern, _ in PREFIXES:
+        if any(word in text for word in words):
+            for match in pattern.finditer(text):
+                start = match.start()
+                if text[start] == ":":  # a Telegram bot's number stands before it
+                    number = TELEGRAM_NUMBER.search(text, max(0, start - 16), start)
+                    if number:
+                        yield number.start(), match.end()
+                elif start == 0 or not _letter(text[start - 1]) or text[start] in ".$" or (text[start - 1] in "nrt" and text[start - 2 : start - 1] == "\\"):
+                    yield match.span()
+    if DOT_AND_SIXTEEN.search(text):
+        for match in DOT_AND_SIXTEEN.finditer(text):
+            if found := BOOTSTRAP.match(text, match.start() - 6) if match.start() >= 6 else None:
+                yield found.span()
+
+
+def _letter(character: str) -> bool:
+    return character.isascii() and character.isalnum()
