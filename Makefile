@@ -1,17 +1,23 @@
-.PHONY: demo test check lint lab bench fidelity docs
+.PHONY: demo test busy check lint lab bench fidelity fuzz docs lock
 PYTHON := .venv/bin/python
 # else each of the tests' many starts of netdoctor would compile it anew
 unexport PYTHONDONTWRITEBYTECODE
+ifdef ALL  # every fault is repaired and taken back, not a third of them
+export NETDOCTOR_TEST_ALL := 1
+endif
 
 demo: .venv/ready ## the main job, before your eyes, on the embedded lab
 	@scripts/demo
 
-test: .venv/ready ## everything; what needs the lab is skipped with its reason where the lab cannot be built
+test: .venv/ready ## everything (ALL=1: every repair too); the lab's part is skipped with its reason where it cannot be built
 	@scripts/programs
 	@! tests/lab/lab require >/dev/null 2>&1 || tests/lab/lab build
-	@$(PYTHON) -m pytest -q -n 3 tests/test_faults.py  # on three labs: most of it is waiting for what does not answer
+	@$(PYTHON) -m pytest -q -n 3 --dist loadgroup --no-loadscope-reorder -m lab  # on three labs: most of it is waiting
 	@$(PYTHON) -m pytest -q -n 6 --dist worksteal -m "not lab"
-	@$(PYTHON) -m pytest -q -n 2 --dist loadfile -m lab --ignore=tests/test_faults.py --no-loadscope-reorder  # the longest files have one test
+	@$(PYTHON) scripts/fuzz --seconds 60
+
+busy: .venv/ready ## every fault named while four busy loops for each processor run beside it
+	@NETDOCTOR_TEST_BUSY=4 $(PYTHON) -m pytest -q tests/test_faults.py
 
 check: lint ## ruff, mypy strict, the fast tests
 	@$(PYTHON) -m pytest -q -n 6 --dist worksteal -m "not lab"
@@ -29,8 +35,14 @@ fidelity: .venv/ready ## how far the twin can be trusted: every state of tests/f
 	@$(PYTHON) scripts/fidelity
 	@$(PYTHON) scripts/bench_twin.py
 
+fuzz: .venv/ready ## odd input for everything that reads foreign text, for HOURS (1); what fails is kept as a test
+	@$(PYTHON) scripts/fuzz --seconds $$(( $(or $(HOURS),1) * 3600 )) $(if $(SEED),--seed $(SEED))
+
 docs: .venv/ready ## write the generated pages of docs/
 	@$(PYTHON) scripts/docs.py
 
-.venv/ready: pyproject.toml constraints.txt scripts/venv
+lock: ## write requirements/*.txt, the versions with their hashes, from constraints.txt (needs the network)
+	@scripts/lock
+
+.venv/ready: pyproject.toml requirements/dev.txt scripts/venv
 	@scripts/venv

@@ -1,2 +1,2 @@
 #!/bin/sh
-cd "$(dirname "$0")" && exec netdoctor deploy "$@"
+cd "$(dirname "$0")" && exec netdoctor deploy --kustomization k8s "$@"

@@ -7,6 +7,7 @@ import pkgutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from types import ModuleType
 from typing import TypeVar
@@ -58,6 +59,15 @@ def _one_per_file(package: ModuleType, kind: type[Item]) -> dict[str, Item]:
     return found
 
 
+@cache
+def _files() -> tuple[dict[str, Probe], dict[str, Remedy]]:
+    """Those of the files, found once: a process that has given up its rights may not be able to read them again."""
+    import netdoctor.probes
+    import netdoctor.remedies
+
+    return _one_per_file(netdoctor.probes, Probe), _one_per_file(netdoctor.remedies, Remedy)
+
+
 @dataclass(frozen=True)
 class Catalogue:
     """The probes and remedies by name, with both graphs checked."""
@@ -68,10 +78,8 @@ class Catalogue:
     @classmethod
     def load(cls) -> Catalogue:
         """Import every file. Raises TypeError, LookupError or CycleError for a catalogue that contradicts itself."""
-        import netdoctor.probes
-        import netdoctor.remedies
-
-        return cls.of(_one_per_file(netdoctor.probes, Probe), _one_per_file(netdoctor.remedies, Remedy))
+        probes, remedies = _files()
+        return cls.of({**probes}, {**remedies})
 
     @classmethod
     def of(cls, probes: dict[str, Probe], remedies: dict[str, Remedy]) -> Catalogue:

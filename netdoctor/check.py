@@ -8,15 +8,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from netdoctor import __version__
+from netdoctor import __version__, kubeconfig
 from netdoctor.catalogue import Catalogue
 from netdoctor.clock import now
 from netdoctor.diagnosis import diagnose
 from netdoctor.errors import CannotRead
 from netdoctor.facts import Facts
 from netdoctor.facts.experiments import Experiments, Trial
+from netdoctor.facts.node_network import NodeNetwork
 from netdoctor.facts.this_node import ThisNode
 from netdoctor.facts.vantage import VantagePoints
+from netdoctor.host import Host
 from netdoctor.model import Diagnosis, Experiment, Made, Report, Result
 from netdoctor.runner import run
 from netdoctor.verification import verified
@@ -47,6 +49,9 @@ class Look:
                 *notices,
                 f"experiments on copies of the node were cut short after {limit}: not every smallest change is known",
             )
+        network = known.get(NodeNetwork)
+        if isinstance(network, NodeNetwork) and (said := network.state.not_set_in_words):
+            notices = (*notices, said)
         return Report(
             results=tuple(self.results.values()),
             diagnoses=self.diagnoses,
@@ -59,6 +64,7 @@ class Look:
             changes=changes,
             experiments=tuple(_experiment(trial) for trial in self.experiments.trials) if self.experiments else (),
             copies=self.experiments.copies if self.experiments else 0,
+            kubeconfig=kubeconfig.used() if self.facts.get(Host).live else "",
         )
 
 

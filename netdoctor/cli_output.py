@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import os
-import stat
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from netdoctor.errors import BadInput, CannotRead
+from netdoctor.recorded_json import LARGEST
 
 if TYPE_CHECKING:
     from netdoctor.facts import Facts
 
-LARGEST = 256 << 20  # bytes of a file that the user names
 REFRESH = 0.1  # seconds
 
 
@@ -71,29 +69,64 @@ class Unstopped:
             raise self._failed
 
 
-def read_file(path: str) -> str:
-    """A file that the user named. Raises BadInput."""
+def open_recording(path: str) -> BinaryIO:
+    """A recording that the user named, open for reading with the rights of the user behind sudo. Raises BadInput."""
+    from netdoctor.foreign_files import open_named
+
     try:
-        if not Path(path).is_file():
-            raise BadInput(f"{path} cannot be read: not a regular file")
-        if (size := Path(path).stat().st_size) > LARGEST:
-            raise BadInput(f"{path} cannot be read: {size >> 20} MB is no recording's size")
-        return Path(path).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise BadInput(f"{path} cannot be read: {reason}") from error
+        file = os.fdopen(open_named(path), "rb")
+        size = os.fstat(file.fileno()).st_size
+    except CannotRead as error:
+        raise BadInput(f"{path} cannot be read: {error.reason}") from error
+    except OSError as error:
+        raise BadInput(f"{path} cannot be read: {error.strerror or error}") from error
+    if size > LARGEST:
+        file.close()
+        raise BadInput(f"{path} cannot be read: a recording does not have {size >> 20} MB")
+    return file
+
+
+def read_recording(path: str) -> bytes:
+    """The bytes of a recording that the user named. Raises BadInput."""
+    with open_recording(path) as file:
+        return file.read(LARGEST + 1)
+
+
+def judged_elsewhere(
+    command: str, options: Mapping[str, object], recording: str, target: str | None, title: str
+) -> int:
+    """Have a process without rights judge a recording, and write what it answers; the exit status.
+
+    Raises BadInput, CannotRead, and what that process says.
+    """
+    import click
+
+    from netdoctor.confinement import Asked, judge
+    from netdoctor.report.text import console
+
+    terminal = console()
+    found = judge(Asked(command, options, terminal.width, terminal.color_system is not None), recording)
+    if target is not None and found.document is not None:
+        write_file(target, found.document)
+    click.echo(found.text, nl=False)
+    if target is not None and options.get("output") != "json":
+        click.echo(f"{title}: {target}", err=True)
+    return found.status
 
 
 def writable(path: str, recording: str | None = None) -> str:
     """The path, if a file can be written there that is not the recording; told before the work. Raises BadInput."""
+    from netdoctor.output_file import OutputFile
+
     if not path:
         raise BadInput("the name of the file to write is empty")
-    target = Path(path)
-    place = target if target.exists() else target.absolute().parent
-    if not os.access(place, os.W_OK):
-        raise BadInput(f"{path} cannot be written: {'no such folder' if not place.exists() else 'permission denied'}")
-    if recording is not None and target.exists() and target.samefile(recording):
-        raise BadInput(f"{path} is the recording itself: what is to be written would replace it")
+    try:
+        with OutputFile.named(path) as file:
+            file.check()
+            if recording is not None and file.is_the_same_as(recording):
+                raise BadInput(f"{path} is the recording itself: what is to be written would replace it")
+    except CannotRead as error:
+        raise BadInput(f"{path} {error.reason}") from error
     return path
 
 
@@ -102,34 +135,7 @@ def write_file(path: str, text: str) -> None:
 
     What a regular file held before stays whole until all of the new is on disk.
     """
-    data = text.encode(errors="backslashreplace")
-    named, target = Path(path), Path(os.path.realpath(path))
-    regular = named.is_file() or not named.exists()
-    opened = named.absolute().is_relative_to("/dev") or named.absolute().is_relative_to("/proc")  # by somebody else
-    try:
-        if regular and not opened and os.access(target.parent, os.W_OK):
-            _replace(target, data)
-        else:
-            # not waiting for whoever should read a FIFO
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NONBLOCK, 0o600)
-            os.set_blocking(descriptor, True)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
-    except OSError as error:
-        raise CannotRead(path, f"cannot be written: {error.strerror or error}") from error
+    from netdoctor.output_file import OutputFile
 
-
-def _replace(target: Path, data: bytes) -> None:
-    """Write beside the file, and put it in its place with mode and owner of one that is there. Raises CannotRead."""
-    from netdoctor.changes.file import FileState, put, temporary
-
-    about = target.stat() if target.exists() else None
-    mode, owner = (
-        (stat.S_IMODE(about.st_mode), (about.st_uid, about.st_gid)) if about else (0o600, (os.geteuid(), os.getegid()))
-    )
-    try:
-        put(str(target), FileState(data.decode("latin-1"), mode, *owner))
-    except BaseException:
-        with suppress(OSError):
-            temporary(str(target)).unlink(missing_ok=True)
-        raise
+    with OutputFile.named(path) as file:
+        file.write(text.encode(errors="backslashreplace"))

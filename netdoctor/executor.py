@@ -2,7 +2,9 @@
 
 For each step: the remedy once more on the newest facts; each change to the journal, `check`, `apply`; a new look. The
 target probe must pass, and every probe that passed before must still pass; else the step's changes are undone, newest
-first, and it is looked again. An error, Ctrl-C, SIGTERM or SIGHUP halfway undoes the step too. Proved steps stay.
+first, and it is looked again. A step whose changes are no longer those that were rehearsed, or that comes after one
+which was not made, is rehearsed again first. An error, Ctrl-C, SIGTERM or SIGHUP halfway undoes the step too. Proved
+steps stay.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -66,13 +68,20 @@ class Outcomes:
         return any(step.end in (End.PROVED, End.LEFT) for step in self.steps)
 
 
+Rehearse = Callable[[Plan, "Look"], None]
+
+
+def _nothing_to_rehearse(plan: Plan, seen: Look) -> None:
+    """For repairs of what no packet passes."""
+
+
 def repair(
     catalogue: Catalogue,
     first: Look,
     look: Callable[[], Look],
     journal: Journal,
     say: Callable[[str], None],
-    rehearse: Callable[[Plan, Look], None] = lambda _plan, _seen: None,
+    rehearse: Rehearse = _nothing_to_rehearse,
 ) -> Outcomes:
     """Plan and execute until nothing is left that a remedy not yet tried may repair; the journal is closed then.
 
@@ -87,7 +96,7 @@ def repair(
             if not plan.to_apply or any(step.end is End.LEFT for step in done):
                 break
             rehearse(plan, seen)
-            outcomes = execute(plan, seen, look, journal, say)
+            outcomes = execute(plan, seen, look, journal, say, rehearse)
             done += outcomes.steps
             seen = outcomes.last
     except BaseException:
@@ -132,16 +141,23 @@ def _close(journal: Journal) -> None:
 
 
 def execute(
-    plan: Plan, first: Look, look: Callable[[], Look], journal: Journal, say: Callable[[str], None]
+    plan: Plan,
+    first: Look,
+    look: Callable[[], Look],
+    journal: Journal,
+    say: Callable[[str], None],
+    rehearse: Rehearse = _nothing_to_rehearse,
 ) -> Outcomes:
     """Take the plan's safe steps in order; `look` looks at the node anew, `say` is told what happens.
 
-    A step that cannot be taken back ends it: the journal stays open. Raises KeyboardInterrupt, and whatever is no error
-    of netdoctor's own, after the step at hand was undone; JournalError.
+    `rehearse` is asked again before a step that is not as it was rehearsed; what it raises ends the repair. A step
+    that cannot be taken back ends it: the journal stays open. Raises KeyboardInterrupt, and whatever is no error of
+    netdoctor's own, after the step at hand was undone; JournalError.
     """
-    seen, done = first, []
+    seen, done = first, list[StepOutcome]()
     for step in plan.to_apply:
-        outcome, seen = _take(step, seen, look, journal, say)
+        as_rehearsed = all(earlier.end is End.PROVED for earlier in done)
+        outcome, seen = _take(step, seen, look, journal, say, rehearse, as_rehearsed)
         done.append(outcome)
         if outcome.end is End.LEFT:
             break
@@ -149,7 +165,13 @@ def execute(
 
 
 def _take(
-    step: Step, seen: Look, look: Callable[[], Look], journal: Journal, say: Callable[[str], None]
+    step: Step,
+    seen: Look,
+    look: Callable[[], Look],
+    journal: Journal,
+    say: Callable[[str], None],
+    rehearse: Rehearse,
+    as_rehearsed: bool,
 ) -> tuple[StepOutcome, Look]:
     result = seen.results.get(step.probe)
     if result is None or result.outcome is not Outcome.FAIL:
@@ -157,9 +179,11 @@ def _take(
     changes, reason = changes_of(step.remedy, result.findings, seen.facts)
     if not changes:
         return StepOutcome(step.name, step.probe, End.SKIPPED, reason or "nothing is left to change"), seen
+    if changes != step.changes or not as_rehearsed:
+        rehearse(Plan((replace(step, changes=changes),), ()), seen)
     begin = len(journal.entries)
     guards = [name for name, before in seen.results.items() if before.outcome is Outcome.PASS]
-    host = Host()
+    host = Host(loads=True)
     try:
         for change in changes:
             say(change.describe())
@@ -169,6 +193,7 @@ def _take(
             except (NetdoctorError, OSError):
                 journal.note(entry, State.UNDONE)  # it was not begun
                 raise
+            journal.begin(entry)
             change.apply(host)
             journal.mark(entry, State.APPLIED)
         seen, problem = _prove(step.probe, guards, look)

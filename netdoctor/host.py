@@ -8,7 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from netdoctor import kernel_modules
 from netdoctor.errors import CannotRead
+
+LARGEST_IN_POD = 64 << 10  # bytes of a file that a pod may write
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +19,7 @@ class Host:
     """Files and commands of this machine. Reads and runs only what it is asked for."""
 
     live: bool = True  # false where a recording of another machine is judged: this one is not the patient
+    loads: bool = False  # whether its commands may load kernel modules: where something is changed, and nowhere else
 
     def read(self, path: str | Path) -> str:
         """A file's text, undecodable bytes replaced. Raises CannotRead."""
@@ -33,8 +37,27 @@ class Host:
         except OSError as error:
             raise CannotRead(str(path), error.strerror or str(error)) from error
 
+    def read_in_pod(self, uid: str, pid: str, path: str) -> str | None:
+        """A small file as a process of this pod sees it, None where it has none. Raises CannotRead.
+
+        The image and the pod decide what stands there, so it is read as `foreign_files` reads.
+        """
+        from netdoctor.foreign_files import Folder
+
+        with Folder.root_of(pid) as root:
+            # asked after its root is held: a process that ends leaves its number to another one
+            if uid not in self.read(f"/proc/{pid}/cgroup").replace("_", "-"):
+                raise CannotRead(f"/proc/{pid}/root", "the process has ended")
+            found = root.read_as_its_root(path, LARGEST_IN_POD)
+        return None if found is None else found.text
+
     def run(self, argv: Sequence[str], timeout: float = 3.0, stdin: str | None = None) -> str:
-        """A command's standard output. Raises CannotRead when it is missing, fails, or exceeds `timeout` seconds."""
+        """A command's standard output.
+
+        Raises CannotRead when it is missing, fails, exceeds `timeout` seconds, or would have a kernel module loaded.
+        """
+        if not self.loads:
+            kernel_modules.allow(argv, stdin)
         environment = {**os.environ, "LC_ALL": "C"}
         try:
             done = subprocess.run(

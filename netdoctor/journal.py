@@ -3,8 +3,10 @@
 ::
 
     {"record": "header", "schema_version": 1, "tool": "netdoctor 0.1.0", "started": "2026-11-24T12:00:00Z",
-     "sequence": 7}                       counts the runs: the newest has the highest, whatever the clock says
+     "sequence": 7,                       counts the runs: the newest has the highest, whatever the clock says
+     "machine": "5d41...", "boot": "1f8b..."}
     {"record": "planned", "number": 0, "step": "enable-ip-forward", "kind": "sysctl", "change": {...}}
+    {"record": "applying", "number": 0, "at": 1790000000.5}   whatever has not come so far was never made
     {"record": "applied", "number": 0}        verified, undoing, undone: the same
     {"record": "closed", "how": "committed"}  or rolled-back, undone, partly-undone, resumed
 
@@ -14,10 +16,12 @@ A line counts when it ends in a newline. A last line without one was cut short: 
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import secrets
 import stat
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -27,11 +31,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from netdoctor import __version__
-from netdoctor.errors import JournalError
+from netdoctor.errors import Drifted, JournalError
 from netdoctor.model import Change
+from netdoctor.state_folder import OTHERS_WRITE, make
 
 SCHEMA_VERSION = 1
 LARGEST = 64 << 20  # bytes of a journal
+LATEST = 1e11  # seconds since 1970
 BEGINNING = b'{"record": "header"'  # of every journal
 NOTHING_YET = "nothing was changed, for netdoctor has to write there first: make room, or make it writable"
 
@@ -43,6 +49,7 @@ class State(StrEnum):
     """How far a change has come."""
 
     PLANNED = "planned"
+    APPLYING = "applying"
     APPLIED = "applied"
     VERIFIED = "verified"
     UNDOING = "undoing"
@@ -67,6 +74,7 @@ class Entry:
     step: str
     change: Change
     state: State = State.PLANNED
+    began: float | None = None  # when it was begun, in seconds since 1970
 
 
 @dataclass
@@ -76,6 +84,8 @@ class Journal:
     path: Path
     started: str = ""
     sequence: int = 0  # 0: written before runs were counted
+    machine: str = ""  # whose run it is, "" where that is not known
+    boot: str | None = None  # since when the machine ran; None: written before `applying` was
     entries: list[Entry] = field(default_factory=list)
     closed: Closed | None = None
     ended: Closed | None = None  # how it had ended when it was opened again
@@ -98,7 +108,11 @@ class Journal:
         return self.closed is None and any(taking_back or e.state is not State.VERIFIED for e in self.in_force)
 
     def plan(self, step: str, change: Change) -> Entry:
-        """Write down a change that is about to be made."""
+        """Write down a change that is about to be made. Raises Drifted for one that could not be read back."""
+        from netdoctor.changes import is_of_netdoctor
+
+        if not is_of_netdoctor(change):
+            raise Drifted(f"{change.describe()}: undo would not take this back")
         entry = Entry(len(self.entries), step, change)
         self.entries.append(entry)
         try:
@@ -114,6 +128,16 @@ class Journal:
         """Write down how far a change has come."""
         self._write(record=state, number=entry.number)
         entry.state = state
+
+    def begin(self, entry: Entry) -> None:
+        """Write down that a change is being made, and when: what has no such record was never made."""
+        now = round(time.time(), 3)
+        self._write(record=State.APPLYING, number=entry.number, at=now)
+        entry.state, entry.began = State.APPLYING, now
+
+    def never_made(self, entry: Entry) -> bool:
+        """Whether a change was only planned."""
+        return entry.state is State.PLANNED and self.boot is not None
 
     def note(self, entry: Entry, state: State) -> None:
         """The same where nothing may stop for it: what cannot be written is kept for `close`."""
@@ -160,7 +184,7 @@ def begin(sequence: int = 1) -> Journal:
     folder = state_folder() / "runs"
     path = folder / f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}.jsonl"
     try:
-        state_folder().mkdir(mode=0o700, parents=True, exist_ok=True)
+        make(state_folder())
         folder.mkdir(mode=0o700, exist_ok=True)
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         for each in (folder, folder.parent):
@@ -169,11 +193,11 @@ def begin(sequence: int = 1) -> Journal:
             os.close(number)
     except OSError as error:
         raise JournalError(f"{path} cannot be made: {error.strerror or error}; {NOTHING_YET}") from error
-    journal = Journal(path, f"{now:%Y-%m-%dT%H:%M:%SZ}", sequence)
+    journal = Journal(path, f"{now:%Y-%m-%dT%H:%M:%SZ}", sequence, this_machine(), this_boot())
     try:
         journal._write(
             record="header", schema_version=SCHEMA_VERSION, tool=f"netdoctor {__version__}", started=journal.started,
-            sequence=sequence,
+            sequence=sequence, machine=journal.machine, boot=journal.boot,
         )  # fmt: skip
     except JournalError as error:
         with suppress(OSError):
@@ -217,6 +241,8 @@ def _bytes_of(path: Path) -> bytes:
             about = os.fstat(number)
             if not stat.S_ISREG(about.st_mode):
                 raise JournalError(f"{path} is no journal: it is not a regular file")
+            if about.st_uid not in (0, os.geteuid()) or about.st_mode & OTHERS_WRITE:
+                raise JournalError(f"{path} is not believed: somebody else than root may have written it")
             if about.st_size > LARGEST:
                 raise JournalError(f"{path} is no journal: it has {about.st_size >> 20} MB")
             with os.fdopen(number, "rb", closefd=False) as file:
@@ -241,6 +267,8 @@ def _take(journal: Journal, record: Mapping[str, Any], *, first: bool) -> None:
         journal.sequence = record.get("sequence", 0)
         if type(journal.sequence) is not int or journal.sequence < 0:
             raise _NoRecord("its number among the runs is no number")
+        journal.machine = str(record.get("machine", ""))
+        journal.boot = str(record["boot"]) if "boot" in record else None
     elif what == "closed":
         journal.closed = journal.ended = _word(Closed, record["how"])
     elif what == State.PLANNED:
@@ -252,7 +280,16 @@ def _take(journal: Journal, record: Mapping[str, Any], *, first: bool) -> None:
         number = record["number"]
         if type(number) is not int or not 0 <= number < len(journal.entries):
             raise _NoRecord("it is about a change that was never planned")
-        journal.entries[number].state = _word(State, what)
+        entry = journal.entries[number]
+        entry.state = _word(State, what)
+        if entry.state is State.APPLYING:
+            entry.began = _time(record["at"])
+
+
+def _time(at: object) -> float:
+    if type(at) not in (int, float) or not 0 <= at < LATEST:  # type: ignore[operator]
+        raise _NoRecord("the time in it is no time")
+    return float(at)  # type: ignore[arg-type]
 
 
 def _word(kind: type[Word], word: object) -> Word:
@@ -272,7 +309,7 @@ def rebuild(kind: str, fields: Any) -> Change:
     """A change from its kind and fields, strictly. Raises ValueError for what is not exactly one."""
     from pydantic import TypeAdapter, ValidationError
 
-    from netdoctor.changes import kinds
+    from netdoctor.changes import is_of_netdoctor, kinds
     from netdoctor.errors import NetdoctorError
 
     if kind not in kinds():
@@ -281,9 +318,32 @@ def rebuild(kind: str, fields: Any) -> Change:
         change: Change = TypeAdapter(kinds()[kind]).validate_json(json.dumps(fields), strict=True)
     except (ValidationError, NetdoctorError) as error:
         raise _NoRecord(f"no change of kind {kind}") from error
-    if fields_of(change) != fields:
-        raise _NoRecord(f"no change of kind {kind}: fields that it does not have, or not all of them")
+    whole = fields_of(change)
+    if any(name not in whole or whole[name] != value for name, value in fields.items()):
+        raise _NoRecord(f"no change of kind {kind}: fields that it does not have")
+    if not is_of_netdoctor(change):
+        raise _NoRecord(f"no remedy makes this change of kind {kind}")
     return change
+
+
+def this_machine() -> str:
+    """Which machine this is, "" where it does not say: not its id itself, which is not for everybody."""
+    path = Path("/etc/machine-id")
+    try:
+        if path.is_mount():  # made for this boot alone (machine-id(5))
+            return ""
+        text = path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeError):
+        return ""
+    return hashlib.sha256(f"netdoctor {text}".encode()).hexdigest()[:32] if text else ""
+
+
+def this_boot() -> str:
+    """Since when this machine runs: another text after each boot."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except (OSError, UnicodeError):
+        return ""
 
 
 def reopen(journal: Journal) -> None:

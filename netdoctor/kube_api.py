@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
-import pwd
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
+from netdoctor import kubeconfig
 from netdoctor.errors import CannotRead
 from netdoctor.host import Host
+from netdoctor.object_shapes import Misshapen, shaped
 
-CONNECT_SECONDS, READ_SECONDS = 1.2, 4.0  # a SYN that is lost is sent again after 1 s
-# where kubeadm and minikube's none driver leave an administrator's kubeconfig
-KUBECONFIGS = ("/etc/kubernetes/admin.conf", "/root/.kube/config", "/var/lib/minikube/kubeconfig")
+CONNECT_SECONDS = 1.2  # a SYN that is lost is sent again after 1 s
+SECONDS = 7.0  # for a whole answer: a fact has eight
+LARGEST = 32 << 20  # bytes of an answer: some thousand pods in one list
 
 
 class ApiError(CannotRead):
@@ -28,9 +28,9 @@ class ApiError(CannotRead):
 class KubeApi:
     """API server"""
 
-    def __init__(self, client: Any, kubeconfig: str) -> None:
+    def __init__(self, client: Any, headers: tuple[tuple[str, str], ...], pool: Any) -> None:
         """Requests to one API server. Every method raises CannotRead; ApiError where the server did answer."""
-        self._client, self.kubeconfig = client, kubeconfig
+        self._client, self._headers, self._pool = client, headers, pool
         self.server, self.version = str(client.configuration.host), ""
 
     @classmethod
@@ -61,11 +61,16 @@ class KubeApi:
         """Create an object in the collection at this path."""
         return self._request("POST", path, {}, obj)
 
-    def delete(self, path: str, grace_seconds: int | None = None) -> None:
-        """Delete the object at this path; one that is gone already is no error."""
+    def delete(self, path: str, grace_seconds: int | None = None, uid: str = "") -> None:
+        """Delete the object at this path; one that is gone already is no error.
+
+        `uid`: only this very object, and not another that has its name by now: the API server refuses that.
+        """
         body: dict[str, Any] = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background"}
         if grace_seconds is not None:
             body["gracePeriodSeconds"] = grace_seconds
+        if uid:
+            body["preconditions"] = {"uid": uid}
         try:
             self._request("DELETE", path, {}, body)
         except ApiError as error:
@@ -78,34 +83,40 @@ class KubeApi:
         data = self._send(method, path, query, body)
         try:
             answer = json.loads(data)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise CannotRead(f"API server {self.server}", f"{method} {path} did not answer in JSON") from error
         if not isinstance(answer, dict) or ("kind" not in answer and path != "/version" and "/proxy/" not in path):
             raise CannotRead(f"API server {self.server}", f"{method} {path} did not answer with a Kubernetes object")
-        return answer
+        if path == "/version" or "/proxy/" in path:
+            return answer
+        try:
+            return shaped(answer)
+        except Misshapen as error:
+            raise CannotRead(f"API server {self.server}", f"{method} {path}: {error}") from error
 
     def _send(self, method: str, path: str, query: Mapping[str, str], body: Mapping[str, Any] | None = None) -> bytes:
-        import urllib3
+        from netdoctor.bounded_http import ask
 
         where = f"API server {self.server}"
         url = self.server + path + ("?" + urlencode(query) if query else "")
         headers = {"Accept": "application/json", "Content-Type": "application/json", "User-Agent": "netdoctor"}
-        self._client.update_params_for_auth(headers, [], ["BearerToken"], None, method, None)
         try:
-            reply = self._client.call_api(
-                method, url, headers, body=body, _request_timeout=(CONNECT_SECONDS, READ_SECONDS)
-            )
-            data: bytes = reply.read()
-        except urllib3.exceptions.HTTPError as error:
-            raise CannotRead(where, _plain_reason(error)) from error
-        except Exception as error:  # the client lets ssl, OSError and its own ApiException through
+            self._client.update_params_for_auth(headers, [], ["BearerToken"], None, method, None)
+            content = {} if body is None else {"body": json.dumps(body).encode()}
+            reply = ask(
+                self._pool, method, url, headers=[*headers.items(), *self._headers], connect=CONNECT_SECONDS,
+                seconds=SECONDS, limit=LARGEST, **content,
+            )  # fmt: skip
+        except Exception as error:  # ssl, OSError, urllib3's, and whatever an auth provider raises
             raise CannotRead(where, _plain_reason(error)) from error
         if not 200 <= reply.status < 300:
-            raise ApiError(f"{where} {method} {path}", reply.status, _message_of(data))
-        return data
+            raise ApiError(f"{where} {method} {path}", reply.status, _message_of(reply.data))
+        return reply.data
 
 
 def _plain_reason(error: Exception) -> str:
+    if isinstance(error, ValueError) and "header" in str(error):  # its text repeats the header
+        return "a value of the kubeconfig cannot stand in a header"
     cause = getattr(error, "reason", None) or error
     text = str(cause)
     for words, plain in (
@@ -124,50 +135,40 @@ def _plain_reason(error: Exception) -> str:
 
 def _message_of(data: bytes) -> str:
     try:
-        return str(json.loads(data)["message"])
-    except (ValueError, KeyError, TypeError):
-        return data.decode(errors="replace").strip()[:200]
-
-
-def find_kubeconfig() -> str:
-    """The path of the kubeconfig to use; several, as KUBECONFIG may name them. Raises CannotRead for none."""
-    named = [p for p in os.environ.get("KUBECONFIG", "").split(os.pathsep) if p]
-    if readable := [p for p in named if os.access(p, os.R_OK)]:
-        return os.pathsep.join(readable)
-    candidates = named
-    if not candidates:
-        candidates = list(KUBECONFIGS)
-        homes = [os.environ.get("HOME", "")]
-        if user := os.environ.get("SUDO_USER"):
-            try:
-                homes.append(pwd.getpwnam(user).pw_dir)
-            except KeyError:
-                homes.append("")
-        candidates += [f"{home}/.kube/config" for home in homes if home]
-    for path in candidates:
-        if os.access(path, os.R_OK):
-            return path
-    raise CannotRead("kubeconfig", f"none that can be read: {', '.join(dict.fromkeys(candidates))}")
+        return str(json.loads(data)["message"])[:1000]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return data[:800].decode(errors="replace").strip()[:200]
 
 
 def connect(host: Host) -> KubeApi:  # noqa: ARG001 - the one place where a remote target would differ
     """The API server that the kubeconfig names; nothing is asked yet. Raises CannotRead."""
-    path = find_kubeconfig()
+    chosen = kubeconfig.current()
     from kubernetes import config
 
+    from netdoctor.bounded_http import bound
+
     try:
-        client = config.new_client_from_config(config_file=path, persist_config=False)
+        client = config.new_client_from_config_dict(chosen.config, persist_config=False)
         pool = client.rest_client.pool_manager
         _load_certificates(pool)
     except (TypeError, AttributeError) as error:  # the client expects mappings and lists where they should be
-        raise CannotRead(f"kubeconfig {path}", "it cannot be used: it is no kubeconfig") from error
-    except Exception as error:  # ConfigException, YAML errors, missing files: all mean the same to the user
+        raise CannotRead(f"kubeconfig {chosen.path}", "it cannot be used: it is no kubeconfig") from error
+    except Exception as error:  # ConfigException, ssl's errors: all mean the same to the user
         reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise CannotRead(f"kubeconfig {path}", f"it cannot be used: {reason}") from error
+        raise CannotRead(f"kubeconfig {chosen.path}", f"it cannot be used: {reason}") from error
     finally:
         config.kube_config._cleanup_temp_files()
-    pool.connection_pool_kw["retries"] = False  # the default is three more tries, each with its own time limit
-    return KubeApi(client, path)
+    return KubeApi(client, impersonation(chosen.user), bound(pool))
+
+
+def impersonation(user: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """The headers by which a kubeconfig's user acts as somebody else."""
+    names = (("as", "Impersonate-User"), ("as-uid", "Impersonate-Uid"))
+    found = [(header, str(user[name])) for name, header in names if name in user]
+    found += [("Impersonate-Group", group) for group in user.get("as-groups", ())]
+    for key, values in user.get("as-user-extra", {}).items():
+        found += [(f"Impersonate-Extra-{quote(key, safe='')}", value) for value in values]
+    return tuple(found)
 
 
 def _load_certificates(pool: Any) -> None:

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import re
+
 from netdoctor.host import Host
+
+RULE = re.compile(r"\[([0-9]{1,20}):[0-9]+\] (.*)")
+POLICY = re.compile(r":(\S+) DROP \[([0-9]{1,20}):[0-9]+\]")
 
 
 def legacy_counters(host: Host) -> dict[str, int]:
     """Rules of legacy iptables with their packet counters; nothing is asked where the kernel has no such table."""
     if not (host.read_or_none("/proc/thread-self/net/ip_tables_names") or "").split():
         return {}
+    return counters_in(host.run(["iptables-legacy-save", "-c"]))
+
+
+def counters_in(text: str) -> dict[str, int]:
+    """Rules with their packet counters in what `iptables-legacy-save -c` prints; what is not of that form is not."""
     counters = {}
     table = ""
-    for line in host.run(["iptables-legacy-save", "-c"]).splitlines():
+    for line in text.splitlines():
         if line.startswith("*"):
             table = line[1:]
-        elif line.startswith("["):
-            count, _, rule = line.partition("] ")
-            counters[f"{table} {rule}"] = int(count[1:].partition(":")[0])
-        elif line.startswith(":") and " DROP " in line:
-            chain, policy, count = line[1:].split(" ")
-            counters[f"{table} policy {policy} of {chain}"] = int(count[1:].partition(":")[0])
+        elif rule := RULE.fullmatch(line):
+            counters[f"{table} {rule[2]}"] = int(rule[1])
+        elif policy := POLICY.fullmatch(line):
+            counters[f"{table} policy DROP of {policy[1]}"] = int(policy[2])
     return counters
 
 

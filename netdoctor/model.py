@@ -45,6 +45,12 @@ class Access(StrEnum):
     OUTSIDE_TO_NODE = "outside to node"
     OUTSIDE_TO_NODE_PORT = "outside to NodePort"
     OUTSIDE_TO_POD = "outside to pod"
+    POD_TO_OTHER_PORT = "pod to another port of the node"  # neither API server, kubelet, DNS nor a Service's end
+    PERSON = "person on the node"  # who is logged in by ssh now
+    CONNECTED = "connected now"  # who else has a connection to a listening socket
+    NAMED_SOURCE = "source that a rule names"
+    NODE_TO_OUTSIDE = "node to outside"  # what the node is connected to now
+    TRANSIT = "transit between uplinks"
 
 
 FROM_PODS = (Access.POD_TO_NODE, Access.POD_TO_POD, Access.POD_TO_OUTSIDE, Access.POD_TO_SERVICE)
@@ -159,8 +165,11 @@ class Change(Protocol):
     def apply(self, host: Host) -> None:
         """Make the change."""
 
-    def undo(self, host: Host) -> None:
-        """Take it back. Raises Drifted where somebody else has changed the same thing since."""
+    def undo(self, host: Host) -> str | None:
+        """Take it back; one sentence on what stays because somebody else has changed or uses it, if anything does.
+
+        Raises Drifted where nothing can be taken back for that reason.
+        """
 
     def rehearse(self, host: Host) -> None:
         """Make the change in a copy of the node's network, which the calling thread is in.
@@ -250,6 +259,7 @@ class Report:
     changes: tuple[Made, ...] = ()  # what netdoctor has changed on this node and not taken back
     experiments: tuple[Experiment, ...] = ()
     copies: int = 0  # of the node's network, that were made for them
+    kubeconfig: str = ""  # the file by which the API server was asked
     schema_version: int = 1
 
     @property

@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, is_dataclass
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from netdoctor.catalogue import Catalogue
 from netdoctor.errors import BadInput, CannotRead
@@ -21,7 +22,12 @@ from netdoctor.facts.services import Services
 from netdoctor.facts.this_node import ThisNode
 from netdoctor.facts.vantage import VantagePoints
 from netdoctor.kube_api import KubeApi
+from netdoctor.recorded_forms import wrong
+from netdoctor.recorded_json import decode
 from netdoctor.report.schema import plain
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 SCHEMA_VERSION = 1
 NOT_HELD = "recording"  # the source of what a recording does not hold
@@ -76,13 +82,9 @@ def _of_the_cluster(domain: str, search: tuple[str, ...]) -> bool:
     return domain == cluster or domain.endswith(f".{cluster}")
 
 
-def from_json(text: str, catalogue: Catalogue) -> Facts:
+def from_json(text: str | bytes, catalogue: Catalogue) -> Facts:
     """The facts of a recording; what it does not hold cannot be read. Raises BadInput with one sentence."""
-    try:
-        recording = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        why = f": {error}" if isinstance(error, json.JSONDecodeError) else ""
-        raise BadInput(f"not a recording of netdoctor: no JSON that can be read{why}") from error
+    recording = decode(text.encode(errors="surrogatepass") if isinstance(text, str) else text)
     if not isinstance(recording, dict):
         raise BadInput("not a recording of netdoctor: it is no object")
     if lacking := [key for key in ("schema_version", "facts") if key not in recording]:
@@ -114,8 +116,16 @@ def wanted(catalogue: Catalogue) -> Iterator[type]:
     return iter(seen)
 
 
+@cache
+def validator(kind: type) -> TypeAdapter[Any]:
+    """What makes a fact of this kind of its JSON."""
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(kind)
+
+
 def _value(kind: type, name: str, entry: Any) -> object:
-    from pydantic import TypeAdapter, ValidationError
+    from pydantic import ValidationError
 
     try:
         if "cannot_read" in entry:
@@ -124,13 +134,17 @@ def _value(kind: type, name: str, entry: Any) -> object:
             return _Answered(str(entry["answered"]["server"]), str(entry["answered"]["version"]))
         if kind is NodeNetwork:
             return NodeNetwork.replayed(entry["fact"])
-        return TypeAdapter(kind).validate_python(entry["fact"])
+        fact = validator(kind).validate_python(entry["fact"])
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join([name, *(str(part) for part in first["loc"])])
+        where = "".join(letter for letter in where[:120] if letter.isprintable())
         raise BadInput(f"the recording is damaged: {where}: {first['msg']}") from error
     except (KeyError, TypeError) as error:
         raise BadInput(f"the recording is damaged: {name} has no fact in it") from error
+    if reason := next(wrong(fact, name), ""):
+        raise BadInput(f"the recording is damaged: {reason}")
+    return fact
 
 
 class _Answered(KubeApi):

@@ -11,12 +11,14 @@ from pathlib import Path
 from netdoctor.errors import JournalError, Locked
 from netdoctor.journal import NOTHING_YET, Journal, State, load, state_folder
 from netdoctor.model import Made
+from netdoctor.state_folder import make, refuse_if_others_may_write
 
 
 def paths() -> list[Path]:
     """The files of every run, by name. Raises JournalError."""
     folder = state_folder() / "runs"
     try:
+        refuse_if_others_may_write(state_folder())
         return sorted((path for path in folder.iterdir() if path.suffix == ".jsonl"), reverse=True)
     except FileNotFoundError:
         return []
@@ -95,7 +97,14 @@ def changes_in_force() -> tuple[Made, ...]:
         journals = runs()
     except JournalError:
         return ()
-    return tuple(Made(j.run, e.step, e.change.describe()) for j in journals for e in j.in_force)
+    return tuple(Made(j.run, e.step, e.change.describe()) for j in journals for e in j.in_force if not j.never_made(e))
+
+
+def newer_in_force(chosen: Journal, journals: list[Journal]) -> list[Journal]:
+    """The runs that began after this one and have something in force, newest first: they were proved on top of it."""
+    newest_first = _newest_first(journals)
+    place = [journal.run for journal in newest_first].index(chosen.run)
+    return [j for j in newest_first[:place] if any(not j.never_made(entry) for entry in j.in_force)]
 
 
 def changing_now() -> str:
@@ -116,7 +125,7 @@ def locked() -> Iterator[None]:
     """Be the only netdoctor that changes this host, for the length of a with block. Raises Locked, JournalError."""
     path = state_folder() / "lock"
     try:
-        state_folder().mkdir(mode=0o700, parents=True, exist_ok=True)
+        make(state_folder())
         number = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
     except OSError as error:
         raise JournalError(f"{path} cannot be made: {error.strerror or error}; {NOTHING_YET}") from error

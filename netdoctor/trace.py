@@ -17,10 +17,11 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 
+from netdoctor import kernel_modules
 from netdoctor.errors import CannotRead
 from netdoctor.host import Host
+from netdoctor.trace_table import TABLE, held
 
-TABLE = "netdoctor_trace"
 # linux/netfilter/nfnetlink.h, nf_tables.h
 NETLINK_NETFILTER, SOL_NETLINK, ADD_MEMBERSHIP, GROUP_TRACE = 12, 270, 1, 9
 TRACE_MESSAGE = (10 << 8) | 17
@@ -36,13 +37,6 @@ QUIET = 0.12  # seconds without an event, after which none will come: delivery i
 LONGEST = 1.0
 NAME = re.compile(r"[\w./-]+")
 RULE = re.compile(r"(.*[^{ ]) # handle (\d+)$")
-# the hooks' priorities lie between these: raw -300, conntrack -200, mangle -150, nat -100, filter 0, security 50
-BRACKETS = {
-    "prerouting": (-350, -195, -160, -90, 400),
-    "input": (-400, -1, 5, 400),
-    "forward": (-400, -1, 5, 49, 400),
-    "postrouting": (-400, 99, 400),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,42 +92,25 @@ def trace(host: Host, source: str, destination: str, protocol: str, port: int, a
     `ask` must not wait for the answer. Needs root and nft. Raises CannotRead.
     """
     flow = f"ip saddr {source} ip daddr {destination} {protocol} dport {port}"
+    if kernel_modules.present("nft_limit"):  # a busy flow would fill the trace; elsewhere LONGEST has to do
+        flow += " limit rate 50/second"
     events: list[Event] = []
-    with listen() as listener:
-        remove(host)
-        host.run(["nft", "-f", "-"], stdin=_table(flow))
-        try:
-            ask()
-            end = time.monotonic() + LONGEST
-            while time.monotonic() < end and not any(event.drops for event in events):
-                if not select.select([listener], [], [], QUIET)[0]:
-                    break
-                try:
-                    events += read_events(listener.recv(1 << 18))
-                except OSError:  # ENOBUFS: more events than fit; those that are here are enough
-                    break
-        finally:
-            remove(host)
+    with listen() as listener, held(host, flow):
+        ask()
+        end = time.monotonic() + LONGEST
+        while time.monotonic() < end and not any(event.drops for event in events):
+            if not select.select([listener], [], [], QUIET)[0]:
+                break
+            try:
+                events += read_events(listener.recv(1 << 18))
+            except OSError:  # ENOBUFS: more events than fit; those that are here are enough
+                break
     return _end_of(host, events)
-
-
-def remove(host: Host) -> None:
-    """Take our table away, if it is there (an earlier run may have been killed)."""
-    host.run(["nft", "-f", "-"], stdin=f"add table inet {TABLE}\ndelete table inet {TABLE}\n")
-
-
-def _table(flow: str) -> str:
-    lines = [f"table inet {TABLE} {{"]
-    for hook, priorities in BRACKETS.items():
-        for priority in priorities:
-            mark = f"{flow} limit rate 50/second meta nftrace set 1;" if priority == -350 else ""
-            name = f"{hook}_{priority}".replace("-", "m")
-            lines.append(f"chain {name} {{ type filter hook {hook} priority {priority}; policy accept; {mark} }}")
-    return "\n".join([*lines, "}"])
 
 
 def listen() -> socket.socket:
     """A socket that gets the trace of the calling thread's namespace. Raises CannotRead."""
+    kernel_modules.require("nf_tables", "nftables trace")
     with ExitStack() as until_it_listens:
         try:
             listener = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER)

@@ -19,6 +19,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import islice
 from typing import TypeVar
 
 from netdoctor.errors import CannotRead
@@ -28,6 +29,7 @@ CLONE_NEWNET = 0x40000000
 IP_RECVERR, IPV6_RECVERR, MSG_ERRQUEUE = 11, 25, 0x2000
 # struct sock_extended_err and the sockaddr_in of the offender: linux/errqueue.h
 EXTENDED_ERROR = struct.Struct("=IBBBBII")
+MOST_ADDRESSES = 32  # of one DNS answer
 SILENCE = 0.15  # seconds a thread may exceed its own time limit before it is given up
 
 
@@ -121,7 +123,7 @@ def ask_all(questions: Sequence[tuple[str, Callable[[], Reply]]], within: float)
             replies.append(future.result(left))
         except TimeoutError:
             replies.append(Reply(Answer.TIMEOUT, within * 1000))
-        except CannotRead as error:
+        except (CannotRead, OSError) as error:  # the latter: an address that nobody has there to ask from
             replies.append(Reply(Answer.ERROR, 0, detail=str(error)))
     return replies
 
@@ -158,8 +160,10 @@ def ask_dns(
         return Reply(Answer.TIMEOUT, _since(begin))
     try:
         message = dns.message.from_wire(data, ignore_trailing=True, raise_on_truncation=False)
-    except dns.exception.DNSException as error:
+    except (dns.exception.DNSException, ValueError) as error:
         return Reply(Answer.ERROR, _since(begin), detail=f"not a DNS answer: {error}")
+    if not query.is_response(message):
+        return Reply(Answer.ERROR, _since(begin), detail="not an answer to this question")
     rcode = dns.rcode.to_text(message.rcode())
     answers = {
         "NOERROR": Answer.OK,
@@ -167,7 +171,8 @@ def ask_dns(
         "NXDOMAIN": Answer.NXDOMAIN,
         "REFUSED": Answer.DNS_REFUSED,
     }
-    addresses = [str(item) for rrset in message.answer for item in rrset if rrset.rdtype == 1]
+    records = (item for rrset in message.answer for item in rrset if rrset.rdtype == 1)
+    addresses = [str(item) for item in islice(records, MOST_ADDRESSES)]
     detail = ", ".join(addresses) if rcode == "NOERROR" else rcode
     return Reply(answers.get(rcode, Answer.ERROR), _since(begin), detail=detail)
 

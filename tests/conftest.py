@@ -27,13 +27,13 @@ class Lab:
     def reset(self, firewalld: str = "", *, modules: bool = False) -> None:
         """A healthy node again; with what the gateway modules need on request."""
         more = [*(["--firewalld", firewalld] if firewalld else []), *(["--modules"] if modules else [])]
-        done = self._call("reset", "--name", self.name, *more, timeout=200)
+        done = self._call("reset", "--name", self.name, *more, timeout=400)
         assert done.returncode == 0, done.stderr
 
     def down(self) -> None:
         self._call("down", "--name", self.name, timeout=60)
 
-    def exec(self, command: str | list[str], timeout: float = 90) -> subprocess.CompletedProcess[str]:
+    def exec(self, command: str | list[str], timeout: float = 240) -> subprocess.CompletedProcess[str]:
         """A command, or shell lines, as root on the node."""
         argv = ["sh", "-c", command] if isinstance(command, str) else command
         return self._call("exec", "--name", self.name, "--", *argv, timeout=timeout)
@@ -64,3 +64,45 @@ def lab() -> Iterator[Lab]:
     node = Lab(f"tests-{worker}" if worker else "tests")
     yield node
     node.down()
+
+
+# files that share a node between their tests, the longest first; after them the faults, which any lab may take
+LONGEST_FIRST = ("test_story", "test_gate", "test_deploy", "test_rehearsal_lab", "test_lab", "test_documents")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the lab's tests of one file on one lab, and let the longest file begin first."""
+    on_lab = [item for item in items if item.get_closest_marker("lab")]
+    for item in on_lab:
+        if item.path.stem != "test_faults":
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+    on_lab.sort(key=_turn)
+    items[:] = [*(item for item in items if not item.get_closest_marker("lab")), *on_lab]
+
+
+def _turn(item: pytest.Item) -> int:
+    name = item.path.stem
+    if name == "test_faults":
+        return len(LONGEST_FIRST) + 1
+    return LONGEST_FIRST.index(name) if name in LONGEST_FIRST else len(LONGEST_FIRST)
+
+
+COUNTED = ("node", "tried again on a fresh node", "left behind", "repair left to another run")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many faults had a fresh node, which were tried again on one, and whose repair is another run's."""
+    told: dict[str, list[str]] = {}
+    for report in terminalreporter.getreports("passed") + terminalreporter.getreports("failed"):
+        if report.when == "call":
+            for name, value in report.user_properties:
+                told.setdefault(str(name), []).append(str(value))
+    if not told:
+        return
+    nodes = told.get("node", [])
+    terminalreporter.write_line(
+        f"{nodes.count('fresh')} faults on a fresh node, {nodes.count('went on')} on one that went on"
+    )
+    for name in COUNTED[1:]:
+        for value in sorted(told.get(name, [])):
+            terminalreporter.write_line(f"{name}: {value.splitlines()[0]}")

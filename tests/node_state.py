@@ -13,9 +13,18 @@ SECTIONS = {
     "iptables": "iptables-save | sed -E 's/\\[[0-9]+:[0-9]+\\]//; /^#/d'",
     "legacy": "cat /proc/net/ip_tables_names",
     "links": "ip -o link | sed -E 's/^[0-9]+: //; s/ qlen.*//; s/state [A-Z]+//'",
-    "addresses": "ip -o address | awk '{print $2, $3, $4}'",
-    "routes": "ip route show table all | grep -v 'cache'",
-    "rules": "ip rule",
+    "addresses": "ip -o address | awk '{print $2, $3, $4}' | sort",
+    "routes": "ip -o route show table all | grep -v 'cache' | sort",
+    "rules": "ip rule; ip -6 rule",
+    "neighbours": "ip neigh show nud permanent",
+    "ports": "bridge -d link show | sed -E 's/^[0-9]+: //'",
+    "ipsets": "ipset list -t 2>/dev/null; ipset save 2>/dev/null",
+    "queues": "tc qdisc show; for d in $(ip -o link | sed -E 's/^[0-9]+: ([^:@]+).*/\\1/'); do "
+    "tc filter show dev $d; tc filter show dev $d ingress; done",
+    "ipsec": "ip xfrm policy; ip xfrm state",
+    "pods": "for n in /run/netns/*; do echo $n; nsenter --net=$n sh -c 'ip -o address | cut -c 4-; "
+    "ip route show table all; ip rule; ip neigh show nud permanent; nft -s list ruleset'; done 2>/dev/null | "
+    "sed -E 's/(valid|preferred)_lft [0-9a-z]+//g'",
     "firewalld": "if systemctl -q is-active firewalld; then for z in $(firewall-cmd --get-zones); do "
     "firewall-cmd --zone=$z --list-all; firewall-cmd --permanent --zone=$z --list-all; done; "
     "firewall-cmd --direct --get-all-rules; firewall-cmd --permanent --direct --get-all-rules; fi",
@@ -25,7 +34,18 @@ SECTIONS = {
     "-o custom-columns=KIND:.kind,NS:.metadata.namespace,NAME:.metadata.name,UID:.metadata.uid --no-headers | sort",
     "state": "ls -R /var/lib/netdoctor 2>/dev/null",
 }
-SCRIPT = "\n".join(f"echo '### {name}'; {{ {command}; }} || true" for name, command in SECTIONS.items())
+OUTSIDE_SECTIONS = {
+    f"outside_{name}": SECTIONS[name]
+    for name in ("sysctl", "nft", "links", "addresses", "routes", "rules", "neighbours", "queues")
+}
+
+
+def script(parts: dict[str, str]) -> str:
+    """Shell lines that print each section under its name."""
+    return "\n".join(f"echo '### {name}'; {{ {command}; }} || true" for name, command in parts.items())
+
+
+SCRIPT, OUTSIDE_SCRIPT = script(SECTIONS), script(OUTSIDE_SECTIONS)
 
 
 def sections(text: str) -> dict[str, list[str]]:
@@ -38,7 +58,23 @@ def sections(text: str) -> dict[str, list[str]]:
             found[name] = []
         elif name:
             found[name].append(line.rstrip())
-    return found
+    return {name: _by_chain(lines) if name.endswith("nft") else lines for name, lines in found.items()}
+
+
+def _by_chain(ruleset: list[str]) -> list[str]:
+    """The lines of `nft list ruleset`, each after its table and chain: rules keep their order, chains have none."""
+    blocks: dict[str, list[str]] = {}
+    path: list[str] = []
+    for line in ruleset:
+        word = line.strip()
+        if word.startswith(("table ", "chain ", "set ", "map ")) and word.endswith("{"):
+            path.append(word.removesuffix(" {"))
+            blocks.setdefault(" ".join(path), [])
+        elif word == "}" and path:
+            path.pop()
+        elif word:
+            blocks.setdefault(" ".join(path), []).append(word)
+    return [f"{place}: {word}" for place in sorted(blocks) for word in ["", *blocks[place]]]
 
 
 def difference(before: dict[str, list[str]], after: dict[str, list[str]], leave_out: tuple[str, ...] = ()) -> str:

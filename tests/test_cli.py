@@ -94,12 +94,14 @@ class TestStreams:
         assert "CAUSE" in done.stdout
 
     def test_a_recording_does_not_steer_the_terminal(self, recording: Path) -> None:
-        text = recording.read_text().replace('"node-1"', '"n1\\u001b]0;owned\\u0007\\ud800"')
+        text = recording.read_text().replace('"node-1"', '"n1\\u001b]0;owned\\u0007"')
         recording.write_text(text)
         done = netdoctor("check", "--facts", recording)
         assert done.returncode == 1
         assert "owned" in done.stdout
         assert "\x1b" not in done.stdout
+        recording.write_text(text.replace("owned", "\\ud800"))
+        assert one_sentence(netdoctor("check", "--facts", recording)).endswith("half a letter is in it")
 
     def test_a_fifo_that_nobody_reads(self, recording: Path, tmp_path: Path) -> None:
         fifo = tmp_path / "fifo"

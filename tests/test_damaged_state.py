@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from netdoctor.errors import JournalError
+from netdoctor.journal import begin
+from netdoctor.runs import locked, runs
 from tests.test_cli import netdoctor, one_sentence
 from tests.test_undo import repaired, state
 
@@ -38,6 +42,45 @@ class TestNoFolder:
         (state / "lock").symlink_to(tmp_path / "precious")
         assert netdoctor("undo").returncode == 3
         assert (tmp_path / "precious").read_text() == "precious"
+
+
+class TestSomebodyElses:
+    """What others may write could make root change anything."""
+
+    @pytest.mark.parametrize(
+        "how", ["chown 777 .", "chmod 777 .", "chmod 1777 .", "chown :777 . && chmod g+w .", "chown 777 runs",
+                "chmod o+w runs", "chown 777 ..", "chmod 777 ..", "chown 777 runs/*", "chmod o+w runs/*"],
+    )  # fmt: skip
+    def test_it_is_not_used(self, state: Path, tmp_path: Path, how: str) -> None:
+        repaired(tmp_path)
+        subprocess.run(["sh", "-euc", how], cwd=state, check=True)
+        with pytest.raises(JournalError, match=r"is not (used|believed): ") as told:
+            runs()
+        assert len(str(told.value)) < 400
+        if "runs/" not in how:
+            with pytest.raises(JournalError, match="is not used: "), locked():
+                pass
+
+    def test_no_command_uses_it(self, state: Path, tmp_path: Path) -> None:
+        repaired(tmp_path)
+        state.chmod(0o777)
+        for command in (["undo"], ["fix"]):
+            done = netdoctor(*command)
+            assert done.returncode == 3
+            assert f"{state} is not used: others may write to it (mode 777)" in one_sentence(done)
+
+    def test_a_new_folder_is_on_disk(self, state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        synced: list[str] = []
+        fsync = os.fsync
+
+        def record(number: int) -> None:
+            synced.append(str(Path(f"/proc/self/fd/{number}").readlink()))
+            fsync(number)
+
+        monkeypatch.setattr("os.fsync", record)
+        begin()
+        assert {str(state.parent), str(state), str(state / "runs")} <= set(synced)
+        assert state.stat().st_mode & 0o777 == 0o700
 
 
 class TestDamagedJournal:

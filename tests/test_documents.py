@@ -30,8 +30,7 @@ MOST_NOT_RUN = 1
 # what a reader replaces: GitHub's repository, the manifests, the network that may come in
 IN_CLONE = {"git@github.com:YOU/netdoctor.git": "../github.git"}
 ON_NODE = {
-    "netdoctor deploy": "netdoctor deploy --kustomization overlays/lab",
-    "netdoctor gate": "netdoctor gate --kustomization overlays/lab",
+    "--kustomization k8s": "--kustomization overlays/lab",
     "  - ../../k8s\n": "  - ../lab\n",
 }
 CANARY = "sk-" + "c0ffee0123456789" * 2  # not in one piece: this file is pushed

@@ -32,8 +32,8 @@ def full_after(records: int, monkeypatch: pytest.MonkeyPatch) -> Callable[[], No
     return lambda: left.__setitem__(0, 1000)
 
 
-# header, two changes each planned and applied, two verified, closed
-@pytest.mark.parametrize("records", range(1, 7))
+# header, two changes each planned, begun and applied, two verified, closed
+@pytest.mark.parametrize("records", range(1, 9))
 def test_a_full_disk_stops_no_taking_back(node: Node, monkeypatch: pytest.MonkeyPatch, records: int) -> None:
     before = node.files()
     make_room = full_after(records, monkeypatch)
@@ -47,7 +47,7 @@ def test_a_full_disk_stops_no_taking_back(node: Node, monkeypatch: pytest.Monkey
 
 
 def test_a_full_disk_after_the_proof_leaves_the_repair(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
-    full_after(7, monkeypatch)
+    full_after(9, monkeypatch)
     with pytest.raises(JournalError, match=r"the repair is proved and stays.*lacks nothing but that the run has ended"):
         node.repair(switch_on)
     assert (node.folder / "a.conf").read_text() == "forward = 1\n"
@@ -65,7 +65,7 @@ def test_what_stays_on_a_full_disk_is_named(node: Node, monkeypatch: pytest.Monk
         take_back(change, host)
 
     monkeypatch.setattr(WriteFile, "undo", broken)
-    full_after(5, monkeypatch)
+    full_after(7, monkeypatch)
     with pytest.raises(
         JournalError, match=r"still in force: create \S+/extra.conf; `netdoctor undo` takes it back once"
     ):
@@ -81,7 +81,7 @@ def test_interrupted_on_a_full_disk(node: Node, monkeypatch: pytest.MonkeyPatch)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(WriteFile, "apply", halfway)
-    full_after(2, monkeypatch)
+    full_after(3, monkeypatch)
     with pytest.raises(KeyboardInterrupt):
         node.repair(switch_on)
     assert node.files() == before

@@ -49,6 +49,15 @@ def test_the_workflow_keeps_the_verdict_whatever_it_is() -> None:
     assert kept["with"]["path"] in asked["run"]
 
 
+def test_sudo_allows_the_step_and_nothing_else() -> None:
+    (line,) = (line for line in WORKFLOW.read_text().splitlines() if "NOPASSWD:" in line)
+    allowed = line.partition("NOPASSWD: ")[2].split()
+    program, *arguments = steps()[0]["run"].removeprefix("sudo ").partition(" | ")[0].split()
+    assert allowed == [f"/usr/local/bin/{program}", *arguments]
+    assert not set("*?[]!") & set(line.partition("NOPASSWD:")[2])
+    assert "--kubeconfig" in arguments  # not the one of whoever calls
+
+
 @pytest.fixture(scope="module")
 def node(lab: Lab) -> Lab:
     lab.reset()

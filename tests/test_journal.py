@@ -13,8 +13,9 @@ import pytest
 
 from netdoctor.changes import kinds
 from netdoctor.changes.file import FileState, WriteFile
+from netdoctor.changes.kube_proxy import ResyncKubeProxy
 from netdoctor.changes.sysctl import SetSysctl
-from netdoctor.errors import JournalError, Locked
+from netdoctor.errors import Drifted, JournalError, Locked
 from netdoctor.journal import (
     Closed,
     Journal,
@@ -214,3 +215,29 @@ def test_a_journal_is_a_regular_file_of_limited_size(what: str) -> None:
         path.mkdir()
     with pytest.raises(JournalError, match="is no journal"):
         load(path)
+
+
+@pytest.mark.parametrize("at", ['"noon"', "NaN", "true", "-1", "1e300", "null"])
+def test_the_time_of_a_beginning_is_a_time(at: str) -> None:
+    journal = begin()
+    entry = journal.plan("enable-ip-forward", SetSysctl("net.ipv4.ip_forward", "1", "0"))
+    journal.begin(entry)
+    assert load(journal.path) == journal
+    journal.path.write_text(journal.path.read_text().replace(f'"at": {entry.began}', f'"at": {at}'))
+    with pytest.raises(JournalError, match="line 3: the time in it is no time"):
+        load(journal.path)
+
+
+def test_fields_that_came_later_may_be_missing() -> None:
+    journal = begin()
+    journal.plan("resync-kube-proxy", ResyncKubeProxy("kube-system/x", "iptables", (), False, uid="u", node="n"))
+    journal.path.write_text(journal.path.read_text().replace(', "uid": "u", "node": "n"', ""))
+    assert load(journal.path).entries[0].change == ResyncKubeProxy("kube-system/x", "iptables", (), False)
+
+
+def test_what_could_not_be_read_back_is_not_planned(monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = begin()
+    monkeypatch.delenv("NETDOCTOR_STATE_DIR")
+    with pytest.raises(Drifted, match="undo would not take this back"):
+        journal.plan("write-files", WriteFile("/etc/cron.d/x", "x\n", None))
+    assert load(journal.path).entries == []

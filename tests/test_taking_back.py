@@ -53,7 +53,7 @@ def test_undo_stops_where_somebody_else_has_a_hand_in_it(node: Node) -> None:
     assert (node.folder / "a.conf").read_text() == "mine now\n"
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGQUIT])
 def test_a_signal_during_a_roll_back_ends_the_repair_after_it(node: Node, number: signal.Signals) -> None:
     def say(line: str) -> None:
         node.said.append(line)

@@ -2,7 +2,11 @@
 
 A change is a frozen dataclass whose fields are all JSON, so that the journal can hold it. Its classmethod `planned`
 reads what it will replace. A file here is the only registration: whatever class in it has a `kind` is a change. An
-optional method `left_alone` says in one sentence what `undo` does not restore, and why.
+optional method `left_alone` says in one sentence what `undo` does not restore, and why. An optional method
+`is_of_netdoctor` says whether netdoctor itself may have written this into a journal: undo makes no other. What does not
+outlive a boot has `until_boot` true. An optional method `written_at` says when what is there was written, in seconds
+since 1970, None where it is not what the change writes. `touches_no_way` says why a change that no copy can show does
+not concern any packet on a node; `opens` what it is meant to open beyond what its remedy says.
 """
 
 from __future__ import annotations
@@ -27,6 +31,12 @@ def kinds() -> dict[str, type[Change]]:
                     raise TypeError(f"two changes are called {name}")
                 found[name] = item
     return found
+
+
+def is_of_netdoctor(change: Change) -> bool:
+    """Whether netdoctor makes such a change: a journal may hold any."""
+    say: Any = getattr(change, "is_of_netdoctor", None)
+    return say is None or bool(say())
 
 
 def left_alone(change: Change) -> str:

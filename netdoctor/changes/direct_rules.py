@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar
 
 from netdoctor.changes import _foreign_rules
-from netdoctor.changes.file import FileState, put
-from netdoctor.errors import CannotRead, Drifted
+from netdoctor.changes._firewalld_files import EMPTY, Element, contents, is_by_firewalld, put_back
+from netdoctor.changes.file import MODES, FileState
+from netdoctor.errors import CannotRead, Drifted, NotRehearsable
 from netdoctor.firewalld_bus import CONFIG, FirewalldBus, firewalld_bus
 from netdoctor.host import Host
 from netdoctor.model import NotApplicable
@@ -81,11 +82,24 @@ class RemoveDirectRules:
                 bus.call("direct", "removeRule", RULE_SIGNATURE, *_plain(rule))
 
     def rehearse(self, host: Host) -> None:
-        """Take those in force out of the copy's iptables, where firewalld has put them."""
-        for ipv, table, chain, _, arguments in self.in_force:
-            program = "iptables-nft" if ipv == "ipv4" else "ip6tables-nft"
-            with suppress(CannotRead):  # flushed by somebody
-                host.run([program, "-t", table, "-D", chain, *arguments])
+        """Delete those in force from the copy's iptables, where firewalld with FirewallBackend=nftables has put them.
+
+        Raises NotRehearsable for one that is not there: then it stands elsewhere, and what it does is not known.
+        """
+        for rule in self.in_force:
+            delete(host, rule)
+
+    def is_of_netdoctor(self) -> bool:
+        """Whether each rule just accepts, as those do that netdoctor takes out, and the file holds no other."""
+        states = [state for state in (self.file, self.backup) if state]
+        if any(state.mode & ~MODES for state in states):
+            return False
+        try:
+            _, elements = contents(self.file) if self.file else EMPTY
+            in_file = [_rule(element) for element in elements]
+        except (Drifted, KeyError, ValueError):
+            return False
+        return all(_only_accepts(rule) for rule in (*self.in_force, *self.at_boot, *in_file))
 
     def undo(self, host: Host) -> None:
         """Put them back, and the file; nobody else's rules are lost by it. Raises Drifted, CannotRead."""
@@ -98,12 +112,30 @@ class RemoveDirectRules:
                     self._undo_permanent(bus)
                     self._undo_run_time(bus, host)
         if not running:
+            self._undo_file()
+
+    def _undo_file(self) -> None:
+        """The file where no firewalld writes it. Raises Drifted, CannotRead."""
+        if self.at_boot:
+            if not self._is_ours(FileState.read(DIRECT_FILE)):
+                raise Drifted(f"somebody has changed {DIRECT_FILE} since")
             self._restore_files()
 
+    def _is_ours(self, now: FileState | None) -> bool:
+        """Whether nothing is in a file that was not in it before the repair."""
+        if now is None or (self.file and now.data == self.file.data):
+            return True
+        _, before = contents(self.file) if self.file else EMPTY
+        return is_by_firewalld(now) and contents(now)[1] <= before
+
     def _undo_permanent(self, bus: FirewalldBus) -> None:
+        if not self.at_boot:
+            return
         chains, found, passthroughs = bus.call("config.direct", "getSettings", path=CONFIG)
         now = _rules(found)
-        if chains or passthroughs or not {*now} <= {*self.at_boot}:
+        now_in_file = FileState.read(DIRECT_FILE)
+        by_hand = now_in_file is not None and now_in_file != self.file and not is_by_firewalld(now_in_file)
+        if chains or passthroughs or by_hand or not {*now} <= {*self.at_boot}:
             raise Drifted("somebody has added direct rules to firewalld's permanent configuration since")
         if now != self.at_boot:
             wanted = [_plain(rule) for rule in self.at_boot]
@@ -123,9 +155,30 @@ class RemoveDirectRules:
             _add(bus, lost)
 
     def _restore_files(self) -> None:
-        for path, was in ((DIRECT_FILE, self.file), (DIRECT_FILE + ".old", self.backup)):
-            if FileState.read(path) != was:
-                put(path, was)
+        put_back(DIRECT_FILE, FileState.read(DIRECT_FILE), self.file)
+        backup = FileState.read(DIRECT_FILE + ".old")
+        if self._is_ours(backup):  # firewalld's, of the file as it was or as we left it
+            put_back(DIRECT_FILE + ".old", backup, self.backup)
+
+
+def delete(host: Host, rule: Rule) -> None:
+    """Delete a rule from the iptables of this thread's namespace. Raises NotRehearsable where its chain lacks it."""
+    _, table, chain, _, arguments = rule
+    try:
+        host.run([program_of(rule), "-t", table, "-D", chain, *arguments])
+    except CannotRead as error:
+        raise NotRehearsable(f"the direct rule `{words(rule)}` is not in chain {chain}: {error.reason}") from error
+
+
+def program_of(rule: Rule) -> str:
+    """The program in whose tables a direct rule stands."""
+    return "iptables-nft" if rule[0] == "ipv4" else "ip6tables-nft"
+
+
+def by_hand(rule: Rule) -> str:
+    """The commands that remove a direct rule, now and at boot."""
+    removal = f"--direct --remove-rule {words(rule)}"
+    return f"`firewall-cmd {removal}` and `firewall-cmd --permanent {removal}`"
 
 
 def words(rule: Rule) -> str:
@@ -139,6 +192,16 @@ def _only_accepts(rule: Rule) -> bool:
     ipv, table, _, _, arguments = rule
     target = [after for word, after in pairwise(arguments) if word in ("-j", "--jump")]
     return ipv in ("ipv4", "ipv6") and table == "filter" and target == ["ACCEPT"]
+
+
+def _rule(element: Element) -> Rule:
+    """A rule as direct.xml holds it. Raises KeyError, ValueError for another element."""
+    tag, attributes, text, inside = element
+    named = dict(attributes)
+    if tag != "rule" or inside:
+        raise ValueError(tag)
+    priority, arguments = int(named["priority"]), tuple(shlex.split(text))
+    return named["ipv"], named["table"], named["chain"], priority, arguments
 
 
 def _add(bus: FirewalldBus, rules: Iterable[Rule]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import errno
 import os
+import re
 import stat
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,6 +16,10 @@ from netdoctor.errors import CannotRead, Drifted, IsLink
 from netdoctor.host import Host
 
 NO_FILE = "/dev/null"
+# the files that remedies write; see _at_boot.py
+NAME = r"99-netdoctor-[^/\x00-\x1f]+\.conf"
+OF_NETDOCTOR = re.compile(rf"/etc/(?:sysctl\.d/(?:z+-)?|modules-load\.d/){NAME}")
+MODES = 0o777  # and no set-user-id
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +107,17 @@ def difference(path: str, before: str | None, after: str | None) -> str:
     return "\n".join(lines)
 
 
+def is_of_netdoctor(path: str) -> bool:
+    """Whether a file has the place and the name of one that remedies write."""
+    return OF_NETDOCTOR.fullmatch(path) is not None
+
+
+def _is_beside_a_trial(path: Path) -> bool:
+    """Whether the state is kept elsewhere, as in a trial, and the file belongs to that trial."""
+    state = os.environ.get("NETDOCTOR_STATE_DIR")
+    return bool(state) and path.is_relative_to(Path(str(state)).parent) and Path(str(state)).parent != Path("/")
+
+
 @dataclass(frozen=True, slots=True)
 class WriteFile:
     """Write a whole text file. Folders that are missing are made, and removed by undo while they are empty."""
@@ -136,6 +152,13 @@ class WriteFile:
         owner = (self.was.uid, self.was.gid) if self.was else (os.geteuid(), os.getegid())
         return FileState(data, self.mode, *owner)
 
+    def is_of_netdoctor(self) -> bool:
+        """Whether it is a file that netdoctor's remedies write, and nothing that could run as another is put back."""
+        modes = [self.mode, *([self.was.mode] if self.was else [])]
+        if any(mode & ~MODES for mode in modes) or ".." in Path(self.path).parts:
+            return False
+        return is_of_netdoctor(self.path) or _is_beside_a_trial(Path(self.path))
+
     def check(self, host: Host) -> None:  # noqa: ARG002 - the protocol's
         """Raise Drifted unless the file is still as planned. Raises CannotRead."""
         if FileState.read(self.path) != self.was:
@@ -154,6 +177,13 @@ class WriteFile:
     def rehearse(self, host: Host) -> None:
         """Nothing: a file is read at the next boot."""
 
+    def written_at(self) -> float | None:
+        """When what is there was written, None where it is not what this writes."""
+        try:
+            return Path(self.path).lstat().st_mtime if FileState.read(self.path) == self._wanted else None
+        except (OSError, CannotRead):
+            return None
+
     def undo(self, host: Host) -> None:  # noqa: ARG002 - the protocol's
         """Put back what was there. Raises Drifted when the file is neither that nor ours, CannotRead."""
         now = FileState.read(self.path)
@@ -162,5 +192,7 @@ class WriteFile:
         if now != self.was or temporary(self.path).exists():
             put(self.path, self.was)
         for folder in reversed(self.made):
+            if Path(folder) not in Path(self.path).parents:
+                continue  # a journal may name any
             with suppress(OSError):  # somebody else's files are in it by now
                 Path(folder).rmdir()

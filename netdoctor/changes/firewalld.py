@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-import ipaddress
+import re
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
-from xml.etree import ElementTree
 
-from netdoctor.changes.file import FileState, put
+from netdoctor.changes._firewalld_files import contents, is_by_firewalld, put_back, source_of, without
+from netdoctor.changes.file import MODES, FileState, put
 from netdoctor.errors import CannotRead, Drifted, NotRehearsable
 from netdoctor.firewalld_bus import CONFIG, FirewalldBus, firewalld_bus
+from netdoctor.foreign_text import to_network
 from netdoctor.host import Host
-from netdoctor.model import NotApplicable
+from netdoctor.model import Access, NotApplicable
 
 ETC_ZONES = "/etc/firewalld/zones"
 USR_ZONES = "/usr/lib/firewalld/zones"
+ZONE = re.compile(r"[A-Za-z0-9_-]{1,64}")
+SEEN_SECONDS, PAUSE = 20.0, 0.1  # a busy firewalld has needed 7 s
 TABLE = "firewalld"
 # the base chains that zones are entered from, and zone trusted's own
 CHAINS = {"filter_INPUT": "filter_IN_trusted", "filter_FORWARD": "filter_FWD_trusted"}
@@ -33,9 +37,10 @@ class TrustSource:
     at_boot: bool
     file: FileState | None  # the zone's file below /etc
     backup: FileState | None  # firewalld's own .old beside it
+    given_back: bool = False  # whether the CNI puts each address of this source into the zone itself
 
     @classmethod
-    def planned(cls, zone: str, source: str) -> TrustSource:
+    def planned(cls, zone: str, source: str, *, given_back: bool = False) -> TrustSource:
         """The change from what is bound now. Raises NotApplicable when another zone has the source, CannotRead."""
         with firewalld_bus() as bus:
             other = str(bus.call("zone", "getZoneOfSource", "s", source))
@@ -43,7 +48,9 @@ class TrustSource:
                 raise NotApplicable(f"firewalld has {source} in zone {other}: take it out there first")
             permanent = source in bus.call("config.zone", "getSources", path=_permanent(bus, zone))
         path = f"{ETC_ZONES}/{zone}.xml"
-        return cls(zone, source, other == zone, permanent, FileState.read(path), FileState.read(path + ".old"))
+        return cls(
+            zone, source, other == zone, permanent, FileState.read(path), FileState.read(path + ".old"), given_back
+        )
 
     @property
     def path(self) -> str:
@@ -61,12 +68,18 @@ class TrustSource:
         if not self.at_boot:
             lines.append(f"+firewall-cmd --permanent --zone={self.zone} --add-source={self.source}")
             lines.append(f" {self.path}: {'changed' if self.file else 'created'} by firewalld")
+        if self.given_back:
+            lines.append(f" no new door: the CNI's plugin firewall puts each pod that it makes into zone {self.zone}")
         return "\n".join(lines)
+
+    def opens(self) -> tuple[Access, ...]:
+        """What it is meant to open beyond what pods need: all of the node where pods had that from the CNI."""
+        return (Access.POD_TO_OTHER_PORT,) if self.given_back else ()
 
     def check(self, host: Host) -> None:  # noqa: ARG002 - the protocol's
         """Raise Drifted unless the source and the zone's file are still as planned. Raises CannotRead."""
         try:
-            now = TrustSource.planned(self.zone, self.source)
+            now = TrustSource.planned(self.zone, self.source, given_back=self.given_back)
         except NotApplicable as why:
             raise Drifted(str(why)) from why
         if now != self:
@@ -92,7 +105,7 @@ class TrustSource:
             return
         if self.zone != "trusted":
             raise NotRehearsable(f"what firewalld's zone {self.zone} does to a source is firewalld's to say")
-        family = f"ip{'6' if ipaddress.ip_network(self.source, strict=False).version == 6 else ''}"
+        family = f"ip{'6' if to_network(self.source).version == 6 else ''}"
         rules = []
         for base, zone in CHAINS.items():
             rules.append(f"insert rule inet {TABLE} {base} {family} saddr {self.source} accept")
@@ -101,17 +114,30 @@ class TrustSource:
                 rules.append(f"insert rule inet {TABLE} {base} {family} saddr {self.source} jump {zone}")
         host.run(["nft", "-f", "-"], stdin="\n".join(rules) + "\n")
 
-    def undo(self, host: Host) -> None:  # noqa: ARG002 - the protocol's
-        """Unbind it and put the files back. Raises Drifted when another zone has the source by now, CannotRead."""
-        running = Path("/run/dbus/system_bus_socket").exists()
-        if running:
+    def is_of_netdoctor(self) -> bool:
+        """Whether zone and source are ones, and nothing that could run as another is put back."""
+        modes = [state.mode for state in (self.file, self.backup) if state]
+        try:
+            to_network(self.source)
+        except ValueError:
+            return False
+        return (
+            "%" not in self.source
+            and ZONE.fullmatch(self.zone) is not None
+            and not any(mode & ~MODES for mode in modes)
+        )
+
+    def undo(self, host: Host) -> str | None:  # noqa: ARG002 - the protocol's
+        """Unbind it, and put the files back where nobody else has changed them; else take only the source out.
+
+        Raises Drifted when another zone has the source by now or it cannot be taken out alone, CannotRead.
+        """
+        if Path("/run/dbus/system_bus_socket").exists():
             with firewalld_bus() as bus:
-                running = bus.is_running()
-                if running:
+                if bus.is_running():
                     self._undo_run_time(bus)
-                    self._undo_permanent(bus)
-        if not running and not self.at_boot:
-            self._restore_files()
+                    return self._undo_permanent(bus)
+        return None if self.at_boot else self._undo_file()
 
     def _undo_run_time(self, bus: FirewalldBus) -> None:
         if self.at_run_time:
@@ -122,10 +148,15 @@ class TrustSource:
         elif zone:
             raise Drifted(f"somebody has moved {self.source} to firewalld's zone {zone} since")
 
-    def _undo_permanent(self, bus: FirewalldBus) -> None:
+    def _undo_permanent(self, bus: FirewalldBus) -> str | None:
         if self.at_boot:
-            return
-        ours_alone = self._is_ours_alone()
+            return None
+        now = FileState.read(self.path)
+        if now is not None and not is_by_firewalld(now) and now != self.file:  # it would lose what was written by hand
+            said = self._undo_file()
+            self._wait_until_it_is_read(bus)
+            return said
+        ours_alone = self._is_ours_alone(now)
         path = _permanent(bus, self.zone)
         if self.source in bus.call("config.zone", "getSources", path=path):
             if ours_alone and self.file is None:
@@ -137,30 +168,45 @@ class TrustSource:
                 bus.call("config.zone", "removeSource", "s", self.source, path=path)
         if ours_alone:
             self._restore_files()
+            return None
+        return f"{self.path}: somebody has changed it since, so only {self.source} is taken out"
+
+    def _wait_until_it_is_read(self, bus: FirewalldBus) -> None:
+        """Wait until firewalld has seen that the source is gone from the file. Raises CannotRead."""
+        end = time.monotonic() + SEEN_SECONDS
+        while self.source in bus.call("config.zone", "getSources", path=_permanent(bus, self.zone)):
+            if time.monotonic() > end:
+                raise CannotRead(self.path, "firewalld has not read it again; `firewall-cmd --reload` has it do that")
+            time.sleep(PAUSE)
+
+    def _undo_file(self) -> str | None:
+        """The zone's file where no firewalld writes it. Raises Drifted, CannotRead."""
+        now = FileState.read(self.path)
+        if self._is_ours_alone(now):
+            self._restore_files()
+            return None
+        if now is None or source_of(self.source) not in contents(now)[1]:
+            return f"{self.path}: somebody has changed it since, and {self.source} is not in it any more"
+        put(self.path, without(now, self.source))
+        return f"{self.path}: somebody has changed it since, so only {self.source} is taken out"
 
     def _restore_files(self) -> None:
-        for path, was in ((self.path, self.file), (self.path + ".old", self.backup)):
-            if FileState.read(path) != was:
-                put(path, was)
+        put_back(self.path, FileState.read(self.path), self.file)
+        backup = FileState.read(self.path + ".old")
+        if backup is None or self._is_ours_alone(backup):  # firewalld's, of the file as it was or as we made it
+            put_back(self.path + ".old", backup, self.backup)
 
-    def _is_ours_alone(self) -> bool:
-        """Whether the zone's file differs from what it was by our source only: else it is not ours to put back."""
-        now = FileState.read(self.path)
-        if now is None or now == self.file:
-            return True
+    def _is_ours_alone(self, now: FileState | None) -> bool:
+        """Whether this differs from what the zone's file was by our source only: else it is not ours to put back."""
+        if now is None or (self.file and now.data == self.file.data):
+            return now is not None or self.file is None
         before = self.file or FileState.read(f"{USR_ZONES}/{self.zone}.xml")
-        mine = ("source", (("address", self.source),), "")
-        return before is not None and _elements(now) - {mine} == _elements(before)
+        if before is None or not is_by_firewalld(now):
+            return False
+        attributes, elements = contents(now)
+        was = contents(before)
+        return (attributes, elements - {source_of(self.source)}) == (was[0], was[1] - {source_of(self.source)})
 
 
 def _permanent(bus: FirewalldBus, zone: str) -> str:
     return str(bus.call("config", "getZoneByName", "s", zone, path=CONFIG))
-
-
-def _elements(state: FileState) -> set[tuple[str, tuple[tuple[str, str], ...], str]]:
-    """A file's elements, whatever their order and indentation. Raises Drifted for what is no XML."""
-    try:
-        root = ElementTree.fromstring(state.text.encode())
-    except (ElementTree.ParseError, LookupError, ValueError) as error:  # the latter two by its declared encoding
-        raise Drifted(f"somebody has written a zone file that is no XML: {error}") from error
-    return {(e.tag, tuple(sorted(e.attrib.items())), (e.text or "").strip()) for e in root.iter()}

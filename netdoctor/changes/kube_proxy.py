@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import ipaddress
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
-from netdoctor.changes import _conntrack
+from netdoctor.changes import _conntrack, _iptables_nat
 from netdoctor.errors import CannotRead, Drifted, NotRehearsable
+from netdoctor.facts.kube_proxy_pod import kube_proxy_pod, pods_now
 from netdoctor.facts.kube_proxy_rules import Port
 from netdoctor.facts.translated import Translated
+from netdoctor.foreign_text import to_address
 from netdoctor.host import Host
 from netdoctor.kube_api import connect
 
@@ -32,6 +33,8 @@ class ResyncKubeProxy:
     forgets: bool  # whether connections that were not translated can be forgotten: the conntrack tool is there
     translations: tuple[Translation, ...] = ()  # what its rules will do, for a rehearsal
     node_ports: tuple[tuple[str, int], ...] = ()  # protocol and number, whose rules must be back
+    uid: str = ""  # of the pod: another one of its name is not deleted
+    node: str = ""
 
     @classmethod
     def planned(
@@ -41,9 +44,12 @@ class ResyncKubeProxy:
         ports: tuple[Port, ...],
         node_ports: tuple[tuple[str, int], ...] = (),
         translations: tuple[Translation, ...] = (),
+        *,
+        uid: str,
+        node: str,
     ) -> ResyncKubeProxy:
-        """The change for this pod (namespace/name), the ports that lack rules, and what its rules will do."""
-        return cls(pod, mode, ports, _conntrack.available(), translations, node_ports)
+        """The change for this pod (namespace/name) of a node, the ports that lack rules, and what its rules will do."""
+        return cls(pod, mode, ports, _conntrack.available(), translations, node_ports, uid, node)
 
     @property
     def _path(self) -> str:
@@ -71,13 +77,17 @@ class ResyncKubeProxy:
         return "the rules are kube-proxy's own: undo leaves them as kube-proxy wrote them"
 
     def check(self, host: Host) -> None:
-        """Raise Drifted if the pod is gone. Raises CannotRead."""
-        if connect(host).find(self._path) is None:
+        """Raise Drifted unless it is still the pod of kube-proxy's DaemonSet and its template. Raises CannotRead."""
+        api = connect(host)
+        found = kube_proxy_pod(api, pods_now(api, self.node), self.node)
+        if found is None or not self.uid or found.pod.uid != self.uid:
             raise Drifted(f"pod {self.pod} has been replaced since the repair was planned")
+        if found.keep:
+            raise Drifted(f"pod {self.pod} is not deleted: {found.keep}")
 
     def apply(self, host: Host) -> None:
         """Delete the pod, wait for the rules, forget connections they did not see. Raises CannotRead."""
-        connect(host).delete(self._path, grace_seconds=1)
+        connect(host).delete(self._path, grace_seconds=1, uid=self.uid)
         end = time.monotonic() + RULES_SECONDS
         while not self._back(there := Translated.read(host, self.mode)):
             if time.monotonic() > end:
@@ -104,22 +114,29 @@ def translate(host: Host, translations: Iterable[Translation], earlier: int = 0)
 
     `earlier`: by how much before kube-proxy's own priority.
     """
+    by_iptables = _iptables_nat.needed()
     for family in ("ip", "ip6"):
-        rules: dict[tuple[str, str, int], str] = {}
-        back: list[str] = []
+        ends: dict[tuple[str, str, int], str] = {}
+        endpoints: list[str] = []
         for cluster_ip, protocol, port, address, target in translations:
-            version = ipaddress.ip_address(cluster_ip).version
-            ipaddress.ip_address(address)  # raises ValueError for what is none: nft reads a script
+            version = to_address(cluster_ip).version
+            to_address(address)  # raises ValueError for what is none: nft reads a script
             if protocol not in PROTOCOLS or version != (6 if family == "ip6" else 4):
                 continue
             end = f"[{address}]:{target}" if family == "ip6" else f"{address}:{target}"
-            # the first endpoint is as good as any
-            rule = f"{family} daddr {cluster_ip} {protocol} dport {port} dnat to {end}"
-            rules.setdefault((cluster_ip, protocol, port), rule)
-            back.append(f"{family} saddr {address} {family} daddr {address} masquerade")  # a pod that asks itself
-        if rules:
+            ends.setdefault((cluster_ip, protocol, port), end)  # the first endpoint is as good as any
+            endpoints.append(address)
+        if ends and by_iptables:
+            _iptables_nat.translate(host, family, [(*key, end) for key, end in ends.items()], dict.fromkeys(endpoints))
+        elif ends:
+            rules = [
+                f"{family} daddr {ip} {protocol} dport {port} dnat to {end}"
+                for (ip, protocol, port), end in ends.items()
+            ]
+            # a pod that asks itself
+            back = [f"{family} saddr {address} {family} daddr {address} masquerade" for address in endpoints]
             lines = [f"table {family} netdoctor_services {{"]
             for hook in ("prerouting", "output"):
-                lines += [f"chain {hook} {{ type nat hook {hook} priority {-100 - earlier};", *rules.values(), "}"]
+                lines += [f"chain {hook} {{ type nat hook {hook} priority {-100 - earlier};", *rules, "}"]
             lines += ["chain postrouting { type nat hook postrouting priority 100;", *dict.fromkeys(back), "}", "}"]
             host.run(["nft", "-f", "-"], timeout=5, stdin="\n".join(lines) + "\n")

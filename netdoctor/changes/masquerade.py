@@ -55,6 +55,18 @@ class PodRules:
             f"{start} ! -d {MULTICAST} {self._comment} -j MASQUERADE",
         )
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether names are names, addresses addresses, and the rules that were there those of this chain."""
+        try:
+            ends = [ipaddress.ip_address(self.address), ipaddress.ip_network(self.prefix)]
+        except ValueError:
+            return False
+        names = all(PLAIN.fullmatch(word) for word in (self.network, self.container_id))
+        lines = self.chain_was or ()
+        own = all(line.startswith(f"-A {self.chain} ") and line.isprintable() for line in lines)
+        return names and own and "%" not in f"{ends}"
+
     def now(self, rules: Ruleset) -> tuple[tuple[str, ...] | None, bool]:
         """The chain and whether the jump is there, in this ruleset."""
         chain = rules.rules("nat", self.chain) if rules.has_chain("nat", self.chain) else None
@@ -65,6 +77,7 @@ class PodRules:
 class RestoreMasquerade:
     """Write the masquerade rules of pods again, as the CNI's bridge plugin did when it made them."""
 
+    until_boot: ClassVar[bool] = True
     kind: ClassVar[str] = "pod-masquerade"
     pods: tuple[PodRules, ...]
     forgets: bool  # whether connections without masquerade can be forgotten: the conntrack tool is there
@@ -93,6 +106,10 @@ class RestoreMasquerade:
         else:
             lines.append(" connections without masquerade go on until they time out: no conntrack tool is installed")
         return "\n".join(lines)
+
+    def is_of_netdoctor(self) -> bool:
+        """Whether the words in it are plain: iptables-restore reads a script."""
+        return all(pod.is_plain for pod in self.pods)
 
     def check(self, host: Host) -> None:
         """Raise Drifted unless the pods are still there and their rules as planned. Raises CannotRead."""
@@ -134,6 +151,8 @@ class RestoreMasquerade:
                 continue  # not made, undone already, or the pod has gone and the CNI took its rules along
             if chain not in (pod.rules, pod.chain_was):
                 raise Drifted(f"somebody has changed the masquerade rules of pod {pod.pod} since")
+            if now.rules("nat", "POSTROUTING").count(pod.jump) > 1:
+                raise Drifted(f"somebody has written the masquerade rules of pod {pod.pod} once more since")
             if jump and not pod.jump_was:
                 lines.append("-D" + pod.jump.removeprefix("-A"))
             lines.append(f":{pod.chain} - [0:0]")

@@ -46,10 +46,12 @@ def group() -> None:
 
 def main() -> NoReturn:
     """Run the command line. Every end has an exit status, and with --output json valid JSON on standard output."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGTERM, signal.SIGQUIT):  # the latter would write all memory to a core file
+        signal.signal(number, _interrupt)
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup has it
         signal.signal(signal.SIGHUP, _interrupt)
     _open_streams()
+    _forget_relative_programs()
     try:
         status = group.main(standalone_mode=False)
         sys.stdout.flush()  # else a full disk would show only when nobody can say it any more
@@ -96,6 +98,12 @@ def _open_streams() -> None:
             setattr(sys, name, os.fdopen(number, mode, encoding="utf-8"))
         elif mode == "w" and isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
+
+
+def _forget_relative_programs() -> None:
+    """Leave out of PATH what names a place in the working folder, which may be somebody else's checkout."""
+    named = os.environ.get("PATH", "").split(os.pathsep)
+    os.environ["PATH"] = os.pathsep.join(folder for folder in named if folder.startswith("/"))
 
 
 def _interrupt(number: int, _frame: FrameType | None) -> NoReturn:

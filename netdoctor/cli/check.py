@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from netdoctor.cli_options import cluster_access
+
 if TYPE_CHECKING:
+    from netdoctor.confinement import Judgement
     from netdoctor.facts import Facts
 
 
@@ -16,15 +19,21 @@ if TYPE_CHECKING:
     "--report", "report_file", type=click.Path(dir_okay=False), help="Write the JSON report to this file too."
 )
 @click.option("--facts", "facts_file", type=click.Path(exists=True, dir_okay=False), help="Judge a recording instead.")
+@click.option("--trust-recording", is_flag=True, help="Judge it with this user's rights and without limits.")
+@cluster_access
 @click.pass_context
-def command(ctx: click.Context, output: str, report_file: str | None, facts_file: str | None) -> None:
+def command(
+    ctx: click.Context, output: str, report_file: str | None, facts_file: str | None, trust_recording: bool
+) -> None:
     """Probe this host and, from test pods, the cluster; name the cause. Changes nothing.
+
+    A recording is judged by a process without rights, within 10 seconds and 512 MB.
 
     Exit status: 0 healthy, 1 faults found, 3 could not tell.
     """
     from netdoctor.catalogue import Catalogue
     from netdoctor.check import look
-    from netdoctor.cli_output import read_file, waiting, writable, write_file
+    from netdoctor.cli_output import judged_elsewhere, read_recording, waiting, writable, write_file
     from netdoctor.host import Host
     from netdoctor.recording import from_json
     from netdoctor.report.schema import to_json
@@ -33,13 +42,16 @@ def command(ctx: click.Context, output: str, report_file: str | None, facts_file
 
     if report_file is not None:
         writable(report_file, facts_file)
+    if facts_file and not trust_recording:
+        options = {"output": output, "wants_report": report_file is not None}
+        ctx.exit(judged_elsewhere("check", options, facts_file, report_file, "report"))
     catalogue = Catalogue.load()
     facts: Facts | None = None
     notices: list[str] = []
     if facts_file:
         if not Host().is_root:
             become_root_of_a_user_namespace()  # for copies of the recorded node; where refused, the report says so
-        facts = from_json(read_file(facts_file), catalogue)
+        facts = from_json(read_recording(facts_file), catalogue)
     else:
         if not Host().is_root:
             notices.append("not root: what only root may read is unknown; run it with sudo")
@@ -58,3 +70,20 @@ def command(ctx: click.Context, output: str, report_file: str | None, facts_file
         if report_file:
             click.echo(f"report: {report_file}", err=True)
     ctx.exit(report.exit_code)
+
+
+def judge(data: bytes, own_namespace: bool, width: int, colors: bool, output: str, wants_report: bool) -> Judgement:
+    """The report on a recording, in a process that has given up its rights. Raises BadInput."""
+    from netdoctor.catalogue import Catalogue
+    from netdoctor.check import look
+    from netdoctor.confinement import Judgement
+    from netdoctor.recording import from_json
+    from netdoctor.report.schema import to_json
+    from netdoctor.report.text import render, rendered
+    from netdoctor.twin.namespace import NOT_ALLOWED
+
+    catalogue = Catalogue.load()
+    report = look(catalogue, from_json(data, catalogue)).report(() if own_namespace else (NOT_ALLOWED,))
+    document = to_json(report) + "\n" if wants_report or output == "json" else None
+    text = document if document and output == "json" else rendered(render(report, catalogue), width, colors)
+    return Judgement(text, document if wants_report else None, report.exit_code)

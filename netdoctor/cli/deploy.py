@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from netdoctor.cli_options import cluster_access
+
 if TYPE_CHECKING:
     from netdoctor.gate import Gate
     from netdoctor.modules.deployment import Deployer
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("-k", "--kustomization", help="Folder of the manifests; k8s where there is one.")
+@click.option("-k", "--kustomization", help="Folder of the manifests; k8s where there is one and no sudo.")
 @click.option("--dry-run", is_flag=True, help="Ask the gate, show what the API server would change, change nothing.")
 @click.option("--force", is_flag=True, help="Deploy though the gate is not open.")
 @click.option("--force-conflicts", is_flag=True, help="Take over fields that somebody else changed, as kubectl does.")
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 )
 @click.option("--roll-back/--no-roll-back", default=None, help="After a failed rollout: without asking, or never.")
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="What goes to stdout.")
+@cluster_access
 @click.pass_context
 def command(
     ctx: click.Context, kustomization: str | None, dry_run: bool, force: bool, force_conflicts: bool, images: bool,
@@ -38,7 +41,9 @@ def command(
     from netdoctor.modules.deployment import Deployer, Options
     from netdoctor.modules.kustomization import Kustomization, chosen, file_in
 
-    folder = chosen(kustomization)
+    folder, doubt = chosen(kustomization)
+    if doubt and not _meant(folder, doubt):
+        raise BadInput(f"{folder} is not deployed unless it is named, because {doubt}: --kustomization {folder}")
     if not folder:
         raise BadInput("there is no folder k8s with a kustomization.yaml here: name it with --kustomization")
     file_in(folder)
@@ -51,10 +56,13 @@ def command(
     from netdoctor.cli_output import waiting
     from netdoctor.gate import ask
     from netdoctor.gate_text import render, summary
+    from netdoctor.kubeconfig import used
 
     with waiting() as watch:
         gate = ask(manifests, watch)
     say(render(gate) if gate.verdict.exit_code else summary(gate))
+    if used():
+        say(f"kubeconfig {used()}")
     asked = round(time.monotonic() - begin, 1)
     options = Options(timeout=timeout, images=images, force_conflicts=force_conflicts)
     if gate.verdict.exit_code and not force and not dry_run:
@@ -66,6 +74,19 @@ def command(
     if dry_run:
         ctx.exit(_show(deployer, gate, say))
     ctx.exit(_deploy(deployer, gate, say, roll_back))
+
+
+def _meant(folder: str, doubt: str) -> bool:
+    """Whether the person at the terminal, if there is one, means this folder."""
+    import sys
+    from pathlib import Path
+
+    from netdoctor.redact import redact
+
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return False
+    place = str(Path(folder).resolve())
+    return click.confirm(redact(f"{doubt}: deploy the manifests in {place}?"), err=True)
 
 
 class Sayer:
@@ -88,10 +109,11 @@ class Sayer:
         from dataclasses import asdict, is_dataclass
 
         from netdoctor import __version__
+        from netdoctor.kubeconfig import used
         from netdoctor.report.schema import plain
 
         whole = {k: asdict(v) if is_dataclass(v) and not isinstance(v, type) else v for k, v in parts.items()}
-        whole = {"schema_version": 1, "tool": f"netdoctor {__version__}", **whole}
+        whole = {"schema_version": 1, "tool": f"netdoctor {__version__}", "kubeconfig": used(), **whole}
         click.echo(json.dumps(plain(whole), indent=1, ensure_ascii=False))
 
 

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from netdoctor.cli_options import cluster_access
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from netdoctor.catalogue import Catalogue
     from netdoctor.check import Look
     from netdoctor.executor import Outcomes
+    from netdoctor.model import Change
     from netdoctor.planner import Plan
     from netdoctor.twin.rehearsal import Rehearsal
 
@@ -23,17 +26,26 @@ NOT_TOLD = ("unknown", "blocked")
 @click.command()
 @click.option("--dry-run", is_flag=True, help="Show the exact change and make none.")
 @click.option("--allow-exposure", is_flag=True, help="Repair also where the rehearsal lets in more than it has to.")
+@click.option("--without-rehearsal", is_flag=True, help="Repair without a rehearsal: nothing shows whom it cuts off.")
 @click.option("--rehearse-daemon", is_flag=True, help="Rehearse firewalld's part with a second firewalld (1 to 5 s).")
 @click.option("--resume", is_flag=True, help="Keep what an interrupted repair has changed, and go on.")
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="What goes to stdout.")
+@cluster_access
 @click.pass_context
 def command(
-    ctx: click.Context, dry_run: bool, allow_exposure: bool, rehearse_daemon: bool, resume: bool, output: str
+    ctx: click.Context,
+    dry_run: bool,
+    allow_exposure: bool,
+    without_rehearsal: bool,
+    rehearse_daemon: bool,
+    resume: bool,
+    output: str,
 ) -> None:
     """Repair this host: each change is shown, made, proved by the probe that failed, or taken back.
 
     Before anything is touched the repair is rehearsed on a copy of the node's network: what fails has to pass there,
-    nothing that works may break, and nothing may open that the repair is not for.
+    nothing that works may break, nobody who is connected now may be cut off, and nothing may open that the repair is
+    not for. A repair that cannot be rehearsed is not made.
 
     Exit status: 0 healthy, 1 faults remain or a repair was rolled back, 3 could not tell or could not do.
     """
@@ -51,7 +63,7 @@ def command(
         if not dry_run:
             stack.enter_context(locked())
             _deal_with_unfinished(resume)
-        ctx.exit(_fix(catalogue, Choices(dry_run, allow_exposure, rehearse_daemon, output)))
+        ctx.exit(_fix(catalogue, Choices(dry_run, allow_exposure, without_rehearsal, rehearse_daemon, output)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +72,7 @@ class Choices:
 
     dry_run: bool
     allow_exposure: bool
+    without_rehearsal: bool
     rehearse_daemon: bool
     output: str
 
@@ -86,12 +99,13 @@ def _fix(catalogue: Catalogue, choices: Choices) -> int:
         _say("\n".join([*_plan_text(first, plan), *lines(rehearsal, why_not)]))
     outcomes, run = None, ""
     if plan.to_apply and not choices.dry_run:
-        outcomes, run = _repair(catalogue, first, look_again, choices, rehearsal)
+        outcomes, run = _repair(catalogue, plan, first, look_again, choices, rehearsal, why_not)
     last = outcomes.last if outcomes else first
     status = last.report().exit_code
     if outcomes and any(step.end not in ("proved", "skipped") for step in outcomes.steps):
         status = max(status, 1)
-    if choices.dry_run and rehearsal and rehearsal.refusal:
+    refused = rehearsal.refusal if rehearsal else why_not
+    if choices.dry_run and refused and not choices.without_rehearsal:
         status = max(status, 1)
     if choices.output == "json":
         _say(_json(plan, outcomes, last, run, choices.dry_run, rehearsal, why_not))
@@ -102,42 +116,50 @@ def _fix(catalogue: Catalogue, choices: Choices) -> int:
 
 def _rehearse(plan: Plan, seen: Look, choices: Choices) -> tuple[Rehearsal | None, str]:
     """The repair on a copy of the node; or why it could not be rehearsed, "" where there is nothing to."""
-    from netdoctor.errors import CannotRead
+    from netdoctor.errors import NetdoctorError
     from netdoctor.twin.rehearsal import rehearse
 
-    changes = [change for step in plan.to_apply for change in step.changes]
+    changes = _changes(plan)
     if not changes:
         return None, ""
+    if choices.without_rehearsal:
+        return None, "--without-rehearsal was given"
     opens = {access for step in plan.to_apply for access in step.remedy.opens}
     try:
         return rehearse(seen.facts, changes, opens, with_daemon=choices.rehearse_daemon), ""
-    except CannotRead as error:
+    except (NetdoctorError, OSError) as error:
         return None, str(error)
+
+
+def _changes(plan: Plan) -> list[Change]:
+    return [change for step in plan.to_apply for change in step.changes]
 
 
 def _repair(
     catalogue: Catalogue,
+    plan: Plan,
     first: Look,
     look_again: Callable[[], Look],
     choices: Choices,
     rehearsal: Rehearsal | None,
+    why_not: str,
 ) -> tuple[Outcomes, str]:
-    """What became of the repair, and the run's name. Raises Exposed before anything is touched."""
+    """What became of the repair, and the run's name. Raises Exposed, NotRehearsable before anything is touched."""
     from netdoctor.cli_output import Unstopped
     from netdoctor.executor import repair
     from netdoctor.journal import begin
     from netdoctor.runs import next_number
     from netdoctor.twin.rehearsal import insist
 
-    if rehearsal:
-        insist(rehearsal, choices.allow_exposure)
-    journal = begin(next_number())
+    if not choices.without_rehearsal:
+        insist(rehearsal, choices.allow_exposure, why_not)
+    journal, rehearsed = begin(next_number()), _changes(plan)
 
     def rehearse_again(plan: Plan, seen: Look) -> None:
-        if seen is not first:  # a further round, with a plan of its own
-            further, _ = _rehearse(plan, seen, choices)
-            if further:
-                insist(further, choices.allow_exposure)
+        if choices.without_rehearsal or (seen is first and _changes(plan) == rehearsed):
+            return
+        further, reason = _rehearse(plan, seen, choices)
+        insist(further, choices.allow_exposure, reason)
 
     say = Unstopped(lambda line: _say(f"  {line}", err=True))
     try:
@@ -174,7 +196,9 @@ def _say(text: str, err: bool = False) -> None:
 def _plan_text(seen: Look, plan: Plan) -> list[str]:
     from netdoctor.changes import left_alone
 
-    lines = [f"cause: {d.cause.summary} ({d.cause.probe})" for d in seen.diagnoses]
+    by = seen.report().kubeconfig
+    lines = [f"kubeconfig {by}"] if by else []
+    lines += [f"cause: {d.cause.summary} ({d.cause.probe})" for d in seen.diagnoses]
     for step in plan.steps:
         mine = step in plan.to_apply
         lines += ["", f"{step.name}: {step.remedy.title}" + ("" if mine else " (by hand: netdoctor does not do this)")]
@@ -188,7 +212,7 @@ def _plan_text(seen: Look, plan: Plan) -> list[str]:
             lines.append(f"  proof: {step.probe} passes, and whatever passes now still does; else it is taken back")
     for item in plan.not_repairable:
         lines += ["", f"not repaired: {item.summary} ({item.probe})", f"  {item.reason}"]
-    return lines or ["nothing to repair"]
+    return lines if plan.steps or plan.not_repairable or seen.diagnoses else [*lines, "nothing to repair"]
 
 
 def _end_text(plan: Plan, outcomes: Outcomes | None, last: Look, run: str, dry_run: bool) -> list[str]:

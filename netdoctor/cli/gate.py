@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import click
 
+from netdoctor.cli_options import cluster_access
+
 
 @click.command()
-@click.option("-k", "--kustomization", metavar="DIR", help="The modules' manifests; ./k8s where there is one.")
+@click.option(
+    "-k", "--kustomization", metavar="DIR", help="The modules' manifests; without sudo ./k8s where there is one."
+)
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="What goes to stdout.")
+@cluster_access
 @click.pass_context
 def command(ctx: click.Context, kustomization: str | None, output: str) -> None:
     """Say whether what the modules need is there: open, closed (with the cause), or not verified.
@@ -22,10 +27,17 @@ def command(ctx: click.Context, kustomization: str | None, output: str) -> None:
     from netdoctor.errors import CannotRead
     from netdoctor.gate import ask
     from netdoctor.gate_text import render
+    from netdoctor.kubeconfig import used
     from netdoctor.modules.kustomization import EnvMissing, Kustomization, chosen
+    from netdoctor.redact import redact
     from netdoctor.report.schema import plain
 
-    folder, built, unbuilt = chosen(kustomization), None, None
+    (folder, doubt), built, unbuilt = chosen(kustomization), None, None
+    if doubt:
+        click.echo(
+            redact(f"netdoctor: {folder} is not read, because {doubt}: --kustomization {folder} names it"), err=True
+        )
+        folder = ""
     if folder or kustomization is not None:
         try:
             built = Kustomization.build(folder)
@@ -34,7 +46,9 @@ def command(ctx: click.Context, kustomization: str | None, output: str) -> None:
     with waiting() as watch:
         gate = ask(built, watch, unbuilt=unbuilt)
     if output == "json":
-        click.echo(json.dumps(plain(asdict(gate)), indent=2, ensure_ascii=False))
+        click.echo(json.dumps(plain({**asdict(gate), "kubeconfig": used()}), indent=2, ensure_ascii=False))
     else:
         click.echo(render(gate))
+        if used():
+            click.echo(redact(f"kubeconfig {used()}"))
     ctx.exit(gate.verdict.exit_code)

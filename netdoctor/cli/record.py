@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import click
 
+from netdoctor.cli_options import cluster_access
+
 
 @click.command()
 @click.argument("file", type=click.Path(dir_okay=False, allow_dash=True))
+@cluster_access
 def command(file: str) -> None:
     """Write every fact of this node to FILE (- for standard output), without secrets.
 
@@ -17,7 +20,9 @@ def command(file: str) -> None:
     from netdoctor.cli_output import waiting, writable, write_file
     from netdoctor.facts import Facts
     from netdoctor.facts.scope import Scope
+    from netdoctor.kubeconfig import used
     from netdoctor.recording import to_json
+    from netdoctor.redact import redact
 
     if file != "-":
         writable(file)
@@ -28,3 +33,5 @@ def command(file: str) -> None:
         return
     write_file(file, to_json(seen.facts) + "\n")
     click.echo(f"{file}: judge it with: netdoctor check --facts {file}", err=True)
+    if asked_by := used():
+        click.echo(redact(f"kubeconfig {asked_by}"), err=True)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import click
 
+from netdoctor.cli_options import cluster_access
+
 
 @click.command()
 @click.option(
     "-o", "--output", type=click.Choice(["text", "json", "markdown"]), default="text", help="What goes to stdout."
 )
+@cluster_access
 @click.pass_context
 def command(ctx: click.Context, output: str) -> None:
     """Tell how the modules are: replicas, ports, models, what is wrong, and the cause if it is the network.
@@ -22,17 +25,26 @@ def command(ctx: click.Context, output: str) -> None:
     from netdoctor.check import look
     from netdoctor.cli_output import waiting
     from netdoctor.facts import Facts
+    from netdoctor.kubeconfig import used
     from netdoctor.modules.status import read
     from netdoctor.modules.status_text import markdown, text
+    from netdoctor.redact import redact
     from netdoctor.report.schema import plain
 
     facts = Facts()
     status = read(facts)
+    asked_by = used()
     with waiting() as watch:
         report = look(Catalogue.load(), facts, watch=watch).report()
     if output == "json":
         causes = [{"probe": d.cause.probe, "summary": d.cause.summary} for d in report.diagnoses]
-        click.echo(json.dumps(plain({**asdict(status), "causes": causes}), indent=1, ensure_ascii=False))
+        click.echo(
+            json.dumps(
+                plain({**asdict(status), "kubeconfig": asked_by, "causes": causes}), indent=1, ensure_ascii=False
+            )
+        )
     else:
         click.echo(markdown(status, report) if output == "markdown" else text(status, report))
+        if output == "text":
+            click.echo(redact(f"kubeconfig {asked_by}"))
     ctx.exit(max(0 if status.ok else 1, 1 if report.exit_code == 1 else 0) or report.exit_code)

@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from netdoctor.cli_options import cluster_access
+
 if TYPE_CHECKING:
+    from netdoctor.confinement import Judgement
     from netdoctor.twin.ends import Known
     from netdoctor.twin.traced import Traced
 
@@ -19,13 +22,15 @@ if TYPE_CHECKING:
 @click.option(
     "--facts", "facts_file", type=click.Path(exists=True, dir_okay=False), help="Copy a recorded node instead."
 )
+@click.option("--trust-recording", is_flag=True, help="Copy it with this user's rights and without limits.")
 @click.option("--svg", "picture", type=click.Path(dir_okay=False), help="Draw the way into this file too.")
 @click.option("-v", "--verbose", is_flag=True, help="Also every step of every packet.")
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="What goes to stdout.")
+@cluster_access
 @click.pass_context
 def command(
     ctx: click.Context, source: str, destination: str, port: str, udp: bool | None, facts_file: str | None,
-    picture: str | None, verbose: bool, output: str,
+    trust_recording: bool, picture: str | None, verbose: bool, output: str,
 ) -> None:  # fmt: skip
     """Follow a packet through a copy of this node, hook by hook. The node itself is not touched.
 
@@ -36,36 +41,81 @@ def command(
 
     Exit status: 0 it arrived, 1 it was lost, 2 no such end, 3 could not tell.
     """
-    from netdoctor.cli_output import writable, write_file
+    from netdoctor.cli_output import judged_elsewhere, writable, write_file
+    from netdoctor.kubeconfig import used
+    from netdoctor.redact import redact
 
     if picture is not None:
         writable(picture, facts_file)
+    if facts_file and not trust_recording:
+        options = {
+            "source": source, "destination": destination, "port": port, "udp": udp, "draws": picture is not None,
+            "verbose": verbose, "output": output,
+        }  # fmt: skip
+        ctx.exit(judged_elsewhere("trace", options, facts_file, picture, "picture"))
     known = _known(facts_file, (source, destination))
-    traced = _trace(known, source, destination, port, "" if udp is None else "udp" if udp else "tcp")
+    asked_by = "" if facts_file else used()
+    traced = _trace(known, source, destination, port, _protocol(udp))
     if picture is not None:
         from netdoctor.report.walk_picture import draw
 
         write_file(picture, draw(traced))
     if output == "json":
-        import json
-
-        from netdoctor.report.schema import plain
-        from netdoctor.report.walk_json import as_json
-
-        click.echo(json.dumps(plain(as_json(traced)), indent=1, ensure_ascii=False))
+        click.echo(_json(traced, asked_by))
     else:
         from netdoctor.report.text import console
         from netdoctor.report.walk_text import render
 
         console().print(render(traced, verbose=verbose))
+        if asked_by:
+            click.echo(redact(f"kubeconfig {asked_by}"))
         if picture is not None:
             click.echo(f"picture: {picture}", err=True)
     ctx.exit(0 if traced.ending.arrived else 1)
 
 
+def judge(
+    data: bytes, own_namespace: bool, width: int, colors: bool, source: str, destination: str, port: str,
+    udp: bool | None, draws: bool, verbose: bool, output: str,
+) -> Judgement:  # fmt: skip
+    """The walk through a copy of a recorded node, in a process that has given up its rights.
+
+    Raises BadInput, CannotRead.
+    """
+    from netdoctor.catalogue import Catalogue
+    from netdoctor.confinement import Judgement
+    from netdoctor.errors import CannotRead
+    from netdoctor.recording import from_json
+    from netdoctor.report.text import rendered
+    from netdoctor.report.walk_picture import draw
+    from netdoctor.report.walk_text import render
+    from netdoctor.twin import reading
+    from netdoctor.twin.namespace import NOT_ALLOWED
+
+    known = reading.recorded(from_json(data, Catalogue.load()))
+    if not own_namespace:
+        raise CannotRead("twin", NOT_ALLOWED)
+    traced = _trace(known, source, destination, port, _protocol(udp))
+    text = _json(traced) + "\n" if output == "json" else rendered(render(traced, verbose=verbose), width, colors)
+    return Judgement(text, draw(traced) if draws else None, 0 if traced.ending.arrived else 1)
+
+
+def _protocol(udp: bool | None) -> str:
+    return "" if udp is None else "udp" if udp else "tcp"
+
+
+def _json(traced: Traced, kubeconfig: str = "") -> str:
+    import json
+
+    from netdoctor.report.schema import plain
+    from netdoctor.report.walk_json import as_json
+
+    return json.dumps(plain({**as_json(traced), "kubeconfig": kubeconfig}), indent=1, ensure_ascii=False)
+
+
 def _known(facts_file: str | None, words: tuple[str, str]) -> Known:
     """What names can stand for, on this host or in a recording."""
-    from netdoctor.cli_output import read_file, waiting
+    from netdoctor.cli_output import read_recording, waiting
     from netdoctor.facts import Facts
     from netdoctor.host import Host
     from netdoctor.twin import reading
@@ -77,7 +127,7 @@ def _known(facts_file: str | None, words: tuple[str, str]) -> Known:
 
         if not Host().is_root:
             become_root_of_a_user_namespace()  # where it is not allowed, the copy says what it lacks
-        return reading.recorded(from_json(read_file(facts_file), Catalogue.load()))
+        return reading.recorded(from_json(read_recording(facts_file), Catalogue.load()))
     facts = Facts()
     with waiting() as watch:
         if watch:

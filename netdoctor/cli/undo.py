@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 def command(ctx: click.Context, run: str | None, list_only: bool, force: bool, output: str) -> None:
     """Take back the newest repair that was not undone (or RUN), newest change first, to the byte.
 
+    What somebody else has changed since is never overwritten. An older RUN waits for the newer ones on top of it.
+
     Exit status: 0 undone or nothing to undo, 2 no such run, 3 not all of it could be taken back.
     """
     from netdoctor.errors import BadInput, JournalError, NetdoctorError
@@ -48,7 +50,25 @@ def command(ctx: click.Context, run: str | None, list_only: bool, force: bool, o
         if chosen is None:
             _end(output, "nothing to undo", None, [], "")
             return
+        if refused := _refusal(chosen, found):
+            sentence = f"run {chosen.run} is not undone: {refused}"
+            _end(output, sentence, chosen.run, [], refused)
+            ctx.exit(3)
         ctx.exit(_undo(chosen, force, output))
+
+
+def _refusal(chosen: Journal, found: list[Journal]) -> str:
+    """Why a run cannot be undone now, whatever else is chosen; "" where it can."""
+    from netdoctor.journal import this_machine
+    from netdoctor.runs import newer_in_force
+
+    machine = this_machine()
+    if machine and chosen.machine and chosen.machine != machine:
+        return "it was made on another machine (/etc/machine-id differs): what it changed is not here"
+    if newer := newer_in_force(chosen, found):
+        run = newer[0].run
+        return f"run {run} was made on top of it and is in force: `netdoctor undo {run}` takes that back first"
+    return ""
 
 
 def _undo(journal: Journal, force: bool, output: str) -> int:

@@ -24,9 +24,12 @@ from typing import Any, TypeVar
 
 from netdoctor.errors import CannotRead, NetdoctorError
 from netdoctor.host import Host
+from netdoctor.patience import patience
 
 F = TypeVar("F")
-LONGEST = 8.0  # seconds for one fact, after which it counts as unread, unless its class says `longest`
+LONGEST = (
+    8.0  # seconds of a quiet machine for one fact, after which it counts as unread, unless its class says `longest`
+)
 GLANCE = 0.2  # seconds between looks at that limit
 
 
@@ -106,7 +109,7 @@ class Facts:
             wait([cell], timeout=GLANCE)
             begun = self._asked.get(kind)
             longest = getattr(kind, "longest", LONGEST)
-            if begun is not None and time.monotonic() - begun > longest:
+            if begun is not None and time.monotonic() - begun > patience(longest):
                 _settle(cell, CannotRead(_title(kind), f"no answer within {longest:g} s"))
         return typing.cast(F, cell.result())
 

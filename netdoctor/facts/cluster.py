@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from netdoctor.facts.services import Service
+from netdoctor.errors import CannotRead
+from netdoctor.facts.services import Service, Services
 from netdoctor.kube_api import KubeApi
 
 OURS = "netdoctor"  # the value of app.kubernetes.io/managed-by on everything that netdoctor creates
+SYSTEM_NAMESPACE = "kube-system"  # only who runs the cluster makes pods in it
+DNS_SELECTOR = {"k8s-app": "kube-dns"}
+POD_GROUP = re.compile(r"pod([0-9a-f][0-9a-f_-]*)")
+OUR_NAME = re.compile(rf"{OURS}-[0-9a-f]{{6}}")  # of a test pod
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +73,13 @@ class Pod:
     trouble: str  # why a container waits or ended, in the kubelet's words, "" when none does
     leaving: bool
     ports: tuple[tuple[str, str, int], ...] = ()  # name, protocol and number of each port that it declares
+    owner_uid: str = ""  # of its controller
 
     @property
     def is_ours(self) -> bool:
-        """Whether netdoctor made it."""
-        return self.labels.get("app.kubernetes.io/managed-by") == OURS
+        """Whether netdoctor made it: a bare pod with the label and a name of netdoctor's form."""
+        labelled = self.labels.get("app.kubernetes.io/managed-by") == OURS
+        return labelled and not self.owner and OUR_NAME.fullmatch(self.name) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +100,26 @@ class Pods:
         return tuple(p for p in self.items if p.namespace == namespace and selector.items() <= p.labels.items())
 
 
+def dns_pods(services: Services | CannotRead, pods: Pods | CannotRead) -> tuple[Pod, ...]:
+    """CoreDNS's pods: those that the cluster's DNS Service selects, in its own namespace.
+
+    Where no such Service says which, those of kube-system with CoreDNS's usual label: no tenant makes pods there.
+    """
+    if isinstance(pods, CannotRead):
+        return ()
+    service = None if isinstance(services, CannotRead) else services.cluster_dns
+    return pods.selected(SYSTEM_NAMESPACE, (service.selector if service else None) or DNS_SELECTOR)
+
+
+def pod_uid(cgroups: str) -> str:
+    """The uid of the pod that a /proc/PID/cgroup names, "" for none; the systemd driver writes it with underscores.
+
+    It is the outermost one: a pod may create groups of any name below its own.
+    """
+    uids = (POD_GROUP.search(line) for line in cgroups.splitlines())
+    return next((uid[1].replace("_", "-") for uid in uids if uid), "")
+
+
 def pod_of(item: Mapping[str, Any]) -> Pod:
     """A pod from the API's object."""
     meta, spec, status = item["metadata"], item.get("spec", {}), item.get("status", {})
@@ -103,19 +131,20 @@ def pod_of(item: Mapping[str, Any]) -> Pod:
     for condition in status.get("conditions", ()):
         if condition["type"] == "PodScheduled" and condition["status"] != "True":
             trouble.append(f"not scheduled: {condition.get('message', '')}")
-    owner = next((o for o in meta.get("ownerReferences", ()) if o.get("controller")), None)
+    owner = next((o for o in meta.get("ownerReferences") or () if o.get("controller")), None)
     return Pod(
         namespace=meta["namespace"], name=meta["name"], uid=meta["uid"], node=spec.get("nodeName", ""),
         addresses=tuple(ip["ip"] for ip in status.get("podIPs", ())), host_network=bool(spec.get("hostNetwork")),
         phase=status.get("phase", ""),
         ready=any(c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions", ())),
-        labels=meta.get("labels", {}), owner=f"{owner['kind']}/{owner['name']}" if owner else "",
+        labels=meta.get("labels") or {}, owner=f"{owner['kind']}/{owner['name']}" if owner else "",
         created=meta.get("creationTimestamp", ""), trouble="; ".join(trouble),
         leaving="deletionTimestamp" in meta,
         ports=tuple(
             (p.get("name", ""), p.get("protocol", "TCP"), p["containerPort"])
             for container in spec.get("containers", ()) for p in container.get("ports", ())
         ),
+        owner_uid=owner.get("uid", "") if owner else "",
     )  # fmt: skip
 
 

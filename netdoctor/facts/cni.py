@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -11,6 +10,7 @@ from typing import Any
 
 from netdoctor.clock import written
 from netdoctor.errors import CannotRead
+from netdoctor.foreign_text import to_interface
 from netdoctor.host import Host
 
 # the runtimes' default, then where k3s and MicroK8s have theirs
@@ -95,6 +95,13 @@ class CniConfig:
         plugin = self.plugin("bridge")
         return bool(plugin and plugin.get("ipMasq") and plugin.get("ipMasqBackend", "iptables") == "iptables")
 
+    def puts_pods_into(self, zone: str) -> bool:
+        """Whether its plugin `firewall` puts each pod that it makes into this zone of firewalld (where that runs)."""
+        plugin = self.plugin("firewall")
+        if plugin is None or plugin.get("backend", "") not in ("", "firewalld"):
+            return False
+        return bool(zone == (plugin.get("firewalldZone") or "trusted"))
+
     @property
     def pod_network(self) -> str:
         """The prefix that pods on this node get addresses from, or "" where the configuration does not say."""
@@ -149,7 +156,7 @@ class Attachments:
             cache = json.loads(text)
             arguments = {str(k): str(v) for k, v in cache.get("cniArgs") or ()}
             ips = (cache.get("result") or {}).get("ips") or ()
-            addresses = tuple(str(ipaddress.ip_interface(ip["address"]).ip) for ip in ips)
+            addresses = tuple(str(to_interface(ip["address"]).ip) for ip in ips)
             if cache.get("ifName") == "lo" or not addresses:
                 return None
             dns = (cache.get("capabilityArgs") or {}).get("dns") or {}

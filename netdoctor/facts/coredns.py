@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from netdoctor.errors import CannotRead
-from netdoctor.facts.cluster import Pods
+from netdoctor.facts.cluster import Pods, dns_pods, pod_uid
+from netdoctor.facts.services import Services
+from netdoctor.foreign_text import is_address, to_address
 from netdoctor.host import Host
 from netdoctor.kube_api import KubeApi
 
 NODE_RESOLV_CONF = ("/run/systemd/resolve/resolv.conf", "/etc/resolv.conf")
 ROOT_ZONE = re.compile(r"(\w+://)?\.?(:\S+)?")  # a server block's key: zone, with a transport and a port perhaps
+DOMAIN = re.compile(r"\.?(?:[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*\.?)?")  # of a resolv.conf's search line
+LONGEST_DOMAIN = 200  # characters: a name is put before it
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,14 +115,17 @@ class Upstreams:
     source: str
 
     @classmethod
-    def collect(cls, host: Host, corefile: Corefile | CannotRead, pods: Pods | CannotRead) -> Upstreams:
+    def collect(
+        cls, host: Host, corefile: Corefile | CannotRead, pods: Pods | CannotRead, services: Services | CannotRead
+    ) -> Upstreams:
         """Resolve a path in a forward line to the nameservers of CoreDNS's own file, else of the node's.
 
         Without a Corefile they are the node's own, as its usual `forward . /etc/resolv.conf` would have it: whether
         pods reach the outside can be asked of those too. Raises CannotRead.
         """
+        uids = frozenset(pod.uid for pod in dns_pods(services, pods))
         if isinstance(corefile, CannotRead):
-            path, own = _resolvers(host, pods)
+            path, own = _resolvers(host, uids)
             if not own:
                 raise corefile
             return cls(own, f"{path}: no Corefile can be read")
@@ -127,7 +133,7 @@ class Upstreams:
         source, path = "Corefile", ""
         for word in corefile.forwards:
             if word.startswith("/"):
-                path, own = _resolvers(host, pods)
+                path, own = _resolvers(host, uids)
                 source = f"Corefile -> {path}"
                 items += own
             elif upstream := parse_upstream(word):
@@ -142,39 +148,45 @@ def parse_upstream(word: str) -> Upstream | None:
     scheme, _, rest = word.rpartition("://")
     tls = scheme == "tls"
     port = 853 if tls else 53
-    if match := re.fullmatch(r"\[([^]]+)](?::(\d{1,5}))?|([^:]+):(\d{1,5})", rest):
+    if match := re.fullmatch(r"\[([^]]+)](?::([0-9]{1,5}))?|([^:]+):([0-9]{1,5})", rest):
         rest = match[1] or match[3]
         port = int(match[2] or match[4] or port)
     if port > 65535:
         return None
     try:
-        return Upstream(str(ipaddress.ip_address(rest.partition("%")[0])), port, tls)
+        return Upstream(str(to_address(rest.partition("%")[0])), port, tls)
     except ValueError:
         return None
 
 
 def nameservers(text: str) -> tuple[str, ...]:
-    """The nameserver lines of a resolv.conf."""
+    """The addresses in the nameserver lines of a resolv.conf; a pod may have written anything else there."""
     lines = (line.split() for line in text.splitlines())
-    return tuple(words[1] for words in lines if len(words) > 1 and words[0] == "nameserver")
+    named = [words[1] for words in lines if len(words) > 1 and words[0] == "nameserver"]
+    return tuple(word for word in named if is_address(word, scoped=True))
 
 
-def _resolvers(host: Host, pods: Pods | CannotRead) -> tuple[str, tuple[Upstream, ...]]:
+def search_list(text: str) -> tuple[str, ...]:
+    """The domains in the first search line of a resolv.conf; those that no DNS name can hold are left out."""
+    lines = (line.split() for line in text.splitlines())
+    found = next((words[1:] for words in lines if words[:1] == ["search"]), [])
+    return tuple(word for word in found if DOMAIN.fullmatch(word) and len(word) <= LONGEST_DOMAIN)
+
+
+def _resolvers(host: Host, uids: frozenset[str]) -> tuple[str, tuple[Upstream, ...]]:
     """The file as CoreDNS sees it, else the node's without what answers the node alone; and its resolvers."""
-    path, text = _resolv_conf(host, pods)
+    path, text = _resolv_conf(host, uids)
     found = tuple(Upstream(address, 53, False) for address in nameservers(text))
     return path, tuple(u for u in found if path not in NODE_RESOLV_CONF or not u.on_loopback)
 
 
-def _resolv_conf(host: Host, pods: Pods | CannotRead) -> tuple[str, str]:
+def _resolv_conf(host: Host, uids: frozenset[str]) -> tuple[str, str]:
     """The file as CoreDNS sees it, else the node's, and its text. Raises CannotRead."""
-    known = () if isinstance(pods, CannotRead) else pods.items
-    uids = {pod.uid for pod in known if pod.labels.get("k8s-app") == "kube-dns"}
     for folder in Path("/proc").glob("[0-9]*") if uids else ():
         try:
-            group = host.read(folder / "cgroup").replace("_", "-")  # the systemd driver writes a uid with underscores
-            if any(uid in group for uid in uids):
-                return "/etc/resolv.conf in CoreDNS's pod", host.read(folder / "root/etc/resolv.conf")
+            uid = pod_uid(host.read(folder / "cgroup"))
+            if uid in uids and (found := host.read_in_pod(uid, folder.name, "etc/resolv.conf")) is not None:
+                return "/etc/resolv.conf in CoreDNS's pod", found
         except CannotRead:
             continue
     for path in NODE_RESOLV_CONF:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
+from netdoctor import kernel_modules
 from netdoctor.errors import CannotRead
 from netdoctor.facts.links import Links
 from netdoctor.facts.names import UpstreamAnswers, UpstreamLookup, uncached_name
@@ -140,6 +141,7 @@ def _watch(name: str, ask: Callable[[], object]) -> list[_Frame]:
 
     label = name.partition(".")[0].encode()
     found = []
+    kernel_modules.require(kernel_modules.PACKET, "packet capture")
     try:  # without the link's header: tunnels have none
         watcher = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(EVERY_PROTOCOL))
     except OSError as error:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
+from netdoctor import kernel_modules
 from netdoctor.errors import CannotRead
 from netdoctor.facts import Finalizers
 from netdoctor.facts.cni import CniConfig
@@ -18,7 +18,8 @@ from netdoctor.facts.experiments import Experiments
 from netdoctor.facts.failed_flows import FailedFlow, FailedFlows, refused_by_routing
 from netdoctor.host import Host
 from netdoctor.legacy_iptables import grown, legacy_counters
-from netdoctor.trace import Dropped, remove, trace
+from netdoctor.trace import Dropped, trace
+from netdoctor.trace_table import remove, sweep
 from netdoctor.traffic import in_namespace
 
 SECONDS = 0.15  # enough for a packet that is dropped at once
@@ -52,6 +53,7 @@ class Drops:
         finalizers: Finalizers,
     ) -> Drops:
         """Where each failed flow ended in the twin; what passes there is traced on the node. Raises CannotRead."""
+        sweep(host)
         if not failed.items:
             if not failed.asked:
                 raise CannotRead("nftables trace", "no pod could be asked, so no packet was lost")
@@ -70,8 +72,9 @@ def _on_the_node(host: Host, flows: list[FailedFlow], bridge: str, finalizers: F
         return
     if not host.is_root:
         raise CannotRead("nftables trace", "not root")
-    if not Path("/proc/net/netfilter").exists():
-        raise CannotRead("nftables trace", "the kernel has no netfilter tables loaded")
+    if not kernel_modules.present("nf_tables"):
+        yield from _by_legacy_counters(host, flows)
+        return
     finalizers.add(lambda: remove(host))  # Ctrl-C ends the thread that would take the table away
     for flow in flows:
         before = legacy_counters(host)
@@ -79,6 +82,17 @@ def _on_the_node(host: Host, flows: list[FailedFlow], bridge: str, finalizers: F
         moved = grown(before, legacy_counters(host)) if not dropped.by_rule else ""
         refused = "" if dropped.by_rule or moved else refused_by_routing(host, flow, bridge)
         yield Drop(flow.name, flow.kind, dropped, moved, refused, flow.destination)
+
+
+def _by_legacy_counters(host: Host, flows: list[FailedFlow]) -> Iterator[Drop]:
+    """The rules of legacy iptables whose counters move, where nothing can be traced. Raises CannotRead without one."""
+    for flow in flows:
+        before = legacy_counters(host)
+        in_namespace(flow.netns, flow.ask(SECONDS)).result()
+        moved = grown(before, legacy_counters(host))
+        if not moved:
+            kernel_modules.require("nf_tables", "nftables trace")
+        yield Drop(flow.name, flow.kind, Dropped(), moved, "", flow.destination)
 
 
 def _ask(flow: FailedFlow) -> object:

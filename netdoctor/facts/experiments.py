@@ -20,13 +20,13 @@ from netdoctor.planner import changes_of
 from netdoctor.trace import Dropped
 from netdoctor.traffic import Reply, in_namespace
 from netdoctor.twin.beyond import flow_of
-from netdoctor.twin.build import build
+from netdoctor.twin.build import Settings, build
 from netdoctor.twin.interventions import Intervention, Situation
 from netdoctor.twin.search import Asked, Found, Search
 from netdoctor.twin.state import State
 from netdoctor.twin.twin import Twin
 from netdoctor.twin.walk import Walk
-from netdoctor.twin.work_limit import WALL_SECONDS, WorkLimit
+from netdoctor.twin.work_limit import RECORDED_OBJECTS, WALL_SECONDS, is_rationed, work_limit
 
 LATER = ("file",)  # kinds of change that do nothing before the next boot
 AGAIN = 0.5  # seconds for a flow that is asked on the node once more: an error comes at once
@@ -58,6 +58,11 @@ class Trial:
     route: str
     cures: tuple[tuple[Tried, ...], ...]  # smallest sets of changes, each enough alone
     necessary: tuple[bool, ...]  # of each: whether everything else together is not enough
+
+    def __post_init__(self) -> None:
+        """Raise ValueError where it is not said of each cure whether it is necessary, or a cure changes nothing."""
+        if len(self.cures) != len(self.necessary) or not all(self.cures):
+            raise ValueError("not every cure has its changes, and whether it is necessary")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +107,11 @@ class Experiments:
                 asked.append(Asked(flow.name, there, flow.reply))
             except CannotRead as why:
                 lacking.append((flow.name, why.reason))
-        remedies, refused = _remedies(facts, network.state, host)
+        if is_rationed() and len(network.state.node.nftables) > RECORDED_OBJECTS:
+            raise CannotRead("twin", f"{len(network.state.node.nftables)} rules and sets are too many for its 10 s")
+        settings: Settings = {}  # the same in every copy of this state
+        limit = work_limit()
+        remedies, refused = _remedies(facts, network.state, host, settings)
 
         def situation(flow: Asked, way: Walk, legacy: str) -> Situation:
             return Situation(network.state, flow.flow, way, legacy, cluster)
@@ -114,7 +123,7 @@ class Experiments:
             here = by_name[flow.name]
             return in_namespace(here.netns, here.ask(AGAIN)).result()
 
-        search = Search(network.state, situation, refusal, WorkLimit(), again if host.live else None)
+        search = Search(network.state, situation, refusal, limit, again if host.live else None, settings=settings)
         found = search.run(asked, remedies) if asked else []
         return cls(
             tuple(_trial(each, by_name[each.asked.name]) for each in found),
@@ -148,14 +157,16 @@ def _tried(candidate: Intervention) -> Tried:
     return Tried(candidate.name, candidate.cause, candidate.says, candidate.change, candidate.remedy)
 
 
-def _remedies(facts: Facts, state: State, host: Host) -> tuple[list[Intervention], list[tuple[str, str]]]:
+def _remedies(
+    facts: Facts, state: State, host: Host, settings: Settings
+) -> tuple[list[Intervention], list[tuple[str, str]]]:
     """What each remedy would change, to be made in a copy; and why others cannot be tried.
 
     On a recording the plan is made in a copy as well: what it reads there is the recorded node's, not this machine's.
     """
     catalogue = Catalogue.load()
     found, refused = [], []
-    twin = None if host.live else build(state)
+    twin = None if host.live else build(state, settings)
     try:
         for remedy in catalogue.remedies.values():
             plan = partial(changes_of, remedy, (), facts)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 from netdoctor.clock import utc, written
 from netdoctor.errors import CannotRead
 from netdoctor.firewalld_bus import CONFIG, FirewalldBus, firewalld_bus
+from netdoctor.foreign_text import to_address, to_network
 from netdoctor.host import Host
 
 ACCEPTS = "ACCEPT"
@@ -144,8 +144,8 @@ def _strings(settings: Mapping[str, Any], key: str) -> tuple[str, ...]:
 
 def _prefix_length(source: str, address: str) -> int | None:
     try:
-        network = ipaddress.ip_network(source, strict=False)
-        return network.prefixlen if ipaddress.ip_address(address) in network else None
+        network = to_network(source)
+        return network.prefixlen if to_address(address) in network else None
     except ValueError:  # a MAC address or an ipset
         return None
 

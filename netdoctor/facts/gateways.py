@@ -6,6 +6,7 @@ import socket
 import time
 from dataclasses import dataclass
 
+from netdoctor import kernel_modules
 from netdoctor.errors import CannotRead
 from netdoctor.facts.links import Link, Links
 from netdoctor.facts.names import UpstreamAnswers
@@ -55,6 +56,7 @@ def _answers(host: Host, link: Link, source: str, address: str) -> bool:
 
     mac = host.read(f"/sys/class/net/{link.name}/address").strip()
     question = bytes(Ether(src=mac, dst=BROADCAST) / ARP(op=1, hwsrc=mac, psrc=source, pdst=address))
+    kernel_modules.require(kernel_modules.PACKET, "ARP")
     try:
         watcher = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ARP_PROTOCOL))
     except OSError as error:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
+from netdoctor import kernel_modules
 from netdoctor.errors import CannotRead
 from netdoctor.host import Host
 
@@ -66,28 +66,32 @@ class Iptables:
 
     @classmethod
     def collect(cls, host: Host) -> Iptables:
-        """Read both backends, but only where the kernel has tables already: looking must load no module."""
+        """Read both backends where the kernel has them already: looking loads no module. Raises CannotRead."""
         legacy, unread = EMPTY, ""
         # the file's size is always 0; its text names the legacy tables that exist
         if (host.read_or_none("/proc/net/ip_tables_names") or "").split():
             try:
-                legacy = Ruleset.parse(host.run(["iptables-legacy-save"], timeout=5))
+                legacy = Ruleset.parse(_saved(host, "iptables-legacy-save"))
             except CannotRead as error:
                 unread = str(error)
-        if not Path("/proc/net/netfilter").exists() and not Path("/sys/module/nf_tables").exists():
+        if not all(kernel_modules.present(name) for name in kernel_modules.IPTABLES_NFT):
             return cls(EMPTY, legacy, unread)
-        try:
-            text = host.run(["iptables-nft-save"], timeout=5)
-        except CannotRead as error:
-            if "No such file" not in error.reason:
-                raise
-            text = host.run(["iptables-save"], timeout=5)
-        return cls(Ruleset.parse(text), legacy, unread)
+        return cls(Ruleset.parse(_saved(host, "iptables-nft-save")), legacy, unread)
 
     def insist(self) -> None:
         """Raise CannotRead where what is missing here may stand in legacy tables that could not be read."""
         if self.unread:
             raise CannotRead("iptables, legacy tables", self.unread)
+
+
+def _saved(host: Host, program: str) -> str:
+    """What this backend's program prints, or iptables-save where it is this backend's and has no name of its own."""
+    try:
+        return host.run([program], timeout=5)
+    except CannotRead as error:
+        if "No such file" not in error.reason or kernel_modules.backend(kernel_modules.EITHER) != program:
+            raise
+        return host.run([kernel_modules.EITHER], timeout=5)
 
 
 def masquerade_sources(rules: Ruleset) -> set[str]:

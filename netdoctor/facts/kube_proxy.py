@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import http.client
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 from netdoctor.errors import CannotRead
-from netdoctor.facts.cluster import Pods
+from netdoctor.facts.cluster import Pods, pod_uid
+from netdoctor.facts.kube_proxy_pod import KubeProxyPod, kube_proxy_pod
 from netdoctor.facts.this_node import ThisNode
+from netdoctor.foreign_text import is_port
 from netdoctor.host import Host
 from netdoctor.kube_api import KubeApi
 
@@ -28,26 +31,35 @@ class KubeProxy:
     pod: str  # namespace/name of its pod on this node, "" where it is none
     trouble: str
     configured: str = ""  # the mode that its ConfigMap sets, for the next start; "" where there is none
+    uid: str = ""  # of its pod
+    keep: str = ""  # why deleting its pod would do more than start it again, "" where it would not
 
     @classmethod
     def collect(cls, host: Host, api: KubeApi | CannotRead, pods: Pods | CannotRead, this: ThisNode) -> KubeProxy:
         """The mode from the process itself, else from its ConfigMap; the pod from the API. Raises CannotRead."""
-        running = bool(_processes(host))
-        pod, trouble = "", ""
-        if not isinstance(pods, CannotRead):
-            for item in pods.items:
-                if item.labels.get("k8s-app") == "kube-proxy" and item.node == this.name and not item.leaving:
-                    pod, trouble = f"{item.namespace}/{item.name}", item.trouble
+        found = None if isinstance(api, CannotRead) else _pod(api, pods, this.name)
+        others = set() if isinstance(pods, CannotRead) else {pod.uid for pod in pods.items}
+        running = bool(_processes(host, others - {found.pod.uid if found else ""}))
         mode, source = "iptables" if running else "", "its process: the default mode"
         configured, address = "", METRICS
         if not isinstance(api, CannotRead):
-            found = api.find("/api/v1/namespaces/kube-system/configmaps/kube-proxy")
-            if found is not None:
-                configured, address = _settings(found.get("data", {}).get("config.conf", ""))
+            settings = api.find("/api/v1/namespaces/kube-system/configmaps/kube-proxy")
+            if settings is not None:
+                configured, address = _settings((settings.get("data") or {}).get("config.conf", ""))
                 mode, source = configured, "ConfigMap kube-system/kube-proxy"
         if running and (told := _told(address)):
             mode, source = told, f"its process, which says so at http://{address}/proxyMode"
-        return cls(mode, source, running, pod, trouble, configured)
+        if found is None:
+            return cls(mode, source, running, "", "", configured)
+        pod = found.pod
+        return cls(mode, source, running, f"{pod.namespace}/{pod.name}", pod.trouble, configured, pod.uid, found.keep)
+
+
+def _pod(api: KubeApi, pods: Pods | CannotRead, node: str) -> KubeProxyPod | None:
+    try:
+        return None if isinstance(pods, CannotRead) else kube_proxy_pod(api, pods.items, node)
+    except CannotRead:  # its process and its ConfigMap may tell enough
+        return None
 
 
 def _settings(text: str) -> tuple[str, str]:
@@ -61,7 +73,7 @@ def _settings(text: str) -> tuple[str, str]:
     if not isinstance(settings, dict):
         return "iptables", METRICS
     host, _, port = str(settings.get("metricsBindAddress") or "").rpartition(":")
-    address = f"{'127.0.0.1' if host in EVERY_ADDRESS else host}:{port}" if port.isdigit() else METRICS
+    address = f"{'127.0.0.1' if host in EVERY_ADDRESS else host}:{port}" if is_port(port) else METRICS
     return str(settings.get("mode") or "iptables"), address
 
 
@@ -79,12 +91,22 @@ def _told(address: str) -> str:
     return said if said in MODES else ""
 
 
-def _processes(host: Host) -> list[str]:
+def _processes(host: Host, others: Collection[str]) -> list[str]:
+    """The processes of its name on this machine's network; a pod of `others` may give its processes any name."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            if host.read(folder / "comm").strip() == "kube-proxy":
+            if host.read(folder / "comm").strip() != "kube-proxy":
+                continue
+            if pod_uid(host.read(folder / "cgroup")) not in others and _shares_our_network(folder):
                 found.append(folder.name)
         except CannotRead:  # it ended while we looked
             continue
     return found
+
+
+def _shares_our_network(folder: Path) -> bool:
+    try:
+        return (folder / "ns/net").stat().st_ino == Path("/proc/self/ns/net").stat().st_ino
+    except OSError:  # only root may look
+        return True

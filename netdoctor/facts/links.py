@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
 from netdoctor.errors import CannotRead
+from netdoctor.foreign_text import to_address, to_network
 from netdoctor.host import Host
 
 ETHERNET = 5  # colons in a link-layer address of 6 bytes
@@ -105,8 +105,8 @@ class Links:
         for route in self.routes:
             destination = route.split()[0]
             try:
-                network = ipaddress.ip_network("0.0.0.0/0" if destination == "default" else destination, strict=False)
-                fits = ipaddress.ip_address(address) in network
+                network = to_network("0.0.0.0/0" if destination == "default" else destination)
+                fits = to_address(address) in network
             except ValueError:  # a refusing route, or another family
                 continue
             if fits and (best is None or network.prefixlen > best[0]):

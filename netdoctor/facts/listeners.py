@@ -11,6 +11,7 @@ from netdoctor.facts.modules import Modules
 from netdoctor.host import Host
 
 LISTEN = "0A"  # the state in /proc/net/tcp: include/net/tcp_states.h
+PORT = re.compile(r"[0-9A-Fa-f]+:([0-9A-Fa-f]{4})")
 TABLES = ("/proc/1/net/tcp", "/proc/1/net/tcp6")
 
 
@@ -46,8 +47,8 @@ def parse(text: str) -> dict[str, int]:
     found = {}
     for line in text.splitlines():
         words = line.split()
-        if len(words) > 9 and words[3] == LISTEN and ":" in words[1]:
-            found[words[9]] = int(words[1].rpartition(":")[2], 16)
+        if len(words) > 9 and words[3] == LISTEN and (port := PORT.fullmatch(words[1])):
+            found[words[9]] = int(port[1], 16)
     return found
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from netdoctor.facts.module_objects import ModuleObjects, Object, data_of
+from netdoctor.foreign_text import is_address, is_port
 
 POOL_LIMIT = 10  # connections of a LiteLLM worker, where the config does not say (litellm 1.106.2)
 SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")  # those of libpq
@@ -47,7 +48,7 @@ class Database:
         """Namespace and name of the Service that this host is, as seen from a pod in `namespace`; ("", "") for none."""
         host = self.host.removesuffix(".").removesuffix(".cluster.local").removesuffix(".svc")
         parts = host.split(".")
-        if len(parts) > 2 or host.replace(".", "").isdigit():
+        if len(parts) > 2 or is_address(host):
             return "", ""
         return (parts[1] if len(parts) == 2 else namespace), parts[0]
 
@@ -58,6 +59,8 @@ def config_of(
     """LiteLLM's config, out of the ConfigMaps that the pod mounts."""
     import yaml
 
+    from netdoctor.plain_yaml import load
+
     for volume in spec.get("volumes") or ():
         name = (volume.get("configMap") or {}).get("name", "")
         there = objects.named("ConfigMap", namespace, name) if name else None
@@ -65,7 +68,7 @@ def config_of(
             if "model_list" not in text:
                 continue
             try:
-                config = yaml.safe_load(text)
+                config = load(text)
             except (yaml.YAMLError, ValueError, RecursionError) as error:
                 problems.append(
                     f"{key} of ConfigMap {namespace}/{name} is no YAML: {' '.join(str(error).split())[:120]}"
@@ -119,7 +122,7 @@ def login_of(environment: Mapping[str, str]) -> tuple[Database, str] | None:
             address, _, port = environment[host].partition(":")
             number = port or environment.get("PGPORT", "") or "5432"
             who = environment.get(user, "postgres")
-            database = Database(address, int(number) if number.isdigit() else 5432, environment.get(name, who), who)
+            database = Database(address, int(number) if is_port(number) else 5432, environment.get(name, who), who)
             return database, environment.get(password, "")
     return None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import socket
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from functools import partial
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cni import Attachment, Attachments, CniConfig
 from netdoctor.facts.iptables import Iptables, masquerade_sources
+from netdoctor.foreign_text import to_address, to_network
 from netdoctor.traffic import in_namespace
 
 
@@ -57,7 +57,7 @@ def covered(address: str, sources: set[str]) -> bool:
     if address in sources:
         return True
     prefixes = [s for s in sources if "/" in s]
-    return any(ipaddress.ip_address(address) in ipaddress.ip_network(p, strict=False) for p in prefixes)
+    return any(to_address(address) in to_network(p) for p in prefixes)
 
 
 def still_connected(pod: Attachment) -> bool:

@@ -24,6 +24,7 @@ FROM = {"secretRef": "Secret", "configMapRef": "ConfigMap"}  # what envFrom may 
 SECRET_NAME = re.compile(r"KEY|PASS|PWD|TOKEN|SECRET|SALT|CREDENTIAL", re.IGNORECASE)
 PLACEHOLDERS = ("none", "null", "empty", "unused", "dummy", "ollama")  # keys for providers that ask for no key
 LONG = 16  # characters; a value of so many is a secret whatever its name
+SECRET_TYPES = ("Opaque", "kubernetes.io/basic-auth")
 LISTS = {
     "Deployment": "/apis/apps/v1/deployments",
     "StatefulSet": "/apis/apps/v1/statefulsets",
@@ -58,13 +59,15 @@ class ModuleObjects:
             found, source, deployed = live(api), "the cluster", True
         unread: dict[str, str] = {}
         have = {key_of(o) for o in found}
-        for key in sorted(referenced(found) - have):
-            if isinstance(api, CannotRead):
-                unread[key] = str(api)
+        mine = own_namespace(found)
+        for key in sorted(named_by(found) - have):
+            reason = str(api) if isinstance(api, CannotRead) else "" if deployed else not_theirs(key, mine)
+            if reason or isinstance(api, CannotRead):
+                unread[key] = reason
                 continue
             try:
                 if there := fetch(api, key):
-                    found.append(there)
+                    found.append(readable(there, key))
             except CannotRead as error:
                 unread[key] = str(error)
         return cls(found, source, deployed=deployed, unread=unread)
@@ -91,6 +94,34 @@ class ModuleObjects:
             return data_of(there) if there else {}
 
         return environment_of(container, data)
+
+
+def own_namespace(objects: Iterable[Object]) -> str:
+    """The namespace of a deployment: that of its first gateway; "" without one."""
+    gateways = (o for o in objects if o.get("kind") in WORKLOADS and is_gateway(o))
+    return next((str(o["metadata"].get("namespace", "default")) for o in gateways), "")
+
+
+def not_theirs(key: str, namespace: str) -> str:
+    """Why manifests of this namespace do not get what Kind/namespace/name stands for; "" where they do."""
+    other = key.split("/")[1]
+    if other != namespace:
+        return f"it is in another namespace than the deployment, {namespace or 'which has none'}"
+    return "no Secret of the cluster's own namespaces is read for manifests" if other.startswith("kube-") else ""
+
+
+def readable(there: Object, key: str) -> Object:
+    """The object, if it is no Secret of the cluster's own making, such as a token. Raises CannotRead."""
+    kind = str(there.get("type") or "Opaque")
+    if there.get("kind") == "Secret" and kind not in SECRET_TYPES:
+        raise CannotRead(key, f"a Secret of type {kind[:60]} is not read for a module")
+    return there
+
+
+def named_by(objects: Iterable[Object]) -> set[str]:
+    """What the workloads' variables take values from, and the ConfigMaps that they mount; no Secret that is a file."""
+    known = tuple(objects)
+    return {key for key in referenced(known) if key.startswith("ConfigMap/")} | referenced(known, files=False)
 
 
 def environment_of(container: Object, data: Callable[[str, str], Mapping[str, str]]) -> dict[str, str]:
@@ -175,7 +206,7 @@ def references_of(variable: Object) -> Iterator[tuple[str, str, str]]:
             yield kind, str(reference.get("name", "")), str(reference.get("key", ""))
 
 
-def referenced(objects: Iterable[Object]) -> set[str]:
+def referenced(objects: Iterable[Object], *, files: bool = True) -> set[str]:
     """The Secrets and ConfigMaps, as Kind/namespace/name, that the workloads among these take values or files from."""
     keys: set[str] = set()
     for workload in objects:
@@ -189,7 +220,7 @@ def referenced(objects: Iterable[Object]) -> set[str]:
                 for field, kind in FROM.items():
                     if field in source:
                         keys.add(f"{kind}/{namespace}/{source[field].get('name', '')}")
-        for volume in (template_of(workload).get("spec") or {}).get("volumes") or ():
+        for volume in ((template_of(workload).get("spec") or {}).get("volumes") or ()) if files else ():
             if name := (volume.get("configMap") or {}).get("name"):
                 keys.add(f"ConfigMap/{namespace}/{name}")
             if name := (volume.get("secret") or {}).get("secretName"):

@@ -16,6 +16,7 @@ from netdoctor.facts.module_objects import (
     template_of,
     workload_name,
 )
+from netdoctor.foreign_text import is_number
 from netdoctor.kube_api import KubeApi
 from netdoctor.model import NotApplicable
 
@@ -161,7 +162,7 @@ def _gateway(objects: ModuleObjects, workload: Object, problems: list[str]) -> G
 
 def number(value: object, otherwise: int) -> int:
     """A number of a manifest; what is none is for the API server to refuse."""
-    return int(str(value)) if str(value).isdigit() else otherwise
+    return int(str(value)) if is_number(str(value)) else otherwise
 
 
 def _service(objects: ModuleObjects, namespace: str, labels: Mapping[str, str]) -> tuple[str, int]:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from ipaddress import ip_address, ip_network
 from typing import Any
 
 from netdoctor.errors import CannotRead
 from netdoctor.facts.module_objects import ModuleObjects
 from netdoctor.facts.modules import Modules
+from netdoctor.foreign_text import to_address, to_network
 from netdoctor.kube_api import KubeApi
 
 EGRESS, INGRESS = "Egress", "Ingress"
@@ -132,9 +132,9 @@ def _expressions(expressions: Sequence[Mapping[str, Any]], labels: Mapping[str, 
 def in_block(block: Mapping[str, Any], address: str) -> bool:
     """Whether an ipBlock holds the address; one that is not known is in none."""
     try:
-        where = ip_address(address)
-        inside = where in ip_network(block["cidr"], strict=False)
-        return inside and not any(where in ip_network(e, strict=False) for e in block.get("except") or ())
+        where = to_address(address)
+        inside = where in to_network(block["cidr"])
+        return inside and not any(where in to_network(e) for e in block.get("except") or ())
     except ValueError as error:
         if address:
             raise CannotRead("NetworkPolicies", str(error)) from error

@@ -6,7 +6,6 @@ network namespace is entered from the host. It dies by itself when netdoctor is 
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import secrets
 import threading
@@ -26,6 +25,7 @@ from netdoctor.facts.modules import Modules
 from netdoctor.facts.services import Services
 from netdoctor.facts.sysctl import IP_FORWARD, Sysctls
 from netdoctor.facts.this_node import ThisNode, node_of
+from netdoctor.foreign_text import to_address, to_network
 from netdoctor.host import Host
 from netdoctor.kube_api import KubeApi
 
@@ -78,8 +78,8 @@ def _lost_gateway(cni: CniConfig, bridge: Link) -> str:
     plugin = cni.plugin("bridge") or {}
     if not (plugin.get("isGateway") or plugin.get("isDefaultGateway")) or not cni.pod_network:
         return ""
-    network = ipaddress.ip_network(cni.pod_network, strict=False)
-    return "" if any(ipaddress.ip_address(a) in network for a in bridge.addresses) else str(network)
+    network = to_network(cni.pod_network)
+    return "" if any(to_address(a) in network for a in bridge.addresses) else str(network)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +200,7 @@ def sweep(api: KubeApi, pods: Pods) -> None:
     old = utc(time.time() - LIFETIME)
     for pod in pods.items:
         if pod.is_ours and not pod.leaving and (pod.created < old or pod.phase in ("Failed", "Succeeded")):
-            api.delete(f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}", grace_seconds=0)
+            api.delete(f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}", grace_seconds=0, uid=pod.uid)
 
 
 def remove(api: KubeApi, path: str, connected: list[str]) -> None:

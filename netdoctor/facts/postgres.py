@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
-from netdoctor.errors import CannotRead
+from netdoctor.errors import BadInput, CannotRead
 from netdoctor.facts.database_login import DatabaseLogins, Login
 from netdoctor.facts.names import cluster_dns_address
 from netdoctor.facts.postgres_servers import PostgresServer, PostgresServers
-from netdoctor.facts.postgres_session import LOGIN, LOGIN_SECONDS, SECONDS, SELECT, TLS, Session, Slots, Step
+from netdoctor.facts.postgres_session import CLIENT_SECONDS, LOGIN, SECONDS, SELECT, TLS, Session, Slots, Step
 from netdoctor.facts.services import Services
 from netdoctor.facts.vantage import NEW, OLD, VantagePoint, VantagePoints
 from netdoctor.model import Evidence, Finding, NotApplicable, Subject
@@ -51,6 +52,9 @@ class Postgres:
     slots: tuple[Slots, ...] = ()
     later: tuple[str, ...] = ()  # Services that the deployment brings
     unasked: tuple[str, ...] = ()  # modules whose password is not known
+    withheld: tuple[str, ...] = ()  # why a password was not sent, in sentences
+
+    longest: ClassVar[float] = 12.0  # seconds: names and connections, then the logins
 
     @classmethod
     def collect(
@@ -66,14 +70,17 @@ class Postgres:
         stages: list[PostgresStage] = []
         slots: list[Slots] = []
         unasked: list[str] = []
+        withheld = list(logins.withheld) if not isinstance(logins, CannotRead) else []
         for server in servers.items:
             meant = known.get(server.name, ())
             stages += _reach(points, services, server)
             talking = [s.vantage for s in stages if s.service == server.name and s.stage == TCP and s.ok]
-            stages += _talk(server, stages, points, talking[:2], meant, slots)
+            stages += _talk(server, stages, points, talking[:2], meant, slots, withheld)
             unasked += [m for m in server.modules if not any(m in login.modules for login in meant)]
         names = tuple(server.name for server in servers.items)
-        return cls(names, tuple(stages), reason, tuple(slots), servers.later, tuple(unasked))
+        return cls(
+            names, tuple(stages), reason, tuple(slots), servers.later, tuple(unasked), tuple(dict.fromkeys(withheld))
+        )
 
     def of(self, stage: str) -> tuple[PostgresStage, ...]:
         """What became of this step, from each vantage point that got so far."""
@@ -86,8 +93,10 @@ class Postgres:
         if not self.services:
             raise NotApplicable("the cluster has no Service for Postgres")
         steps = self.of(stage)
+        if not steps and stage in (LOGIN, SELECT):
+            raise CannotRead("Postgres", "; ".join(self.withheld) or self.login_source)
         if not steps:
-            raise CannotRead("Postgres", self.login_source if stage in (LOGIN, SELECT) else "no pod could ask it")
+            raise CannotRead("Postgres", "no pod could ask it")
         healthy = True
         for service in self.services:
             asked = [s for s in steps if s.service == service]
@@ -96,6 +105,8 @@ class Postgres:
                 healthy = False
                 alike = [s for s in failed if s.sqlstate == state]
                 yield _finding(words, service, asked, alike, node, expected)
+        if healthy and self.withheld and stage in (LOGIN, SELECT):
+            raise CannotRead("database login", "; ".join(self.withheld))
         if healthy and self.unasked and stage == LOGIN:
             raise CannotRead("database login", f"the password of {', '.join(self.unasked)} is not known")
 
@@ -172,6 +183,7 @@ def _talk(
     talking: list[str],
     logins: tuple[Login, ...],
     slots: list[Slots],
+    withheld: list[str],
 ) -> list[PostgresStage]:
     """TLS, and from the first of these vantage points (for others than modules: from each) the logins."""
     addresses = {s.vantage: s.address for s in stages if s.service == server.name and s.stage == TCP}
@@ -183,7 +195,9 @@ def _talk(
     found = []
     for vantage, session, future in futures:
         try:
-            steps = future.result(SECONDS + 2 * LOGIN_SECONDS)
+            steps = future.result(4 * SECONDS + CLIENT_SECONDS)
+        except BadInput as error:
+            raise CannotRead("database login", str(error)) from error
         except (TimeoutError, CannotRead, OSError) as error:
             steps = [Step(TLS, False, f"no answer: {error}")]
         for step in steps:
@@ -194,6 +208,8 @@ def _talk(
                     modules=step.login.modules if step.login else (),
                 )
             )  # fmt: skip
+        if session.withheld:
+            withheld.append(session.withheld)
         if session.slots and not any(s.service == server.name for s in slots):
             slots.append(session.slots)
     return found

@@ -10,6 +10,7 @@ from netdoctor.facts.module_objects import ModuleObjects, template_of
 from netdoctor.facts.modules import Gateway, Modules
 from netdoctor.facts.scope import Scope
 from netdoctor.facts.services import POSTGRES_PORT, Service, Services
+from netdoctor.foreign_text import is_address
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +75,7 @@ def server_of(gateway: Gateway, services: Services) -> PostgresServer | None:
         return None
     namespace, name = database.service(gateway.namespace)
     if not name:
-        is_address = database.host.replace(".", "").isdigit()
-        return PostgresServer(database.host, database.host if is_address else "", database.port)
+        return PostgresServer(database.host, database.host if is_address(database.host) else "", database.port)
     service = services.named(namespace, name)
     if service is None and namespace not in {gateway.namespace, *(s.namespace for s in services.items)}:
         return PostgresServer(database.host, "", database.port)  # db.example: two words, and no namespace of ours

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import json
+import os
 import socket
 import struct
-import time
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Any
 
+from netdoctor.bounded_process import run
+from netdoctor.errors import BadInput, CannotRead
 from netdoctor.facts.database_login import Login
 from netdoctor.facts.postgres_servers import PostgresServer
 
-if TYPE_CHECKING:
-    import psycopg
-
 SECONDS = 1.5
 LOGIN_SECONDS = 2  # libpq takes no less
+CLIENT_SECONDS = 7.0  # for all logins of a session: a busy node needs one or two to start Python
+LARGEST = 2 << 20  # bytes: every connection of a large Postgres
+VARIABLE = "NETDOCTOR_DATABASE_AUTH"
+METHODS = ("scram-sha-256", "md5", "password")  # those of libpq's require_auth that send something of the password
+ALLOWED = f"{VARIABLE}=md5 or =password allows it"
+# libpq's own words where the server asks for another way to log in (fe-auth.c)
+OTHER_METHOD = ("server requested", "server's SASL authentication mechanisms")
 SSL_REQUEST = struct.pack("!2I", 8, 80877103)  # libpq-fe: answered with one byte, S or N
 TLS, LOGIN, SELECT = "TLS", "login", "SELECT"
 TOO_MANY = "53300"  # the SQLSTATE of a connection that finds no slot
@@ -54,53 +63,89 @@ class Session:
     def __init__(self, server: PostgresServer, address: str, logins: tuple[Login, ...]) -> None:
         self.server, self.address, self.logins = server, address, logins
         self.slots: Slots | None = None
+        self.withheld = ""  # why no password was sent, in a sentence
 
     def run(self) -> list[Step]:
         """The steps after TCP, up to and with the first that fails for each login."""
         speaks, words = _speaks_postgres(self.address, self.server.port)
         steps = [Step(TLS, speaks, words)]
-        for login in self.logins if speaks else ():
-            begin = time.monotonic()
-            steps = [*steps, *self._log_in(login)]
-            if time.monotonic() - begin > LOGIN_SECONDS:
-                break  # it hangs, and would for the others
+        if speaks and self.logins:
+            steps += self._log_in()
         broken = next((s for s in steps if s.stage == TLS and not s.ok), None)
         return [s for s in steps if s.stage != TLS or s is (broken or steps[0])]
 
-    def _log_in(self, login: Login) -> Iterator[Step]:
-        import psycopg
-
-        begin = time.monotonic()
+    def _log_in(self) -> list[Step]:
+        """Have postgres_client log in as everybody."""
+        asked = {
+            "path": sys.path, "seconds": LOGIN_SECONDS, "slots": SLOTS if self.server.modules else "",
+            "parameters": {
+                "hostaddr": self.address, "host": self.server.name.rpartition("/")[2], "port": self.server.port,
+                "connect_timeout": LOGIN_SECONDS, "options": "-c statement_timeout=2000",
+                "application_name": "netdoctor", "require_auth": allowed_methods(),
+                # nothing of root's own is offered: no ticket, no certificate, no password file
+                "gssencmode": "disable", "sslcertmode": "disable", "passfile": os.devnull,
+            },
+            "logins": [
+                {"user": login.user, "password": login.password, "dbname": login.database, "sslmode": login.sslmode}
+                for login in self.logins
+            ],
+        }  # fmt: skip
+        argv = [sys.executable, "-I", str(Path(__file__).with_name("postgres_client.py"))]
+        environment = {"LC_ALL": "C", "HOME": "/nonexistent", "PATH": os.defpath}
         try:
-            connection = psycopg.connect(
-                hostaddr=self.address, host=self.server.name.rpartition("/")[2], port=self.server.port,
-                user=login.user, password=login.password, dbname=login.database, connect_timeout=LOGIN_SECONDS,
-                sslmode=login.sslmode, options="-c statement_timeout=2000", application_name="netdoctor",
-            )  # fmt: skip
-        except psycopg.Error as error:
-            stage, state, text = classify(str(error), login)
+            done = run(argv, environment, CLIENT_SECONDS, LARGEST, stdin=json.dumps(asked).encode())
+            told = json.loads(done.stdout)
+        except CannotRead as error:
+            return [Step(LOGIN, False, error.reason, "", self.logins[0])]
+        except ValueError:
+            return [Step(LOGIN, False, "its answers were not understood", "", self.logins[0])]
+        if "too_old" in told:
+            self.withheld = f"libpq {told['too_old']} cannot insist on SCRAM, so no password is sent"
+            return []
+        answers = zip(self.logins, told["answers"], strict=False)
+        return [step for login, answer in answers for step in self._steps(login, answer)]
+
+    def _steps(self, login: Login, answer: Mapping[str, Any]) -> Iterator[Step]:
+        if "connected" not in answer:
+            stage, state, text = classify(str(answer.get("error")), login)
+            if "FATAL" not in text and any(words in text for words in OTHER_METHOD):
+                self.withheld = f"{self.server.name} {_asks_for(text)}, and netdoctor sends no password so: {ALLOWED}"
+                return
             yield Step(stage, False, text, state, login)
             return
-        with connection:
-            yield Step(LOGIN, True, f"as {login.user} to {login.database}, {_ms(begin)}", "", login)
-            try:
-                connection.execute("SELECT 1").fetchone()
-            except psycopg.Error as error:
-                yield Step(SELECT, False, without(str(error), login), error.sqlstate or "", login)
-                return
-            yield Step(SELECT, True, f"SELECT 1, {_ms(begin)}", "", login)
-            if self.server.modules and self.slots is None:
-                self.slots = self._count(connection)
+        yield Step(LOGIN, True, f"as {login.user} to {login.database}, {_ms(answer['connected'])}", "", login)
+        if not answer["selected"]:
+            text = without(str(answer.get("error")), login)
+            yield Step(SELECT, False, text, str(answer.get("sqlstate", "")), login)
+            return
+        yield Step(SELECT, True, f"SELECT 1, {_ms(answer['seconds'])}", "", login)
+        rows = answer.get("slots")
+        if rows and self.slots is None:
+            used = tuple((database, user) for _, _, database, user in rows if database)
+            self.slots = Slots(self.server.name, rows[0][0], rows[0][1], used)
 
-    def _count(self, connection: psycopg.Connection[tuple[int, int, str, str]]) -> Slots | None:
-        import psycopg
 
-        try:
-            rows = connection.execute(SLOTS).fetchall()
-        except psycopg.Error:  # a pooler, or another database that speaks the protocol
-            return None
-        used = tuple((database, user) for _, _, database, user in rows if database)
-        return Slots(self.server.name, int(rows[0][0]), int(rows[0][1]), used)
+def allowed_methods() -> str:
+    """The ways to log in that libpq may go: SCRAM, none where the server asks for none, and what the user allows.
+
+    Raises BadInput.
+    """
+    more = [word.strip() for word in os.environ.get(VARIABLE, "").split(",") if word.strip()]
+    if unknown := [word for word in more if word not in METHODS]:
+        raise BadInput(f"{VARIABLE} has {unknown[0]!r:.40}: it may hold {', '.join(METHODS)}")
+    return ",".join(dict.fromkeys(["scram-sha-256", "none", *more]))
+
+
+def _asks_for(text: str) -> str:
+    for words, plain in (
+        ("cleartext", "asks for the password in clear text"),
+        ("hashed", "asks for the password as an MD5 hash"),
+        ("GSS", "asks for a Kerberos ticket"),
+        ("SSPI", "asks for a Kerberos ticket"),
+    ):
+        if words in text:
+            return plain
+    return "asks for another login than by SCRAM"
 
 
 def _speaks_postgres(address: str, port: int) -> tuple[bool, str]:
@@ -121,6 +166,7 @@ def _speaks_postgres(address: str, port: int) -> tuple[bool, str]:
 
 # texts of the server (errcodes.txt, in English) and of libpq, with the SQLSTATE and the step that they belong to
 KNOWN = (
+    *((words, LOGIN, "") for words in OTHER_METHOD),
     ("password authentication failed", LOGIN, "28P01"),
     ("no pg_hba.conf entry", LOGIN, "28000"),
     ("too many clients", LOGIN, "53300"),
@@ -152,5 +198,5 @@ def without(text: str, login: Login) -> str:
     return text.replace(login.password, "***") if login.password else text
 
 
-def _ms(begin: float) -> str:
-    return f"{(time.monotonic() - begin) * 1000:.0f} ms"
+def _ms(seconds: float) -> str:
+    return f"{seconds * 1000:.0f} ms"

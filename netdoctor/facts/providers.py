@@ -10,6 +10,7 @@ from netdoctor.facts.modules import Modules
 from netdoctor.facts.names import OUTSIDE_SECONDS, cluster_dns_address
 from netdoctor.facts.services import Services
 from netdoctor.facts.vantage import NEW, VantagePoint, VantagePoints
+from netdoctor.foreign_text import is_address
 from netdoctor.traffic import Answer, Reply, ask_all, ask_dns, ask_tcp
 
 CONNECT_SECONDS = 2.5  # a SYN that is lost is sent again after 1 s; providers may be far away
@@ -94,7 +95,7 @@ def asker(points: VantagePoints) -> VantagePoint:
 
 def spellings(host: str, point: VantagePoint) -> tuple[str, ...]:
     """What a resolver in the pod would ask for, the full name first; none for an address."""
-    if ":" in host or host.replace(".", "").isdigit():
+    if ":" in host or is_address(host):
         return ()
     if host.endswith("."):
         return (host,)

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from netdoctor.errors import CannotRead
-from netdoctor.facts.cluster import Pod, Pods
+from netdoctor.facts.cluster import SYSTEM_NAMESPACE, Pod, Pods, dns_pods, pod_uid
 from netdoctor.facts.cni import Attachment, Attachments
-from netdoctor.facts.coredns import nameservers
+from netdoctor.facts.coredns import nameservers, search_list
 from netdoctor.facts.new_pod import NewPod
+from netdoctor.facts.services import Services
 from netdoctor.facts.this_node import ThisNode
 from netdoctor.host import Host
 
@@ -36,6 +37,7 @@ class VantagePoint:
     search: tuple[str, ...] = ()
     labels: tuple[tuple[str, str], ...] = ()
     addresses: tuple[str, ...] = ()  # of both families, where it has them
+    serves_dns: bool | None = None  # whether the cluster's DNS Service selects it; None where no API server said
 
     def address_towards(self, destination: str) -> str:
         """Its address of the destination's family, "" where it has none."""
@@ -43,8 +45,11 @@ class VantagePoint:
 
     @property
     def is_coredns(self) -> bool:
-        """Whether it is CoreDNS's own namespace."""
-        return ("k8s-app", "kube-dns") in self.labels or self.pod.startswith("coredns-")
+        """Whether it is CoreDNS's own namespace: the DNS Service selects it, or it is called so in kube-system."""
+        if self.serves_dns is not None:
+            return self.serves_dns
+        called_so = ("k8s-app", "kube-dns") in self.labels or self.pod.startswith("coredns-")
+        return self.namespace == SYSTEM_NAMESPACE and called_so
 
     @property
     def cluster_domain(self) -> str:
@@ -67,6 +72,7 @@ class VantagePoints:
         pods: Pods | CannotRead,
         this: ThisNode,
         new_pod: NewPod | CannotRead,
+        services: Services | CannotRead,
     ) -> VantagePoints:
         """This host, the test pod if one could be made, and a sample of the pods on this node."""
         points = [VantagePoint("host", HOST, "", next(iter(this.addresses), ""), addresses=this.addresses)]
@@ -81,7 +87,8 @@ class VantagePoints:
                 )
             )  # fmt: skip
         known = () if isinstance(pods, CannotRead) else pods.items
-        points += old_pods(host, attachments, known, this.name)
+        dns = None if isinstance(pods, CannotRead) else dns_pods(services, pods)
+        points += old_pods(host, attachments, known, this.name, dns)
         return cls(tuple(points), reason)
 
     @property
@@ -94,8 +101,14 @@ class VantagePoints:
         return {p.name: p for p in self.points}[name]
 
 
-def old_pods(host: Host, attachments: Attachments, known: tuple[Pod, ...], node: str) -> list[VantagePoint]:
-    """A sample of the pods on this node that were there before the test pod, CoreDNS first."""
+def old_pods(
+    host: Host, attachments: Attachments, known: tuple[Pod, ...], node: str, dns: tuple[Pod, ...] | None = None
+) -> list[VantagePoint]:
+    """A sample of the pods on this node that were there before the test pod, CoreDNS first.
+
+    `dns`: the pods behind the cluster's DNS Service, None where the API server did not name them.
+    """
+    serve_dns = None if dns is None else {pod.uid for pod in dns}
     by_uid = {pod.uid: pod for pod in known if pod.node == node and not pod.host_network}
     found: list[VantagePoint] = []
     missing = dict(by_uid)
@@ -105,12 +118,16 @@ def old_pods(host: Host, attachments: Attachments, known: tuple[Pod, ...], node:
         if (known and (pod is None or pod.is_ours or pod.leaving)) or attached.pod.startswith("netdoctor-"):
             continue
         if os.path.exists(attached.netns):  # noqa: PTH110 - a bare path of the runtime's
-            found.append(_attached(attached, pod))
+            found.append(_attached(attached, pod, _is_among(attached.uid, serve_dns)))
     for uid, pid in _processes_of(host, set(missing)).items():
         pod = missing[uid]
         if not pod.is_ours and not pod.leaving and pod.addresses:
-            found.append(_process(host, pod, pid))
+            found.append(_process(host, pod, pid, _is_among(uid, serve_dns)))
     return sample(found)
+
+
+def _is_among(uid: str, uids: set[str] | None) -> bool | None:
+    return None if uids is None else uid in uids
 
 
 def sample(points: list[VantagePoint]) -> list[VantagePoint]:
@@ -126,21 +143,23 @@ def sample(points: list[VantagePoint]) -> list[VantagePoint]:
     return chosen[:OLD_PODS]
 
 
-def _attached(attached: Attachment, pod: Pod | None) -> VantagePoint:
+def _attached(attached: Attachment, pod: Pod | None, serves_dns: bool | None) -> VantagePoint:
     labels = tuple(sorted(pod.labels.items())) if pod else ()
     name = f"pod {attached.namespace}/{attached.pod}"
     return VantagePoint(
         name, OLD, attached.netns, attached.addresses[0], attached.namespace, attached.pod,
-        attached.nameservers, attached.search, labels, attached.addresses,
+        attached.nameservers, attached.search, labels, attached.addresses, serves_dns,
     )  # fmt: skip
 
 
-def _process(host: Host, pod: Pod, pid: str) -> VantagePoint:
-    text = host.read_or_none(f"/proc/{pid}/root/etc/resolv.conf") or ""
-    search = next((tuple(line.split()[1:]) for line in text.splitlines() if line.startswith("search")), ())
+def _process(host: Host, pod: Pod, pid: str, serves_dns: bool | None) -> VantagePoint:
+    try:
+        text = host.read_in_pod(pod.uid, pid, "etc/resolv.conf") or ""
+    except CannotRead:  # the pod is asked from anyway: what its file says is not needed for that
+        text = ""
     return VantagePoint(
         f"pod {pod.namespace}/{pod.name}", OLD, f"/proc/{pid}/ns/net", pod.addresses[0], pod.namespace, pod.name,
-        nameservers(text), search, tuple(sorted(pod.labels.items())), pod.addresses,
+        nameservers(text), search_list(text), tuple(sorted(pod.labels.items())), pod.addresses, serves_dns,
     )  # fmt: skip
 
 
@@ -149,10 +168,9 @@ def _processes_of(host: Host, uids: set[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for folder in Path("/proc").glob("[0-9]*") if uids else ():
         try:
-            groups = host.read(folder / "cgroup").replace("_", "-")
+            uid = pod_uid(host.read(folder / "cgroup"))
         except CannotRead:
             continue
-        for uid in uids - found.keys():
-            if uid in groups:
-                found[uid] = folder.name
+        if uid in uids:
+            found.setdefault(uid, folder.name)
     return found

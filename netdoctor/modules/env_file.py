@@ -5,15 +5,14 @@ from __future__ import annotations
 import os
 import re
 import secrets
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 from netdoctor.errors import BadInput, CannotRead
-from netdoctor.modules.kustomization import file_in
+from netdoctor.foreign_files import Content, Folder
+from netdoctor.modules.manifest_folder import ManifestFolder, rights_in, unreadable, walk
 from netdoctor.redact import remember
+from netdoctor.rights import Rights
 
 ASSIGNMENT = re.compile(r"^(?P<name>[A-Za-z_][A-Za-z0-9_.-]*)=(?P<value>.*)$")
 # what netdoctor may invent; every other empty value is the user's to fill in
@@ -30,6 +29,7 @@ class EnvFile:
     path: str
     on_disk: str | None  # None: there is no such file
     text: str
+    mode: int = 0o600  # of the file on the disk
 
     @property
     def exists(self) -> bool:
@@ -62,7 +62,7 @@ class EnvFile:
     @property
     def open_to_others(self) -> bool:
         """Whether somebody else than its owner may read it."""
-        return self.exists and bool(Path(self.path).stat().st_mode & 0o077)
+        return self.exists and bool(self.mode & 0o077)
 
     @property
     def guessable(self) -> tuple[str, ...]:
@@ -71,14 +71,22 @@ class EnvFile:
 
 
 def find(folder: str) -> tuple[EnvFile, ...]:
-    """The files that the kustomization in this folder, and those that it builds upon, read. Raises BadInput."""
+    """The files that the kustomization in this folder, and those that it builds upon, read. Raises BadInput.
+
+    Read with the rights of the user behind sudo, and through no link.
+    """
+    try:
+        rights = rights_in(folder)
+    except CannotRead as error:
+        raise BadInput(f"{error.source} cannot be read: {error.reason}") from error
     found: dict[str, EnvFile] = {}
-    for path in _named(Path(folder), set()):
-        where = os.path.normpath(path)
-        example = _read(path.with_name(path.name + ".example"))
-        own = _read(path)
-        text = example or "" if own is None else _with_missing(own, example or "")
-        found[where] = EnvFile(where, own, text)
+    for one in walk(folder, rights):
+        for name in _names(one):
+            where = os.path.normpath(os.path.join(one.path, name))  # noqa: PTH118 - through no link
+            example, _ = _read(one.path, f"{name}.example", rights)
+            own, mode = _read(one.path, name, rights)
+            text = example or "" if own is None else _with_missing(own, example or "")
+            found[where] = EnvFile(where, own, text, mode)
     for file in found.values():
         for value in file.values.values() if file.exists else ():
             remember(value)
@@ -88,7 +96,8 @@ def find(folder: str) -> tuple[EnvFile, ...]:
 def complete(file: EnvFile) -> EnvFile:
     """Write the file with random values for the keys that have none; what it holds already stays. Raises CannotRead.
 
-    It belongs to whoever owns its folder, and nobody else may read it.
+    It is made with the rights of the user behind sudo (where root itself called, of its folder's owner) and is theirs;
+    nobody else may read it.
     """
     made = dict.fromkeys(file.to_make, "")
     if file.on_disk == file.text and not made:
@@ -102,36 +111,47 @@ def complete(file: EnvFile) -> EnvFile:
         match = ASSIGNMENT.match(line.strip())
         lines.append(f"{match['name']}={made[match['name']]}" if match and match["name"] in made else line)
     text = "\n".join(lines).rstrip("\n") + "\n"
-    path = Path(file.path).resolve()  # a link stays one
-    new = path.with_name(f"{path.name}.netdoctor-new")  # git ignores it, should a kill leave it behind
+    _write(file, text)
+    return EnvFile(file.path, text, text, 0o600)
+
+
+def _write(file: EnvFile, text: str) -> None:
+    """Put the file in its place, unless it has changed since it was read. Raises CannotRead."""
+    folder, name = os.path.split(file.path)
+
+    def write() -> None:
+        with Folder.held(folder or ".") as held:
+            now = held.read(name)
+            if (now.data if now else None) != (None if file.on_disk is None else file.on_disk.encode()):
+                raise CannotRead(file.path, "somebody has changed it since it was read")
+            # git ignores the name beside it, should a kill leave it behind
+            held.replace(name, text.encode(), beside=f"{name}.netdoctor-new")
+
+    rights = rights_in(folder or ".")
     try:
-        new.unlink(missing_ok=True)
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as out:
-            out.write(text)
-            out.flush()
-            os.fsync(out.fileno())
-        owner = path.parent.stat()
-        if os.geteuid() == 0:
-            os.chown(new, owner.st_uid, owner.st_gid)
-        new.rename(path)
+        rights.lend(write)
     except OSError as error:
-        with suppress(OSError):
-            new.unlink(missing_ok=True)
-        raise CannotRead(file.path, f"it cannot be written: {error.strerror or error}") from error
-    return EnvFile(file.path, text, text)
+        whose = f" with the rights of {rights.name}" if rights.uid != os.geteuid() else ""
+        raise CannotRead(file.path, f"it cannot be written{whose}: {error.strerror or error}") from error
 
 
-def _read(path: Path) -> str | None:
-    """The text, None where there is no file. Raises BadInput, also for lines that kustomize would drop or refuse."""
+def _read(folder: str, name: str, rights: Rights) -> tuple[str | None, int]:
+    """The text and mode, None where there is no file. Raises BadInput, also for lines that kustomize would drop."""
+
+    def read() -> Content | None:
+        with Folder.held(folder) as held:
+            return held.read(name)
+
+    path = os.path.normpath(os.path.join(folder, name))  # noqa: PTH118 - through no link
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            text = file.read()
-    except FileNotFoundError:
-        return None
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", "") or "not UTF-8 text"
-        raise BadInput(f"{os.path.normpath(path)} cannot be read: {reason}") from error
+        found = rights.lend(read)
+        if found is None:
+            return None, 0
+        text = found.data.decode("utf-8")
+    except CannotRead as error:
+        raise unreadable(error, rights) from error
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{path} cannot be read: not UTF-8 text") from error
     for number, line in enumerate(text.split("\n"), start=1):
         bare = line.strip()
         if number == 1 and line.startswith("\ufeff"):
@@ -144,8 +164,8 @@ def _read(path: Path) -> str | None:
             wrong = "it holds a NUL"
         else:
             continue
-        raise BadInput(f"{os.path.normpath(path)}, line {number}: {wrong}")
-    return text
+        raise BadInput(f"{path}, line {number}: {wrong}")
+    return text, found.mode
 
 
 def _with_missing(own: str, example: str) -> str:
@@ -155,39 +175,18 @@ def _with_missing(own: str, example: str) -> str:
     return "\n".join([own.rstrip("\n"), *more]) + "\n" if more else own
 
 
-def _named(folder: Path, seen: set[Path]) -> Iterator[Path]:
-    """The env files of the Secrets that the kustomization in this folder generates, and of the folders below it."""
-    place = folder.resolve()
-    if place in seen:
-        return
-    seen.add(place)
-    kustomization = _kustomization(folder)
-    for generator in _list(kustomization, "secretGenerator"):
+def _names(folder: ManifestFolder) -> Iterator[str]:
+    """The env files of the Secrets that the kustomization in this folder generates, relative to it.
+
+    kustomize reads no file outside of its folder, so none is made there.
+    """
+    for generator in folder.list("secretGenerator"):
         if not isinstance(generator, dict):
             continue
-        for name in [*_list(generator, "envs"), generator.get("env")]:
-            # kustomize reads no file outside of its folder, so none is made there
-            if isinstance(name, str) and name and (folder / name).parent.resolve().is_relative_to(place):
-                yield folder / name
-    for field in ("resources", "bases", "components"):
-        for name in _list(kustomization, field):
-            if isinstance(name, str) and (folder / name).is_dir():
-                yield from _named(folder / name, seen)
-
-
-def _list(mapping: Mapping[str, Any], field: str) -> list[Any]:
-    found = mapping.get(field)
-    return found if isinstance(found, list) else []
-
-
-def _kustomization(folder: Path) -> dict[str, Any]:
-    import yaml
-
-    path = file_in(folder)
-    try:
-        read = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
-        raise BadInput(f"{path} is no YAML that can be read: {' '.join(str(error).split())[:160]}") from error
-    if not isinstance(read, dict):
-        raise BadInput(f"{path} is no kustomization")
-    return read
+        envs = generator.get("envs")
+        for name in [*(envs if isinstance(envs, list) else []), generator.get("env")]:
+            if isinstance(name, str) and name and "\0" not in name:
+                relative = os.path.relpath(name, os.path.abspath(folder.path)) if name.startswith("/") else name  # noqa: PTH100
+                relative = os.path.normpath(relative)
+                if relative != "." and not relative.startswith("../") and relative != "..":
+                    yield relative

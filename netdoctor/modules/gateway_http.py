@@ -11,6 +11,7 @@ from typing import Any
 from netdoctor.modules.pod_failure import cut
 
 QUICK = 5.0  # seconds to connect, and for an answer that needs no provider
+LARGEST = 16 << 20  # bytes of an answer: a picture comes in base64
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class Reply:
         """Its JSON, None where it is none."""
         try:
             return json.loads(self.text)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
 
 
@@ -43,25 +44,34 @@ def ask(
     url: str, *, key: str = "", body: Mapping[str, Any] | None = None, fields: Mapping[str, Any] | None = None,
     timeout: float,
 ) -> Reply:  # fmt: skip
-    """One HTTP request over a connection of its own; POST when there is something to send."""
+    """One HTTP request over a connection of its own; POST when there is something to send.
+
+    `timeout` holds for the whole answer, and no redirect is followed: the key goes to this URL alone.
+    """
     import urllib3
 
-    headers = {"Connection": "close", "User-Agent": "netdoctor", **({"Authorization": f"Bearer {key}"} if key else {})}
+    from netdoctor.bounded_http import ask as ask_bounded
+    from netdoctor.bounded_http import bound
+
+    headers = [("Connection", "close"), ("User-Agent", "netdoctor")]
+    headers += [("Authorization", f"Bearer {key}")] if key else []
+    content: dict[str, Any] = {"fields": dict(fields)} if fields is not None else {}
+    if fields is None and body is not None:
+        content = {"json": dict(body)}
     begin = time.monotonic()
-    limit = urllib3.Timeout(connect=min(timeout, QUICK), read=timeout)
     try:
-        with urllib3.PoolManager(retries=False, timeout=limit) as pool:
-            if fields is not None:
-                answer = pool.request("POST", url, headers=headers, fields=dict(fields))
-            elif body is not None:
-                answer = pool.request("POST", url, headers=headers, json=dict(body))
-            else:
-                answer = pool.request("GET", url, headers=headers)
-            return Reply(answer.status, answer.data.decode(errors="replace"), round(time.monotonic() - begin, 2))
+        with urllib3.PoolManager() as pool:
+            answer = ask_bounded(
+                bound(pool), "POST" if content else "GET", url, headers=headers, connect=QUICK, seconds=timeout,
+                limit=LARGEST, **content,
+            )  # fmt: skip
+        return Reply(answer.status, answer.data.decode(errors="replace"), round(time.monotonic() - begin, 2))
     except urllib3.exceptions.HTTPError as error:
         return Reply(0, _plain(error, timeout), round(time.monotonic() - begin, 2))
     except OSError as error:
         return Reply(0, error.strerror or str(error), round(time.monotonic() - begin, 2))
+    except ValueError:  # its text repeats the header
+        return Reply(0, "its key cannot stand in a header", round(time.monotonic() - begin, 2))
 
 
 def _plain(error: Exception, timeout: float) -> str:

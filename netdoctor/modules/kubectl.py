@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
+from contextlib import ExitStack
 from dataclasses import dataclass
 
+from netdoctor import kubeconfig
+from netdoctor.bounded_process import in_memory, run
 from netdoctor.errors import CannotRead
-from netdoctor.kube_api import find_kubeconfig
 
 PLACES = ("/usr/local/bin", "/usr/bin", "/snap/bin")  # sudo's secure_path may leave out where kubectl is
 SECONDS = 60.0
+LARGEST = 64 << 20  # bytes of what it writes
+OTHERS_WISHES = ("KUBECTL_", "KUBERC", "KUBECONFIG")  # variables by which kubectl would run or read something else
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,8 @@ class Kubectl:
     @classmethod
     def find(cls) -> Kubectl:
         """kubectl if there is one, else `minikube kubectl --`. Raises CannotRead where there is neither."""
-        path = os.pathsep.join((os.environ.get("PATH", ""), *PLACES))
+        # a relative place would be in whatever folder netdoctor is run in
+        path = os.pathsep.join(p for p in (*os.environ.get("PATH", "").split(os.pathsep), *PLACES) if p.startswith("/"))
         if kubectl := shutil.which("kubectl", path=path):
             return cls((kubectl,))
         if minikube := shutil.which("minikube", path=path):
@@ -48,20 +52,19 @@ class Kubectl:
 
     def run(self, *arguments: str, timeout: float = SECONDS, stdin: str = "", asks_cluster: bool = True) -> Answered:
         """Run it to its end, whatever its exit status. Raises CannotRead when it cannot be run or takes too long."""
-        environment = {**os.environ, "LC_ALL": "C"}
-        if asks_cluster:
-            environment["KUBECONFIG"] = find_kubeconfig()
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(OTHERS_WISHES)}
+        environment |= {"LC_ALL": "C", "KUBERC": "off", "KUBECONFIG": os.devnull}
         argv = [*self.argv, *arguments]
-        try:
-            done = subprocess.run(
-                argv, check=False, capture_output=True, encoding="utf-8", errors="replace", timeout=timeout,
-                env=environment, input=stdin,
-            )  # fmt: skip
-        except subprocess.TimeoutExpired as error:
-            raise CannotRead(f"kubectl {arguments[0]}", f"no answer within {timeout:g} s") from error
-        except OSError as error:
-            raise CannotRead(self.argv[0], error.strerror or str(error)) from error
-        return Answered(done.returncode, done.stdout, done.stderr)
+        with ExitStack() as stack:
+            passed = []
+            if asks_cluster:  # what was looked at, not what may have taken its place
+                passed = [stack.enter_context(in_memory(kubeconfig.current().data))]
+                environment["KUBECONFIG"] = f"/proc/self/fd/{passed[0]}"
+            try:
+                done = run(argv, environment, timeout, LARGEST, stdin=stdin.encode(), directory=None, passed=passed)
+            except CannotRead as error:
+                raise CannotRead(f"kubectl {arguments[0]}", error.reason) from error
+        return Answered(done.status, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
 
     def must(self, *arguments: str, timeout: float = SECONDS, stdin: str = "", asks_cluster: bool = True) -> str:
         """Its standard output. Raises CannotRead with what it said when it fails."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from collections.abc import Mapping
@@ -9,11 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from netdoctor.errors import BadInput, CannotRead
-from netdoctor.modules.kubectl import Kubectl
+from netdoctor.foreign_files import LINK
+from netdoctor.modules.kustomize import build
+from netdoctor.modules.manifest_folder import NAMES, kustomization_name, rights_in, unreadable, walk
+from netdoctor.object_shapes import Misshapen, shaped
+from netdoctor.ownership import described, writers
+from netdoctor.rights import behind_sudo
 
-NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 DEFAULT = "k8s"
-BUILD_SECONDS = 20.0
 # what kustomize says of a secretGenerator whose file is not there
 MISSING_ENV = re.compile(r"env source files: \[[^]]*\]: evalsymlink failure on '([^']*/\.env)'")
 
@@ -42,9 +46,15 @@ class Kustomization:
 
     @classmethod
     def build(cls, folder: str) -> Kustomization:
-        """Build a folder with kubectl. Raises BadInput where that fails, CannotRead without kubectl."""
+        """Build a folder with kubectl, with the rights that count there. Raises BadInput where that fails.
+
+        Raises CannotRead without kubectl.
+        """
         file_in(folder)
-        done = Kubectl.find().run("kustomize", folder, timeout=BUILD_SECONDS, asks_cluster=False)
+        rights = rights_in(folder)
+        for _ in walk(folder, rights):  # refuses what is not to be opened
+            pass
+        done = build(folder, rights)
         if done.status:
             if missing := MISSING_ENV.search(done.stderr):
                 raise EnvMissing(os.path.relpath(Path(missing[1]).parent))
@@ -52,33 +62,74 @@ class Kustomization:
         return cls(folder, parse(done.stdout, folder))
 
 
-def file_in(folder: str | Path) -> Path:
+def file_in(folder: str) -> Path:
     """The kustomization file of a folder. Raises BadInput where there is none."""
     if found := _file_in(folder):
         return found
     raise BadInput(f"{folder or 'the empty name'} is no folder with a kustomization.yaml: name it with --kustomization")
 
 
-def _file_in(folder: str | Path) -> Path | None:
-    return next((path for name in NAMES if (path := Path(folder) / name).is_file()), None)
+def _file_in(folder: str) -> Path | None:
+    """The same, None where there is none. Raises BadInput where it may not be looked for, or a link leads to it."""
+    try:
+        rights = rights_in(folder)
+    except CannotRead as error:
+        if error.reason == LINK:
+            raise BadInput(f"{folder} cannot be read: {error.reason}") from error
+        return None
+    try:
+        name = kustomization_name(folder, rights)
+    except CannotRead as error:
+        if error.reason in (LINK, os.strerror(errno.EACCES)):
+            raise unreadable(error, rights) from error
+        return None
+    return Path(folder, name) if name else None
 
 
 def parse(text: str, folder: str) -> tuple[Mapping[str, Any], ...]:
     """The objects of a YAML stream. Raises BadInput."""
     import yaml
 
+    from netdoctor.plain_yaml import load_all
+
     try:
-        documents = [d for d in yaml.load_all(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader)) if d is not None]
+        documents = [d for d in load_all(text) if d is not None]
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise BadInput(f"the manifests of {folder} are no YAML: {' '.join(str(error).split())[:200]}") from error
     for document in documents:
         if not (isinstance(document, dict) and document.get("kind") and isinstance(document.get("metadata"), dict)):
             raise BadInput(f"the manifests of {folder} hold something that is no Kubernetes object")
-    return tuple(documents)
+        if not (isinstance(name := document["metadata"].get("name"), str) and name):
+            raise BadInput(f"the manifests of {folder} hold an object without a name")
+    try:
+        return tuple(shaped(document) for document in documents)
+    except Misshapen as error:
+        raise BadInput(f"the manifests of {folder} cannot be read: {error}") from error
 
 
-def chosen(named: str | None) -> str:
-    """The folder that was named, else ./k8s where there is one, else ""."""
+def chosen(named: str | None) -> tuple[str, str]:
+    """The folder that was named, else ./k8s where there is one, else ""; and why nobody should take that for granted.
+
+    Who calls root's netdoctor by sudo may be anywhere, and so may root: what stands there is somebody else's word.
+    """
     if named is not None:
-        return named
-    return DEFAULT if _file_in(DEFAULT) else ""
+        return named, ""
+    if not Path(DEFAULT).is_dir():
+        return "", ""
+    if doubt := _doubt():
+        return DEFAULT, doubt
+    return (DEFAULT if _file_in(DEFAULT) else ""), ""
+
+
+def _doubt() -> str:
+    if os.geteuid() != 0:
+        return ""
+    if behind_sudo():
+        return "sudo may have been called in anybody's folder"
+    try:
+        others = writers(DEFAULT)
+        for name in NAMES:
+            others |= writers(f"{DEFAULT}/{name}") if os.path.lexists(f"{DEFAULT}/{name}") else frozenset()
+    except OSError as error:
+        return f"{DEFAULT} leads nowhere: {error.strerror or error}"
+    return f"{described(others)} can change it" if others else ""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from netdoctor.errors import CannotRead
+from netdoctor.foreign_text import is_number
 from netdoctor.kube_api import KubeApi
 from netdoctor.modules.pod_failure import Failure, first_cause, why
 
@@ -98,7 +99,7 @@ def failures_of(api: KubeApi, namespace: str, workloads: tuple[str, ...]) -> tup
     events = api.get(f"/api/v1/namespaces/{namespace}/events")["items"]
     found = []
     for pod in troubled:
-        name, uid = pod["metadata"]["name"], pod["metadata"]["uid"]
+        name, uid = pod["metadata"]["name"], pod["metadata"].get("uid")
         own = [e for e in events if e.get("involvedObject", {}).get("uid") == uid]
 
         def log(container: str, previous: bool, name: str = name) -> str:
@@ -166,7 +167,7 @@ def _owners(api: KubeApi, namespace: str, workloads: tuple[str, ...]) -> set[tup
         revision = str((meta.get("annotations") or {}).get(REVISION, ""))
         for kind, name in _controllers(item):
             if kind == "Deployment" and name in names:
-                one = (int(revision) if revision.isdigit() else 0, meta["name"])
+                one = (int(revision) if is_number(revision) else 0, meta["name"])
                 newest[name] = max(one, newest.get(name, (0, "")))
     return found | {("ReplicaSet", name) for _, name in newest.values()}
 

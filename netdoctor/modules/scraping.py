@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from netdoctor.errors import CannotRead
 from netdoctor.kube_api import KubeApi
@@ -31,13 +32,14 @@ def targets(api: KubeApi, namespace: str, service: str = "prometheus", port: int
     active = data.get("activeTargets") if isinstance(data, Mapping) else None
     if not isinstance(active, list):
         raise CannotRead("Prometheus", "its answer holds no targets")
-    return tuple(
-        Scraped(
-            str(t.get("labels", {}).get("module") or t.get("labels", {}).get("job", "")), str(t.get("scrapeUrl", "")),
-            t.get("health") == "up", cut(str(t.get("lastError", ""))),
-        )
-        for t in active
-    )  # fmt: skip
+    return tuple(_scraped(target) for target in active if isinstance(target, Mapping))
+
+
+def _scraped(target: Mapping[str, Any]) -> Scraped:
+    labels = target.get("labels")
+    named = labels if isinstance(labels, Mapping) else {}
+    name, url = str(named.get("module") or named.get("job", "")), str(target.get("scrapeUrl", ""))
+    return Scraped(cut(name), cut(url), target.get("health") == "up", cut(str(target.get("lastError", ""))))
 
 
 def wait_up(api: KubeApi, namespace: str, modules: tuple[str, ...], timeout: float = PATIENCE) -> tuple[Scraped, ...]:

@@ -123,8 +123,8 @@ def _steady(question: Callable[[], Step], end: float) -> Step:
 def _readiness(url: str) -> Step:
     reply = ask(url + "/health/readiness", timeout=QUICK)
     ok = reply.status == 200
-    database = (reply.data or {}).get("db", "") if ok and isinstance(reply.data, dict) else ""
-    words = f"ready{f', database {database.lower()}' if database else ''}"
+    database = reply.data.get("db", "") if ok and isinstance(reply.data, dict) else ""
+    words = f"ready, database {cut(database.lower())}" if database and isinstance(database, str) else "ready"
     return Step(READINESS, ok, words if ok else f"it is not ready: {said(reply)}", reply.seconds)
 
 
@@ -134,7 +134,7 @@ def _models(target: Target) -> Step:
         words = "its own key is refused" if reply.status in (400, 401, 403) else "its models cannot be listed"
         return Step(MODELS, False, f"{words}: {said(reply)}", reply.seconds)
     data = reply.data.get("data") if isinstance(reply.data, dict) else None
-    listed = {str(m.get("id")) for m in data or () if isinstance(m, dict)}
+    listed = {cut(str(m.get("id"))) for m in list_in(data) if isinstance(m, dict)}
     wanted = {m.name for m in target.gateway.models}
     if listed == wanted:
         return Step(MODELS, True, f"{len(listed)} models", reply.seconds)
@@ -220,16 +220,22 @@ def trouble_of(reply: Reply, model: Model) -> str:
     return f"{model.name}: {said(reply)}"
 
 
+def list_in(value: object) -> list[Any]:
+    """The list, empty for whatever else an answer holds there."""
+    return value if isinstance(value, list) else []
+
+
 def _health(target: Target) -> Step:
     """/health, once and with a time limit: it answers 200 whatever is broken, so its body is read."""
     reply = ask(target.url + "/health", key=target.key, timeout=HEALTH_SECONDS)
     if reply.status != 200 or not isinstance(reply.data, dict):
         return Step(HEALTH, False, f"/health: {said(reply)}", reply.seconds, warning=True)
-    broken = [e for e in reply.data.get("unhealthy_endpoints") or () if isinstance(e, Mapping)]
-    healthy = int(reply.data.get("healthy_count") or 0)
+    broken = [e for e in list_in(reply.data.get("unhealthy_endpoints")) if isinstance(e, Mapping)]
+    count = reply.data.get("healthy_count")
+    healthy = count if isinstance(count, int) else 0
     if not broken:
         return Step(HEALTH, True, f"/health: all {healthy} healthy", reply.seconds)
     first = broken[0]
     why = cut(str(first.get("error", "")).partition("stack trace")[0])
-    words = f"/health: {len(broken)} of {healthy + len(broken)} unhealthy, first {first.get('model')}: {why}"
+    words = f"/health: {len(broken)} of {healthy + len(broken)} unhealthy, first {cut(str(first.get('model')))}: {why}"
     return Step(HEALTH, False, words, reply.seconds, warning=healthy > 0)

@@ -10,6 +10,7 @@ from netdoctor.errors import CannotRead
 from netdoctor.facts import Facts
 from netdoctor.facts.module_objects import WORKLOADS, ModuleObjects, workload_name
 from netdoctor.facts.modules import Gateway, Modules
+from netdoctor.foreign_text import is_number
 from netdoctor.kube_api import KubeApi
 from netdoctor.modules.deployment import targets
 from netdoctor.modules.gateway_http import QUICK, ask, said
@@ -125,7 +126,7 @@ def _trouble(failures: tuple[Failure, ...], workload: str) -> str:
 def _of(pod: str, workload: str) -> bool:
     """Whether a pod has the name that this workload gives: with a hash and five letters, or with a number."""
     rest = pod.removeprefix(f"{workload}-")
-    return rest != pod and rest.count("-") <= 1 and (rest.isdigit() or "-" in rest)
+    return rest != pod and rest.count("-") <= 1 and (is_number(rest) or "-" in rest)
 
 
 def _restarts(api: KubeApi, namespace: str) -> dict[str, int]:

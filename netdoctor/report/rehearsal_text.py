@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from netdoctor.model import Access
-from netdoctor.twin.exposure import Way
+from netdoctor.twin.exposure import Way, at
 from netdoctor.twin.rehearsal import Rehearsal
 
 MOST = 6  # ways of one class
@@ -24,10 +24,19 @@ def lines(rehearsal: Rehearsal | None, why_not: str) -> list[str]:
     found += [f"  fails on the node and in no copy of it: {t.flow}" for t in rehearsal.flows if t.passed]
     found += _matrix("newly reachable", rehearsal.opened, rehearsal)
     found += _matrix("no longer reachable", rehearsal.closed, rehearsal)
+    if rehearsal.sampled:
+        found.append(f"  tried too: {'; '.join(rehearsal.sampled)}")
+    found += [f"  touches no packet's way: {sentence}" for sentence in rehearsal.untouched]
     found += [f"  not shown by it: {sentence}" for sentence in rehearsal.not_shown]
+    if rehearsal.unseen:
+        found.append(f"  connected now, and not answered in any copy: {_few(rehearsal.unseen)}")
     if rehearsal.refusal:
-        found.append(f"  REFUSED: {rehearsal.refusal}")
+        found.append(f"  {rehearsal.verdict.upper()}: {rehearsal.refusal}")
     return found
+
+
+def _few(words: tuple[str, ...]) -> str:
+    return ", ".join(words[:MOST]) + (f" and {len(words) - MOST} more" if len(words) > MOST else "")
 
 
 def _matrix(title: str, ways: tuple[Way, ...], rehearsal: Rehearsal) -> list[str]:
@@ -37,14 +46,13 @@ def _matrix(title: str, ways: tuple[Way, ...], rehearsal: Rehearsal) -> list[str
     for kind in Access:
         mine = [way for way in ways if way.kind is kind]
         if mine:
-            more = f" and {len(mine) - MOST} more" if len(mine) > MOST else ""
             needless = " (not what the repair is for)" if set(mine) & set(rehearsal.needless) else ""
-            found.append(f"    {kind}: {', '.join(_short(way) for way in mine[:MOST])}{more}{needless}")
+            found.append(f"    {kind}: {_few(tuple(map(_short, mine)))}{needless}")
     return found
 
 
 def _short(way: Way) -> str:
-    return f"{way.flow.destination}:{way.flow.port}/{way.flow.protocol}"
+    return str(way) if way.who else f"{at(way.flow.destination, way.flow.port)}/{way.flow.protocol}"
 
 
 def as_json(rehearsal: Rehearsal | None, why_not: str) -> dict[str, Any] | None:
@@ -55,7 +63,7 @@ def as_json(rehearsal: Rehearsal | None, why_not: str) -> dict[str, Any] | None:
     def rows(ways: tuple[Way, ...]) -> list[dict[str, Any]]:
         return [
             {
-                "access": way.kind, "source": way.flow.source, "destination": way.flow.destination,
+                "access": way.kind, "source": way.flow.source, "who": way.who, "destination": way.flow.destination,
                 "protocol": way.flow.protocol, "port": way.flow.port,
             }
             for way in ways
@@ -65,5 +73,7 @@ def as_json(rehearsal: Rehearsal | None, why_not: str) -> dict[str, Any] | None:
         "flows": [asdict(tried) for tried in rehearsal.flows],
         "opened": rows(rehearsal.opened), "closed": rows(rehearsal.closed), "needless": rows(rehearsal.needless),
         "ways": rehearsal.tried, "not_shown": list(rehearsal.not_shown), "refusal": rehearsal.refusal,
+        "verdict": rehearsal.verdict, "untouched": list(rehearsal.untouched), "sampled": list(rehearsal.sampled),
+        "unseen": list(rehearsal.unseen),
         "seconds": rehearsal.seconds,
     }  # fmt: skip

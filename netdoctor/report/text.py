@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -31,9 +32,17 @@ def console(stderr: bool = False) -> Console:
     return Console(stderr=stderr, width=width, highlight=False, soft_wrap=False)
 
 
+def rendered(thing: RenderableType, width: int, colors: bool) -> str:
+    """The thing as text, for a terminal of so many columns that is elsewhere."""
+    out = io.StringIO()
+    Console(file=out, width=width, force_terminal=colors, highlight=False, soft_wrap=False).print(thing)
+    return out.getvalue()
+
+
 def render(report: Report, catalogue: Catalogue) -> RenderableType:
     """The whole report."""
     parts: list[RenderableType] = [_heading(report)]
+    parts += [Text(f"kubeconfig {redact(report.kubeconfig)}", style="dim")] if report.kubeconfig else []
     parts += [Text(f"! {redact(notice)}", style="yellow") for notice in report.notices]
     parts.append(Text(""))
     for number, diagnosis in enumerate(report.diagnoses):

@@ -7,6 +7,7 @@ from typing import Any
 
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster_addresses import ClusterAddresses
+from netdoctor.foreign_text import to_address, to_network
 from netdoctor.twin.state import Listener, State
 from netdoctor.twin.twin import Flow
 from netdoctor.twin.uplinks import BRIDGE, uplinks
@@ -18,10 +19,10 @@ def flow_of(source: str, destination: str, protocol: str, port: int, state: Stat
         raise CannotRead("twin", f"{source} was not captured")
     here = {str(address.ip) for _, address in state.node.own_addresses()} | state.pod_addresses
     services = dict(cluster.services)
-    networks = [ipaddress.ip_network(cidr) for cidr in cluster.pod_cidrs]
+    networks = [to_network(cidr) for cidr in cluster.pod_cidrs]
 
     def is_pod(address: str) -> bool:
-        return any(ipaddress.ip_address(address) in network for network in networks)
+        return any(to_address(address) in network for network in networks)
 
     if destination in services:
         remote = [x for x in services[destination] if x[0] not in here]
@@ -29,7 +30,7 @@ def flow_of(source: str, destination: str, protocol: str, port: int, state: Stat
             raise CannotRead("twin", f"an endpoint of {destination} is a pod of this node that was not captured")
         beyond = tuple(Listener(kind, address, number) for address, kind, number, _ in remote)
         return Flow(source, destination, protocol, port, beyond, in_cluster=True, hosts=_hosts(beyond, cluster))
-    if destination in here or ipaddress.ip_address(destination).is_loopback:
+    if destination in here or to_address(destination).is_loopback:
         return Flow(source, destination, protocol, port)
     if is_pod(destination) and _ours(destination, state):
         # nobody's address: a pod that is gone, or one that was not captured
@@ -45,11 +46,11 @@ def flow_of(source: str, destination: str, protocol: str, port: int, state: Stat
 
 def _beside(destination: str, services: dict[str, Any]) -> bool:
     """Whether a private address is in the same /16 (IPv6: /112) as some ClusterIP."""
-    address = ipaddress.ip_address(destination)
+    address = to_address(destination)
     if not address.is_private or address.is_link_local:
         return False
     near = ipaddress.ip_network((address, 16 if address.version == 4 else 112), strict=False)
-    return any(ipaddress.ip_address(ip) in near for ip in services if ip not in ("", "None"))
+    return any(to_address(ip) in near for ip in services if ip not in ("", "None"))
 
 
 def _hosts(beyond: tuple[Listener, ...], cluster: ClusterAddresses) -> tuple[tuple[str, str], ...]:
@@ -62,5 +63,5 @@ def _ours(address: str, state: State) -> bool:
     """Whether an address lies in a network that the node has on a bridge of its own, which does not lead out."""
     outward = {link.index for link in uplinks(state)}
     bridges = {link.index for link in state.node.interfaces() if link.kind == BRIDGE and link.index not in outward}
-    target = ipaddress.ip_address(address)
+    target = to_address(address)
     return any(index in bridges and target in own.network for index, own in state.node.own_addresses())

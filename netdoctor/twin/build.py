@@ -11,6 +11,7 @@ import struct
 import time
 from collections.abc import Iterator, Sequence
 
+from netdoctor import kernel_modules
 from netdoctor.errors import CannotRead
 from netdoctor.host import Host
 from netdoctor.twin import conntrack, nftables, rtnl, vxlan
@@ -98,12 +99,15 @@ class _Builder:
         }
 
     def build(self) -> None:
+        for kind in {"veth"} | ({"bridge"} & {link.kind for link in self.links}):
+            kernel_modules.require(kind, "twin")
         for name in (NODE, OUTSIDE, *(pod.name for pod in self.state.pods)):
             self.twin.namespaces[name] = Namespace.new()
         node = self.twin.namespaces[NODE]
         for namespace in self.twin.namespaces.values():
             namespace.run(_quiet_addresses)
-        self.fresh = self.twin.namespaces[OUTSIDE].run(sysctls)
+        if self.settings.keys() < self.state.by_name.keys():
+            self.fresh = self.twin.namespaces[OUTSIDE].run(sysctls)
         with node.run(lambda: Netlink(ROUTE)) as netlink:
             cables = self._make_links(netlink)
         self.twin.outside = Outside(self.state, self.links, cables, self.twin.namespaces[OUTSIDE])
@@ -183,7 +187,7 @@ class _Builder:
         for link in self.links:
             if vxlan.is_copied(link):
                 asked = vxlan.makes(link, rtnl.ifinfo(link.index) + _named(link), self.links)
-                codes = netlink.request(asked)
+                codes = netlink.request(asked) if kernel_modules.present(vxlan.VXLAN) else [errno.EOPNOTSUPP]
                 if errno.EOPNOTSUPP in codes:
                     uplinks[link.index] = f"out{link.index}"
                     must("link", netlink.request([self._cable(link)]))
@@ -204,7 +208,7 @@ class _Builder:
                 must("forwarding entry", netlink.request(entries))
             up = {link.index for link in links if link.up}
             await_addresses(netlink, (own.ip for index, own in state.own_addresses() if index in up))
-        if state.conntrack:
+        if state.conntrack and kernel_modules.present("nf_conntrack_netlink"):  # else only old sockets miss something
             self.twin.tracked += namespace.run(lambda: conntrack.load(state.conntrack))
 
     def _write_sysctls(self, name: str, links: set[str]) -> None:
@@ -273,15 +277,16 @@ def _write_differing(state: NetworkState, names: set[str], fresh: dict[str, str]
         if parts and parts[2] not in ("all", "default", "lo"):
             if parts[2] in names:
                 each.append((key, value))
-        elif fresh.get(key) != value and not key.endswith(("conf/all/forwarding", "conf/lo/forwarding")):
+        elif fresh.get(key) != value and not key.endswith(
+            ("conf/all/forwarding", "conf/lo/forwarding", "addr_gen_mode")
+        ):
             whole.append((key, value))
     whole.sort(key=lambda item: (item[0] != "ipv4/ip_forward", "default" in item[0]))
     if (both := wanted.get("ipv6/conf/all/forwarding")) and both != fresh.get("ipv6/conf/all/forwarding"):
         whole.insert(0, ("ipv6/conf/all/forwarding", both))
-    for key, value in (*whole, *each):
-        if key.endswith("addr_gen_mode"):
-            continue
-        if (key, value) in each and _now(key) == value:
+    differing = [*whole, *((key, value) for key, value in each if not key.endswith("addr_gen_mode"))]
+    for place, (key, value) in enumerate(differing):
+        if place >= len(whole) and _now(key) == value:  # an earlier one may have changed it
             continue
         _write(key, value)
         yield key, value

@@ -15,9 +15,11 @@ from pathlib import Path
 
 from netdoctor.errors import CannotRead
 from netdoctor.host import Host
+from netdoctor.kernel_modules import present
 from netdoctor.traffic import in_namespace
 from netdoctor.twin import conntrack, nftables
 from netdoctor.twin.netlink import ROUTE, Netlink, by_kind, text
+from netdoctor.twin.settings import NOT_ITS_OWN
 from netdoctor.twin.state import Link, Listener, NetworkState, State
 
 GET_LINK, GET_ADDRESS, GET_ROUTE, GET_NEIGHBOUR, GET_RULE = 18, 22, 26, 30, 34
@@ -100,10 +102,10 @@ def read(name: str, address: str) -> NetworkState:
         rules=tuple(rules),
         neighbours=tuple(neighbours),
         nexthops=tuple(nexthops),
-        conntrack=conntrack.dump() if _there("nf_conntrack_netlink") else (),
+        conntrack=conntrack.dump() if present("nf_conntrack_netlink") else (),
         nftables=_nftables(),
-        nfacct=nftables.dump_counters() if _there("nfnetlink_acct") else (),
-        ipsets=_ipsets(host) if _there("ip_set") else "",
+        nfacct=nftables.dump_counters() if present("nfnetlink_acct") else (),
+        ipsets=_ipsets(host) if present("ip_set") else "",
         # asked only where there is one: the program would make the tables
         legacy=host.run(["iptables-legacy-save"], timeout=SECONDS) if tables[0] else "",
         legacy6=host.run(["ip6tables-legacy-save"], timeout=SECONDS) if tables[1] else "",
@@ -114,24 +116,12 @@ def read(name: str, address: str) -> NetworkState:
 
 
 def _nftables() -> tuple[nftables.NftObject, ...]:
-    if not Path("/proc/thread-self/net/netfilter").exists():
+    if not present("nf_tables"):
         return ()
     try:
         return nftables.dump()
     except OSError as error:
         raise CannotRead("nftables", error.strerror or str(error)) from error
-
-
-def _there(module: str) -> bool:
-    """Whether this part of the kernel is loaded or built in: asking for another one would load it."""
-    try:
-        loaded = Path("/proc/modules").read_text(encoding="ascii")
-    except FileNotFoundError:  # a kernel that loads no modules
-        return True
-    if any(line.startswith(f"{module} ") for line in loaded.splitlines()):
-        return True
-    builtin = Path("/lib/modules") / os.uname().release / "modules.builtin"
-    return builtin.exists() and f"/{module}.ko" in builtin.read_text(encoding="utf-8")
 
 
 def _programs(netlink: Netlink, links: list[Link]) -> list[str]:
@@ -156,7 +146,7 @@ def _programs(netlink: Netlink, links: list[Link]) -> list[str]:
 
 def _ipsec() -> list[str]:
     """How many IPsec policies there are; neither they nor their keys are copied."""
-    if not _there("xfrm_user"):
+    if not present("xfrm_user"):
         return []
     try:
         with Netlink(XFRM) as netlink:
@@ -174,7 +164,7 @@ def sysctls() -> dict[str, str]:
         for folder, _, names in os.walk(root + tree):
             for name in names:
                 path = f"{folder}/{name}"
-                if NO_SETTING.search(path):
+                if NO_SETTING.search(path) or path.removeprefix(root) in NOT_ITS_OWN:
                     continue
                 try:
                     with open(path, encoding="utf-8", errors="replace") as file:  # noqa: PTH123 - 700 of them

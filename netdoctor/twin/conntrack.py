@@ -6,7 +6,11 @@ reply tuple is, it says nothing and sets no translation (measured on 6.18).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import socket
+import struct
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
 
 from netdoctor.twin.netlink import (
     CREATE,
@@ -28,7 +32,52 @@ GET = SUBSYSTEM | 1
 MOST = 2000  # entries; a question on a port of its own meets none of them, so they matter only to old sockets
 ORIGINAL, REPLY, NAT_SOURCE, NAT_DESTINATION = 1, 2, 6, 13
 TAKEN = (ORIGINAL, REPLY, 3, 4, 7, 8, 18)  # tuples, status, protocol's state, timeout, mark, zone
+STATUS, STATE_OF_PROTOCOL, SEEN_REPLY, TCP_ESTABLISHED = 3, 4, 2, 3
+PROTOCOLS = {6: "tcp", 17: "udp"}
 Tuple = tuple[dict[int, bytes], dict[int, bytes]]  # addresses, and protocol with ports
+
+
+@dataclass(frozen=True, slots=True)
+class Established:
+    """A tracked connection that both ends have spoken on: who asked whom, and who answers."""
+
+    protocol: str
+    source: str
+    source_port: int
+    destination: str
+    port: int
+    answers: str  # the address that answers, after translation
+    answers_port: int
+
+
+def established(entries: Iterable[bytes]) -> Iterator[Established]:
+    """The TCP connections that are open, and the UDP exchanges that were answered, among these entries."""
+    for body in entries:
+        found = by_kind(body, 4)
+        asked, answers = _tuple(found.get(ORIGINAL, b"")), _tuple(found.get(REPLY, b""))
+        protocol = PROTOCOLS.get(int.from_bytes(asked[1].get(1, b""), "big"), "")
+        status = int.from_bytes(found.get(STATUS, b""), "big")
+        of_tcp = by_kind(by_kind(found.get(STATE_OF_PROTOCOL, b"")).get(1, b""))
+        open_ = of_tcp.get(1, b"") == bytes([TCP_ESTABLISHED]) if protocol == "tcp" else bool(status & SEEN_REPLY)
+        if not protocol or not open_:
+            continue
+        source, destination = (1, 2) if body[0] == socket.AF_INET else (3, 4)
+        try:
+            yield Established(
+                protocol,
+                _address(asked[0][source]), _port(asked[1][2]), _address(asked[0][destination]), _port(asked[1][3]),
+                _address(answers[0][source]), _port(answers[1][2]),
+            )  # fmt: skip
+        except (KeyError, struct.error, ValueError):  # an entry without ports
+            continue
+
+
+def _address(raw: bytes) -> str:
+    return socket.inet_ntop(socket.AF_INET if len(raw) == 4 else socket.AF_INET6, raw)
+
+
+def _port(raw: bytes) -> int:
+    return int(struct.unpack("!H", raw)[0])
 
 
 def dump() -> tuple[bytes, ...]:
@@ -54,6 +103,7 @@ def _tuple(data: bytes) -> Tuple:
     return by_kind(parts.get(1, b"")), by_kind(parts.get(2, b""))
 
 
+@lru_cache(maxsize=2 * MOST)  # each copy of a node asks for the same
 def _message(body: bytes) -> bytes:
     family = body[0]
     found = {kind & KIND: (kind, value) for kind, value in attributes(body, 4)}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -11,6 +10,7 @@ from netdoctor.facts.cluster import Pod
 from netdoctor.facts.cluster_addresses import ClusterAddresses
 from netdoctor.facts.node_network import MOST_PODS
 from netdoctor.facts.services import Service, ServicePort
+from netdoctor.foreign_text import is_address, is_number, to_address
 from netdoctor.twin.beyond import flow_of
 from netdoctor.twin.routes import routes
 from netdoctor.twin.state import State
@@ -49,6 +49,7 @@ class Known:
 
     def source(self, word: str) -> tuple[str, str]:
         """The namespace of the twin that a word means, and what it is called. Raises BadInput."""
+        word = " ".join(word.split())  # it is repeated in a sentence
         if word == HOST:
             return NODE, "the node"
         if word == OUTSIDE:
@@ -57,7 +58,7 @@ class Known:
         return name, f"pod {name}"
 
     def _by_address(self, address: str) -> str:
-        wanted = ipaddress.ip_address(address)
+        wanted = to_address(address)
         for pod in self.state.pods:
             if any(own.ip == wanted for _, own in pod.own_addresses() if not own.ip.is_loopback):
                 return pod.name
@@ -88,6 +89,7 @@ class Known:
 
     def target(self, word: str, port: str, protocol: str = "") -> End:
         """The far end that a word and a port mean; `protocol` as it was asked for, or "". Raises BadInput."""
+        word = " ".join(word.split())
         service = None if word in (NODE, HOST, OUTSIDE) or _is_address(word) else self._service(word)
         if service:
             chosen = service_port(service, port, protocol)
@@ -98,7 +100,7 @@ class Known:
         if word in (NODE, HOST):
             return End("the node", self.node_address(), number, protocol)
         if _is_address(word):
-            return End(self._label(word), str(ipaddress.ip_address(word)), number, protocol)
+            return End(self._label(word), str(to_address(word)), number, protocol)
         return self._pod_target(word, number, protocol)
 
     def _pod_target(self, word: str, number: int, protocol: str) -> End:
@@ -126,14 +128,14 @@ class Known:
         return found[0] if found else None
 
     def _label(self, address: str) -> str:
-        wanted = str(ipaddress.ip_address(address))
+        wanted = str(to_address(address))
         service = next((s for s in self.services if s.cluster_ip == wanted), None)
         pod = next((p for p in self.state.pods if any(str(own.ip) == wanted for _, own in p.own_addresses())), None)
         if service:
             return f"Service {service}"
         if wanted in {str(own.ip) for _, own in self.state.node.own_addresses()}:
             return "the node"
-        return f"pod {pod.name}" if pod and not ipaddress.ip_address(address).is_loopback else ""
+        return f"pod {pod.name}" if pod and not to_address(address).is_loopback else ""
 
     def node_address(self) -> str:
         """This node's: as the cluster knows it, else that of the default route's interface. Raises CannotRead."""
@@ -149,7 +151,7 @@ class Known:
 
     def flow(self, source: str, target: End, protocol: str) -> tuple[Flow, str]:
         """The flow, and the address that it is sent from ("" where the kernel chooses). Raises BadInput, CannotRead."""
-        version = ipaddress.ip_address(target.address).version
+        version = to_address(target.address).version
         if source == OUTSIDE:
             stranger = STRANGERS[version]
             return Flow(OUTSIDE, target.address, protocol, target.port, source_address=stranger), stranger
@@ -174,7 +176,8 @@ def matching(word: str, names: Iterable[str]) -> list[str]:
 
 def port_number(port: str, destination: str) -> int:
     """A port by its number. Raises BadInput."""
-    if not port.isascii() or not port.isdigit():
+    port = " ".join(port.split())
+    if not is_number(port):
         raise BadInput(f"{port} is no number, and only a Service has names for its ports: {destination} is none")
     if not 1 <= int(port) <= 65535:
         raise BadInput(f"port {port} is out of range: ports are 1 to 65535")
@@ -194,11 +197,7 @@ def service_port(service: Service, port: str, protocol: str) -> ServicePort:
 
 
 def _is_address(word: str) -> bool:
-    try:
-        ipaddress.ip_address(word)
-    except ValueError:
-        return False
-    return "%" not in word
+    return is_address(word)
 
 
 def _list(names: Iterable[str]) -> str:

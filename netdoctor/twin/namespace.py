@@ -12,6 +12,10 @@ from netdoctor.traffic import CLONE_NEWNET, in_namespace
 
 T = TypeVar("T")
 CLONE_NEWUSER = 0x10000000
+NOT_ALLOWED = (
+    "not verified on a copy of the node: this machine allows no user namespace to a process without rights; "
+    "with --trust-recording the copy is made with yours"
+)
 
 
 class Namespace:

@@ -12,6 +12,7 @@ import struct
 from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
 
+from netdoctor import kernel_modules
 from netdoctor.errors import CannotRead
 
 ROUTE, NETFILTER = 0, 12
@@ -83,9 +84,15 @@ def message(kind: int, body: bytes, flags: int, sequence: int = 0) -> bytes:
 
 
 class Netlink:
-    """A netlink socket of the namespace that the calling thread is in; works from any other thread afterwards."""
+    """A netlink socket of the namespace that the calling thread is in; works from any other thread afterwards.
+
+    What would have the kernel load a module raises CannotRead.
+    """
 
     def __init__(self, protocol: int) -> None:
+        if protocol in kernel_modules.PROTOCOLS:
+            kernel_modules.require(kernel_modules.PROTOCOLS[protocol], "netlink")
+        self._protocol = protocol
         self.socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol)
         for forced, plain, size in (
             (SO_RCVBUFFORCE, socket.SO_RCVBUF, RECEIVE_BUFFER),
@@ -110,6 +117,7 @@ class Netlink:
 
     def dump(self, kind: int, body: bytes) -> list[tuple[int, bytes]]:
         """Type and body of every message of a dump. Raises OSError where the kernel refuses it, CannotRead."""
+        self.may_ask(kind)
         self._sequence += 1
         self.socket.send(message(kind, body, REQUEST | DUMP, self._sequence))
         found: list[tuple[int, bytes]] = []
@@ -125,6 +133,8 @@ class Netlink:
 
     def request(self, requests: Sequence[tuple[int, bytes, int]]) -> list[int]:
         """Send (type, body, flags) one after the other, each acknowledged; the error number of each, 0 for none."""
+        for kind in {kind for kind, _, _ in requests}:
+            self.may_ask(kind)
         codes: list[int] = []
         for start in range(0, len(requests), AT_ONCE):
             part = requests[start : start + AT_ONCE]
@@ -143,6 +153,12 @@ class Netlink:
                         got[sequence - first] = -struct.unpack_from("=i", data)[0]
             codes += [got[place] for place in range(len(part))]
         return codes
+
+    def may_ask(self, kind: int) -> None:
+        """Raise CannotRead where a message of this type would have a subsystem of netfilter's loaded."""
+        subsystem = kernel_modules.SUBSYSTEMS.get(kind >> 8)
+        if self._protocol == NETFILTER and subsystem:
+            kernel_modules.require(subsystem, "netlink")
 
     def _receive(self) -> bytes:
         try:

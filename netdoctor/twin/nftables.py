@@ -8,9 +8,11 @@ tables incompatible. What the kernel dumps goes back as it came, but for attribu
 from __future__ import annotations
 
 import os
+import socket
 import struct
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from netdoctor.twin.netlink import (
     APPEND,
@@ -47,6 +49,9 @@ READ_ONLY = {
 DORMANT = 1  # the only table flag that is copied: an owner would be this process
 RULE_TABLE, RULE_CHAIN, RULE_HANDLE, RULE_EXPRESSIONS, RULE_COMPAT, RULE_USERDATA = 1, 2, 3, 4, 5, 7
 SET_ID = 10
+SET_FLAGS, ANONYMOUS = 3, 1
+CHAIN_FLAGS, BINDING = 10, 4
+MESSAGE_ROOM, BATCH_ROOM = 24, 1024  # bytes of each message's headers, and of a batch's beginning and end
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,15 +130,85 @@ def load_counters(names: Iterable[str]) -> list[str]:
 
 
 def load(objects: Iterable[NftObject]) -> list[str]:
-    """Make these in this thread's namespace in one transaction; what went wrong, in words."""
-    given = list(objects)
-    parts = list(_messages(given))
+    """Make these in this thread's namespace; what went wrong, in words.
+
+    It takes one transaction where the socket may send so much at once, as root's may, and else as many as it needs.
+    """
+    given = tuple(objects)
+    parts = _parts(given)
     if not parts:
         return []
+    wrong = []
+    for places in _transactions(given, [len(body) + MESSAGE_ROOM for _, body, _ in parts], _sent_at_once()):
+        wrong += [(places[place], code) for place, code in transaction([parts[place] for place in places])]
+        if wrong:
+            break
     return [
         f"nftables {' '.join(given[place].place).strip()} ({given[place].kind}): {name_of(code)}"
-        for place, code in transaction(parts)
+        for place, code in wrong
     ]
+
+
+@lru_cache(maxsize=4)
+def _parts(objects: tuple[NftObject, ...]) -> list[tuple[int, bytes, int]]:
+    """Their messages: the copies of one node are many, and with thousands of Services each takes a second."""
+    return list(_messages(objects))
+
+
+def _sent_at_once() -> int:
+    with Netlink(NETFILTER) as netlink:
+        return netlink.socket.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) - BATCH_ROOM
+
+
+def _transactions(objects: tuple[NftObject, ...], sizes: list[int], most: int) -> list[list[int]]:
+    """The places of the objects, in transactions of so many bytes; each needs only what came before it.
+
+    A set without a name of its own goes beside the rule that it belongs to: the kernel takes neither alone.
+    """
+    if sum(sizes) <= most or any(each.kind == CHAIN and _number(each, CHAIN_FLAGS) & BINDING for each in objects):
+        return [list(range(len(objects)))]
+    belonging: dict[tuple[int, bytes, bytes], list[int]] = {}
+    for place, each in enumerate(objects):
+        if each.kind == SET and _number(each, SET_FLAGS) & ANONYMOUS:
+            belonging[_set_of(each)] = [place]
+        elif each.kind == ELEMENTS and _set_of(each) in belonging:
+            belonging[_set_of(each)].append(place)
+    beside = {place for places in belonging.values() for place in places}
+    found: list[list[int]] = [[]]
+    size = 0
+    for place, each in enumerate(objects):
+        if place in beside:
+            continue
+        unit = [*_sets_used(each, belonging), place]
+        needed = sum(sizes[member] for member in unit)
+        if found[-1] and size + needed > most:
+            found.append([])
+            size = 0
+        found[-1] += unit
+        size += needed
+    return found
+
+
+def _number(each: NftObject, attribute: int) -> int:
+    return int.from_bytes(each.attributes.get(attribute, b""), "big")
+
+
+def _set_of(each: NftObject) -> tuple[int, bytes, bytes]:
+    found = each.attributes
+    return each.family, found.get(1, b""), found.get(2, b"")
+
+
+def _sets_used(each: NftObject, belonging: dict[tuple[int, bytes, bytes], list[int]]) -> list[int]:
+    """The places of sets without a name that a rule uses for the first time, and of their elements."""
+    if each.kind != RULE or not belonging:
+        return []
+    found = each.attributes
+    used = []
+    for name, data in expressions(found.get(RULE_EXPRESSIONS, b"")):
+        if name in ("lookup", "dynset", "objref"):
+            number = 4 if name == "objref" else 1
+            used += belonging.pop((each.family, found.get(RULE_TABLE, b""), data.get(number, b"")), [])
+    return used
 
 
 def transaction(parts: list[tuple[int, bytes, int]]) -> list[tuple[int, int]]:
@@ -146,6 +221,7 @@ def transaction(parts: list[tuple[int, bytes, int]]) -> list[tuple[int, int]]:
     batch.append(message(BATCH_END, nfgenmsg(0, SUBSYSTEM >> 8), REQUEST, 2))
     wrong: list[tuple[int, int]] = []
     with Netlink(NETFILTER) as netlink:
+        netlink.may_ask(SUBSYSTEM)
         netlink.socket.send(b"".join(batch))
         netlink.socket.setblocking(False)
         while True:
@@ -189,17 +265,24 @@ def _change(kind: int, family: str, items: list[Attribute], flags: int) -> None:
 def _messages(objects: Iterable[NftObject]) -> Iterator[tuple[int, bytes, int]]:
     sets = 0
     for each in objects:
-        items = [(kind, value) for kind, value in attributes(each.body) if kind & KIND not in READ_ONLY[each.kind]]
-        found = {kind & KIND: value for kind, value in items}
-        if each.kind == TABLE:
-            items = _changed(items, 2, lambda value: struct.pack(">I", struct.unpack(">I", value)[0] & DORMANT))
-        if each.kind == RULE and RULE_EXPRESSIONS in found:
-            items = _changed(items, RULE_EXPRESSIONS, _without_refused_flags)
-            items += _compat(found[RULE_EXPRESSIONS])
-        if each.kind == SET and SET_ID not in found:
+        items = list(_taken(each))
+        if each.kind == SET and all(kind & KIND != SET_ID for kind, _ in items):
             sets += 1
             items.append((SET_ID, struct.pack(">I", sets)))
         yield each.kind, nfgenmsg(each.family) + packed(items), CREATE | (APPEND if each.kind == RULE else 0)
+
+
+@lru_cache(maxsize=1 << 16)  # each copy of a node asks for the same
+def _taken(each: NftObject) -> tuple[Attribute, ...]:
+    """What the kernel takes back of an object that it has dumped."""
+    items = [(kind, value) for kind, value in attributes(each.body) if kind & KIND not in READ_ONLY[each.kind]]
+    found = {kind & KIND: value for kind, value in items}
+    if each.kind == TABLE:
+        items = _changed(items, 2, lambda value: struct.pack(">I", struct.unpack(">I", value)[0] & DORMANT))
+    if each.kind == RULE and RULE_EXPRESSIONS in found:
+        items = _changed(items, RULE_EXPRESSIONS, _without_refused_flags)
+        items += _compat(found[RULE_EXPRESSIONS])
+    return tuple(items)
 
 
 def _changed(items: list[Attribute], number: int, change: Callable[[bytes], bytes]) -> list[Attribute]:

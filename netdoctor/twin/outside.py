@@ -53,11 +53,7 @@ class Outside:
     def __init__(self, state: State, links: list[Link], ends: dict[int, str], namespace: Namespace) -> None:
         self._state = state
         self._namespace = namespace
-        with namespace.run(lambda: Netlink(ROUTE)) as netlink:
-            indexes = {}
-            for _, body in netlink.dump(GET_LINK, b"\0" * IFINFO):
-                link = Link(body)
-                indexes[link.name] = link.index
+        indexes = namespace.run(link_indexes)
         own: dict[int, list[Address]] = {}
         for index, address in state.node.own_addresses():
             own.setdefault(index, []).append(address.ip)
@@ -150,11 +146,35 @@ class Outside:
                     break
         self._request(asked)
 
+    def know(self, address: Address, peer: Address) -> None:
+        """Know the way to an address that the node has elsewhere, by an uplink that leads to this peer."""
+        found = None
+        for uplink in self.uplinks:
+            for index, own in self._state.node.own_addresses():
+                if own.version != address.version or own.ip.is_link_local:
+                    continue
+                if index in (uplink.link.index, uplink.device.index) and (found is None or peer in own.network):
+                    found = (uplink, own.ip)
+        if found:
+            uplink, gateway = found
+            self._request([rtnl.route(ipaddress.ip_network(address), uplink.index, gateway)])
+
+    def knows(self, address: Address) -> bool:
+        """Whether it has a way to this address of the node's."""
+        return any(address in uplink.addresses for uplink in self.uplinks)
+
     def _request(self, asked: list[Request]) -> None:
         with self._namespace.run(lambda: Netlink(ROUTE)) as netlink:
             for (kind, _, _), code in zip(asked, netlink.request(asked), strict=True):
                 if code and kind != rtnl.NEW_ADDRESS:
                     raise CannotRead("twin", f"the outside could not be made ({kind}): {name_of(code)}")
+
+
+def link_indexes() -> dict[str, int]:
+    """The links of the calling thread's namespace by name."""
+    with Netlink(ROUTE) as netlink:
+        links = [Link(body) for _, body in netlink.dump(GET_LINK, b"\0" * IFINFO)]
+    return {link.name: link.index for link in links}
 
 
 def await_addresses(netlink: Netlink, addresses: Iterable[Address]) -> None:

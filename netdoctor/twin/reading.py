@@ -50,7 +50,7 @@ def live(facts: Facts, words: Iterable[str]) -> Known:
 
 
 def _known(facts: Facts, state: State) -> Known:
-    lacking = []
+    lacking = [state.not_set_in_words] if state.not_set else []
     try:
         facts.get(EndpointSlices)
     except CannotRead as error:

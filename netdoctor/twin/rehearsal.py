@@ -7,11 +7,14 @@ import time
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 from netdoctor.errors import CannotRead, Exposed, NetdoctorError, NotRehearsable
 from netdoctor.facts import Facts
 from netdoctor.facts.cluster_addresses import ClusterAddresses
+from netdoctor.facts.connections import Connections
 from netdoctor.facts.failed_flows import FailedFlows
 from netdoctor.facts.node_network import NodeNetwork
 from netdoctor.facts.vantage import NEW, VantagePoints
@@ -22,12 +25,27 @@ from netdoctor.twin.beyond import flow_of
 from netdoctor.twin.build import build
 from netdoctor.twin.exposure import Way, compared, ways
 from netdoctor.twin.firewalld_rehearsal import ByFirewalld, copies_with_firewalld
+from netdoctor.twin.named_sources import named_sources
+from netdoctor.twin.people import People, people
 from netdoctor.twin.search import PATIENCE, Asked
 from netdoctor.twin.state import State
+from netdoctor.twin.transit import carried, transit_ways
 from netdoctor.twin.twin import DOUBT, Flow, Twin
 
 # what acts in its network namespace, and nowhere else
 PROGRAMS = re.compile(r"nft|ip|bridge|tc|conntrack|ipset|(ip|ip6|eb|arp)tables(-nft|-legacy)?(-save|-restore)?")
+
+
+# opened, these let in nobody who is not here already
+HARMLESS = (Access.PERSON, Access.CONNECTED, Access.NODE_TO_OUTSIDE)
+
+
+class Verdict(StrEnum):
+    """What a rehearsal says of a repair."""
+
+    SAFE = "safe"
+    REFUSED = "refused"  # it would cut something off, or open more than it is for
+    NOT_REHEARSED = "not rehearsed"  # a copy cannot show what it does
 
 
 class HostOfCopy(Host):
@@ -64,12 +82,27 @@ class Rehearsal:
     not_shown: tuple[str, ...]  # changes that a copy cannot show
     seconds: float
     needless: tuple[Way, ...] = ()  # of those opened: what the repair is not for
+    not_made: tuple[str, ...] = ()  # changes that failed in the copy, and what else keeps it from speaking for the node
+    untouched: tuple[str, ...] = ()  # changes that no copy can show, and why they touch no packet's way
+    sampled: tuple[str, ...] = ()  # whose ways were tried, of how many
+    unseen: tuple[str, ...] = ()  # who is connected, and passes in no copy: what the repair does to them is not known
+
+    @property
+    def verdict(self) -> Verdict:
+        """Whether the repair may be made."""
+        if self.closed:
+            return Verdict.REFUSED
+        if self.not_made:
+            return Verdict.NOT_REHEARSED
+        return Verdict.REFUSED if self.needless else Verdict.SAFE
 
     @property
     def refusal(self) -> str:
         """Why the repair must not be made; "" where nothing speaks against it."""
         if self.closed:
             return f"it would cut off {_some(self.closed)}"
+        if self.not_made:
+            return f"it is not rehearsed: {self.not_made[0]}"
         return f"it would open {_some(self.needless)}" if self.needless else ""
 
 
@@ -80,7 +113,7 @@ def rehearse(
 
     `with_daemon`: what firewalld does is done by a second firewalld; without one, rules stand for it.
 
-    Raises CannotRead where no copy can be made.
+    Raises CannotRead where no copy can be made, or who is connected to the node cannot be read.
     """
     begin = time.monotonic()
     state, cluster = facts.get(NodeNetwork).state, facts.get(ClusterAddresses)
@@ -90,33 +123,71 @@ def rehearse(
             flow = flow_of(failed.pod, failed.destination, failed.protocol, failed.port, state, cluster)
             asked.append(Asked(failed.name, flow, failed.reply))
     flows = [each.flow for each in asked]
-    tried = ways(state, cluster, _asking(facts, state, flows))
-    changes, not_shown = list(changes), list[str]()
+    connections = facts.get(Connections).items
+    changes, not_shown, not_made, untouched = list(changes), list[str](), list[str](), list[str]()
     with ExitStack() as stack:
         before, after, bus = _copies(stack, state, changes if with_daemon else (), not_shown)
+        # before the change: what the copies have in common
+        named, not_read = before.run(lambda: named_sources(state.node))
+        who = people(state, cluster, connections, named)
+        tried = [*ways(state, cluster, _asking(facts, state, flows), far=True), *who.ways]
         for change in changes:
+            if reason := _untouched(change, state):
+                untouched.append(f"{change.describe()}: {reason}")
+                continue
             try:
                 if bus and isinstance(change, ByFirewalld):
                     change.apply_over(bus)
                 else:
                     after.run(lambda change=change: change.rehearse(HostOfCopy()))  # type: ignore[misc]
-            except NetdoctorError as error:
-                not_shown.append(f"{change.describe()}: {error}")
+            except (NetdoctorError, OSError, ValueError) as error:
+                not_made.append(f"{change.describe()}: {error}")
         # before the ways: those are tried with an outside that knows pods, which would hide a lost masquerade
         then, now = before.ask_all(flows, PATIENCE), after.ask_all(flows, DOUBT)
-        opened, closed = compared(before, after, tried)
+        old, new = compared(before, after, tried)
+        carries = transit_ways(state)
+        carried_before, carried_after = carried(before, after, carries) if carries else (set[Way](), set[Way]())
+    old, new, tried = old | carried_before, new | carried_after, [*tried, *carries]
+    opened = tuple(way for way in tried if way in new - old)
+    unseen, invisible = _unseen(who, old | new)
+    meant = {*opens, *HARMLESS, *(access for change in changes for access in _opened_too(change))}
     return Rehearsal(
         tuple(
             Tried(each.name, str(a), str(b), each.passes(b), each.passes(a))
             for each, a, b in zip(asked, then, now, strict=True)
         ),
         opened,
-        closed,
+        tuple(way for way in tried if way in old - new),
         len(tried),
-        tuple(not_shown),
+        tuple([*not_shown, *not_made, *not_read]),
         round(time.monotonic() - begin, 2),
-        tuple(way for way in opened if way.kind not in opens),
+        tuple(way for way in opened if way.kind not in meant),
+        tuple([*not_made, *invisible]),
+        tuple(untouched),
+        tuple([*who.sampled, *([f"transit between uplinks: {len(carries)}"] if carries else [])]),
+        tuple(unseen),
     )
+
+
+def _untouched(change: Change, state: State) -> str:
+    """Why a change that no copy can show touches no packet's way on this node; "" where it may."""
+    say: Any = getattr(change, "touches_no_way", None)
+    return str(say(state)) if say else ""
+
+
+def _opened_too(change: Change) -> tuple[Access, ...]:
+    """What this change is meant to open beyond what its remedy says of itself."""
+    say: Any = getattr(change, "opens", None)
+    return tuple(say()) if say else ()
+
+
+def _unseen(who: People, passing: Collection[Way]) -> tuple[list[str], list[str]]:
+    """Who is connected and passes in neither copy; and those of them who are logged in."""
+    silent = [way for way in who.ways if way not in passing]
+    logins = [*who.out_of_sight, *(str(way) for way in silent if way in who.logged_in)]
+    others = [str(way) for way in silent if way.kind is Access.CONNECTED]
+    words = "is connected now and passes in no copy of the node, so nothing shows whether the repair keeps that way"
+    return others, [f"{login} {words}" for login in logins]
 
 
 def _asking(facts: Facts, state: State, flows: Iterable[Flow]) -> list[str]:
@@ -141,13 +212,28 @@ def _copies(
     return stack.enter_context(closing(build(state))), stack.enter_context(closing(build(state))), None
 
 
-def insist(rehearsal: Rehearsal, allow_exposure: bool) -> None:
-    """Raise Exposed where the repair would cut something off, or open more than it has to (unless that is allowed)."""
-    if rehearsal.closed or (rehearsal.needless and not allow_exposure):
+def insist(rehearsal: Rehearsal | None, allow_exposure: bool, why_not: str = "") -> None:
+    """Raise Exposed where the repair would cut something off, or open more than it has to (unless that is allowed).
+
+    `why_not`: why there is no rehearsal. Raises NotRehearsable where there is none, or one that does not show it all.
+    """
+    if rehearsal is None:
+        if why_not:
+            raise NotRehearsable(_not_made(f"it is not rehearsed: {why_not}"))
+        return
+    if rehearsal.closed or (rehearsal.verdict is Verdict.REFUSED and not allow_exposure):
         way_out = "" if rehearsal.closed else "; --allow-exposure makes it all the same"
         raise Exposed(f"refused after a rehearsal on a copy of the node: {rehearsal.refusal}{way_out}")
+    if rehearsal.verdict is Verdict.NOT_REHEARSED:
+        raise NotRehearsable(_not_made(rehearsal.refusal))
+
+
+def _not_made(why: str) -> str:
+    return f"the repair is not made, for {why}; --without-rehearsal makes it nevertheless"
 
 
 def _some(found: tuple[Way, ...]) -> str:
-    words = [f"{way.kind}: {way}" for way in found[:4]]
+    # people first, whatever else it may be
+    first = sorted(found, key=lambda way: way.kind not in (Access.PERSON, Access.CONNECTED))
+    words = [f"{way.kind}: {way}" for way in first[:4]]
     return "; ".join(words) + (f" and {len(found) - 4} more" if len(found) > 4 else "")

@@ -9,7 +9,7 @@ from netdoctor.twin.netlink import CREATE, EXCLUSIVE, NESTED, REPLACE, attribute
 from netdoctor.twin.state import IFF_UP, IFLA_LINKINFO, NUD_PERMANENT
 
 SET_LINK, AF_BRIDGE, PROTINFO = 19, 7, 12
-NEW_LINK, NEW_ADDRESS, NEW_ROUTE, DELETE_ROUTE, NEW_NEIGHBOUR = 16, 20, 24, 25, 28
+NEW_LINK, NEW_ADDRESS, DELETE_ADDRESS, NEW_ROUTE, DELETE_ROUTE, NEW_NEIGHBOUR = 16, 20, 21, 24, 25, 28
 NEW_RULE, DELETE_RULE, NEW_NEXTHOP = 32, 33, 104
 MAIN, LOCAL = 254, 255
 UNIVERSE, LINK_SCOPE, HOST_SCOPE = 0, 253, 254
@@ -60,6 +60,12 @@ def own(address: Address, index: int) -> Request:
     if address.version == 6:
         items = [(1, address.packed), (8, struct.pack("=I", NODAD))]
     return NEW_ADDRESS, body + packed(items), CREATE | REPLACE
+
+
+def disown(address: Address, index: int) -> Request:
+    """Delete an address from this interface."""
+    body = struct.pack("=BBBBI", family_of(address), address.max_prefixlen, 0, UNIVERSE, index)
+    return DELETE_ADDRESS, body + attribute(2 if address.version == 4 else 1, address.packed), 0
 
 
 def route(

@@ -18,11 +18,11 @@ from itertools import combinations
 from netdoctor.errors import NetdoctorError
 from netdoctor.host import Host
 from netdoctor.legacy_iptables import grown, legacy_counters
+from netdoctor.patience import patience
 from netdoctor.trace import Dropped
 from netdoctor.traffic import Answer, Reply
 from netdoctor.twin.build import Settings, build
 from netdoctor.twin.interventions import UNNAMED, Intervention, Situation, proposed
-from netdoctor.twin.patience import patience
 from netdoctor.twin.state import State
 from netdoctor.twin.twin import DOUBT, Flow, Twin, alike
 from netdoctor.twin.walk import Tracer, Walk
@@ -76,7 +76,7 @@ class Search:
     cut_short: str = ""  # the limit that ended it before it was done, in words
     causes: set[str] = field(default_factory=set)  # of every candidate that was tried alone
     refused: dict[str, str] = field(default_factory=dict)  # candidates that could not be made, and why
-    _settings: Settings = field(default_factory=dict)
+    settings: Settings = field(default_factory=dict)
     _seen: set[str] = field(default_factory=set)  # causes that the walks of the failing flows point to
     _known: dict[tuple[frozenset[tuple[str, str]], float], dict[str, bool]] = field(default_factory=dict)
 
@@ -136,7 +136,7 @@ class Search:
 
     def _copy(self) -> Twin:
         self.copies += 1
-        return build(self.state, self._settings)
+        return build(self.state, self.settings)
 
     def _first(self, twin: Twin, tracer: Tracer, asked: Asked, reply: Reply) -> tuple[Found, Walk | None]:
         if asked.passes(reply) or not alike(asked.reply, reply):

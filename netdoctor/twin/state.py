@@ -9,11 +9,12 @@ import socket
 import struct
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
 from netdoctor.errors import BadInput
+from netdoctor.foreign_text import to_address
 from netdoctor.twin.netlink import by_kind, text, u32
 from netdoctor.twin.nftables import NftObject
 
@@ -24,7 +25,8 @@ IFLA_GROUP, IFLA_CARRIER, IFLA_XDP = 27, 33, 43
 NUD_FAILED, NUD_INCOMPLETE, NUD_PERMANENT, NUD_NOARP = 0x20, 0x01, 0x80, 0x40
 NUD_VALID = 0xDE
 MESSAGES = ("links", "addresses", "routes", "rules", "neighbours", "nexthops", "conntrack")
-LARGEST = 128 << 20  # bytes of all messages of a recording, unpacked
+LARGEST = 96 << 20  # bytes of all messages of a recording, unpacked
+NAMED = 3  # settings that are left out
 APIECE = 64  # bytes that each of them takes in memory besides
 
 
@@ -108,6 +110,7 @@ class State:
     node: NetworkState
     pods: tuple[NetworkState, ...]
     left_out: tuple[str, ...] = ()  # pods that were not captured
+    not_set: tuple[str, ...] = ()  # settings of a recording that are not known to be a namespace's own
 
     @cached_property
     def by_name(self) -> dict[str, NetworkState]:
@@ -120,6 +123,15 @@ class State:
         return frozenset(
             str(address.ip) for pod in self.pods for _, address in pod.own_addresses() if not address.ip.is_loopback
         )
+
+    @property
+    def not_set_in_words(self) -> str:
+        """Which settings of a recording a copy does not have, and why; "" where it has all."""
+        if not self.not_set:
+            return ""
+        more = f" and {len(self.not_set) - NAMED} more" if len(self.not_set) > NAMED else ""
+        names = ", ".join(name[:60] for name in self.not_set[:NAMED])
+        return f"not set in a copy, for they are not known to be a network namespace's own settings: {names}{more}"
 
     def recorded(self) -> dict[str, Any]:
         """As JSON: messages packed and in base64, the rest as it is."""
@@ -137,10 +149,23 @@ class State:
             room = _Room(LARGEST)
             namespaces = [_replayed(each, room) for each in stored["namespaces"]]
             check(namespaces)
-            return cls(namespaces[0], tuple(namespaces[1:]), tuple(str(name) for name in stored["left_out"]))
+            own, not_set = _only_settings_of_a_namespace(namespaces)
+            return cls(own[0], tuple(own[1:]), tuple(str(name) for name in stored["left_out"]), not_set)
         except (KeyError, TypeError, ValueError, IndexError, OverflowError, struct.error, zlib.error, AttributeError,
                 RecursionError) as error:  # fmt: skip
             raise BadInput(f"the recording's network state is damaged: {in_words(error)}") from error
+
+
+def _only_settings_of_a_namespace(states: list[NetworkState]) -> tuple[list[NetworkState], tuple[str, ...]]:
+    """The states without other settings, and the names of those."""
+    from netdoctor.twin.settings import is_of_a_namespace
+
+    others = {key for state in states for key in state.sysctls if not is_of_a_namespace(key)}
+    own = [
+        replace(state, sysctls={key: value for key, value in state.sysctls.items() if key not in others})
+        for state in states
+    ]
+    return own, tuple(sorted(others))
 
 
 def _recorded(state: NetworkState) -> dict[str, Any]:
@@ -180,8 +205,7 @@ def _replayed(stored: Any, room: _Room) -> NetworkState:
         nfacct=tuple(str(name) for name in stored["nfacct"]),
         sysctls={str(key): str(value) for key, value in stored["sysctls"].items()},
         listeners=tuple(
-            Listener(str(x["protocol"]), str(ipaddress.ip_address(x["address"])), int(x["port"]))
-            for x in stored["listeners"]
+            Listener(str(x["protocol"]), str(to_address(x["address"])), int(x["port"])) for x in stored["listeners"]
         ),
         programs=tuple(str(name) for name in stored["programs"]),
     )

@@ -5,11 +5,12 @@ Everything that leaves a namespace, names a file, or is an option of a program i
 
 from __future__ import annotations
 
-import ipaddress
 import re
 import struct
 from collections.abc import Iterable
 
+from netdoctor.foreign_text import to_address
+from netdoctor.twin import limits
 from netdoctor.twin.capture import NO_SETTING
 from netdoctor.twin.netlink import by_kind
 from netdoctor.twin.state import IFADDR, IFINFO, NDMSG, RTMSG, Link, NetworkState
@@ -19,7 +20,7 @@ LINK_NAME = re.compile(r"[^\s/\"'\\{};$`\0]{1,15}")
 COUNTER = re.compile(r"[\w.:-]{1,31}")
 SIZES = {"links": IFINFO, "addresses": IFADDR, "routes": RTMSG, "rules": RTMSG, "neighbours": NDMSG, "nexthops": 8,
          "conntrack": 4}  # fmt: skip
-MOST_LISTENERS, LONGEST = 4096, 65_000
+LONGEST = 65_000
 SET_LINE = re.compile(r"(?:create|add) [^\s\"-]\S* .+")
 # as iptables-save prints: tables, chains, rules; an option of one letter, or of a match
 LEGACY_LINE = re.compile(r"#.*|\*\w+|COMMIT|:\S+ (?:ACCEPT|DROP|-)(?: \[\d+:\d+\])?|(?:\[\d+:\d+\] )?-A [^\s-]\S* ?.*")
@@ -34,6 +35,7 @@ def check(states: Iterable[NetworkState]) -> None:
     states = list(states)
     if not states:
         raise ValueError("it has no namespace")
+    limits.check(states)
     for place, state in enumerate(states):
         if (state.name == "node") != (place == 0) or state.name in names or state.name == "outside":
             raise ValueError(f"namespace {place} is called {state.name!r:.40}")
@@ -49,8 +51,6 @@ def _settings(state: NetworkState) -> None:
         if not SETTING.fullmatch(key) or {".", ".."} & {*parts} or "\0" in value or NO_SETTING.search(key):
             raise ValueError(f"{key!r:.60} is no setting of a network namespace")
         key.encode(), value.encode()
-    if len(state.listeners) > MOST_LISTENERS:
-        raise ValueError(f"{len(state.listeners)} listeners")
     for listener in state.listeners:
         if listener.protocol not in ("tcp", "udp") or not 0 < listener.port <= 65535:
             raise ValueError(f"a listener at {listener.protocol!r:.10} {listener.port}")
@@ -82,7 +82,7 @@ def _messages(state: NetworkState) -> None:
 
 def _texts(state: NetworkState) -> None:
     if state.address:
-        ipaddress.ip_address(state.address)
+        to_address(state.address)
     for name in state.nfacct:
         if not COUNTER.fullmatch(name) or not name.isascii():
             raise ValueError(f"a counter called {name!r:.40}")

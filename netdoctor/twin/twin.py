@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+from netdoctor.foreign_text import to_address
+from netdoctor.patience import patience
 from netdoctor.traffic import Answer, Reply, ask_all, ask_dns, ask_tcp, in_namespace
 from netdoctor.twin.namespace import Namespace
-from netdoctor.twin.patience import patience
 from netdoctor.twin.state import Listener, State
 
 if TYPE_CHECKING:
@@ -118,24 +118,28 @@ class Twin:
     def meet(self, flow: Flow) -> None:
         """Have the outside own what the flow may meet there."""
         if flow.source == OUTSIDE and flow.source_address:
-            self.outside.own([ipaddress.ip_address(flow.source_address)])
+            source, target = to_address(flow.source_address), to_address(flow.destination)
+            self.outside.own([source])
+            own = {address.ip for _, address in self.state.node.own_addresses()}
+            if target in own and not self.outside.knows(target):
+                self.outside.know(target, source)
         new = [x for x in flow.beyond if (x, flow.in_cluster) not in self._met]
         self._met |= {(x, flow.in_cluster) for x in new}
         if not new:
             return
         near = []
         for listener in new:
-            address, host = ipaddress.ip_address(listener.address), dict(flow.hosts).get(listener.address)
-            hop = self.overlay.hop(address, ipaddress.ip_address(host) if host else None) if flow.in_cluster else None
+            address, host = to_address(listener.address), dict(flow.hosts).get(listener.address)
+            hop = self.overlay.hop(address, to_address(host) if host else None) if flow.in_cluster else None
             if hop is None:
                 near.append(listener)
             elif hop.node not in self.outside.dead:
                 self.outside.own([hop.node])
                 self.overlay.meet(address, hop).run(lambda it=listener: self.responder.listen(it))  # type: ignore[misc]
-        self.outside.own(ipaddress.ip_address(x.address) for x in near)
+        self.outside.own(to_address(x.address) for x in near)
         if flow.in_cluster:
             self.outside.know_pods()
-        alive = [x for x in near if ipaddress.ip_address(x.address) not in self.outside.dead]
+        alive = [x for x in near if to_address(x.address) not in self.outside.dead]
         self.run(lambda: self.responder.listen_all(alive), OUTSIDE)
 
     def close(self) -> None:

@@ -10,24 +10,15 @@ import select
 import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from netdoctor.errors import CannotRead
 from netdoctor.host import Host
-from netdoctor.trace import (
-    BRACKETS,
-    DROP,
-    T_POLICY,
-    T_RETURN,
-    TABLE,
-    Dropped,
-    Event,
-    chain_rules,
-    listen,
-    read_events,
-)  # fmt: skip
+from netdoctor.trace import DROP, T_POLICY, T_RETURN, Dropped, Event, chain_rules, listen, read_events
+from netdoctor.trace_table import BRACKETS, TABLE
 from netdoctor.traffic import Reply
 from netdoctor.twin import vxlan
-from netdoctor.twin.nftables import RULE
+from netdoctor.twin.nftables import RULE, NftObject
 from netdoctor.twin.state import NetworkState
 from netdoctor.twin.twin import NODE, OUTSIDE, Flow, Twin
 
@@ -282,7 +273,17 @@ class _Reader:
 
 def handles_of(state: NetworkState, place: tuple[str, str, str]) -> list[int]:
     """The handles of a chain's rules on the node, in order."""
-    return [each.handle for each in state.nftables if each.kind == RULE and each.place == place]
+    return _handles(state.nftables).get(place, [])
+
+
+@lru_cache(maxsize=2)
+def _handles(objects: tuple[NftObject, ...]) -> dict[tuple[str, str, str], list[int]]:
+    """The handles of every chain's rules: with thousands of Services, reading them takes a second."""
+    found: dict[tuple[str, str, str], list[int]] = {}
+    for each in objects:
+        if each.kind == RULE:
+            found.setdefault(each.place, []).append(each.handle)
+    return found
 
 
 def packet_of(event: Event) -> Packet | None:

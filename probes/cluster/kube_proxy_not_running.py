@@ -11,7 +11,7 @@ replaced keeps its old address there, and a new Service or NodePort gets no rule
 Another program may have taken kube-proxy's place (Cilium, kube-router). Then take its ConfigMap and its rules away.
 
 ## By hand
-`kubectl -n kube-system get pods -l k8s-app=kube-proxy -o wide`, then the log of the one on this node.
+`kubectl -n kube-system get pods -o wide`, then the log of the one on this node that DaemonSet kube-proxy controls.
 """
 
 from collections.abc import Iterator

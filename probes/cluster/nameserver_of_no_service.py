@@ -18,7 +18,6 @@ what the kubelet writes. Make the Service with that `clusterIP`, or correct the 
 kubelet, and make the pods anew.
 """
 
-import ipaddress
 from collections.abc import Iterator
 
 from netdoctor import Evidence, Finding, NotApplicable, Subject, probe
@@ -26,6 +25,7 @@ from netdoctor.facts.names import SERVICE_NAME, ClusterDns
 from netdoctor.facts.services import Services
 from netdoctor.facts.this_node import ThisNode
 from netdoctor.facts.vantage import VantagePoint, VantagePoints
+from netdoctor.foreign_text import to_address
 from netdoctor.kube_api import KubeApi
 from netdoctor.symptoms import CLUSTER_DNS
 
@@ -40,7 +40,7 @@ def nameserver_of_no_service(
     asked = names.of(SERVICE_NAME)
     if not asked or any(lookup.reply.answered for lookup in asked):
         return
-    address = ipaddress.ip_address(names.server)
+    address = to_address(names.server)
     using = [point for point in points.pods if point.nameservers[:1] == (names.server,)]
     if not using or address.is_link_local or any(names.server == s.cluster_ip for s in services.items):
         return

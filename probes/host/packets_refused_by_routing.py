@@ -13,13 +13,13 @@ say nothing at all. No rule of the packet filter is to blame, and none shows the
 `Invalid argument` means a blackhole route, or a reverse-path check (`net.ipv4.conf.*.rp_filter`) that failed.
 """
 
-import ipaddress
 from collections.abc import Iterator
 
 from netdoctor import Evidence, Finding, Subject, probe
 from netdoctor.facts.drops import Drop, Drops
 from netdoctor.facts.links import Links
 from netdoctor.facts.this_node import ThisNode
+from netdoctor.foreign_text import to_address, to_network
 from netdoctor.symptoms import POD_TRAFFIC
 
 REFUSING = ("prohibit", "blackhole", "unreachable", "throw")
@@ -48,7 +48,7 @@ def _holds(route: str, destination: str) -> bool:
     """Whether a refusing route, as `ip route` prints it, is about this destination."""
     prefix = route.split()[1]
     try:
-        network = ipaddress.ip_network("0.0.0.0/0" if prefix == "default" else prefix, strict=False)
-        return ipaddress.ip_address(destination) in network
+        network = to_network("0.0.0.0/0" if prefix == "default" else prefix)
+        return to_address(destination) in network
     except ValueError:
         return False

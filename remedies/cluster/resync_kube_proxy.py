@@ -1,16 +1,17 @@
 """Have kube-proxy write its rules again.
 
 ## What it does
-Deletes kube-proxy's pod on this node; the DaemonSet makes a new one, which writes all rules when it starts (measured:
-0.6 s to 2.7 s). Then it forgets tracked connections to ClusterIPs that no rule translated: CoreDNS hangs on such a one
-for 30 s and more.
+Deletes kube-proxy's pod on this node, which is the one that DaemonSet kube-system/kube-proxy controls; the DaemonSet
+creates a new one, which writes all rules when it starts (measured: 0.6 s to 2.7 s). Where the DaemonSet's template has
+changed since the pod was created, the pod stays: a new one would be another kube-proxy. Then it forgets tracked
+connections to ClusterIPs that no rule translated: CoreDNS hangs on such a one for 30 s and more.
 
 ## What it costs
 kube-proxy restarts; established connections are not touched.
 
 ## By hand
-`kubectl -n kube-system delete pod -l k8s-app=kube-proxy --field-selector spec.nodeName=NODE`, then, once the rules are
-there, `conntrack -D -d CLUSTER_IP -r CLUSTER_IP`.
+`kubectl -n kube-system get pods -o wide`, and delete the pod of this node that DaemonSet kube-proxy controls; then,
+once the rules are there, `conntrack -D -d CLUSTER_IP -r CLUSTER_IP`.
 
 ## Undo
 Nothing: the rules are kube-proxy's own, and stay as it wrote them.
@@ -48,6 +49,8 @@ def resync_kube_proxy(
             f"kube-proxy runs in mode {kube_proxy.mode} and is set to {kube_proxy.configured}: "
             "deleting its pod would switch it too"
         )
+    if kube_proxy.keep:
+        raise NotApplicable(f"pod {kube_proxy.pod} is not deleted: {kube_proxy.keep}")
     node_ports = translated.missing_node_ports
     if not (translated.missing or node_ports) and translated.entered:
         return
@@ -66,7 +69,9 @@ def resync_kube_proxy(
         for end in endpoints.behind(service, port)
     )
     awaited = tuple((port.protocol.lower(), port.node_port) for _, port in node_ports[:1])
-    yield ResyncKubeProxy.planned(kube_proxy.pod, kube_proxy.mode, ports[:1], awaited, translations[:MOST])
+    yield ResyncKubeProxy.planned(
+        kube_proxy.pod, kube_proxy.mode, ports[:1], awaited, translations[:MOST], uid=kube_proxy.uid, node=this.name
+    )
 
 
 def _rank(service: Service, services: Services) -> tuple[bool, bool, bool]:

@@ -12,7 +12,9 @@ Nothing restarts. Packets that cross any bridge of this node (of virtual machine
 /etc/modules-load.d/99-netdoctor-br-netfilter.conf and /etc/sysctl.d/99-netdoctor-bridge-netfilter.conf.
 
 ## Undo
-Removes the files, sets the old value, and unloads the module if netdoctor loaded it and nothing uses it.
+Removes the files, sets the old value, and unloads the module if netdoctor loaded it and nothing has come to use it
+since: no further port of a bridge, no rule that matches `physdev`, no file or setting of others. In doubt it stays
+loaded, and undo says so.
 """
 
 from collections.abc import Iterator
@@ -40,7 +42,7 @@ def enable_bridge_netfilter(
 ) -> Iterator[Change]:
     """Module and setting, each now and at boot."""
     if not module.loaded:
-        yield LoadModule(MODULE)
+        yield LoadModule.planned(host, MODULE)
     if sysctls[BRIDGE_NF_CALL] != "1":
         yield SetSysctl.planned(host, BRIDGE_NF_CALL, "1")
     if not module.at_boot:

@@ -6,9 +6,9 @@ its sender can be reached by any interface. Where the next boot would not end wi
 in /etc/sysctl.d. No other interface is touched.
 
 ## What it costs
-Nothing restarts. Pods and NodePorts that the check kept from being asked by this interface are reached again. Senders
-with a forged address are no longer refused at it, as long as a route leads to that address: on a node with a default
-route that is any address.
+Nothing restarts. Pods, NodePorts and ports of the node that the check kept from being asked by this interface are
+reached again, where no rule forbids it. Senders with a forged address are no longer refused at it, as long as a route
+leads to that address: on a node with a default route that is any address.
 
 ## By hand
 `sysctl -w net.ipv4.conf.INTERFACE.rp_filter=2`; better, where it can be done: route so that answers come in where the
@@ -32,7 +32,11 @@ from netdoctor.model import FROM_PODS, Access
 LOOSE = "2"
 
 
-@remedy(fixes="reverse-path-filter-drops", opens=(*FROM_PODS, Access.OUTSIDE_TO_POD, Access.OUTSIDE_TO_NODE_PORT))
+# the check refuses senders by the interface, whatever they ask for: the node's own ports open to them with the rest
+FROM_OUTSIDE = (Access.OUTSIDE_TO_POD, Access.OUTSIDE_TO_NODE_PORT, Access.OUTSIDE_TO_NODE, Access.NAMED_SOURCE)
+
+
+@remedy(fixes="reverse-path-filter-drops", opens=(*FROM_PODS, *FROM_OUTSIDE))
 def loosen_reverse_path_filter(
     findings: tuple[Finding, ...],  # noqa: ARG001 - which interface it is, the capture has seen
     departures: Departures,

@@ -2,9 +2,11 @@
 
 ## What it does
 Removes every direct rule from the permanent configuration and from the rules in force, over D-Bus, without a reload.
-Removing a direct rule flushes nothing (measured with firewalld 1.3.3 and 2.3.1). It acts only where each rule is an
-ACCEPT in table filter: such a rule helps nobody, for firewalld's own tables judge the packet all the same. With any
-other direct rule, chain or passthrough it leaves all as it is, and says so.
+Removing a direct rule flushes nothing (measured with firewalld 1.3.3 and 2.3.1). It acts only where no rule changes
+what becomes of a packet: each is an ACCEPT in table filter, nothing in its chain drops (neither the policy nor a rule),
+firewalld itself judges in nftables (FirewallBackend=nftables), and a copy of the node without the rules answers as one
+with them: those who are connected now, each source that a rule names, neighbours, strangers, and pods. With any other
+direct rule, chain or passthrough it leaves all as it is, and shows the reason and the commands.
 
 ## What it costs
 Nothing restarts. The rules that were wiped before do not come back by it: that is what resync-kube-proxy and
@@ -22,8 +24,12 @@ iptables when it adds the first direct rule: undo keeps the rules of others mean
 from collections.abc import Iterator
 
 from netdoctor import Change, Finding, NotApplicable, remedy
-from netdoctor.changes.direct_rules import RemoveDirectRules
+from netdoctor.changes.direct_rules import RemoveDirectRules, by_hand, words
+from netdoctor.errors import CannotRead
+from netdoctor.facts.cluster_addresses import ClusterAddresses
+from netdoctor.facts.connections import Connections
 from netdoctor.facts.firewalld import Firewalld
+from netdoctor.facts.node_network import NodeNetwork
 from netdoctor.host import Host
 
 
@@ -31,10 +37,27 @@ from netdoctor.host import Host
 def remove_direct_rules(
     findings: tuple[Finding, ...],  # noqa: ARG001 - one direct rule is enough for the flush: all have to go
     firewalld: Firewalld,
+    network: NodeNetwork | CannotRead,
+    cluster: ClusterAddresses,
     host: Host,
 ) -> Iterator[Change]:
-    """All direct rules at once."""
+    """All direct rules at once, where none of them changes what becomes of a packet."""
+    from netdoctor.twin.direct_rules import that_matter
+
     if not host.live:
         raise NotApplicable("a recorded firewalld is on no bus of this machine")
-    if firewalld.direct or firewalld.permanent_direct:
-        yield RemoveDirectRules.planned()
+    if not (firewalld.direct or firewalld.permanent_direct):
+        return
+    if isinstance(network, CannotRead):
+        raise NotApplicable(f"what its direct rules do could not be tried on a copy of the node: {network}")
+    change = RemoveDirectRules.planned()
+    rules = (*change.in_force, *change.at_boot)
+    # asked here and not as a fact: who is connected is no part of a recording
+    connections = Connections.collect(host).items
+    matter = that_matter(change.in_force, rules, network.state, cluster, connections)
+    if matter:
+        stays = [
+            f"the direct rule `{words(rule)}` may be needed: {why}. By hand: {by_hand(rule)}" for rule, why in matter
+        ]
+        raise NotApplicable("; ".join(stays))
+    yield change

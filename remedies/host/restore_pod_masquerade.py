@@ -18,7 +18,6 @@ untranslated connection to the API server for 30 s and more.
 Takes away these rules and chains, and no others; a chain that was there and empty is left there and empty.
 """
 
-import ipaddress
 from collections.abc import Iterator
 
 from netdoctor import Change, Finding, NotApplicable, remedy
@@ -26,6 +25,7 @@ from netdoctor.changes.masquerade import RestoreMasquerade
 from netdoctor.facts.cni import Attachments, CniConfig
 from netdoctor.facts.iptables import Iptables
 from netdoctor.facts.masquerade import Masquerade
+from netdoctor.foreign_text import to_address, to_network
 from netdoctor.model import Access
 
 
@@ -43,12 +43,12 @@ def restore_pod_masquerade(
         raise NotApplicable(f"{cni.path} masquerades with {bridge['ipMasqBackend']}: make the pods anew")
     if not cni.pod_network:
         raise NotApplicable(f"{cni.path} does not say which network its pods are in: make them anew")
-    network = ipaddress.ip_network(cni.pod_network, strict=False)
+    network = to_network(cni.pod_network)
     lost = {pod.address for pod in masquerade.missing}
     pods = [
         (f"{a.namespace}/{a.pod}", a.network, a.container_id, a.addresses[0], str(network))
         for a in attachments.pods
-        if a.addresses[0] in lost and network.version == 4 and ipaddress.ip_address(a.addresses[0]) in network
+        if a.addresses[0] in lost and network.version == 4 and to_address(a.addresses[0]) in network
     ]
     change = RestoreMasquerade.planned(pods, iptables.nft)
     if change.pods:

@@ -9,6 +9,11 @@ rule exists, and always with firewalld 1.3 and older.
 Nothing restarts and no connection breaks. Packets whose source is a pod's address pass firewalld, towards other pods,
 the node and the outside; NetworkPolicies are judged elsewhere and still hold.
 
+Zone trusted lets pods reach every port of the node. Where the CNI's plugin `firewall` puts each pod into it (minikube's
+network configuration), they had that before, and it is given back. Elsewhere pods need other pods, the outside, DNS,
+the kubelet, and what Services and NodePorts lead to; where a rehearsal shows that any other port of the node would open
+to them (etcd, a database), the repair is refused unless you say `--allow-exposure`.
+
 ## By hand
 `firewall-cmd --zone=trusted --add-source=POD_CIDR`, and the same with `--permanent`. No `--reload`.
 
@@ -21,6 +26,8 @@ from collections.abc import Iterator
 
 from netdoctor import Change, Finding, remedy
 from netdoctor.changes.firewalld import TrustSource
+from netdoctor.errors import CannotRead
+from netdoctor.facts.cni import CniConfig
 from netdoctor.facts.firewalld import Firewalld
 from netdoctor.facts.pod_network import PodNetwork
 from netdoctor.host import Host
@@ -34,13 +41,18 @@ def trust_pod_network(
     findings: tuple[Finding, ...],  # noqa: ARG001 - the whole network is trusted, whichever pods were hit
     firewalld: Firewalld,
     network: PodNetwork,
+    cni: CniConfig | CannotRead,
     host: Host,
 ) -> Iterator[Change]:
     """One source for each prefix of the pod network."""
     if not firewalld.running:
         return
+    given = not isinstance(cni, CannotRead) and cni.puts_pods_into(ZONE)
     for cidr in network.cidrs:
         there = cidr in firewalld.zones[ZONE].sources, cidr in firewalld.permanent_zones[ZONE].sources
         if not all(there):
             # a recorded firewalld is not on this machine's bus
-            yield TrustSource.planned(ZONE, cidr) if host.live else TrustSource(ZONE, cidr, *there, None, None)
+            if host.live:
+                yield TrustSource.planned(ZONE, cidr, given_back=given)
+            else:
+                yield TrustSource(ZONE, cidr, *there, None, None, given)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from netdoctor.changes import _conntrack, _foreign_rules
 from netdoctor.changes._conntrack import Tracked, parse
+from netdoctor.changes._firewalld_files import contents
 from netdoctor.changes._foreign_rules import missing
 from netdoctor.changes.direct_rules import _only_accepts
 from netdoctor.changes.file import FileState
-from netdoctor.changes.firewalld import _elements
 from netdoctor.changes.masquerade import PodRules, RestoreMasquerade
 from netdoctor.errors import CannotRead, Drifted
 from netdoctor.facts.iptables import Ruleset
@@ -74,7 +75,7 @@ def test_damage_to_what_was_kept_is_said(text: str, tmp_path: Path, monkeypatch:
 def test_a_zone_file_in_another_encoding(encoding: str) -> None:
     text = f'<?xml version="1.0" encoding="{encoding}"?><zone/>'
     with pytest.raises(Drifted, match="no XML"):
-        _elements(FileState(text, 0o644, 0, 0))
+        contents(FileState(text, 0o644, 0, 0))
 
 
 def test_connections_as_conntrack_prints_them() -> None:
@@ -126,3 +127,21 @@ def test_connections_that_cannot_be_forgotten_are_said(times: int, then: str, mo
     racing(monkeypatch, times, then)
     with pytest.raises(CannotRead, match="Operation failed"):
         _conntrack.forget(Host(), lambda _: True)
+
+
+@dataclass(frozen=True)
+class Tables(Host):
+    """iptables of one text, into which nothing is to be restored."""
+
+    text: str = ""
+
+    def run(self, argv: Sequence[str], timeout: float = 3.0, stdin: str | None = None) -> str:
+        assert argv[0] == "iptables-nft-save", f"{argv}: {stdin}"
+        return self.text
+
+
+def test_rules_that_somebody_has_written_once_more_are_left() -> None:
+    jump = next(line for line in WRITTEN.splitlines() if line.startswith("-A POSTROUTING"))
+    change = RestoreMasquerade((PodRules(*POD, None, False),), False)
+    with pytest.raises(Drifted, match="once more since"):
+        change.undo(Tables(text=WRITTEN.replace(jump, f"{jump}\n{jump}")))

@@ -56,3 +56,18 @@ class TestCni:
     )  # fmt: skip
     def test_what_is_no_pod_is_passed_over(self, change: dict[str, object]) -> None:
         assert Attachments.parse(json.dumps({**json.loads(CACHE), **change})) is None or "capabilityArgs" in change
+
+
+@pytest.mark.parametrize(
+    ("plugins", "given"),
+    [
+        ([{"type": "bridge"}, {"type": "firewall"}], True),
+        ([{"type": "bridge"}, {"type": "firewall", "backend": "firewalld", "firewalldZone": "trusted"}], True),
+        ([{"type": "bridge"}, {"type": "firewall", "backend": "iptables"}], False),
+        ([{"type": "bridge"}, {"type": "firewall", "firewalldZone": "internal"}], False),
+        ([{"type": "flannel"}, {"type": "portmap"}], False),
+        ([{"type": "bridge"}, {"type": "firewall", "firewalldZone": ["trusted"]}], False),
+    ],
+)
+def test_who_puts_pods_into_zone_trusted(plugins: list[dict[str, object]], given: bool) -> None:
+    assert CniConfig("/etc/cni/net.d/1.conflist", "n", tuple(plugins), (), (), "").puts_pods_into("trusted") is given

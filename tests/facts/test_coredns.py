@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from netdoctor.errors import CannotRead
-from netdoctor.facts.coredns import Corefile, Upstream, Upstreams, nameservers, parse_upstream
+from netdoctor.facts.coredns import Corefile, Upstream, Upstreams, nameservers, parse_upstream, search_list
 from netdoctor.host import Host
-from tests.builders import pods
+from tests.builders import pods, services
 from tests.facts.texts import COREFILE
 
 OURS, STUB = "    forward . 8.8.8.8 1.1.1.1\n", "    forward . 10.77.0.53\n"
@@ -87,6 +87,12 @@ class TestCoredns:
         text = "# nameserver 9.9.9.9\nsearch x\nnameserver 192.0.2.1 # here\n nameserver\t192.0.2.2\nnameserver\n"
         assert nameservers(text) == ("192.0.2.1", "192.0.2.2")
 
+    def test_what_is_no_address_and_no_domain_is_left_out(self) -> None:
+        text = "nameserver evil.example\nnameserver 1.2.3.4\x1b[2J\nnameserver fe80::1%eth0\nnameserver ::1%\u202e\n"
+        assert nameservers(text + "nameserver 999.1.1.1\nnameserver fe80::1%a/b") == ("fe80::1%eth0",)
+        text = f"search a.svc.cluster.local svc.{'x' * 64} svc.a;b svc.cluster.local. {'a.' * 200} \u202e .\n"
+        assert search_list(text) == ("a.svc.cluster.local", "svc.cluster.local.", ".")
+
 
 @dataclass(frozen=True)
 class Node(Host):
@@ -98,7 +104,7 @@ class Node(Host):
 
     def read(self, path: str | Path) -> str:
         mine = Path("/proc") / str(os.getpid())
-        known = {mine / "cgroup": self.cgroup, mine / "root/etc/resolv.conf": self.own}
+        known = {mine / "cgroup": self.cgroup}
         if text := known.get(Path(path)):
             return text
         raise CannotRead(str(path), "not there")
@@ -106,34 +112,41 @@ class Node(Host):
     def read_or_none(self, path: str | Path) -> str | None:
         return self.text if str(path) == "/etc/resolv.conf" else None
 
+    def read_in_pod(self, uid: str, pid: str, path: str) -> str | None:
+        return self.own if pid == str(os.getpid()) and uid and path == "etc/resolv.conf" else None
+
 
 NO_COREFILE = CannotRead("API server", "connection refused")
 
 
 class TestUpstreams:
     def test_without_a_corefile_the_nodes_own_resolvers_stand_for_it(self) -> None:
-        found = Upstreams.collect(Node(text="nameserver 127.0.0.53\nnameserver 192.0.2.53\n"), NO_COREFILE, NO_COREFILE)
+        found = Upstreams.collect(
+            Node(text="nameserver 127.0.0.53\nnameserver 192.0.2.53\n"), NO_COREFILE, NO_COREFILE, NO_COREFILE
+        )
         assert found.items == (Upstream("192.0.2.53", 53, False),)
         assert found.source == "/etc/resolv.conf: no Corefile can be read"
 
     def test_one_that_answers_the_node_alone_stands_for_nothing(self) -> None:
         with pytest.raises(CannotRead, match="connection refused"):
-            Upstreams.collect(Node(text="nameserver 127.0.0.53\n"), NO_COREFILE, NO_COREFILE)
+            Upstreams.collect(Node(text="nameserver 127.0.0.53\n"), NO_COREFILE, NO_COREFILE, NO_COREFILE)
 
     def test_nor_does_it_where_coredns_own_file_cannot_be_read(self) -> None:
         corefile = Corefile.parse(".:53 {\n forward . /etc/resolv.conf\n}\n")
-        found = Upstreams.collect(Node(text="nameserver 127.0.0.1\nnameserver 192.0.2.53\n"), corefile, pods())
+        found = Upstreams.collect(
+            Node(text="nameserver 127.0.0.1\nnameserver 192.0.2.53\n"), corefile, pods(), services()
+        )
         assert found.items == (Upstream("192.0.2.53", 53, False),)
         with pytest.raises(CannotRead, match="loopback"):
-            Upstreams.collect(Node(text="nameserver 127.0.0.1\nnameserver ::1\n"), corefile, pods())
+            Upstreams.collect(Node(text="nameserver 127.0.0.1\nnameserver ::1\n"), corefile, pods(), services())
         corefile = Corefile.parse(".:53 {\n forward . /etc/resolv.conf 8.8.8.8\n}\n")
-        found = Upstreams.collect(Node(text="nameserver 127.0.0.1\n"), corefile, pods())
+        found = Upstreams.collect(Node(text="nameserver 127.0.0.1\n"), corefile, pods(), services())
         assert found.items == (Upstream("8.8.8.8", 53, False),)
 
     @pytest.mark.parametrize("uid", ["pod1cbdf820-1b76", "kubepods-burstable-pod1cbdf820_1b76.slice"])
     def test_coredns_own_file_is_found_by_its_cgroup(self, uid: str) -> None:
         corefile = Corefile.parse(".:53 {\n forward . /etc/resolv.conf\n}\n")
         node = Node(text="nameserver 192.0.2.53\n", own="nameserver 198.51.100.53\n", cgroup=f"0::/kubepods/{uid}/x\n")
-        found = Upstreams.collect(node, corefile, pods(uid="1cbdf820-1b76"))
+        found = Upstreams.collect(node, corefile, pods(uid="1cbdf820-1b76"), services())
         assert found.items == (Upstream("198.51.100.53", 53, False),)
         assert found.source == "Corefile -> /etc/resolv.conf in CoreDNS's pod"

@@ -87,4 +87,4 @@ def test_commands_end_in_one_sentence() -> None:
         (["sleep", "9"], "no answer within 0.1 s"),
     ):
         with pytest.raises(CannotRead, match=says):
-            Host().run(argv, timeout=0.1)
+            Host(loads=True).run(argv, timeout=0.1)

@@ -110,13 +110,21 @@ def test_other_line_ends_stay_as_they_are(folder: Path) -> None:
     assert (folder / "k8s/.env").read_bytes().startswith(b"X=abc\x0cdef\x1cghi\r\nLLM_MASTER_KEY=sk-")
 
 
-def test_a_link_stays_a_link(folder: Path) -> None:
+def test_nothing_is_read_or_written_through_a_link(folder: Path) -> None:
     (folder / "real.env").write_text("LLM_MASTER_KEY=\n")
     (folder / "k8s/.env").symlink_to("../real.env")
+    with pytest.raises(BadInput, match=r"k8s/\.env cannot be read: a symbolic link stands in its path"):
+        find(str(folder / "k8s"))
+    assert (folder / "real.env").read_text() == "LLM_MASTER_KEY=\n"
+
+
+def test_a_file_that_changes_between_reading_and_writing_stays(folder: Path) -> None:
+    (folder / "k8s/.env").write_text("LLM_MASTER_KEY=\n")
     (file,) = find(str(folder / "k8s"))
-    after = complete(file)
-    assert (folder / "k8s/.env").is_symlink()
-    assert (folder / "real.env").read_text() == after.text
+    (folder / "k8s/.env").write_text("LLM_MASTER_KEY=theirs\n")
+    with pytest.raises(CannotRead, match="somebody has changed it"):
+        complete(file)
+    assert (folder / "k8s/.env").read_text() == "LLM_MASTER_KEY=theirs\n"
 
 
 def test_a_full_disk_leaves_the_file_and_nothing_else(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,8 @@ import pytest
 
 from netdoctor.facts.litellm_config import Model
 from netdoctor.facts.modules import Gateway
+from netdoctor.kube_api import KubeApi
+from netdoctor.modules.scraping import targets
 from netdoctor.modules.smoke import HEALTH, MODELS, OWN, READINESS, REPLICAS, WRONG_KEY, Served, Target, serve
 from tests.modules.gateway_stub import KEY, Stub, gateway
 
@@ -119,3 +121,26 @@ def test_no_picture_is_asked_for_unless_it_is_wanted() -> None:
 def test_nobody_there_is_one_step_and_no_traceback() -> None:
     served = smoke(Stub("http://127.0.0.1:1"))
     assert [s.observed for s in served.steps] == ["it is not ready: connection refused"]
+
+
+@pytest.mark.parametrize("wrong", [None, 3, "x", [None], {"a": None}, [[]]])
+def test_an_answer_of_another_form_is_no_traceback(wrong: Any) -> None:
+    answers: dict[str, tuple[int, Any]] = {
+        "/health/readiness": (200, {"db": wrong}), "/v1/models": (200, {"data": wrong}),
+        "/v1/chat/completions": (500, {"error": wrong}),
+        "/health": (200, {"healthy_count": wrong, "unhealthy_endpoints": wrong}),
+    }  # fmt: skip
+    with gateway(answers) as stub:
+        assert not smoke(stub).ok
+
+
+@pytest.mark.parametrize("wrong", [None, 3, "x", [], {"module": []}])
+def test_a_prometheus_of_another_form_is_no_traceback(wrong: Any) -> None:
+    class Prometheus(KubeApi):
+        def __init__(self) -> None:
+            """Nothing to connect to."""
+
+        def get(self, path: str, **query: str) -> dict[str, Any]:
+            return {"data": {"activeTargets": [wrong, {"labels": wrong, "lastError": wrong, "health": "up"}]}}
+
+    assert all(isinstance(target.module, str) for target in targets(Prometheus(), "litellm"))

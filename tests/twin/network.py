@@ -73,11 +73,11 @@ class Node:
 
     def sh(self, *lines: str, where: str = "node") -> None:
         """Run commands in one of its namespaces, in one shell."""
-        self.namespaces[where].run(lambda: Host().run(["sh", "-ec", "\n".join(lines)]))
+        self.namespaces[where].run(lambda: Host(loads=True).run(["sh", "-ec", "\n".join(lines)]))
 
     def text(self, command: str) -> str:
         """What a command prints there."""
-        return self.namespaces["node"].run(lambda: Host().run(["sh", "-c", command]))
+        return self.namespaces["node"].run(lambda: Host(loads=True).run(["sh", "-c", command]))
 
     def state(self) -> State:
         """Its state now."""
@@ -139,7 +139,7 @@ def small_node() -> Iterator[Node]:
             "ip link set lo up", f"ip address add {address}/24 dev eth0", "ip link set eth0 up",
             "ip route add default via 10.244.0.1", where=name,
         )  # fmt: skip
-    node.namespaces["node"].run(lambda: Host().run(["iptables-nft-restore", "--noflush"], stdin=RULES))
+    node.namespaces["node"].run(lambda: Host(loads=True).run(["iptables-nft-restore", "--noflush"], stdin=RULES))
     for where, listener in (
         (SERVER, Listener("tcp", "0.0.0.0", 5432)), ("node", Listener("tcp", "0.0.0.0", 10250)),
         ("node", Listener("tcp", "127.0.0.1", 6060)), ("outside", Listener("udp", RESOLVER, 53)),

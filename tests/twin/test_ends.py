@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from netdoctor.cli.trace import command
-from netdoctor.errors import BadInput, CannotRead
+from netdoctor.errors import BadInput, CannotRead, NetdoctorError
 from netdoctor.facts import Facts
 from netdoctor.facts.cluster import Pod
 from netdoctor.facts.cluster_addresses import ClusterAddresses
@@ -201,7 +201,7 @@ class TestReading:
         file = tmp_path / "old.json"
         file.write_text('{"schema_version": 1, "facts": {}}')
         done = CliRunner().invoke(command, ["client", "8.8.8.8", "53", "--facts", str(file)])
-        assert isinstance(done.exception, CannotRead)
+        assert isinstance(done.exception, NetdoctorError)
         assert done.exception.exit_code == 3
         assert str(done.exception) == "recording: it has no network state to copy (it does not hold NodeNetwork)"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -17,6 +17,7 @@ from netdoctor.changes.sysctl import SetSysctl
 from netdoctor.errors import BadInput, Exposed, NotRehearsable
 from netdoctor.facts import Facts
 from netdoctor.facts.cluster_addresses import ClusterAddresses
+from netdoctor.facts.connections import Connections
 from netdoctor.facts.failed_flows import OUTSIDE, FailedFlow, FailedFlows
 from netdoctor.facts.node_network import NodeNetwork
 from netdoctor.host import Host
@@ -26,7 +27,8 @@ from netdoctor.traffic import Answer, Reply
 from netdoctor.twin import second_firewalld
 from netdoctor.twin.exposure import ways
 from netdoctor.twin.namespace import Namespace
-from netdoctor.twin.rehearsal import HostOfCopy, Rehearsal, insist, rehearse
+from netdoctor.twin.rehearsal import HostOfCopy, Rehearsal, Verdict, insist, rehearse
+from netdoctor.twin.state import Listener
 from tests.twin.network import (
     ADDRESS,
     CLIENT,
@@ -107,7 +109,7 @@ def facts_of(node: Node, reply: Reply | None = None) -> Facts:
     return Facts(
         {
             NodeNetwork: NodeNetwork(node.state()), ClusterAddresses: CLUSTER,
-            FailedFlows: FailedFlows(() if reply.arrived else (failed,), True),
+            FailedFlows: FailedFlows(() if reply.arrived else (failed,), True), Connections: Connections(()),
         }
     )  # fmt: skip
 
@@ -221,10 +223,63 @@ def test_what_reaches_beyond_is_not_made(name: str, closed: Facts) -> None:
     finally:
         namespace.close()
     rehearsal = rehearse(closed, [change], FROM_PODS)
-    assert (rehearsal.opened, rehearsal.closed, rehearsal.refusal) == ((), (), "")
+    assert (rehearsal.opened, rehearsal.closed, rehearsal.verdict) == ((), (), Verdict.NOT_REHEARSED)
     assert len(rehearsal.not_shown) == 1
     assert rehearsal.not_shown[0].startswith(f"{change.describe()}: ")
+    assert rehearsal.refusal == f"it is not rehearsed: {rehearsal.not_shown[0]}"
     assert f"  not shown by it: {rehearsal.not_shown[0]}" in lines(rehearsal, "")
+    with pytest.raises(NotRehearsable, match="the repair is not made"):
+        insist(rehearsal, allow_exposure=True)
+
+
+def test_a_remedy_that_drops_ssh_is_refused(healthy: Facts) -> None:
+    """Of all that listens on the node the kubelet's port stands for sshd's."""
+    table = ("nft", "add", "table", "inet", "lockdown")
+    chain = ("nft", "add", "chain", "inet", "lockdown", "in", "{ type filter hook input priority 0; }")
+    rule = ("nft", "add", "rule", "inet", "lockdown", "in", "iifname", "eth0", "tcp", "dport", "10250", "drop")
+    rehearsal = rehearse(healthy, [Commands((table, chain, rule))], FROM_PODS)
+    assert {way.kind for way in rehearsal.closed} == {Access.OUTSIDE_TO_NODE}
+    assert {way.who for way in rehearsal.closed} == {"", "another network"}
+    with pytest.raises(Exposed, match=f"cut off outside to node: outside -> {NODE_ADDRESS}:10250/tcp"):
+        insist(rehearsal, allow_exposure=True)
+
+
+def test_a_port_that_no_pod_needs_is_a_door_unless_the_cni_had_given_it() -> None:
+    """etcd listens beside the kubelet; what the CNI's plugin firewall gives each pod is no new door."""
+    with small_node() as node:
+        node.namespaces["node"].run(lambda: node.responder.listen(Listener("tcp", "0.0.0.0", 2379)))
+        node.namespaces["node"].run(lambda: Host().run(["nft", "-f", "-"], stdin=FIREWALLD))
+        facts = facts_of(node)
+    rehearsal = rehearse(facts, [TRUST], FROM_PODS)
+    assert [(way.kind, way.flow.port) for way in rehearsal.needless] == [(Access.POD_TO_OTHER_PORT, 2379)]
+    with pytest.raises(Exposed, match=f"pod to another port of the node: {CLIENT} -> {NODE_ADDRESS}:2379/tcp; --allow"):
+        insist(rehearsal, allow_exposure=False)
+    insist(rehearsal, allow_exposure=True)
+    given = replace(TRUST, given_back=True)
+    assert "no new door: the CNI's plugin firewall puts each pod that it makes into zone trusted" in given.diff()
+    insist(rehearse(facts, [given], FROM_PODS), allow_exposure=False)
+
+
+def test_a_module_for_bridged_packets_touches_pods_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a kernel without br_netfilter no copy shows anything; where other ports are at a bridge, nobody can say."""
+    monkeypatch.setattr(LoadModule, "_folder", Path("/sys/module/nothing-like-it"))
+    changes: list[Change] = [LoadModule("br_netfilter"), SetSysctl("net.bridge.bridge-nf-call-iptables", "1", None)]
+
+    def without_module(node: Node) -> Facts:
+        state = node.state()
+        sysctls = {key: value for key, value in state.node.sysctls.items() if not key.startswith("bridge/")}
+        network = NodeNetwork(replace(state, node=replace(state.node, sysctls=sysctls)))
+        nobody = {FailedFlows: FailedFlows((), True), Connections: Connections(())}
+        return Facts({**nobody, ClusterAddresses: CLUSTER, NodeNetwork: network})
+
+    with small_node() as node:
+        pods_alone = rehearse(without_module(node), changes, FROM_PODS)
+        node.sh("ip link add tap0 type veth peer name tap1", "ip link set tap0 master br0 up")
+        with_a_machine = rehearse(without_module(node), changes, FROM_PODS)
+    assert (pods_alone.verdict, pods_alone.not_made) == (Verdict.SAFE, ())
+    assert "  touches no packet's way: load the kernel module br_netfilter, now: " in "\n".join(lines(pods_alone, ""))
+    assert len(pods_alone.untouched) == 2
+    assert with_a_machine.verdict is Verdict.NOT_REHEARSED
 
 
 def test_a_sysctl_of_the_kernel_is_no_change_at_all() -> None:

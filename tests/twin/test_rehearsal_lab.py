@@ -18,7 +18,8 @@ from tests.conftest import LAB, Lab
 from tests.node_state import SCRIPT, difference, sections
 
 pytestmark = pytest.mark.lab
-FROM_PODS = {"pod to node", "pod to pod", "pod to outside", "pod to Service"}
+# all of the node: the CNI's plugin firewall gives that to each pod
+FROM_PODS = {"pod to node", "pod to another port of the node", "pod to pod", "pod to outside", "pod to Service"}
 LONGEST = 30.0  # seconds for one rehearsal, with two busy processors
 # run on the node: what `netdoctor fix` does before it changes anything, for repairs that people have tried
 PROGRAM = """

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
@@ -20,6 +18,7 @@ from netdoctor.twin.search import Asked, Found, Search
 from netdoctor.twin.twin import DOUBT, Flow, Twin
 from netdoctor.twin.walk import Walk
 from netdoctor.twin.work_limit import WorkLimit
+from tests.busy import busy_loops
 from tests.twin.network import CLUSTER, FLOWS, UPLINK_IS_BRIDGE, Node, real
 
 pytestmark = real
@@ -146,13 +145,8 @@ def test_a_busy_machine_gets_the_same_answer(node: Node) -> None:
     node.sh(
         "sysctl -qw net.ipv4.conf.br0.forwarding=0", "iptables-nft -I FORWARD -p udp --dport 53 -j DROP",
     )  # fmt: skip
-    loops = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(4 * (os.cpu_count() or 1))]
-    try:
+    with busy_loops(4 * (os.cpu_count() or 1)):
         found, search = searched(node, "outside")
-    finally:
-        for loop in loops:
-            loop.kill()
-            loop.wait()
     assert search.cut_short == ""
     assert [sorted(each.name for each in one) for one in found["outside"].cures] == [
         ["accept-packets", "forward-at-every-interface"]

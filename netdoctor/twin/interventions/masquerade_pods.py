@@ -6,6 +6,7 @@ import ipaddress
 from collections.abc import Iterator
 from functools import partial
 
+from netdoctor.changes import _iptables_nat
 from netdoctor.host import Host
 from netdoctor.twin.interventions import Intervention, Situation
 from netdoctor.twin.uplinks import uplink_ports, uplinks
@@ -36,6 +37,9 @@ def propose(situation: Situation) -> Iterator[Intervention]:
 
 def _load(networks: tuple[str, ...]) -> None:
     family = "ip6" if ":" in networks[0] else "ip"
+    if _iptables_nat.needed():
+        _iptables_nat.masquerade(Host(), family, networks)
+        return
     inside = ", ".join(networks)
     rule = f"{family} saddr {{ {inside} }} {family} daddr != {{ {inside} }} masquerade"
     chain = f"chain out {{\ntype nat hook postrouting priority {FIRST};\n{rule}\n}}"

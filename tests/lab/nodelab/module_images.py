@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from .config import LAB, LITELLM, LITELLM_IMAGE, POSTGRES_IMAGE, PROMETHEUS_IMAGE, SUITE
+from .config import CHECKOUT, LAB, LITELLM, LITELLM_IMAGE, POSTGRES_IMAGE, PROMETHEUS_IMAGE, SUITE
 from .images import write_image
 from .processes import run
 from .roots import POSTGRES as POSTGRES_ROOT
@@ -13,9 +13,8 @@ from .steps import Step, tree
 from .wheels import HERE, pip_settings
 
 EXTRACT = ["mmdebstrap", "--variant=extract", "--aptopt=APT::Install-Recommends false"]
-CONSTRAINTS = LAB / "litellm-constraints.txt"
+REQUIREMENTS = CHECKOUT / "requirements/litellm.txt"  # of requirements/litellm.in, whose version is LITELLM
 ENTRYPOINT = LAB / "postgres-image/docker-entrypoint"
-PACKAGES = [f"litellm[proxy]=={LITELLM}", "prometheus_client", "prisma"]
 # asked for by litellm[proxy], never imported by a gateway in front of OpenAI-compatible servers: half of the size
 UNUSED = [
     "polars", "_polars_runtime_32", "boto3", "botocore", "s3transfer", "azure", "msal", "msal_extensions", "granian",
@@ -26,10 +25,10 @@ UNUSED = [
 # by the node's own Python, since pip takes the environment's markers from the Python that it runs in; compiled, and not
 # by time stamps, because the root of the gateways' containers is read-only and each start would compile 4000 modules
 INSTALL = """
-constraints=$1; unused=$2; shift 2
+requirements=$1; unused=$2
 python3 -m venv /tmp/pip
 /tmp/pip/bin/python -m pip install -q --no-cache-dir --root-user-action=ignore --no-compile --no-warn-conflicts \
-    --only-binary=:all: -c "$constraints" --target /opt/litellm "$@"
+    --require-hashes -r "$requirements" --target /opt/litellm
 cd /opt/litellm
 rm -rf $unused
 python3 -m compileall -q -j 2 --invalidation-mode unchecked-hash . || true  # some of the files are templates
@@ -57,7 +56,7 @@ def build_litellm(out: Path) -> None:
     base, upper = out / "base", out / "upper"
     upper.mkdir()
     run(*EXTRACT, "--include=python3,libstdc++6,dash", SUITE, base, log=LITELLM_STEP.log, deadline=900)
-    in_root([ROOTFS.folder], upper, "sh", "-ec", INSTALL, "sh", f"{HERE}{CONSTRAINTS}", " ".join(UNUSED), *PACKAGES,
+    in_root([ROOTFS.folder], upper, "sh", "-ec", INSTALL, "sh", f"{HERE}{REQUIREMENTS}", " ".join(UNUSED),
             env=pip_settings(), log=LITELLM_STEP.log)  # fmt: skip
     compiled = "python3 -m compileall -q --invalidation-mode unchecked-hash /usr/lib/python3.11 || true"
     run("chroot", base, "sh", "-c", compiled, log=LITELLM_STEP.log, deadline=300)
@@ -115,7 +114,7 @@ def archives() -> list[Path]:
 
 
 LITELLM_STEP = Step("litellm", f"LiteLLM {LITELLM} as an image", "60 s", build_litellm,
-                    lambda: [EXTRACT, SUITE, PACKAGES, UNUSED, INSTALL, START, USERS, NOT_IN_IMAGE, tree(CONSTRAINTS)],
+                    lambda: [EXTRACT, SUITE, LITELLM, UNUSED, INSTALL, START, USERS, NOT_IN_IMAGE, tree(REQUIREMENTS)],
                     (ROOTFS,))  # fmt: skip
 POSTGRES_STEP = Step("pgimage", "PostgreSQL for the modules as an image", "3 s", build_postgres_image,
                      lambda: [USERS, NOT_IN_IMAGE, POSTGRES_IMAGE, tree(ENTRYPOINT)], (POSTGRES_ROOT,))  # fmt: skip

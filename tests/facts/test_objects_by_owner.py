@@ -1,0 +1,380 @@
+"""CoreDNS and kube-proxy are known by their Service and their DaemonSet: a label on a pod proves nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from netdoctor.changes.kube_proxy import ResyncKubeProxy
+from netdoctor.errors import CannotRead, Drifted
+from netdoctor.facts.cluster import Pod, Pods, dns_pods, pod_uid
+from netdoctor.facts.coredns import Corefile, Upstream, Upstreams
+from netdoctor.facts.kube_proxy import KubeProxy
+from netdoctor.facts.new_pod import sweep
+from netdoctor.facts.services import Services
+from netdoctor.facts.this_node import ThisNode
+from netdoctor.facts.vantage import OLD, VantagePoint, VantagePoints
+from netdoctor.host import Host
+from netdoctor.kube_api import KubeApi
+from tests.builders import COREDNS, NODE_NAME, attachments, pod, pods, services
+from tests.worlds import catalogue, world
+
+DAEMON_SET = "/apis/apps/v1/namespaces/kube-system/daemonsets/kube-proxy"
+REVISIONS = "/apis/apps/v1/namespaces/kube-system/controllerrevisions"
+POD_LIST = "/api/v1/namespaces/kube-system/pods"
+THIS = ThisNode(NODE_NAME, (), "")
+LABELS = {"k8s-app": "kube-proxy", "controller-revision-hash": "aaa"}
+TENANT = pod("kube-proxy-zzzzz", "tenant", "10.244.0.66", LABELS, owner="", uid="uid-tenant")
+REAL = pod("kube-proxy-abcde", "kube-system", "192.0.2.10", LABELS, owner="DaemonSet/kube-proxy", uid="uid-real",
+           owner_uid="ds-1")  # fmt: skip
+
+
+def daemon_set(**more: Any) -> dict[str, Any]:
+    spec = {"updateStrategy": {"type": more.pop("strategy", "RollingUpdate")}}
+    meta = {"namespace": "kube-system", "name": "kube-proxy", "uid": "ds-1", "generation": 1, **more}
+    return {"kind": "DaemonSet", "metadata": meta, "spec": spec, "status": {"observedGeneration": 1}}
+
+
+def revision(number: int, template: str, owner: str = "ds-1") -> dict[str, Any]:
+    owners = [{"kind": "DaemonSet", "name": "kube-proxy", "uid": owner, "controller": True}]
+    labels = {"controller-revision-hash": template}
+    return {"metadata": {"name": f"kube-proxy-{template}", "labels": labels, "ownerReferences": owners},
+            "revision": number}  # fmt: skip
+
+
+class Cluster(KubeApi):
+    """An API server that answers from a table, and remembers what was deleted."""
+
+    def __init__(self, answers: dict[str, dict[str, Any]]) -> None:
+        self.server, self.version = "https://192.0.2.10:8443", "v1.35.0"
+        self.answers, self.deleted = answers, list[str]()
+
+    def get(self, path: str, **query: str) -> dict[str, Any]:
+        del query
+        if path not in self.answers:
+            raise CannotRead(path, "403 forbidden")
+        return self.answers[path]
+
+    def find(self, path: str) -> dict[str, Any] | None:
+        return self.answers.get(path)
+
+    def delete(self, path: str, grace_seconds: int | None = None, uid: str = "") -> None:
+        del grace_seconds
+        self.deleted.append(f"{path} {uid}")
+
+
+def cluster(of: dict[str, Any] | None, *revisions: dict[str, Any]) -> Cluster:
+    answers = {REVISIONS: {"kind": "List", "items": list(revisions)}}
+    return Cluster(answers | ({DAEMON_SET: of} if of else {}))
+
+
+def found(api: Cluster, *known: Pod) -> KubeProxy:
+    return KubeProxy.collect(Host(), api, Pods(known), THIS)
+
+
+class TestKubeProxysPod:
+    @pytest.mark.parametrize(
+        "stranger",
+        [
+            TENANT,
+            replace(TENANT, owner="DaemonSet/kube-proxy", owner_uid="ds-1"),  # anybody may write that on their pod
+            replace(REAL, owner_uid="ds-0", uid="uid-left"),  # an earlier DaemonSet's, orphaned
+            replace(REAL, owner="", owner_uid="", uid="uid-bare"),
+            replace(REAL, owner="DaemonSet/other", owner_uid="ds-2", uid="uid-other"),
+            replace(REAL, owner="ReplicaSet/kube-proxy", owner_uid="rs-1", uid="uid-set"),
+            replace(REAL, node="n2", uid="uid-far"),
+            replace(REAL, leaving=True, uid="uid-leaving"),
+        ],
+        ids=lambda stranger: stranger.uid,
+    )
+    def test_a_stranger_is_never_taken_for_it(self, stranger: Pod) -> None:
+        api = cluster(daemon_set(), revision(1, "aaa"))
+        for known in ((REAL, stranger), (stranger, REAL)):
+            both = found(api, *known)
+            assert (both.pod, both.uid, both.keep) == ("kube-system/kube-proxy-abcde", "uid-real", "")
+        assert found(api, stranger).pod == ""
+
+    def test_a_cluster_without_its_daemon_set_has_none(self) -> None:
+        assert found(cluster(None), TENANT, REAL).pod == ""
+
+    def test_an_api_server_that_does_not_answer_leaves_it_unknown(self) -> None:
+        class Dead(Cluster):
+            def find(self, path: str) -> dict[str, Any] | None:
+                if path == DAEMON_SET:
+                    raise CannotRead("API server", "no answer")
+                return None
+
+        assert KubeProxy.collect(Host(), Dead({}), Pods((TENANT, REAL)), THIS).pod == ""
+
+    @pytest.mark.parametrize(
+        ("api", "says"),
+        [
+            (cluster(daemon_set(), revision(1, "aaa"), revision(2, "bbb")), "another template"),
+            (cluster(daemon_set(strategy="OnDelete"), revision(1, "aaa"), revision(2, "bbb")), "OnDelete"),
+            (cluster(daemon_set()), "another template"),
+            (cluster(daemon_set(), revision(9, "aaa", owner="ds-0"), revision(2, "bbb")), "another template"),
+            (Cluster({DAEMON_SET: daemon_set()}), "cannot be read"),
+            (cluster(daemon_set(generation=2), revision(1, "aaa")), "just been changed"),
+            (cluster(daemon_set(deletionTimestamp="2026-01-01T00:00:00Z"), revision(1, "aaa")), "being deleted"),
+        ],
+    )
+    def test_it_stays_where_a_new_one_would_differ(self, api: Cluster, says: str) -> None:
+        seen = found(api, REAL)
+        assert seen.pod == "kube-system/kube-proxy-abcde"
+        assert says in seen.keep
+
+    def test_a_rollback_to_its_template_is_no_change(self) -> None:
+        assert found(cluster(daemon_set(), revision(3, "aaa"), revision(2, "bbb")), REAL).keep == ""
+
+    def test_an_untouched_one_may_go_under_on_delete_too(self) -> None:
+        assert found(cluster(daemon_set(strategy="OnDelete"), revision(1, "aaa")), REAL).keep == ""
+
+    def test_two_of_them_are_a_replacement_that_goes_on(self) -> None:
+        second = replace(REAL, name="kube-proxy-fghij", uid="uid-second")
+        assert "2 pods on this node" in found(cluster(daemon_set(), revision(1, "aaa")), REAL, second).keep
+
+    def test_the_remedy_leaves_what_has_to_stay(self) -> None:
+        facts = world(KubeProxy("iptables", "its process", True, "kube-system/kube-proxy-1", "", keep="two of them"))
+        remedy = catalogue().remedies["resync-kube-proxy"]
+        with pytest.raises(Exception, match="is not deleted: two of them"):
+            remedy((), *facts.arguments(remedy.plan, skip=1))
+
+    @pytest.mark.parametrize(("of", "runs"), [("uid-real", True), ("uid-tenant", False), ("", True)])
+    def test_a_process_of_its_name_in_a_strangers_pod_is_not_it(self, of: str, runs: bool) -> None:
+        with subprocess.Popen(["sleep", "60"]) as child:
+            try:
+                cgroup = f"0::/kubepods/pod{of.replace('uid-real', 'aaaa-1').replace('uid-tenant', 'aaaa-2')}/x\n"
+                host = Process(pid=child.pid, cgroup=cgroup if of else "0::/system.slice/kube-proxy.service\n")
+                known = Pods((replace(REAL, uid="aaaa-1"), replace(TENANT, uid="aaaa-2")))
+                assert KubeProxy.collect(host, cluster(daemon_set(), revision(1, "aaa")), known, THIS).running is runs
+            finally:
+                child.kill()
+
+    @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a network namespace")
+    def test_nor_is_one_of_another_network(self) -> None:
+        with subprocess.Popen(["unshare", "--net", "sleep", "60"]) as child:
+            try:
+                while Path(f"/proc/{child.pid}/comm").read_text().strip() != "sleep":
+                    time.sleep(0.01)
+                host = Process(pid=child.pid, cgroup="0::/\n")
+                assert not KubeProxy.collect(host, CannotRead("API", ""), CannotRead("API", ""), THIS).running
+            finally:
+                child.kill()
+
+
+@dataclass(frozen=True)
+class Process(Host):
+    """This machine, where one process is called kube-proxy and no other is."""
+
+    pid: int = 0
+    cgroup: str = ""
+
+    def read(self, path: str | Path) -> str:
+        mine = Path("/proc") / str(self.pid)
+        told = {mine / "comm": "kube-proxy\n", mine / "cgroup": self.cgroup}
+        return told.get(Path(path), "")
+
+
+@dataclass
+class Server:
+    """A real HTTP server that stands for the API server's part: one pod, and what was asked of it."""
+
+    pods: list[dict[str, Any]] = field(default_factory=list)
+    template: str = "aaa"
+    deletes: list[dict[str, Any]] = field(default_factory=list)
+
+    def answer(self, path: str) -> dict[str, Any]:
+        if path.startswith(DAEMON_SET):
+            return daemon_set()
+        if path.startswith(REVISIONS):
+            return {"kind": "List", "items": [revision(1, self.template)]}
+        return {"kind": "PodList", "items": self.pods}
+
+
+def listed(uid: str, **meta: Any) -> dict[str, Any]:
+    owners = [{"kind": "DaemonSet", "name": "kube-proxy", "uid": "ds-1", "controller": True}]
+    whole = {"namespace": "kube-system", "name": "kube-proxy-abcde", "uid": uid, "labels": LABELS,
+             "ownerReferences": owners, **meta}  # fmt: skip
+    return {"metadata": whole, "spec": {"nodeName": NODE_NAME}, "status": {}}
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    told = Server()
+
+    class Handler(BaseHTTPRequestHandler):
+        def reply(self, status: int, body: dict[str, Any]) -> None:
+            data = json.dumps(body).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def do_GET(self) -> None:
+            self.reply(200, told.answer(self.path))
+
+        def do_DELETE(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            told.deletes.append(body)
+            conflict = (body.get("preconditions") or {}).get("uid") != told.pods[0]["metadata"]["uid"]
+            self.reply(409 if conflict else 200, {"kind": "Status", "message": "the UID in the precondition differs"})
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Say nothing."""
+
+    httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=httpd.serve_forever, daemon=True).start()
+    config = {
+        "apiVersion": "v1", "kind": "Config", "current-context": "c", "users": [{"name": "u", "user": {}}],
+        "clusters": [{"name": "c", "cluster": {"server": f"http://127.0.0.1:{httpd.server_port}"}}],
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+    }  # fmt: skip
+    (tmp_path / "config").write_text(json.dumps(config))
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "config"))
+    yield told
+    httpd.shutdown()
+    httpd.server_close()
+
+
+CHANGE = ResyncKubeProxy("kube-system/kube-proxy-abcde", "iptables", (), False, uid="uid-real", node=NODE_NAME)
+
+
+class TestResync:
+    def test_it_is_checked_before_it_is_deleted(self, server: Server) -> None:
+        server.pods = [listed("uid-real")]
+        CHANGE.check(Host())
+
+    @pytest.mark.parametrize(
+        "pods",
+        [[], [listed("uid-other")], [listed("uid-real", ownerReferences=[])], [listed("uid-real", namespace="tenant")]],
+        ids=["gone", "replaced", "nobody's", "elsewhere"],
+    )
+    def test_another_one_is_drift(self, server: Server, pods: list[dict[str, Any]]) -> None:
+        server.pods = pods
+        with pytest.raises(Drifted, match="has been replaced since"):
+            CHANGE.check(Host())
+
+    def test_a_template_that_has_changed_since_is_drift(self, server: Server) -> None:
+        server.pods, server.template = [listed("uid-real")], "bbb"
+        with pytest.raises(Drifted, match="another template"):
+            CHANGE.check(Host())
+
+    def test_its_uid_goes_with_the_delete(self, server: Server) -> None:
+        server.pods = [listed("uid-tenant")]  # of the same name, made in the last moment
+        with pytest.raises(CannotRead, match="409 the UID in the precondition differs"):
+            CHANGE.apply(Host())
+        assert server.deletes[0]["preconditions"] == {"uid": "uid-real"}
+
+
+IMPOSTOR = pod("coredns-5dd-evil1", "tenant", "10.244.0.66", {"k8s-app": "kube-dns"}, uid="aaaaaaaa-eeee")
+OWN_UID = "cccccccc-1111"
+
+
+@dataclass(frozen=True)
+class Node(Host):
+    """This process stands for one of a pod: its cgroup and its resolv.conf."""
+
+    cgroup: str = ""
+    text: str = "nameserver 192.0.2.53\n"
+
+    def read(self, path: str | Path) -> str:
+        mine = Path("/proc") / str(os.getpid())
+        if Path(path) == mine / "cgroup":
+            return self.cgroup
+        raise CannotRead(str(path), "not there")
+
+    def read_or_none(self, path: str | Path) -> str | None:
+        return self.text if str(path) == "/etc/resolv.conf" else None
+
+    def read_in_pod(self, uid: str, pid: str, path: str) -> str | None:
+        return "nameserver 198.51.100.66\n" if pid == str(os.getpid()) and path == "etc/resolv.conf" else None
+
+
+def upstreams(known: Pods, cgroup: str, made: Services | CannotRead) -> tuple[Upstream, ...]:
+    corefile = Corefile.parse(".:53 {\n forward . /etc/resolv.conf\n}\n")
+    return Upstreams.collect(Node(cgroup=cgroup), corefile, known, made).items
+
+
+class TestCoredns:
+    def test_a_tenants_resolv_conf_is_not_read(self) -> None:
+        known = Pods((*pods().items, IMPOSTOR))
+        evil = f"0::/kubepods/pod{IMPOSTOR.uid}/x\n"
+        for made in (services(), services("kube-dns"), CannotRead("API server", "no answer")):
+            assert upstreams(known, evil, made) == (Upstream("192.0.2.53", 53, False),)
+
+    def test_the_services_selector_says_who_it_is(self) -> None:
+        dns = services().cluster_dns
+        assert dns
+        renamed = Services((replace(dns, selector={"app": "dns"}),), "")
+        real = pod("dns-0", "kube-system", COREDNS, {"app": "dns"})
+        labelled = pod("old-0", "kube-system", COREDNS, {"k8s-app": "kube-dns"})
+        assert dns_pods(renamed, Pods((labelled, real, IMPOSTOR))) == (real,)
+
+    def test_a_service_of_another_namespace_selects_nobody(self) -> None:
+        dns = services().cluster_dns
+        assert dns
+        made = Services((replace(dns, namespace="tenant"),), "")
+        assert dns_pods(made, Pods((*pods().items, IMPOSTOR))) == (pods().items[0],)
+
+    def test_a_group_that_a_pod_made_below_its_own_does_not_count(self) -> None:
+        known = pods(uid=OWN_UID)
+        nested = f"0::/kubepods/podaaaaaaaa-2222/x/kubepods/pod{OWN_UID}/y\n"
+        assert upstreams(known, nested, services()) == (Upstream("192.0.2.53", 53, False),)
+        assert upstreams(known, f"0::/kubepods/pod{OWN_UID}/y\n", services()) == (Upstream("198.51.100.66", 53, False),)
+
+    @pytest.mark.parametrize(
+        ("cgroup", "uid"),
+        [
+            (
+                "0::/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod1cbd_20ab.slice/cri-f00.scope",
+                "1cbd-20ab",
+            ),
+            ("0::/system.slice/libpod-4f5e.scope", ""),
+            ("11:cpu:/\n1:name=systemd:/kubepods/besteffort/pod1cbd-20ab/f00\n", "1cbd-20ab"),
+            ("", ""),
+        ],
+    )
+    def test_a_pods_uid_in_its_cgroup(self, cgroup: str, uid: str) -> None:
+        assert pod_uid(cgroup) == uid
+
+    @pytest.mark.parametrize("unread", [False, True], ids=["", "without the API server"])
+    def test_the_place_to_ask_from_is_no_tenants(self, unread: bool, tmp_path: Path) -> None:
+        known = (*pods().items, IMPOSTOR)
+        linked = attachments().pods
+        evil = replace(linked[0], namespace="tenant", pod=IMPOSTOR.name, uid=IMPOSTOR.uid)
+        there = tuple(replace(a, netns=str(tmp_path)) for a in (*linked, evil))
+        reason = CannotRead("API server", "no answer")
+        points = VantagePoints.collect(
+            Host(), replace(attachments(), pods=there), reason if unread else Pods(known), THIS, reason,
+            reason if unread else services(),
+        )  # fmt: skip
+        assert {p.pod for p in points.points if p.is_coredns} == {"coredns-5dd-xyz12"}
+        assert IMPOSTOR.name in {p.pod for p in points.points}
+
+    def test_a_name_alone_does_not_make_it_coredns(self) -> None:
+        assert not VantagePoint("pod tenant/coredns-x", OLD, "", "", "tenant", "coredns-x").is_coredns
+        labels = (("k8s-app", "kube-dns"),)
+        assert not VantagePoint("pod tenant/x", OLD, "", "", "tenant", "x", (), (), labels).is_coredns
+
+
+def test_only_our_own_test_pods_are_swept() -> None:
+    label = {"app.kubernetes.io/managed-by": "netdoctor"}
+    ours = pod("netdoctor-0a1b2c", "default", "", label, owner="", uid="uid-ours")
+    others = (
+        pod("netdoctor-gate-28x", "tenant", "", label, owner="Job/netdoctor-gate"),
+        pod("database", "tenant", "", label, owner=""),
+        pod("netdoctor-0a1b2c", "tenant", "", label, owner="StatefulSet/x"),
+    )
+    api = Cluster({})
+    sweep(api, Pods((ours, *others)))
+    assert api.deleted == ["/api/v1/namespaces/default/pods/netdoctor-0a1b2c uid-ours"]

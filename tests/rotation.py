@@ -1,0 +1,65 @@
+"""Which faults go through repair and undo in this run: a third by the commit, and all that the change touches.
+
+Every fault is broken and named in each run. `make test ALL=1` (NETDOCTOR_TEST_ALL) repairs them all; so does a tree
+without git. The change is what was committed since the last pause of six hours, and what is not committed yet.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Mapping
+from itertools import pairwise
+
+from tests.conftest import ROOT
+
+PARTS = 3
+PAUSE = 6 * 3600  # seconds between two commits, after which a new change begins
+# whoever touches these touches every repair
+EVERY_REPAIR = (
+    "netdoctor/changes/", "netdoctor/executor.py", "netdoctor/journal.py", "netdoctor/planner.py", "netdoctor/runs.py",
+    "netdoctor/taking_back.py", "netdoctor/cli/fix.py", "netdoctor/cli/undo.py", "netdoctor/twin/rehearsal.py",
+    "netdoctor/twin/exposure.py", "tests/test_faults.py", "tests/rotation.py", "tests/node_state.py",
+)  # fmt: skip
+
+
+def repaired_in_this_run(remedies: Mapping[str, tuple[str, ...]]) -> frozenset[str]:
+    """Of the faults that have remedies (name to remedies), those that are repaired and taken back now."""
+    commit = _git("rev-parse", "HEAD").strip()
+    if os.environ.get("NETDOCTOR_TEST_ALL") == "1" or not commit:
+        return frozenset(remedies)
+    return chosen(remedies, commit, changed_files())
+
+
+def chosen(remedies: Mapping[str, tuple[str, ...]], commit: str, changed: frozenset[str]) -> frozenset[str]:
+    """A third of the faults by the commit's hash, and those whose file or remedy is among the changed files."""
+    if any(path.startswith(EVERY_REPAIR) for path in changed):
+        return frozenset(remedies)
+    turn = int(commit, 16) % PARTS
+    found = {name for place, name in enumerate(sorted(remedies)) if place % PARTS == turn}
+    for name, wanted in remedies.items():
+        files = {f"/{remedy.replace('-', '_')}.py" for remedy in wanted} | {f"tests/faults/{name}.yaml"}
+        if any(path.endswith(tuple(files)) for path in changed):
+            found.add(name)
+    return frozenset(found)
+
+
+def changed_files() -> frozenset[str]:
+    """The files of the change, by their paths in the repository."""
+    stamps = [line.split() for line in _git("log", "--first-parent", "--format=%H %ct", "-200").splitlines()]
+    base = ""
+    for (_, newer), (older, then) in pairwise(stamps):
+        if int(newer) - int(then) > PAUSE:
+            base = older
+            break
+    listed = _git("diff", "--name-only", base) if base else _git("ls-files")
+    return frozenset(listed.splitlines())
+
+
+def _git(*arguments: str) -> str:
+    """What git prints; "" where there is no repository or no git."""
+    try:
+        done = subprocess.run(["git", "-C", str(ROOT), *arguments], check=False, capture_output=True, text=True)
+    except OSError:
+        return ""
+    return done.stdout if done.returncode == 0 else ""

@@ -1,0 +1,32 @@
+"""Which repairs a run makes: each in one run of three, and at once what a change touches."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.rotation import chosen
+
+REMEDIES = {f"fault-{number}": ("enable-ip-forward",) for number in range(7)} | {"other": ("resync-kube-proxy",)}
+NOTHING = frozenset(["README.md"])
+
+
+def test_three_commits_in_turn_repair_everything_once() -> None:
+    runs = [chosen(REMEDIES, commit, NOTHING) for commit in ("a0", "a1", "a2")]
+    assert sorted(name for run in runs for name in run) == sorted(REMEDIES)
+
+
+@pytest.mark.parametrize(
+    ("changed", "repaired"),
+    [
+        ("remedies/host/resync_kube_proxy.py", {"other"}),
+        ("tests/faults/other.yaml", {"other"}),
+        ("netdoctor/changes/file.py", set(REMEDIES)),
+        ("netdoctor/journal.py", set(REMEDIES)),
+        ("probes/host/other.py", set()),
+    ],
+)
+def test_what_a_change_touches_is_repaired_in_any_case(changed: str, repaired: set[str]) -> None:
+    for commit in ("a0", "a1", "a2"):
+        assert chosen(REMEDIES, commit, frozenset([changed])) >= repaired
+    least = frozenset.intersection(*(chosen(REMEDIES, commit, frozenset([changed])) for commit in ("a0", "a1", "a2")))
+    assert least == repaired
