@@ -66,6 +66,9 @@ class GuardedStream(io.TextIOBase):
         self.broken = False  # something could not be checked
         self.wrote = False
 
+    def __del__(self) -> None:
+        """Leave the stream open: it was here before."""
+
     @property
     def encoding(self) -> str:  # type: ignore[override]
         """As the stream has it."""
