@@ -12,7 +12,8 @@ from netdoctor.facts.services import Service, Services
 from netdoctor.kube_api import KubeApi
 from netdoctor.redact import excerpt
 
-OURS = "netdoctor"  # the value of app.kubernetes.io/managed-by on everything that netdoctor creates
+OURS = "netdoctor"  # the value of this label on everything that netdoctor creates
+OURS_LABEL = "app.kubernetes.io/managed-by"
 SYSTEM_NAMESPACE = "kube-system"  # only who runs the cluster makes pods in it
 DNS_SELECTOR = {"k8s-app": "kube-dns"}
 MESSAGE = 300  # characters of what the kubelet or the scheduler says
@@ -82,7 +83,7 @@ class Pod:
     @property
     def is_ours(self) -> bool:
         """Whether netdoctor made it: a bare pod with the label and a name of netdoctor's form."""
-        labelled = self.labels.get("app.kubernetes.io/managed-by") == OURS
+        labelled = self.labels.get(OURS_LABEL) == OURS
         return labelled and not self.owner and OUR_NAME.fullmatch(self.name) is not None
 
 
