@@ -16,7 +16,8 @@ from typing import Any
 from netdoctor.bounded_process import run
 from netdoctor.errors import CannotRead
 from netdoctor.kubeconfig_files import Unusable, mapping, word, words
-from netdoctor.redact import redact, remember
+from netdoctor.read_secrets import remember_answer
+from netdoctor.redact import redact
 from netdoctor.rights import Rights
 
 SECONDS = 20.0
@@ -59,6 +60,7 @@ def ask_plugin(plugin: Mapping[str, Any], folder: str, cluster: Mapping[str, Any
         done = run([command, *words(plugin, "args")], environment, SECONDS, LARGEST, rights=rights)
     except CannotRead as error:
         raise Unusable(f"its exec plugin {command}: {error.reason}") from error
+    remember_answer(done.stdout)
     if done.status:
         lines = done.stderr.decode(errors="replace").strip().splitlines()
         said = f": {redact(lines[-1])[:120]}" if lines else ""
@@ -92,6 +94,4 @@ def _credential(data: bytes, command: str) -> Credential:
         raise Unusable(f"its exec plugin {command} gave no ExecCredential") from error
     if not all(isinstance(text, str) for text in found) or not any(found):
         raise Unusable(f"its exec plugin {command} gave no credential")
-    for secret in (found[0], found[2]):
-        remember(secret)
     return Credential(*found)

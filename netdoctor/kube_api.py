@@ -11,6 +11,7 @@ from netdoctor import kubeconfig
 from netdoctor.errors import CannotRead
 from netdoctor.host import Host
 from netdoctor.object_shapes import Misshapen, shaped
+from netdoctor.read_secrets import remember_objects
 
 CONNECT_SECONDS = 1.2  # a SYN that is lost is sent again after 1 s
 SECONDS = 7.0  # for a whole answer: a fact has eight
@@ -85,6 +86,7 @@ class KubeApi:
             answer = json.loads(data)
         except (ValueError, RecursionError) as error:
             raise CannotRead(f"API server {self.server}", f"{method} {path} did not answer in JSON") from error
+        remember_objects(answer)
         if not isinstance(answer, dict) or ("kind" not in answer and path != "/version" and "/proxy/" not in path):
             raise CannotRead(f"API server {self.server}", f"{method} {path} did not answer with a Kubernetes object")
         if path == "/version" or "/proxy/" in path:

@@ -22,6 +22,7 @@ from netdoctor.credential_plugin import Credential, ask_plugin, home_of
 from netdoctor.errors import BadInput, CannotRead
 from netdoctor.foreign_files import read_named
 from netdoctor.ownership import described, rights_for, writers
+from netdoctor.read_secrets import remember_key
 from netdoctor.redact import remember
 from netdoctor.rights import Rights, behind_sudo
 
@@ -215,6 +216,7 @@ def _user(merged: kubeconfig_files.Merged, reader: _Reader) -> dict[str, Any]:
     token = kubeconfig_files.word(value, "token")
     if path := kubeconfig_files.word(value, "tokenFile"):
         token = reader.file(str(Path(merged.user.folder, path))).decode(errors="replace").strip()
+        remember(token)
     if token:
         found["token"] = checked_token(token)
     if groups := kubeconfig_files.words(value, "as-groups"):
@@ -249,4 +251,7 @@ def _part(entry: kubeconfig_files.Entry, name: str, reader: _Reader) -> str:
             raise kubeconfig_files.Unusable(f"its {name}-data is no base64") from error
         return data
     path = kubeconfig_files.word(entry.value, name)
-    return base64.b64encode(reader.file(str(Path(entry.folder, path)))).decode() if path else ""
+    data = base64.b64encode(reader.file(str(Path(entry.folder, path)))).decode() if path else ""
+    if name == "client-key":
+        remember_key(data)
+    return data

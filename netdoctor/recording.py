@@ -7,7 +7,8 @@ facts, and every text passes the redaction.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, is_dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -24,12 +25,15 @@ from netdoctor.facts.vantage import VantagePoints
 from netdoctor.kube_api import KubeApi
 from netdoctor.recorded_forms import wrong
 from netdoctor.recorded_json import decode
+from netdoctor.recorded_names import outside_names
+from netdoctor.recorded_parts import judged_labels, needed
 from netdoctor.report.schema import plain
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 SCHEMA_VERSION = 1
+UNKNOWN_NODE = re.compile(r"of this machine \((\S+)\)")
 NOT_HELD = "recording"  # the source of what a recording does not hold
 
 
@@ -39,7 +43,9 @@ def to_json(facts: Facts) -> str:
 
     stored: dict[str, Any] = {}
     network: NodeNetwork | None = None
-    for kind, value in facts.known().items():
+    known = facts.known()
+    labels = judged_labels(known)
+    for kind, value in known.items():
         if isinstance(value, CannotRead):
             if value.source == NOT_HELD:
                 continue
@@ -47,25 +53,26 @@ def to_json(facts: Facts) -> str:
         elif isinstance(value, NodeNetwork):
             network = value
         elif is_dataclass(value) and not isinstance(value, type) and hasattr(kind, "collect"):
-            stored[kind.__name__] = {"fact": asdict(value)}
+            stored[kind.__name__] = {"fact": asdict(needed(value, labels))}
         elif isinstance(value, KubeApi):
             stored[kind.__name__] = {"answered": {"server": value.server, "version": value.version}}
     state = network.state if network else None
-    told, state = redact_recording(plain(stored), state, *_names(facts))
+    told, state = redact_recording(plain(stored), state, *_names(known), outside_names(known), _domain(known))
     if state:
         told[NodeNetwork.__name__] = {"fact": plain(NodeNetwork(state).recorded())}
     return json.dumps({"schema_version": SCHEMA_VERSION, "facts": told}, indent=1, ensure_ascii=False)
 
 
-def _names(facts: Facts) -> tuple[set[str], set[str]]:
+def _names(known: Mapping[type, object]) -> tuple[set[str], set[str]]:
     """The nodes' names, which are replaced, and those of namespaces, Services and pods, which are not."""
-    known = facts.known()
     hosts, keep = set(), {"node", "host", "localhost"}
     this, nodes = known.get(ThisNode), known.get(Nodes)
     if isinstance(this, ThisNode):
         hosts.add(this.name)
     if isinstance(nodes, Nodes):
         hosts |= {node.name for node in nodes.items}
+    if isinstance(this, CannotRead) and (named := UNKNOWN_NODE.search(this.reason)):
+        hosts.add(named[1])
     points, attachments = known.get(VantagePoints), known.get(Attachments)
     searched = [p.search for p in points.points] if isinstance(points, VantagePoints) else []
     searched += [p.search for p in attachments.pods] if isinstance(attachments, Attachments) else []
@@ -74,6 +81,13 @@ def _names(facts: Facts) -> tuple[set[str], set[str]]:
         for item in listed.items if isinstance(listed, (Pods, Services)) else ():
             keep |= {item.name, item.namespace}
     return hosts, keep
+
+
+def _domain(known: Mapping[type, object]) -> str:
+    """The cluster's domain, from the search list that the kubelet wrote for a pod."""
+    points = known.get(VantagePoints)
+    searched = [domain for p in points.points for domain in p.search] if isinstance(points, VantagePoints) else []
+    return next((domain.removeprefix("svc.").rstrip(".") for domain in searched if domain.startswith("svc.")), "")
 
 
 def _of_the_cluster(domain: str, search: tuple[str, ...]) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster import Pods, dns_pods, pod_uid
+from netdoctor.facts.corefile_outline import outline
 from netdoctor.facts.services import Services
 from netdoctor.foreign_text import is_address, to_address
 from netdoctor.host import Host
@@ -17,6 +18,8 @@ from netdoctor.kube_api import KubeApi
 NODE_RESOLV_CONF = ("/run/systemd/resolve/resolv.conf", "/etc/resolv.conf")
 ROOT_ZONE = re.compile(r"(\w+://)?\.?(:\S+)?")  # a server block's key: zone, with a transport and a port perhaps
 DOMAIN = re.compile(r"\.?(?:[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*\.?)?")  # of a resolv.conf's search line
+PLAIN_PATH = re.compile(r"(?:/[A-Za-z0-9._-]{1,64}){1,12}")
+TRANSPORTS = ("", "dns", "tls", "udp", "tcp")
 LONGEST_DOMAIN = 200  # characters: a name is put before it
 
 
@@ -24,7 +27,7 @@ LONGEST_DOMAIN = 200  # characters: a name is put before it
 class Corefile:
     """Corefile"""
 
-    text: str
+    text: str  # its server blocks with the names of their plugins: what these are told may be a secret
     forwards: tuple[str, ...]  # as written: an address, with a port or tls:// perhaps, or a path
     problem: str  # why CoreDNS could not use it, "" where nothing is wrong
 
@@ -47,8 +50,9 @@ class Corefile:
             problem = "the Corefile is empty"
         elif opened != closed:
             problem = f"{opened} blocks are opened and {closed} closed"
-        directives = (((".",), _words(line)) for line in lines) if problem else _directives(lines)
-        return cls(text, tuple(dict.fromkeys(_forwards(directives))), problem)
+        directives = [((".",), _words(line)) for line in lines] if problem else list(_directives(lines))
+        forwards = tuple(dict.fromkeys(filter(_names_upstream, _forwards(directives))))
+        return cls("" if problem else outline(directives), forwards, problem)
 
 
 def _words(line: str) -> list[str]:
@@ -87,6 +91,14 @@ def _forwards(directives: Iterable[tuple[tuple[str, ...], list[str]]]) -> list[s
             case ["import", name, *_]:
                 block += snippets.get(f"({name})", [])
     return found
+
+
+def _names_upstream(target: str) -> bool:
+    """Whether a target of a forward line is an address or a path, and not some other word."""
+    if target.startswith("/"):
+        return PLAIN_PATH.fullmatch(target) is not None
+    scheme = target.rpartition("://")[0]
+    return scheme in TRANSPORTS and "%" not in target and parse_upstream(target) is not None
 
 
 @dataclass(frozen=True, slots=True)

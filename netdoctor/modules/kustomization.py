@@ -15,6 +15,7 @@ from netdoctor.modules.kustomize import build
 from netdoctor.modules.manifest_folder import NAMES, kustomization_name, rights_in, unreadable, walk
 from netdoctor.object_shapes import Misshapen, shaped
 from netdoctor.ownership import described, writers
+from netdoctor.read_secrets import remember_objects
 from netdoctor.rights import behind_sudo
 
 DEFAULT = "k8s"
@@ -90,12 +91,14 @@ def parse(text: str, folder: str) -> tuple[Mapping[str, Any], ...]:
     """The objects of a YAML stream. Raises BadInput."""
     import yaml
 
-    from netdoctor.plain_yaml import load_all
+    from netdoctor.plain_yaml import load_all, trouble
 
     try:
         documents = [d for d in load_all(text) if d is not None]
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise BadInput(f"the manifests of {folder} are no YAML: {' '.join(str(error).split())[:200]}") from error
+        raise BadInput(f"the manifests of {folder} are no YAML: {trouble(error)}") from error
+    for document in documents:
+        remember_objects(document)
     for document in documents:
         if not (isinstance(document, dict) and document.get("kind") and isinstance(document.get("metadata"), dict)):
             raise BadInput(f"the manifests of {folder} hold something that is no Kubernetes object")
