@@ -53,7 +53,9 @@ def render(report: Report, catalogue: Catalogue) -> RenderableType:
     parts.append(_probes(list(report.results)))
     if report.changes:
         parts.append(Text("changed by netdoctor, not taken back:", style="bold"))
-        parts += [_indented(Text(f"{made.remedy}: {one_line(made.change)} (run {made.run})")) for made in report.changes]
+        parts += [
+            _indented(Text(f"{made.remedy}: {one_line(made.change)} (run {made.run})")) for made in report.changes
+        ]
     return _indented(Group(*parts), 0)
 
 

@@ -159,7 +159,8 @@ def _marks(shown: list[Step]) -> Iterator[Text]:
         if not ends(step):
             why = "to be masqueraded in postrouting" if step.chain == MASQUERADE_MARK else purpose(step.text)
             yield Text.assemble(
-                one_line(f"{step.family} {step.table} {step.chain}: {rule_words(step.text)}"), (f"  {one_line(why)}", "dim")
+                one_line(f"{step.family} {step.table} {step.chain}: {rule_words(step.text)}"),
+                (f"  {one_line(why)}", "dim"),
             )
 
 
