@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 
-from netdoctor import redact as gate
 from netdoctor.credential_plugin import ask_plugin
 from netdoctor.errors import NetdoctorError
 from netdoctor.facts.database_login import DatabaseLogins, Login, parse_url
@@ -27,12 +26,6 @@ from netdoctor.modules.env_file import find
 from netdoctor.modules.gateway_http import ask
 from netdoctor.modules.kustomization import parse
 from netdoctor.redact import redact
-from netdoctor.secret_forms.known import KnownSecrets
-
-
-@pytest.fixture(autouse=True)
-def _nothing_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gate, "_known", KnownSecrets())
 
 
 @pytest.fixture
