@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import count
 
 NEW_HOST = re.compile(r"host-(\d+)\.outside\.example")
@@ -51,6 +51,8 @@ class ForeignNames:
         self._keep = {word.lower() for word in keep} | NOBODYS
         self._hosts: dict[str, str] = {}
         self._users: dict[str, str] = {}
+        self._answers: dict[str, str] = {}  # by the spelling
+        self._host_numbers, self._user_numbers = count(1), count(1)
         self._taken: set[str] = set()
         self._domain = re.compile(rf"(?<![\w-]){re.escape(domain)}(?![\w-])", re.IGNORECASE) if "." in domain else None
         given = {host.lower().rstrip(".") for host in hosts}
@@ -78,6 +80,11 @@ class ForeignNames:
 
     def host(self, name: str) -> str:
         """What stands for a host's name."""
+        if name not in self._answers:
+            self._answers[name] = self._host(name)
+        return self._answers[name]
+
+    def _host(self, name: str) -> str:
         bare = name.lower().rstrip(".")
         if self._stays(bare):
             inside = IN_CLUSTER.search(name)  # a name from outside, asked for with the pod's search list
@@ -85,7 +92,7 @@ class ForeignNames:
                 return self.host(name[: inside.start()]) + inside[0]
             return name
         if bare not in self._hosts:
-            self._hosts[bare] = self._next("host-{}.outside.example", self._hosts)
+            self._hosts[bare] = self._next("host-{}.outside.example", self._host_numbers)
         return self._hosts[bare] + ("." if name.endswith(".") else "")
 
     def user(self, name: str) -> str:
@@ -93,12 +100,11 @@ class ForeignNames:
         if name.lower() in self._keep or NEW_USER.fullmatch(name):
             return name
         if name not in self._users:
-            self._users[name] = self._next("user-{}", self._users)
+            self._users[name] = self._next("user-{}", self._user_numbers)
         return self._users[name]
 
-    def _next(self, form: str, given: dict[str, str]) -> str:
-        names = (form.format(number) for number in count(len(given) + 1))
-        return next(name for name in names if name not in self._taken and name not in given.values())
+    def _next(self, form: str, numbers: Iterator[int]) -> str:
+        return next(name for number in numbers if (name := form.format(number)) not in self._taken)
 
     def _stays(self, name: str) -> bool:
         service, _, namespace = name.partition(".")
