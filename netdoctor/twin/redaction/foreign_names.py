@@ -11,10 +11,13 @@ NEW_HOST = re.compile(r"host-(\d+)\.outside\.example")
 NEW_NODE = re.compile(r"node-\d+")
 NEW_USER = re.compile(r"user-(\d+)")
 # ends of names that a text may hold without saying whose node it is: the cluster's own, examples, what is public
-PUBLIC = (
-    "cluster.local", "k8s.io", "kubernetes.io", "docker.io", "docker.com", "quay.io", "ghcr.io", "gcr.io", "github.com",
-    "mcr.microsoft.com", "public.ecr.aws", "example.com", "example.org", "example.net", "in-addr.arpa", "ip6.arpa",
-    "sigs.k8s.io", "projectcalico.org", "cilium.io", "cncf.io", "coredns.io", "firewalld.org", "fedoraproject.org",
+PUBLIC = tuple(
+    f".{end}" for end in (
+        "cluster.local", "k8s.io", "kubernetes.io", "docker.io", "docker.com", "quay.io", "ghcr.io", "gcr.io",
+        "github.com", "mcr.microsoft.com", "public.ecr.aws", "example.com", "example.org", "example.net",
+        "in-addr.arpa", "ip6.arpa", "projectcalico.org", "cilium.io", "cncf.io", "coredns.io", "firewalld.org",
+        "fedoraproject.org", "example", "test", "invalid",
+    )
 )  # fmt: skip
 # top-level domains by which a dotted word is taken for a host's name: the common ones, and those of private networks
 ENDS = (
@@ -108,14 +111,9 @@ class ForeignNames:
 
     def _stays(self, name: str) -> bool:
         service, _, namespace = name.partition(".")
-        if (
-            name in self._keep
-            or (service and namespace in self._keep)
-            or name.endswith((".example", ".test", ".invalid"))
-            or NEW_NODE.fullmatch(name)
-        ):
+        if name in self._keep or (service and namespace in self._keep) or NEW_NODE.fullmatch(name):
             return True
-        return _is_address(name) or any(name == end or name.endswith(f".{end}") for end in PUBLIC)
+        return f".{name}".endswith(PUBLIC) or _is_address(name)
 
     def _quad(self, match: re.Match[str]) -> str:
         """A public address in a name says whose node it is, and so does a cloud's name of a private one."""
@@ -134,6 +132,8 @@ class ForeignNames:
 
 
 def _is_address(word: str) -> bool:
+    if word[-1:].isalpha() and ":" not in word:
+        return False
     try:
         ipaddress.ip_address(word)
     except ValueError:
