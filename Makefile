@@ -14,6 +14,7 @@ test: .venv/ready ## everything (ALL=1: every repair too); the lab's part is ski
 	@! tests/lab/lab require >/dev/null 2>&1 || tests/lab/lab build
 	@$(PYTHON) -m pytest -q -n 3 --dist loadgroup --no-loadscope-reorder -m lab  # on three labs: most of it is waiting
 	@$(PYTHON) -m pytest -q -n 6 --dist worksteal -m "not lab"
+	@$(PYTHON) scripts/fuzz --seconds 60
 
 busy: .venv/ready ## every fault named while four busy loops for each processor run beside it
 	@NETDOCTOR_TEST_BUSY=4 $(PYTHON) -m pytest -q tests/test_faults.py

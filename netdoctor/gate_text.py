@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from netdoctor.gate import Gate, Verdict
-from netdoctor.redact import redact
+from netdoctor.redact import block
 
 SIGNS = {"yes": "✓", "no": "✗", "unknown": "?", "later": "+"}
 
@@ -20,7 +20,7 @@ def render(gate: Gate) -> str:
         lines.append("next: sudo netdoctor check, then sudo netdoctor fix --dry-run")
     elif gate.causes:
         lines.append(f"next: netdoctor explain {gate.causes[0].cause.probe}")
-    return redact("\n".join(lines))
+    return block(lines)
 
 
 def summary(gate: Gate) -> str:
@@ -28,7 +28,7 @@ def summary(gate: Gate) -> str:
     met, later = (sum(need.met == state for need in gate.needs) for state in ("yes", "later"))
     coming = f", {later} come with the deployment" if later else ""
     lines = [f"gate: {str(gate.verdict).upper()}, {met} needs are met{coming}", *(f"  {line}" for line in asked(gate))]
-    return redact("\n".join(lines))
+    return block(lines)
 
 
 def asked(gate: Gate) -> list[str]:

@@ -16,6 +16,7 @@ from typing import TypeVar
 
 from netdoctor.errors import CannotRead
 from netdoctor.foreign_files import LINK, Folder, own_descriptor, reopened
+from netdoctor.output_gate import Unchecked, passed
 from netdoctor.rights import Rights, behind_sudo, ours
 
 Result = TypeVar("Result")
@@ -63,7 +64,11 @@ class OutputFile:
             return False
 
     def write(self, data: bytes) -> None:
-        """Write it; what a regular file held before stays whole until all of the new is on disk."""
+        """Write what of it passes the gate; what a regular file held before stays whole until all of it is on disk."""
+        try:
+            data = passed(data.decode(errors="backslashreplace")).encode(errors="backslashreplace")
+        except Unchecked as error:
+            raise CannotRead(self.path, f"it was not written: {error}") from error
         try:
             if self._folder is None:
                 sys.stdout.flush()

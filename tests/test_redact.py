@@ -20,8 +20,8 @@ from netdoctor.model import Diagnosis, Evidence, Finding, Outcome, Report, Resul
 from netdoctor.recording import to_json as recorded
 from netdoctor.redact import redact, remember
 from netdoctor.report.schema import to_json
-from netdoctor.secret_forms.known import KnownSecrets
 from netdoctor.report.text import render
+from netdoctor.secret_forms.known import KnownSecrets
 from tests.worlds import catalogue
 
 DICE = random.Random(3)

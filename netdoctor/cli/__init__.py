@@ -8,6 +8,7 @@ import os
 import pkgutil
 import signal
 import sys
+import threading
 from contextlib import suppress
 from importlib import import_module
 from itertools import pairwise
@@ -17,6 +18,8 @@ from typing import NoReturn, TextIO
 import click
 
 INTERRUPTED = 130
+DETAILS = "NETDOCTOR_TRACEBACK"  # the variable that has a mistake of netdoctor's own shown in full
+REPORT_TO = "the project's issues, as README says under Help it learn"
 
 
 class Commands(click.Group):
@@ -52,38 +55,97 @@ def main() -> NoReturn:
         signal.signal(signal.SIGHUP, _interrupt)
     _open_streams()
     _forget_relative_programs()
+    from netdoctor.output_gate import Unchecked, install
+
+    install()
+    threading.excepthook = _thread_ended
     try:
         status = group.main(standalone_mode=False)
         sys.stdout.flush()  # else a full disk would show only when nobody can say it any more
+        sys.stderr.flush()
         sys.exit(status)
-    except click.ClickException as error:
+    except Unchecked as error:
+        _say_unchecked(str(error))
+        sys.exit(3)
+    except Exception as error:
+        try:
+            sys.exit(_say(error))
+        except Unchecked as unchecked:
+            _say_unchecked(str(unchecked))
+            sys.exit(3)
+    except KeyboardInterrupt:
+        sys.exit(_say(click.Abort()))
+
+
+def _say(error: Exception) -> int:
+    """Tell what ended the command, in one sentence; the exit status that belongs to it."""
+    from netdoctor.errors import NetdoctorError
+
+    if isinstance(error, click.ClickException):
         _say_json(error.format_message())
         with suppress(OSError):
             error.show()
-        sys.exit(2 if isinstance(error, click.UsageError) else error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
+        _let_go(sys.stderr, 2)
+        return 2 if isinstance(error, click.UsageError) else error.exit_code
+    if isinstance(error, click.Abort):
         _say_json("interrupted")
         _say_error("interrupted")
         _let_go(sys.stdout, 1)
-        sys.exit(INTERRUPTED)
-    except BrokenPipeError:
+        return INTERRUPTED
+    if isinstance(error, BrokenPipeError):
         sys.stderr.close()
-        sys.exit(INTERRUPTED)
-    except OSError as error:  # a full disk, a closed terminal
+        return INTERRUPTED
+    if isinstance(error, OSError):  # a full disk, a closed terminal
+        where = error.filename or ("the output" if error.errno in (errno.ENOSPC, errno.EIO) else "")
         _say_json(str(error))
         _let_go(sys.stdout, 1)
-        where = error.filename or ("the output" if error.errno in (errno.ENOSPC, errno.EIO) else "")
         _say_error(f"{where}{': ' if where else ''}{error.strerror or error}")
-        sys.exit(3)
-    except Exception as error:
-        from netdoctor.errors import NetdoctorError
-        from netdoctor.redact import redact
+        return 3
+    sentence = str(error) if isinstance(error, NetdoctorError) else _unexpected(error)
+    _say_json(sentence)
+    _say_error(sentence)
+    _let_go(sys.stdout, 1)
+    return error.exit_code if isinstance(error, NetdoctorError) else 3
 
-        if not isinstance(error, NetdoctorError):
-            raise
-        _say_json(redact(str(error)))
-        _say_error(redact(str(error)))
-        sys.exit(error.exit_code)
+
+def _unexpected(error: BaseException) -> str:
+    """One sentence on a mistake of netdoctor's own, and the way to its details."""
+    last = None
+    place = error.__traceback__
+    while place is not None:
+        if "netdoctor" in place.tb_frame.f_code.co_filename:
+            last = place
+        place = place.tb_next
+    where = f" in {os.path.basename(last.tb_frame.f_code.co_filename)}, line {last.tb_lineno}" if last else ""  # noqa: PTH119
+    if os.environ.get(DETAILS):
+        import traceback
+
+        with suppress(OSError):
+            click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
+    return (
+        f"a mistake in netdoctor ended it ({type(error).__name__}{where}); report it to {REPORT_TO}, "
+        f"with what it says when {DETAILS}=1 is in the environment"
+    )
+
+
+def _thread_ended(arguments: threading.ExceptHookArgs) -> None:
+    """A thread that ends by a mistake is told in one sentence, as the whole is."""
+    if arguments.exc_value is not None and not isinstance(arguments.exc_value, SystemExit):
+        with suppress(Exception):
+            _say_error(_unexpected(arguments.exc_value))
+
+
+def _say_unchecked(sentence: str) -> None:
+    """Output that could not be checked for secrets: nothing of it is written, only this fixed sentence."""
+    from netdoctor.output_gate import GuardedStream
+
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, GuardedStream):
+            told = (
+                f'{{"schema_version": 1, "error": "{sentence}"}}' if stream is sys.stdout else f"netdoctor: {sentence}"
+            )
+            if stream is sys.stderr or (_json_asked() and not stream.wrote):
+                stream.say_unchecked(told)
 
 
 def _open_streams() -> None:
@@ -126,12 +188,16 @@ def _say_error(sentence: str) -> None:
     _let_go(sys.stderr, 2)
 
 
-def _say_json(sentence: str) -> None:
+def _json_asked() -> bool:
     arguments = sys.argv[1:]
-    asked = bool({"--output=json", "-ojson"} & set(arguments)) or any(
+    return bool({"--output=json", "-ojson"} & set(arguments)) or any(
         pair in (("--output", "json"), ("-o", "json")) for pair in pairwise(arguments)
     )
-    if asked:
+
+
+def _say_json(sentence: str) -> None:
+    """The error as the one JSON document on standard output, unless there is one already."""
+    if _json_asked() and not getattr(sys.stdout, "wrote", False):
         import json
 
         with suppress(OSError):

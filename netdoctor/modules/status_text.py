@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from netdoctor.model import Report, Severity
 from netdoctor.modules.status import ModuleStatus, Status
-from netdoctor.redact import redact
+from netdoctor.redact import block
 
 ABOUT = {
     "llm": ("LLM", "chat completions and text generation"),
@@ -32,7 +32,7 @@ def text(status: Status, report: Report) -> str:
     if status.cause:
         lines.append(f"because: {status.cause}")
     lines += [f"check: {line}" for line in findings(report)]
-    return redact("\n".join(lines))
+    return block(lines)
 
 
 def findings(report: Report) -> list[str]:
@@ -91,7 +91,7 @@ def markdown(status: Status, report: Report) -> str:
     issues = [f"- **{d.cause.probe}**: {cell(d.cause.summary)}" for d in report.diagnoses]
     issues += [f"- {cell(status.cause)}"] if status.cause else []
     lines += issues or ["None: every module answers, and `netdoctor check` finds no fault."]
-    return redact("\n".join(lines)) + "\n"
+    return block(lines) + "\n"
 
 
 def cell(words: str) -> str:

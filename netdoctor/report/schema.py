@@ -8,17 +8,34 @@ from typing import Any
 
 from netdoctor.errors import BadInput
 from netdoctor.model import Report
-from netdoctor.redact import redact
+from netdoctor.redact import HIDDEN, redact
+from netdoctor.secret_forms.named import is_secret_name
+
+NAMES_OF_SECRETS = ("secret", "secrets", "pass")  # fields that hold the name of a Secret, and a count
 
 
 def plain(value: Any) -> Any:
-    """The same value with every text in it redacted, ready for json."""
+    """The same value with every text in it redacted, also the texts under a key that calls them secret; for json."""
     if isinstance(value, str):
         return redact(value)
     if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {redact(str(key)): _hidden(item) if _is_secret(str(key)) else plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
+    return value
+
+
+def _is_secret(key: str) -> bool:
+    return key not in NAMES_OF_SECRETS and is_secret_name(key)
+
+
+def _hidden(value: Any) -> Any:
+    if isinstance(value, str):
+        return HIDDEN if value else value
+    if isinstance(value, dict):
+        return {str(key): _hidden(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_hidden(item) for item in value]
     return value
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from xml.sax.saxutils import escape, quoteattr
 
-from netdoctor.redact import redact
+from netdoctor.redact import one_line
 
 SIZE = 11.5  # of the letters; every font is one of equal widths, so that lengths are known
 LETTER = SIZE * 0.602
@@ -65,7 +65,7 @@ class Box:
 def wrapped(text: str, width: float) -> list[str]:
     """The text without secrets, in lines that fit into a box of this width."""
     letters = max(8, int((width - 2 * INSET) / LETTER))
-    text = redact(text)
+    text = one_line(text)
     # a name is broken at its hyphens only where it has to be
     return textwrap.wrap(text, letters, break_on_hyphens=max(map(len, text.split()), default=0) > letters) or [""]
 
@@ -96,7 +96,7 @@ class Drawing:
 
     def text(self, x: float, y: float, text: str, kind: str = "") -> None:
         """One line; `y` is where its letters stand."""
-        self._parts.append(f'<text class={quoteattr(kind)} x="{x:.1f}" y="{y:.1f}">{escape(redact(text))}</text>')
+        self._parts.append(f'<text class={quoteattr(kind)} x="{x:.1f}" y="{y:.1f}">{escape(one_line(text))}</text>')
 
     def lines(self, x: float, y: float, lines: Sequence[Line], step: float = LINE) -> None:
         """Lines, one below the other; `y` is where the first one's letters stand."""
@@ -146,4 +146,4 @@ class Drawing:
         )
         style = f"<style>{light}@media (prefers-color-scheme: dark) {{{dark}}}</style>"
         paper = f'<rect class="paper" width="{width:.0f}" height="{height:.0f}"/>'
-        return "\n".join([head, f"<title>{escape(redact(title))}</title>", style, paper, *self._parts, "</svg>\n"])
+        return "\n".join([head, f"<title>{escape(one_line(title))}</title>", style, paper, *self._parts, "</svg>\n"])

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from netdoctor.catalogue import Catalogue
 from netdoctor.model import Diagnosis, Evidence, Finding, Outcome, Report, Result, Severity
-from netdoctor.redact import redact
+from netdoctor.redact import one_line
 
 WIDTH_WITHOUT_TERMINAL = 110
 SIGNS = {
@@ -42,8 +42,8 @@ def rendered(thing: RenderableType, width: int, colors: bool) -> str:
 def render(report: Report, catalogue: Catalogue) -> RenderableType:
     """The whole report."""
     parts: list[RenderableType] = [_heading(report)]
-    parts += [Text(f"kubeconfig {redact(report.kubeconfig)}", style="dim")] if report.kubeconfig else []
-    parts += [Text(f"! {redact(notice)}", style="yellow") for notice in report.notices]
+    parts += [Text(f"kubeconfig {one_line(report.kubeconfig)}", style="dim")] if report.kubeconfig else []
+    parts += [Text(f"! {one_line(notice)}", style="yellow") for notice in report.notices]
     parts.append(Text(""))
     for number, diagnosis in enumerate(report.diagnoses):
         shown = {finding for earlier in report.diagnoses[:number] for finding in earlier.symptoms}
@@ -53,13 +53,15 @@ def render(report: Report, catalogue: Catalogue) -> RenderableType:
     parts.append(_probes(list(report.results)))
     if report.changes:
         parts.append(Text("changed by netdoctor, not taken back:", style="bold"))
-        parts += [_indented(Text(f"{made.remedy}: {redact(made.change)} (run {made.run})")) for made in report.changes]
+        parts += [
+            _indented(Text(f"{made.remedy}: {one_line(made.change)} (run {made.run})")) for made in report.changes
+        ]
     return _indented(Group(*parts), 0)
 
 
 def _heading(report: Report) -> Text:
     asked = f"asked from {len(report.vantage_points)} places" if report.vantage_points else "asked from nowhere"
-    return Text(f"{report.tool} · node {redact(report.node)} · {asked} · {report.seconds:.1f} s", style="dim")
+    return Text(f"{report.tool} · node {one_line(report.node)} · {asked} · {report.seconds:.1f} s", style="dim")
 
 
 def _no_cause(report: Report) -> Text:
@@ -80,11 +82,11 @@ def _diagnosis(
         word, style = "UNEXPLAINED", "bold red"
     else:
         word, style = "CAUSE" if first else "AND ALSO", "bold red"
-    yield Text.assemble((f"{word}  ", style), (redact(cause.summary), "bold"))
+    yield Text.assemble((f"{word}  ", style), (one_line(cause.summary), "bold"))
     confidence = "" if diagnosis.unexplained else f", {cause.confidence}"
     subject = f", {cause.subject}" if str(cause.subject) else ""
     since = f", since {cause.since}" if cause.since else ""
-    yield _indented(Text(redact(f"{cause.probe}{confidence}{subject}{since}"), style="dim"))
+    yield _indented(Text(one_line(f"{cause.probe}{confidence}{subject}{since}"), style="dim"))
     yield _indented(_evidence(cause.evidence))
     if diagnosis.symptoms:
         yield _indented(Text("explains", style="bold"))
@@ -96,9 +98,9 @@ def _evidence(evidence: Iterable[Evidence]) -> Group:
     return Group(
         *(
             Text.assemble(
-                f"{redact(item.source)}: ",
-                (redact(item.observed), "bold"),
-                (f"  (wanted: {redact(item.expected)})", "dim"),
+                f"{one_line(item.source)}: ",
+                (one_line(item.observed), "bold"),
+                (f"  (wanted: {one_line(item.expected)})", "dim"),
             )
             for item in evidence
         )
@@ -111,7 +113,7 @@ def _explained(findings: Iterable[Finding], catalogue: Catalogue, shown: set[Fin
     for finding in findings:
         if finding not in shown:
             sign = "·" if catalogue.probes[finding.probe].symptom else "→"
-            lines.append(Text.assemble(f"{sign} {redact(finding.summary)} ", (f"({finding.probe})", "dim")))
+            lines.append(Text.assemble(f"{sign} {one_line(finding.summary)} ", (f"({finding.probe})", "dim")))
     if again := [finding.probe for finding in findings if finding in shown]:
         lines.append(Text(f"· as well as the above: {', '.join(again)}", style="dim"))
     return Group(*lines)
@@ -138,7 +140,7 @@ def _probes(results: Iterable[Result]) -> RenderableType:
             continue
         for reason in dict.fromkeys(r.reason for r in found):
             names = ", ".join(r.probe for r in found if r.reason == reason)
-            lines.append(_indented(Text.assemble((f"{sign} {names}", style), f"  {redact(reason)}")))
+            lines.append(_indented(Text.assemble((f"{sign} {names}", style), f"  {one_line(reason)}")))
     return Group(*lines)
 
 

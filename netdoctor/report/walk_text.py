@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from netdoctor.redact import redact
+from netdoctor.redact import one_line
 from netdoctor.report.text import _indented
 from netdoctor.twin.routes import leading_to
 from netdoctor.twin.rule_words import purpose, rule_words
@@ -38,10 +38,10 @@ MASQUERADE_MARK = "KUBE-MARK-MASQ"
 
 def render(traced: Traced, *, verbose: bool = False) -> RenderableType:
     """The whole walk; `verbose`: also every step of every packet, as the kernel told it."""
-    parts: list[RenderableType] = [Text(redact(heading(traced)), style="bold")]
+    parts: list[RenderableType] = [Text(one_line(heading(traced)), style="bold")]
     where = f" of node {traced.node}" if traced.node else ""
-    parts.append(Text(redact(f"followed through a copy{where}: nothing on it is touched"), style="dim"))
-    parts += [Text(f"! {redact(notice)}", style="yellow") for notice in notices(traced)]
+    parts.append(Text(one_line(f"followed through a copy{where}: nothing on it is touched"), style="dim"))
+    parts += [Text(f"! {one_line(notice)}", style="yellow") for notice in notices(traced)]
     parts.append(Text(""))
     for passage in traced.way.question:
         parts += _passage(passage, traced)
@@ -84,7 +84,7 @@ def _far_end(traced: Traced) -> str:
 
 def _row(name: str, words: str, dim: str, style: str = "bold") -> Text:
     return Text.assemble(
-        (f"{redact(name):{WIDTH}}", style), redact(words), (f"  {redact(dim)}" if dim else "", "dim")
+        (f"{one_line(name):{WIDTH}}", style), one_line(words), (f"  {one_line(dim)}" if dim else "", "dim")
     )  # fmt: skip
 
 
@@ -139,12 +139,12 @@ def _inside(stay: Stay) -> Iterator[Text]:
             shown.remove(translation.rule)
             yield from _marks(shown)
             yield from _translation(translation)
-            yield Text(redact(f"{rules.table}: {' → '.join(rules.path)}"), style="dim")
+            yield Text(one_line(f"{rules.table}: {' → '.join(rules.path)}"), style="dim")
             translation = None
             continue
         yield from _marks(shown)
         if len(rules.chains) > 1 or not shown:
-            yield Text(redact(_folded(rules, [step.chain for step in shown])), style="dim")
+            yield Text(one_line(_folded(rules, [step.chain for step in shown])), style="dim")
         for step in shown:
             if ends(step):
                 yield _verdict(step)
@@ -159,7 +159,8 @@ def _marks(shown: list[Step]) -> Iterator[Text]:
         if not ends(step):
             why = "to be masqueraded in postrouting" if step.chain == MASQUERADE_MARK else purpose(step.text)
             yield Text.assemble(
-                redact(f"{step.family} {step.table} {step.chain}: {rule_words(step.text)}"), (f"  {redact(why)}", "dim")
+                one_line(f"{step.family} {step.table} {step.chain}: {rule_words(step.text)}"),
+                (f"  {one_line(why)}", "dim"),
             )
 
 
@@ -177,13 +178,13 @@ def _folded(rules: Rules, but: list[str]) -> str:
 def _verdict(step: Step) -> Text:
     place = f"{step.family} {step.table} {step.chain}"
     if step.verdict.startswith("policy"):
-        return Text(redact(f"{place}: its policy is drop"), style="bold red")
+        return Text(one_line(f"{place}: its policy is drop"), style="bold red")
     rule = rule_words(step.text)
     why = purpose(step.text)
     words = f"{place}, handle {step.handle}, {_verb(step)}"
     if step.drops:
-        return Text(redact(f"{words}: {rule}"), style="bold red")
-    return Text.assemble(redact(f"{words}: {VERDICT.sub('', rule) or 'everything'}"), (f"  {redact(why)}", "dim"))
+        return Text(one_line(f"{words}: {rule}"), style="bold red")
+    return Text.assemble(one_line(f"{words}: {VERDICT.sub('', rule) or 'everything'}"), (f"  {one_line(why)}", "dim"))
 
 
 def _verb(step: Step) -> str:
@@ -194,7 +195,7 @@ def _verb(step: Step) -> str:
 
 def _translation(translation: Translation) -> Iterator[Text]:
     for old, new in translation.changes():
-        yield Text.assemble((redact(f"{old} → {new}"), "bold magenta"), (f"  ({redact(translation.by)})"))
+        yield Text.assemble((one_line(f"{old} → {new}"), "bold magenta"), (f"  ({one_line(translation.by)})"))
 
 
 def _in_short(name: str, passage: Passage) -> Iterator[RenderableType]:
@@ -216,7 +217,7 @@ def _in_short(name: str, passage: Passage) -> Iterator[RenderableType]:
 
 def _ending(traced: Traced) -> Text:
     word = traced.ending.word
-    return Text.assemble((f"{word} ", STYLES[word]), (redact(traced.ending.text), "bold"))
+    return Text.assemble((f"{word} ", STYLES[word]), (one_line(traced.ending.text), "bold"))
 
 
 def _steps(traced: Traced) -> Iterator[RenderableType]:
@@ -225,12 +226,12 @@ def _steps(traced: Traced) -> Iterator[RenderableType]:
         now = f"{'' if step.where == NODE else f'pod {step.where}: '}{step.direction} {step.packet}"
         if now != packet:
             packet = now
-            yield Text(redact(now), style="cyan")
+            yield Text(one_line(now), style="cyan")
         interfaces = f"{step.interface_in} → {step.interface_out}".strip()
         if step.is_bracket:
-            yield _indented(Text(redact(f"{step.family} {step.chain}  {interfaces}"), style="dim"))
+            yield _indented(Text(one_line(f"{step.family} {step.chain}  {interfaces}"), style="dim"))
             continue
         handle = f" handle {step.handle}" if step.handle else ""
         text = f"{step.family} {step.table} {step.chain}{handle}: {step.verdict}"
         said = step.text if step.text not in (step.verdict, "") else ""
-        yield _indented(Text(redact(f"{text}  {said}".rstrip()), style="bold red" if step.drops else ""))
+        yield _indented(Text(one_line(f"{text}  {said}".rstrip()), style="bold red" if step.drops else ""))

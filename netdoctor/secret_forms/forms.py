@@ -7,15 +7,18 @@ from collections.abc import Iterator
 
 Span = tuple[int, int]
 
+MOST = 5000  # URLs in one text; what has more is no report, and its rest is hidden
+
 BEGIN = re.compile(
     r"-{2,5} ?BEGIN [A-Z0-9 ]{0,40}?(?:PRIVATE KEY|PGP MESSAGE|SECRET|PRIVATE|ENCRYPTED)[A-Z0-9 ]{0,40}-{0,5}"
 )
 END = re.compile(r"-{2,5} ?END [A-Z0-9 ]{0,60}-{0,5}")
 # the end of a key whose beginning was cut off: the lines before it are the key's
 CUT_END = re.compile(r"-----END [A-Z0-9 ]{0,40}(?:PRIVATE KEY|PGP MESSAGE)[A-Z0-9 ]{0,20}-{0,5}")
-KEY_LINES = re.compile(r"[A-Za-z0-9+/=\s\\\"',|>]*")
+KEY_LINES = re.compile(r"(?:[A-Za-z0-9+/=]+|[ \t\"',|>]*(?:[\r\n]|[nr]\\)[ \t\"',|>]*)*")  # from the end to the front
 PEM_IN_BASE64 = re.compile(
-    r"(?:LS0tLS1CRUdJTi|0tLS0tQkVHSU4|tLS0tLUJFR0lO|LS0tLS1FTkQg)(?:[A-Za-z0-9+/=_-]|\\[nrt]|\s{1,8}(?=[A-Za-z0-9+/=_-]{40}))*"
+    r"(?:LS0tLS1CRUdJTi|0tLS0tQkVHSU4|tLS0tLUJFR0lO|LS0tLS1FTkQg)(?:[A-Za-z0-9+/=_-]|"
+    r"\\[nrt]|\s{1,8}(?=[A-Za-z0-9+/=_-]{40}))*"
 )
 PUTTY = re.compile(r"(?i)Private-(?:Lines|MAC): ?[^\n]*(?:\n[A-Za-z0-9+/=]{10,}+)*")
 
@@ -37,7 +40,9 @@ PLAIN_PASSWORDS = frozenset(("", "x", "x-oauth-basic", "x-token-auth"))
 BEARER = re.compile(r"(?i)\b(?:bearer|negotiate|ntlm|apikey|hmac)(?:[ \t]+|%20|\+|\\?[nt])(?P<value>[\w.~+/=:%-]{6,}+)")
 BASIC = re.compile(r"(?i)\bbasic(?:[ \t]+|%20)(?P<value>[\w+/-]{6,}+={0,2})")
 HEADER = re.compile(
-    r"(?i)(?<![a-z0-9])(?P<name>(?:proxy-)?authorization|(?:set-)?cookie2?|x-[a-z0-9-]{0,40}?(?:key|token|auth|secret|signature|credential)s?|(?:api|private|job|deploy|vault)-(?:key|token)|x-amz-security-token|www-authenticate-token)"
+    r"(?i)(?<![a-z0-9])(?P<name>(?:proxy-)?authorization|(?:set-)?cookie2?|x-(?:[a-z0-9]{1,16}-){0,3}(?:api|access)?(?:key|"
+    r"token|auth|secret|signature|credential)s?|(?:api|private|job|deploy|vault)-(?:key|"
+    r"token)|x-amz-security-token|www-authenticate-token)"
     r"\\?[\"']?[ \t]{0,5}(?:[:=]|=>|%3A)[ \t]{0,5}(?P<value>[^\r\n]*)"
 )
 WORD_ONLY = re.compile(r"[a-z]{1,14}\.?|[A-Z][a-z]{1,14}\.?")
@@ -77,6 +82,9 @@ def _urls(text: str) -> Iterator[Span]:
     """User and password before the @ of a URL."""
     schemes = list(SLASHES.finditer(text))
     for number, scheme in enumerate(schemes):
+        if number > MOST:
+            yield scheme.start(), len(text)
+            break
         end = schemes[number + 1].start() if number + 1 < len(schemes) else len(text)
         start = scheme.end()
         rest = AUTHORITY.match(text, start, min(end, start + LONGEST_URL))
@@ -100,10 +108,12 @@ def _userinfo(rest: str, scheme: str) -> Span | None:
         return None
     slash = min((at for at in map(rest.find, "/?#") if at >= 0), default=len(rest))
     if slash < last:
-        first, colon, after = rest[:slash].partition(":")
+        first, _, after = rest[:slash].partition(":")
         in_authority = rest.rfind("@", 0, slash)
-        password = colon and not (after[:1].isdigit() and after.isdigit() and scheme in WEB) and "." not in first
-        if not password or "@" in rest[:slash]:  # an @ of the path, as in https://host/@scope/package
+        divided = (
+            ":" in rest[:slash] and not (after[:1].isdigit() and after.isdigit() and scheme in WEB) and "." not in first
+        )
+        if not divided or "@" in rest[:slash]:  # an @ of the path, as in https://host/@scope/package
             last = in_authority
     if last < 0:
         return None

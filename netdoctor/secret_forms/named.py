@@ -7,31 +7,57 @@ from collections.abc import Iterator
 
 Span = tuple[int, int]
 
+MOST = 2000  # names in one text; what has more is no report, and its rest is hidden
+NEAR = 48  # characters around a hint
+SMALL = {code: code + 32 for code in range(65, 91)}
+LOOKED_AT = 400  # characters of a value that tell whether it is one
 LOOK_BACK = 120  # characters before a name that tell where it stands
 # names that are secret wherever they stand in a word; names that are one only as a word of their own
 STRONG = r"passw(?:or)?d|passphrase|passcode|passwort|contrase[nñ]a|mot_?de_?passe"
 WEAK = (
     r"secret(?:[_.-]?(?:access|encryption|signing)?[_.-]?key)?|token|credentials?|"
     r"(?:api|access|private|secret|account|shared|master|encryption|signing|certificate|client|auth|app|application|"
-    r"consumer|session|service|storage|ssh|license|webhook|salt|fernet|preshared|pre-shared|hmac|sas|jwt|rsa|admin|write|read|deploy|provision(?:ing)?|ingest|subscription|functions?|host|primary|secondary|cipher|aes|decryption|unseal|recovery|root|join)[_. -]?key(?:[_.-]?id)?"
+    r"consumer|session|service|storage|ssh|license|webhook|salt|fernet|preshared|pre-shared|"
+    r"hmac|sas|jwt|rsa|admin|write|read|deploy|provision(?:ing)?|ingest|subscription|"
+    r"functions?|host|primary|secondary|cipher|aes|decryption|unseal|recovery|root|join)"
+    r"[_. -]?key(?:[_.-]?id)?"
 )
-ALONE = r"pass|pwd?|pswd|passwd?|psk|auth|creds?|dsn|sig|signature|salt|jwt|otp|totp|nonce|requirepass|masterauth|session_?id|jsessionid|phpsessid|connection[_. -]?string|conn[_.-]?str|bearer|apikey|htpasswd|passin|passout|unseal|mnemonic|seed[_ -]?phrase|identified by|wpa_psk|pin_?code"
+ALONE = (
+    r"pass|pwd?|pswd|passwd?|psk|auth|creds?|dsn|sig|signature|salt|jwt|otp|totp|nonce|"
+    r"requirepass|masterauth|session_?id|jsessionid|phpsessid|connection[_. -]?string|"
+    r"conn[_.-]?str|bearer|apikey|htpasswd|passin|passout|unseal|mnemonic|seed[_ -]?phrase|"
+    r"identified by|wpa_psk|pin_?code"
+)
 OTHER_KEY = r"[a-z0-9]{1,40}[_-]key"
-SUFFIX = r"(?:s|[_.-]?(?:hash|value|data|b64|base64|enc(?:oded|rypted)?|raw|text|plain(?:text)?|string|old|new|prev(?:ious)?|current|default|prod|dev|test|stag(?:e|ing)|primary|secondary|\d{1,4}))?"
+SUFFIX = (
+    r"(?:s|[_.-]?(?:hash|value|data|b64|base64|enc(?:oded|rypted)?|raw|text|plain(?:text)"
+    r"?|string|old|new|prev(?:ious)?|current|default|prod|dev|test|stag(?:e|ing)|primary|"
+    r"secondary|\d{1,4}))?"
+)
 NAME = re.compile(
-    rf"(?:(?P<strong>{STRONG})|(?P<weak>{WEAK})|(?P<alone>(?<![a-z])(?:{ALONE})|(?<=[a-z])(?-i:P(?:ass|wd|sk)|Auth|Creds?|D[Ss][Nn]|Sig|Salt|J[Ww][Tt]|O[Tt][Pp]|ApiKey))|(?<![a-z0-9])(?P<other>{OTHER_KEY})){SUFFIX}"
+    rf"(?:(?P<strong>{STRONG})|(?P<weak>{WEAK})|(?P<alone>(?<![a-z])(?:{ALONE})|(?<=[a-z])"
+    rf"(?-i:P(?:ass|wd|sk)|Auth|Creds?|D[Ss][Nn]|Sig|Salt|J[Ww][Tt]|O[Tt][Pp]|ApiKey))"
+    rf"|(?<![a-z0-9])(?P<other>{OTHER_KEY})){SUFFIX}"
     r"(?![a-z0-9-]|_[a-z0-9]|\.[a-z])(?:\[[\"']?\w{0,20}[\"']?\])?",
     re.IGNORECASE,
 )
-HINTS = ("pass", "secret", "token", "key", "pwd", "cred", "auth", "psk", "dsn", "sig", "salt", "jwt", "otp", "pw", "contras", "passe",
-         "sess", "connection", "conn", "bearer", "unseal", "mnemonic", "seed", "identified", "pin", "nonce", "pswd")  # fmt: skip
+# a part of each name; where one stands the names are looked for
+HINTS = tuple(
+    re.findall(
+        r"\S+",
+        "passw passp passc pass pwd pswd secret token key cred auth psk dsn sig= signature salt jwt otp contras passe "
+        "masterauth session_id sessionid sessid connection conn_str conn-str connstr bearer unseal mnemonic seed "
+        "identified pin_code pincode nonce pw= pw:",
+    )
+)
 QUOTE = r"(?:\\*[\"'`]|&(?:quot|apos|#0?34|#0?39|#x22|#x27);|%22|%27)"
 # what stands between a name and its value
 BETWEEN = re.compile(
     rf"(?P<close>{QUOTE}|\*\*|[\])])?"
     rf"(?:[ \t]{{0,40}}(?P<pair>,?\s{{0,200}}{QUOTE}?value{QUOTE}?)?[ \t]{{0,40}}"
     r"(?P<sep>={1,3}>?|:=|->|\+=|\?=|::?(?![/:])|%3[adAD])(?:[ \t]{0,40}|\s{0,4}(?=[\"'])))"
-    rf"(?P<nested>\s{{0,40}}\{{\s{{0,100}}{QUOTE}?(?:value|data|text|content|stringdata){QUOTE}?\s{{0,10}}:\s{{0,20}})?",
+    rf"(?P<nested>\s{{0,40}}\{{\s{{0,100}}{QUOTE}?(?:value|data|text|content|stringdata)"
+    rf"{QUOTE}?\s{{0,10}}:\s{{0,20}})?",
     re.IGNORECASE,
 )
 TUPLE = re.compile(rf"{QUOTE}\s{{0,20}},\s{{0,20}}(?={QUOTE})")
@@ -42,7 +68,8 @@ SPACE_AND_QUOTE = re.compile(rf"[ \t]{{1,20}}(?={QUOTE})")
 SAID = re.compile(r"[ \t]{1,4}(?:is|was|are|equals|of|set to|changed to)[ \t]{1,4}(?=\S)", re.IGNORECASE)
 OPTION = re.compile(r"(?:^|[\s\"'=(,\[])-{1,2}[\w.-]{0,60}\Z")
 LOGIN = re.compile(
-    r"\blogin[ \t]+\S{1,80}[ \t]+\Z|\b(?:requirepass|masterauth|identified by)\Z|\b(?:alter|create) (?:role|user)\b.{0,60}\Z",
+    r"\blogin[ \t]+\S{1,80}[ \t]+\Z|\b(?:requirepass|masterauth|identified by)\Z|\b(?:alter|"
+    r"create) (?:role|user)\b.{0,60}\Z",
     re.IGNORECASE,
 )
 # where a name opens a line, an entry of a mapping, a parameter of a URL or a quoted header
@@ -51,17 +78,22 @@ OPENING = re.compile(
 )
 QUOTED = re.compile(r"[\"'`][\w. -]{0,60}\Z")
 IN_URL = re.compile(r"[?&#;][\w.%-]{0,60}\Z")
-PLAIN_VALUES = frozenset((
-    "", "true", "false", "null", "none", "nil", "yes", "no", "on", "off", "~", "{}", "[]", "<nil>", "<none>", "string",
-    "str", "bytes", "int", "bool", "any", "object", "required", "optional", "expired", "invalid", "missing", "wrong", "unknown", "unset",
-    "empty", "hidden", "redacted", "refused", "denied", "accepted", "rejected", "|", ">", "enabled", "disabled", "basic", "bearer",
-    "password", "trust", "md5", "scram-sha-256", "cert", "peer", "ident", "<unset>", "<set>", "<hidden>", "prohibited", "present", "absent",
-))  # fmt: skip
+PLAIN_VALUES = frozenset(
+    re.findall(
+        r"\S+",
+        "true false null none nil yes no on off ~ {} [] <nil> <none> string str bytes int bool any object required "
+        "optional expired invalid missing wrong unknown unset empty hidden redacted refused denied accepted "
+        "rejected | > enabled disabled basic bearer password trust md5 scram-sha-256 cert peer ident <unset> <set> "
+        "<hidden> prohibited present absent",
+    )
+)
 REFERENCE = re.compile(
-    r"(?:os\.environ/\w+|\$[A-Z_][A-Z0-9_]*|\$?\$[{(]\w+[})]|\$?\{\{[^}]{0,80}\}\}|%\(?\w+\)?[s%]|\*+|x{3,}|\.{3}|<[\w -]{1,40}>)[\s,;.)}\]]*"
+    r"(?:os\.environ/\w+|\$[A-Z_][A-Z0-9_]*|\$?\$[{(]\w+[})]|\$?\{\{[^}]{0,80}\}\}|%\(?\w+\)?[s%]|"
+    r"\*+|x{3,}|\.{3}|<[\w -]{1,40}>)[\s,;.)}\]]*"
 )
 PATH = re.compile(
-    r"(?:file://|@)?/(?:etc|var|run|root|home|tmp|usr|opt|srv|mnt|proc|sys|dev|data|apps?|secrets?|config|certs?|ssl|pki|bin|lib|lib64"
+    r"(?:file://|@)?/(?:etc|var|run|root|home|tmp|usr|opt|srv|mnt|proc|sys|dev|data|apps?|"
+    r"secrets?|config|certs?|ssl|pki|bin|lib|lib64"
     r"|boot|media|snap|workspace)(?:/[A-Za-z0-9._@+-]{1,60}+){0,20}/?[\s,;.)]*"
 )
 NUMBER = re.compile(r"-?\d{1,7}(?:\.\d+)?(?:ms|s|m|h)?(?=[\s,;.)}\]]|\Z)[\s,;.)}\]]*(?:\Z|(?<=[\s,}\]]))")
@@ -75,24 +107,54 @@ BLOCK = re.compile(r"[|>][+-]?\d?[+-]?[ \t]*(?:#[^\n]*)?(?:\r?\n|\Z)")
 INDENT = re.compile(r"[ \t]*(?:- +)*")
 LINE = re.compile(r"[^\n]*\n?")
 PROSE = re.compile(
-    r"[\"']?(?:not|no|is|has|have|does|do|did|cannot|can|could|failed|failure|context|invalid|expired|error|errors|exec|the|a|an|unable|must|will|was|with|for|in|on|of|from|to|requires|missing|wrong|unknown|it|this|that|there|at|and|or|key|keys|Secret|Get|Post|dial|couldn't|didn't|isn't|doesn't|authentication)\b(?=[ ,.:;])"
+    r"[\"']?(?:not|no|is|has|have|does|do|did|cannot|can|could|failed|failure|context|"
+    r"invalid|expired|error|errors|exec|the|a|an|unable|must|will|was|with|for|in|on|"
+    r"of|from|to|requires|missing|wrong|unknown|it|this|that|there|at|and|or|key|keys|"
+    r"Secret|Get|Post|dial|couldn't|didn't|isn't|doesn't|authentication)\b(?=[ ,.:;])"
 )
 
 
 def spans(text: str) -> Iterator[Span]:
     """Where values of secret names stand in a text."""
-    lower = text.lower()
-    if not any(hint in lower for hint in HINTS):
-        return
     quotes = _Quotes(text)
-    done = 0
-    for name in NAME.finditer(text):
-        if name.start() < done:
-            continue
-        found = _value_of(text, name, quotes)
-        if found and found[1] > found[0]:
-            yield found
-            done = found[1]
+    done = number = 0
+    places, rest = _places(text)
+    for start, end in places:
+        for name in NAME.finditer(text, max(start, done), end):
+            number += 1
+            if number > MOST:
+                yield name.start(), len(text)
+                return
+            if name.start() < done:
+                continue
+            found = _value_of(text, name, quotes)
+            if found and found[1] > found[0]:
+                yield found
+                done = found[1]
+    yield rest, len(text)
+
+
+def _places(text: str) -> tuple[list[Span], int]:
+    """Where names may stand: what is around each hint, joined; and from where on there are too many of them."""
+    lower = text.lower() if text.isascii() else text.translate(SMALL)
+    hits: list[int] = []
+    rest = len(text)
+    for hint in HINTS:
+        count, at = 0, lower.find(hint)
+        while at >= 0 and count < 2 * MOST:
+            hits.append(at)
+            count += 1
+            at = lower.find(hint, at + len(hint))
+        if at >= 0:
+            rest = min(rest, at)
+    joined: list[Span] = []
+    for at in sorted(hits):
+        start, end = max(0, at - NEAR), at + 2 * NEAR
+        if joined and start <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], end)
+        else:
+            joined.append((start, end))
+    return joined, rest
 
 
 def is_secret_name(name: str) -> bool:
@@ -107,7 +169,8 @@ def looks_secret(word: str) -> bool:
     if len(word) < 8 or letters < 2 or digits < 2 or "://" in word or word.startswith(("/", "sha256")):
         return False
     return not re.fullmatch(
-        r"(?:[0-9a-f]+-?)+|[\d.]+(?:[/:]\w+)*|v?\d[\w.+-]*|(?:[a-z0-9-]+\.)+[a-z0-9-]+(?::\d+)?|[a-z]+[\d.]*(?:-[a-z0-9]+)*|[A-Z_]+\d{0,2}",
+        r"(?:[0-9a-f]+-?)+|[\d.]+(?:[/:]\w+)*|v?\d[\w.+-]*|(?:[a-z0-9-]+\.)+[a-z0-9-]+(?::\d+)"
+        r"?|[a-z]+[\d.]*(?:-[a-z0-9]+)*|[A-Z_]+\d{0,2}",
         word,
     )
 
@@ -157,11 +220,12 @@ def _whole(text: str, name: re.Match[str], start: int, before: str, quotes: _Quo
     if IN_URL.search(before):
         stop = start + len(re.match(r"[^\s&\"'<>]*", value)[0])  # type: ignore[index]
         value = text[start:stop]
-    elif keyword := LIBPQ.search(value):
+    elif keyword := LIBPQ.search(value[:LOOKED_AT]):
         stop = start + keyword.start()
         value = value[: keyword.start()]
-    if not value.strip():
+    if not value[:LOOKED_AT].strip():
         return _next_line(text, name.start(), stop)
+    value = value[:LOOKED_AT]
     if name["weak"] and NUMBER.match(value):  # so many of them
         return None
     if _plain(value) or STRUCTURE.match(value) or (name["other"] and not any(map(looks_secret, value.split()[:2]))):
@@ -177,13 +241,15 @@ def _whole(text: str, name: re.Match[str], start: int, before: str, quotes: _Quo
 
 def _plain(value: str) -> bool:
     """Whether a value is one that everybody may see: a word, a reference, a path, a small number."""
+    if len(value) > LOOKED_AT:
+        return False
     word = value.strip().rstrip(",;.)}]\"'").strip("\"' \t").lower()
-    if word in PLAIN_VALUES or len(word) < 2:
+    if len(word) < 2 or word in PLAIN_VALUES:
         return True
     stripped = value.strip()
     reference = REFERENCE.match(stripped)
     if reference and not any(map(looks_secret, stripped[reference.end() :].split())):
-        return reference.end() == len(stripped) or stripped[reference.end()] in " \t\"'`"
+        return reference.end() == len(stripped) or not stripped[reference.end() - 1 : reference.end() + 1].isalnum()
     return bool(PATH.fullmatch(stripped) or (NUMBER.fullmatch(stripped) and len(word) < 4))
 
 

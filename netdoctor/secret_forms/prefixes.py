@@ -54,7 +54,8 @@ PREFIXES = (
     _row("key- -us", r"(?:key-[0-9a-f]{32}|[0-9a-f]{32}-us\d{1,2})", "gitleaks mailgun-private-api-token, mailchimp-api-key"),
     _row(":A", r":A[\w-]{24,}+", "gitleaks telegram-bot-api-token"),
     _row("eyJ eyK", r"ey[JK][\w-]{4,}+(?:\.[\w-]{2,}+)*+\.?", "gitleaks jwt"),
-    _row("$", r"\$(?:1|2[abxy]?|5|6|7|y|gy|apr1|md5|sha1|argon2(?:id?|d)|scrypt|pbkdf2(?:-sha\d+)?|bcrypt-sha256)\$[^\s\"'<>|]{8,}+", "crypt(5)"),
+    _row("$", (r"\$(?:1|2[abxy]?|5|6|7|y|gy|apr1|md5|sha1|argon2(?:id?|d)|scrypt|pbkdf2(?:-sha\d+)"
+    r"?|bcrypt-sha256)\$[^\s\"'<>|]{8,}+"), "crypt(5)"),
     _row("SCRAM-SHA-", r"SCRAM-SHA-\d+\$[^\s\"'<>]{8,}+", "PostgreSQL, pg_authid"),
     _row("md5", r"md5[0-9a-f]{32}", "PostgreSQL, pg_authid"),
     _row("{", r"\{(?:S?SHA(?:\d+)?|S?MD5|CRYPT|PBKDF2[\w-]{0,20}|BCRYPT)\}[^\s\"'<>]{8,}+", "RFC 2307"),
@@ -90,7 +91,12 @@ def spans(text: str) -> Iterator[tuple[int, int]]:
                     number = TELEGRAM_NUMBER.search(text, max(0, start - 16), start)
                     if number:
                         yield number.start(), match.end()
-                elif start == 0 or not _letter(text[start - 1]) or text[start] in ".$" or (text[start - 1] in "nrt" and text[start - 2 : start - 1] == "\\"):
+                elif (
+                    start == 0
+                    or not _letter(text[start - 1])
+                    or text[start] in ".$"
+                    or (text[start - 1] in "nrt" and text[start - 2 : start - 1] == "\\")
+                ):
                     yield match.span()
     if DOT_AND_SIXTEEN.search(text):
         for match in DOT_AND_SIXTEEN.finditer(text):
