@@ -66,7 +66,8 @@ corp.{CANARY}.example:53 {{
     tsig {{
         secret key. {CANARY}
     }}
-    forward . 8.8.8.8 {CANARY} /etc/{CANARY} https://{CANARY}/dns-query {CANARY}://1.1.1.1 1.0.0.1%{CANARY} tls://9.9.9.9 {{
+    forward . 8.8.8.8 {CANARY} /etc/{CANARY} https://{CANARY}/dns-query {CANARY}://1.1.1.1
+    forward . 1.0.0.1%{CANARY} tls://9.9.9.9 {{
         tls_servername {CANARY}
     }}
     import {CANARY}
