@@ -52,7 +52,8 @@ def needed(fact: Any, labels: frozenset[str]) -> Any:
 def _selected(value: Any) -> Iterator[str]:
     """The keys that the selectors in a policy name."""
     if isinstance(value, Mapping):
-        yield from map(str, value.get("matchLabels") or ())
+        named = value.get("matchLabels")
+        yield from map(str, named if isinstance(named, Mapping) else ())
         if isinstance(value.get("operator"), str):
             yield str(value.get("key", ""))
         for item in value.values():

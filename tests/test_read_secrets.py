@@ -15,15 +15,17 @@ from typing import Any
 import pytest
 
 from netdoctor.credential_plugin import ask_plugin
-from netdoctor.errors import NetdoctorError
+from netdoctor.errors import BadInput, NetdoctorError
 from netdoctor.facts.database_login import DatabaseLogins, Login, parse_url
 from netdoctor.facts.litellm_config import config_of
 from netdoctor.facts.module_objects import ModuleObjects
 from netdoctor.kube_api import KubeApi
 from netdoctor.kubeconfig import Choice, _load
 from netdoctor.kubeconfig_files import Unusable, merge
+from netdoctor.modules import kustomization
 from netdoctor.modules.env_file import find
 from netdoctor.modules.gateway_http import ask
+from netdoctor.modules.kubectl import Answered
 from netdoctor.modules.kustomization import parse
 from netdoctor.redact import redact
 
@@ -177,6 +179,17 @@ def test_env_file(line: str, secret: str, tmp_path: Path) -> None:
         find(str(tmp_path))
     assert hidden(secret)
     assert redact("192.0.2.7 30100 true") == "192.0.2.7 30100 true"
+
+
+def test_what_kubectl_repeats_of_an_env_file(secret: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "kustomization.yaml").write_text("secretGenerator: [{name: s, envs: [.env]}]")
+    (tmp_path / ".env").write_text(f"A_KEY={secret}\nno assignment\n")
+    failed = Answered(1, "", f"error: line A_KEY={secret} has no value")
+    monkeypatch.setattr(kustomization, "build", lambda *_: failed)
+    with pytest.raises(BadInput, match="cannot be built") as caught:
+        kustomization.Kustomization.build(str(tmp_path))
+    assert secret not in redact(str(caught.value))
+    assert hidden(secret)
 
 
 def test_bearer_header(secret: str) -> None:

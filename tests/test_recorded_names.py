@@ -17,10 +17,12 @@ from netdoctor.facts.images import Images, NodeImage
 from netdoctor.facts.links import Links
 from netdoctor.facts.litellm_config import Database, Model
 from netdoctor.facts.modules import Image
+from netdoctor.facts.network_policies import NetworkPolicies, policy_of
 from netdoctor.facts.sysctl import SysctlFiles, _settings
 from netdoctor.facts.this_node import ThisNode
 from netdoctor.facts.vantage import VantagePoint, VantagePoints
 from netdoctor.kube_api import KubeApi
+from netdoctor.recorded_parts import judged_labels
 from netdoctor.recording import from_json, to_json
 from netdoctor.runner import run
 from netdoctor.twin.redaction.foreign_names import ForeignNames
@@ -200,8 +202,23 @@ def test_innocent_words_stay(text: str) -> None:
     ("text", "gone"),
     [("https://user@gw1:6443/x", "gw1"), ("lookup REGIS.ACME: no such host", "REGIS"), ("EC2-3-4-5-6.X.COM", "3-4-5-6"),
      ("~dora/x", "dora"), ("/var/home/dora", "dora"), ("c:\\\\Users\\\\dora\\\\x", "dora"),
-     ("a_8_9_7_6.isp", "8_9_7_6"), ("api.acme.com.default.svc.cluster.local.", "acme"), ("8-9-7-6.default.pod.cluster.local", "8-9-7-6"),
+     ("a_8_9_7_6.isp", "8_9_7_6"),
+     ("api.acme.com.default.svc.cluster.local.", "acme"), ("8-9-7-6.default.pod.cluster.local", "8-9-7-6"),
      ("with the rights of dora", "dora"), ("it can be changed by dora", "dora"), ("git@acme.io", "acme")],
 )  # fmt: skip
 def test_other_spellings_go(text: str, gone: str) -> None:
     assert gone not in NAMES.text(text)
+
+
+def test_labels_that_a_policy_names_stay_whatever_its_form() -> None:
+    spec = {
+        "podSelector": {"matchLabels": {"a": "1"}},
+        "note": CANARY,
+        "ingress": [
+            {"from": [{"podSelector": {"matchLabels": 3, "matchExpressions": [{"key": "b", "operator": "Exists"}]}}]}
+        ],
+    }
+    policy = policy_of({"metadata": {"name": "p", "namespace": "n"}, "spec": spec})
+    assert CANARY not in repr(policy)
+    found = judged_labels({NetworkPolicies: NetworkPolicies((policy,), {})})
+    assert {"a", "b"} <= found

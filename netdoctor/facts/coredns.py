@@ -18,7 +18,7 @@ from netdoctor.kube_api import KubeApi
 NODE_RESOLV_CONF = ("/run/systemd/resolve/resolv.conf", "/etc/resolv.conf")
 ROOT_ZONE = re.compile(r"(\w+://)?\.?(:\S+)?")  # a server block's key: zone, with a transport and a port perhaps
 DOMAIN = re.compile(r"\.?(?:[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*\.?)?")  # of a resolv.conf's search line
-PLAIN_PATH = re.compile(r"(?:/[A-Za-z0-9._-]{1,64}){1,12}")
+OTHER_FILE = "/file"  # in place of another path than a resolv.conf's
 TRANSPORTS = ("", "dns", "tls", "udp", "tcp")
 LONGEST_DOMAIN = 200  # characters: a name is put before it
 
@@ -51,7 +51,7 @@ class Corefile:
         elif opened != closed:
             problem = f"{opened} blocks are opened and {closed} closed"
         directives = [((".",), _words(line)) for line in lines] if problem else list(_directives(lines))
-        forwards = tuple(dict.fromkeys(filter(_names_upstream, _forwards(directives))))
+        forwards = tuple(dict.fromkeys(map(_plain, filter(_names_upstream, _forwards(directives)))))
         return cls("" if problem else outline(directives), forwards, problem)
 
 
@@ -96,9 +96,13 @@ def _forwards(directives: Iterable[tuple[tuple[str, ...], list[str]]]) -> list[s
 def _names_upstream(target: str) -> bool:
     """Whether a target of a forward line is an address or a path, and not some other word."""
     if target.startswith("/"):
-        return PLAIN_PATH.fullmatch(target) is not None
+        return True
     scheme = target.rpartition("://")[0]
     return scheme in TRANSPORTS and "%" not in target and parse_upstream(target) is not None
+
+
+def _plain(target: str) -> str:
+    return OTHER_FILE if target.startswith("/") and target not in NODE_RESOLV_CONF else target
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import errno
 import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -57,10 +58,18 @@ class Kustomization:
             pass
         done = build(folder, rights)
         if done.status:
+            _remember_env_files(folder)  # kubectl may repeat a line of one
             if missing := MISSING_ENV.search(done.stderr):
                 raise EnvMissing(os.path.relpath(Path(missing[1]).parent))
             raise BadInput(f"{folder} cannot be built: {done.reason}")
         return cls(folder, parse(done.stdout, folder))
+
+
+def _remember_env_files(folder: str) -> None:
+    from netdoctor.modules import env_file
+
+    with suppress(BadInput):
+        env_file.find(folder)
 
 
 def file_in(folder: str) -> Path:

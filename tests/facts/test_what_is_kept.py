@@ -66,7 +66,8 @@ corp.{CANARY}.example:53 {{
     tsig {{
         secret key. {CANARY}
     }}
-    forward . 8.8.8.8 {CANARY} https://{CANARY}/dns-query {CANARY}://1.1.1.1 1.0.0.1%{CANARY} tls://9.9.9.9 {{
+    forward . 8.8.8.8 {CANARY} /etc/{CANARY} https://{CANARY}/dns-query {CANARY}://1.1.1.1
+    forward . 1.0.0.1%{CANARY} tls://9.9.9.9 {{
         tls_servername {CANARY}
     }}
     import {CANARY}
@@ -79,7 +80,7 @@ class TestCorefile:
     def test_only_what_is_judged_is_kept(self) -> None:
         found = Corefile.parse(PLUGINS)
         assert CANARY not in repr(found)
-        assert (found.forwards, found.problem) == (("8.8.8.8", "tls://9.9.9.9"), "")
+        assert (found.forwards, found.problem) == (("8.8.8.8", "/file", "tls://9.9.9.9"), "")
         named = {"errors", "azure", "clouddns", "kubernetes", "hosts", "rewrite", "template", "forward", "cache"}
         assert named <= set(found.text.split())
         assert ".:53 {" in found.text

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import count
 
 NEW_HOST = re.compile(r"host-(\d+)\.outside\.example")
 NEW_NODE = re.compile(r"node-\d+")
 NEW_USER = re.compile(r"user-(\d+)")
 # ends of names that a text may hold without saying whose node it is: the cluster's own, examples, what is public
-PUBLIC = (
-    "cluster.local", "k8s.io", "kubernetes.io", "docker.io", "docker.com", "quay.io", "ghcr.io", "gcr.io", "github.com",
-    "mcr.microsoft.com", "public.ecr.aws", "example.com", "example.org", "example.net", "in-addr.arpa", "ip6.arpa",
-    "sigs.k8s.io", "projectcalico.org", "cilium.io", "cncf.io", "coredns.io", "firewalld.org", "fedoraproject.org",
+PUBLIC = tuple(
+    f".{end}" for end in (
+        "cluster.local", "k8s.io", "kubernetes.io", "docker.io", "docker.com", "quay.io", "ghcr.io", "gcr.io",
+        "github.com", "mcr.microsoft.com", "public.ecr.aws", "example.com", "example.org", "example.net",
+        "in-addr.arpa", "ip6.arpa", "projectcalico.org", "cilium.io", "cncf.io", "coredns.io", "firewalld.org",
+        "fedoraproject.org", "example", "test", "invalid",
+    )
 )  # fmt: skip
 # top-level domains by which a dotted word is taken for a host's name: the common ones, and those of private networks
 ENDS = (
@@ -51,6 +54,8 @@ class ForeignNames:
         self._keep = {word.lower() for word in keep} | NOBODYS
         self._hosts: dict[str, str] = {}
         self._users: dict[str, str] = {}
+        self._answers: dict[str, str] = {}  # by the spelling
+        self._host_numbers, self._user_numbers = count(1), count(1)
         self._taken: set[str] = set()
         self._domain = re.compile(rf"(?<![\w-]){re.escape(domain)}(?![\w-])", re.IGNORECASE) if "." in domain else None
         given = {host.lower().rstrip(".") for host in hosts}
@@ -78,6 +83,11 @@ class ForeignNames:
 
     def host(self, name: str) -> str:
         """What stands for a host's name."""
+        if name not in self._answers:
+            self._answers[name] = self._host(name)
+        return self._answers[name]
+
+    def _host(self, name: str) -> str:
         bare = name.lower().rstrip(".")
         if self._stays(bare):
             inside = IN_CLUSTER.search(name)  # a name from outside, asked for with the pod's search list
@@ -85,7 +95,7 @@ class ForeignNames:
                 return self.host(name[: inside.start()]) + inside[0]
             return name
         if bare not in self._hosts:
-            self._hosts[bare] = self._next("host-{}.outside.example", self._hosts)
+            self._hosts[bare] = self._next("host-{}.outside.example", self._host_numbers)
         return self._hosts[bare] + ("." if name.endswith(".") else "")
 
     def user(self, name: str) -> str:
@@ -93,23 +103,17 @@ class ForeignNames:
         if name.lower() in self._keep or NEW_USER.fullmatch(name):
             return name
         if name not in self._users:
-            self._users[name] = self._next("user-{}", self._users)
+            self._users[name] = self._next("user-{}", self._user_numbers)
         return self._users[name]
 
-    def _next(self, form: str, given: dict[str, str]) -> str:
-        names = (form.format(number) for number in count(len(given) + 1))
-        return next(name for name in names if name not in self._taken and name not in given.values())
+    def _next(self, form: str, numbers: Iterator[int]) -> str:
+        return next(name for number in numbers if (name := form.format(number)) not in self._taken)
 
     def _stays(self, name: str) -> bool:
         service, _, namespace = name.partition(".")
-        if (
-            name in self._keep
-            or (service and namespace in self._keep)
-            or name.endswith((".example", ".test", ".invalid"))
-            or NEW_NODE.fullmatch(name)
-        ):
+        if name in self._keep or (service and namespace in self._keep) or NEW_NODE.fullmatch(name):
             return True
-        return _is_address(name) or any(name == end or name.endswith(f".{end}") for end in PUBLIC)
+        return f".{name}".endswith(PUBLIC) or _is_address(name)
 
     def _quad(self, match: re.Match[str]) -> str:
         """A public address in a name says whose node it is, and so does a cloud's name of a private one."""
@@ -128,6 +132,8 @@ class ForeignNames:
 
 
 def _is_address(word: str) -> bool:
+    if word[-1:].isalpha() and ":" not in word:
+        return False
     try:
         ipaddress.ip_address(word)
     except ValueError:
