@@ -12,6 +12,7 @@ from netdoctor.errors import CannotRead
 from netdoctor.host import Host
 from netdoctor.object_shapes import Misshapen, shaped
 from netdoctor.read_secrets import remember_objects
+from netdoctor.redact import excerpt
 
 CONNECT_SECONDS = 1.2  # a SYN that is lost is sent again after 1 s
 SECONDS = 7.0  # for a whole answer: a fact has eight
@@ -132,14 +133,14 @@ def _plain_reason(error: Exception) -> str:
     ):
         if words in text:
             return plain
-    return " ".join(text.split())[:200] or type(error).__name__
+    return excerpt(text, 200) or type(error).__name__
 
 
 def _message_of(data: bytes) -> str:
     try:
-        return str(json.loads(data)["message"])[:1000]
+        return excerpt(json.loads(data)["message"], 1000)
     except (ValueError, KeyError, TypeError, RecursionError):
-        return data[:800].decode(errors="replace").strip()[:200]
+        return excerpt(data[:8000].decode(errors="replace"), 200)
 
 
 def connect(host: Host) -> KubeApi:  # noqa: ARG001 - the one place where a remote target would differ
