@@ -114,3 +114,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for name in COUNTED[1:]:
         for value in sorted(told.get(name, [])):
             terminalreporter.write_line(f"{name}: {value.splitlines()[0]}")
+
+
+@pytest.fixture(autouse=True)
+def _no_secret_of_another_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one test has had read is not hidden in the next one's texts."""
+    monkeypatch.setattr("netdoctor.redact._known", KnownSecrets())
