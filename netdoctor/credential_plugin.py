@@ -17,7 +17,6 @@ from netdoctor.bounded_process import run
 from netdoctor.errors import CannotRead
 from netdoctor.kubeconfig_files import Unusable, mapping, word, words
 from netdoctor.read_secrets import remember_answer
-from netdoctor.redact import redact
 from netdoctor.rights import Rights
 
 SECONDS = 20.0
@@ -61,10 +60,8 @@ def ask_plugin(plugin: Mapping[str, Any], folder: str, cluster: Mapping[str, Any
     except CannotRead as error:
         raise Unusable(f"its exec plugin {command}: {error.reason}") from error
     remember_answer(done.stdout)
-    if done.status:
-        lines = done.stderr.decode(errors="replace").strip().splitlines()
-        said = f": {redact(lines[-1])[:120]}" if lines else ""
-        raise Unusable(f"its exec plugin {command} ended with status {done.status}{said}")
+    if done.status:  # what it said may hold a credential of any form, so it is not repeated
+        raise Unusable(f"its exec plugin {command} ended with status {done.status}: run it by hand to see what it says")
     return _credential(done.stdout, command)
 
 
