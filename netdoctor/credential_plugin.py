@@ -16,7 +16,7 @@ from typing import Any
 from netdoctor.bounded_process import run
 from netdoctor.errors import CannotRead
 from netdoctor.kubeconfig_files import Unusable, mapping, word, words
-from netdoctor.redact import redact, remember
+from netdoctor.redact import remember
 from netdoctor.rights import Rights
 
 SECONDS = 20.0
@@ -60,9 +60,8 @@ def ask_plugin(plugin: Mapping[str, Any], folder: str, cluster: Mapping[str, Any
     except CannotRead as error:
         raise Unusable(f"its exec plugin {command}: {error.reason}") from error
     if done.status:
-        lines = done.stderr.decode(errors="replace").strip().splitlines()
-        said = f": {redact(lines[-1])[:120]}" if lines else ""
-        raise Unusable(f"its exec plugin {command} ended with status {done.status}{said}")
+        # what it wrote is not repeated: a plugin that is refused may write the token that it was refused for
+        raise Unusable(f"its exec plugin {command} ended with status {done.status}")
     return _credential(done.stdout, command)
 
 

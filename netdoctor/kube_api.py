@@ -11,6 +11,7 @@ from netdoctor import kubeconfig
 from netdoctor.errors import CannotRead
 from netdoctor.host import Host
 from netdoctor.object_shapes import Misshapen, shaped
+from netdoctor.redact import excerpt
 
 CONNECT_SECONDS = 1.2  # a SYN that is lost is sent again after 1 s
 SECONDS = 7.0  # for a whole answer: a fact has eight
@@ -130,14 +131,14 @@ def _plain_reason(error: Exception) -> str:
     ):
         if words in text:
             return plain
-    return " ".join(text.split())[:200] or type(error).__name__
+    return excerpt(text, 200) or type(error).__name__
 
 
 def _message_of(data: bytes) -> str:
     try:
-        return str(json.loads(data)["message"])[:1000]
+        return excerpt(json.loads(data)["message"], 1000)
     except (ValueError, KeyError, TypeError, RecursionError):
-        return data[:800].decode(errors="replace").strip()[:200]
+        return excerpt(data[:8000].decode(errors="replace"), 200)
 
 
 def connect(host: Host) -> KubeApi:  # noqa: ARG001 - the one place where a remote target would differ
@@ -154,7 +155,7 @@ def connect(host: Host) -> KubeApi:  # noqa: ARG001 - the one place where a remo
     except (TypeError, AttributeError) as error:  # the client expects mappings and lists where they should be
         raise CannotRead(f"kubeconfig {chosen.path}", "it cannot be used: it is no kubeconfig") from error
     except Exception as error:  # ConfigException, ssl's errors: all mean the same to the user
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        reason = excerpt(error, 200) or type(error).__name__
         raise CannotRead(f"kubeconfig {chosen.path}", f"it cannot be used: {reason}") from error
     finally:
         config.kube_config._cleanup_temp_files()

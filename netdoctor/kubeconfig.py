@@ -12,6 +12,7 @@ import json
 import os
 import pwd
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -24,6 +25,7 @@ from netdoctor.foreign_files import read_named
 from netdoctor.ownership import described, rights_for, writers
 from netdoctor.redact import remember
 from netdoctor.rights import Rights, behind_sudo
+from netdoctor.secret_forms.named import is_secret_name
 
 # where kubeadm and minikube's none driver leave an administrator's kubeconfig
 KUBECONFIGS = ("/etc/kubernetes/admin.conf", "/root/.kube/config", "/var/lib/minikube/kubeconfig")
@@ -182,8 +184,7 @@ def _flat(reader: _Reader) -> dict[str, Any]:
         if reader.user is not None:
             raise kubeconfig_files.Unusable("its auth provider cannot be used with another user's rights")
         user["auth-provider"] = provider
-    for name in ("token", "password"):
-        remember(str(user.get(name, "")))
+    _remember([user, merged.user.value])
     context: dict[str, Any] = {"cluster": "cluster", "user": "user"}
     if merged.namespace:
         context["namespace"] = merged.namespace
@@ -192,6 +193,23 @@ def _flat(reader: _Reader) -> dict[str, Any]:
         "contexts": [{"name": "context", "context": context}],
         "clusters": [{"name": "cluster", "cluster": cluster}], "users": [{"name": "user", "user": user}],
     }  # fmt: skip
+
+
+def _remember(value: Any, name: str = "") -> None:
+    """Remember every secret of a user: by its name, a plugin's variables too; in base64 and without it."""
+    if isinstance(value, dict):
+        if is_secret_name(str(value.get("name", ""))):
+            remember(str(value.get("value", "")))
+        for key, item in value.items():
+            _remember(item, str(key))
+    elif isinstance(value, list):
+        for item in value:
+            _remember(item, name)
+    elif isinstance(value, str) and is_secret_name(name):
+        remember(value)
+        if name.endswith("-data"):
+            with suppress(ValueError):
+                remember(base64.b64decode(value).decode(errors="replace"))
 
 
 def _cluster(merged: kubeconfig_files.Merged, reader: _Reader) -> dict[str, Any]:

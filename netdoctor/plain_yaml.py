@@ -33,6 +33,12 @@ def load(text: str, largest: int = LARGEST) -> Any:
     return documents[0] if documents else None
 
 
+def place_of(error: Exception) -> str:
+    """Where a text is no YAML: ", line 7"; never the words that stand there, which may be anybody's password."""
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    return f", line {mark.line + 1}" if mark is not None else ""
+
+
 def _weight(node: yaml.Node, known: dict[int, int]) -> int:
     """How many values a node stands for. Raises RecursionError for one that holds itself."""
     if isinstance(node, yaml.ScalarNode):

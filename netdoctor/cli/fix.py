@@ -96,7 +96,7 @@ def _fix(catalogue: Catalogue, choices: Choices) -> int:
     plan = make_plan(catalogue, first)
     rehearsal, why_not = _rehearse(plan, first, choices)
     if choices.output == "text":
-        _say("\n".join([*_plan_text(first, plan), *lines(rehearsal, why_not)]))
+        _say(*_plan_text(first, plan), *lines(rehearsal, why_not))
     outcomes, run = None, ""
     if plan.to_apply and not choices.dry_run:
         outcomes, run = _repair(catalogue, plan, first, look_again, choices, rehearsal, why_not)
@@ -108,9 +108,9 @@ def _fix(catalogue: Catalogue, choices: Choices) -> int:
     if choices.dry_run and refused and not choices.without_rehearsal:
         status = max(status, 1)
     if choices.output == "json":
-        _say(_json(plan, outcomes, last, run, choices.dry_run, rehearsal, why_not))
+        click.echo(_json(plan, outcomes, last, run, choices.dry_run, rehearsal, why_not))
     else:
-        _say("\n".join(_end_text(plan, outcomes, last, run, choices.dry_run)))
+        _say(*_end_text(plan, outcomes, last, run, choices.dry_run))
     return status
 
 
@@ -187,10 +187,10 @@ def _deal_with_unfinished(resume: bool) -> None:
         journal.close(Closed.RESUMED)
 
 
-def _say(text: str, err: bool = False) -> None:
-    from netdoctor.redact import redact
+def _say(*lines: str, err: bool = False) -> None:
+    from netdoctor.redact import block
 
-    click.echo(redact(text), err=err)
+    click.echo(block(lines), err=err)
 
 
 def _plan_text(seen: Look, plan: Plan) -> list[str]:
@@ -248,7 +248,7 @@ def _json(
     from netdoctor import __version__
     from netdoctor.changes import left_alone
     from netdoctor.report.rehearsal_text import as_json
-    from netdoctor.report.schema import to_json
+    from netdoctor.report.schema import plain, to_json
 
     steps: list[dict[str, Any]] = [
         {
@@ -272,4 +272,4 @@ def _json(
         "plan": steps, "not_repairable": rest, "steps": done, "healthy": report.exit_code == 0,
         "report": json.loads(to_json(report)),
     }  # fmt: skip
-    return json.dumps(whole, indent=1, ensure_ascii=False)
+    return json.dumps(plain(whole), indent=1, ensure_ascii=False)

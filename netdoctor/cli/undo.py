@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -118,17 +118,13 @@ def _undo(journal: Journal, force: bool, output: str) -> int:
 
 
 def _end(output: str, sentence: str, run: str | None, lines: list[str], stuck: str) -> None:
-    import json
-
     if output == "json":
-        _echo(json.dumps({"schema_version": 1, "run": run, "undone": not stuck, "says": [*lines, sentence]}, indent=1))
+        _echo_json({"schema_version": 1, "run": run, "undone": not stuck, "says": [*lines, sentence]})
     else:
         _echo(sentence)
 
 
 def _list(journals: list[Journal], damaged: list[str], output: str) -> None:
-    import json
-
     items = [
         {
             "run": j.run, "started": j.started, "end": j.closed or "unfinished",
@@ -137,7 +133,7 @@ def _list(journals: list[Journal], damaged: list[str], output: str) -> None:
         for j in journals
     ]  # fmt: skip
     if output == "json":
-        _echo(json.dumps({"schema_version": 1, "runs": items, "damaged": damaged}, indent=1))
+        _echo_json({"schema_version": 1, "runs": items, "damaged": damaged})
         return
     for journal in journals:
         _echo(f"{journal.run}  {journal.started}  {journal.closed or 'unfinished'}")
@@ -150,6 +146,14 @@ def _list(journals: list[Journal], damaged: list[str], output: str) -> None:
 
 
 def _echo(text: str) -> None:
-    from netdoctor.redact import redact
+    from netdoctor.redact import one_line
 
-    click.echo(redact(text))
+    click.echo(one_line(text))
+
+
+def _echo_json(document: dict[str, Any]) -> None:
+    import json
+
+    from netdoctor.report.schema import plain
+
+    click.echo(json.dumps(plain(document), indent=1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,6 +29,14 @@ PLUGIN_FOLDERS = (
     Path("/var/snap/microk8s/current/opt/cni/bin"),
 )
 CACHE_FOLDER = Path("/var/lib/cni/results")
+
+
+JUDGED = (
+    "type", "bridge", "isGateway", "isDefaultGateway", "forceAddress", "ipMasq", "ipMasqBackend", "mtu", "hairpinMode",
+    "promiscMode", "vlan", "macspoofchk", "backend", "firewalldZone", "ingressPolicy", "snat", "master", "mode",
+)  # fmt: skip
+RANGE = ("subnet", "rangeStart", "rangeEnd", "gateway")
+PLAIN = re.compile(r"[\w.:/-]{0,64}")  # a name or an address
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +85,7 @@ class CniConfig:
         plugins = config.get("plugins", [config])
         if not isinstance(plugins, list) or not all(isinstance(p, dict) and p.get("type") for p in plugins):
             raise ValueError("a plugin without a type")
-        return str(config.get("name", "")), tuple(plugins)
+        return str(config.get("name", "")), tuple(_judged(plugin) for plugin in plugins)
 
     def plugin(self, kind: str) -> Mapping[str, Any] | None:
         """The plugin of this type, if the network has one."""
@@ -113,6 +122,30 @@ class CniConfig:
             case [[{"subnet": str(subnet)}, *_], *_]:
                 return subnet
         return str(ipam.get("subnet", ""))
+
+
+def _judged(plugin: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What of a plugin's configuration is judged; the rest may be credentials, and is no fact."""
+    if not _is_plain(plugin["type"]):
+        raise ValueError("a plugin whose type is no name")
+    found: dict[str, Any] = _plain(plugin, JUDGED)
+    ipam = plugin.get("ipam")
+    if isinstance(ipam, dict):
+        found["ipam"] = _plain(ipam, ("type", "subnet"))
+        if isinstance(ipam.get("ranges"), list):
+            lists = [one for one in ipam["ranges"] if isinstance(one, list)]
+            found["ipam"]["ranges"] = [
+                [_plain(entry, RANGE) for entry in one if isinstance(entry, dict)] for one in lists
+            ]
+    return found
+
+
+def _plain(mapping: Mapping[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
+    return {key: mapping[key] for key in keys if key in mapping and _is_plain(mapping[key])}
+
+
+def _is_plain(value: object) -> bool:
+    return isinstance(value, (bool, int)) or (isinstance(value, str) and bool(PLAIN.fullmatch(value)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,11 @@ DOMAIN = re.compile(r"\.?(?:[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*\.?)?")
 LONGEST_DOMAIN = 200  # characters: a name is put before it
 
 
+DIRECTIVE = re.compile(r"[a-z][a-z_]{1,23}")
+# a zone, a name of a snippet, an address with a transport and a port, a path: no user and no password
+TARGET = re.compile(r"(?:\w{1,8}://)?[\w.:/()\[\]%*-]{1,80},?|\.")
+
+
 @dataclass(frozen=True, slots=True)
 class Corefile:
     """Corefile"""
@@ -48,7 +53,27 @@ class Corefile:
         elif opened != closed:
             problem = f"{opened} blocks are opened and {closed} closed"
         directives = (((".",), _words(line)) for line in lines) if problem else _directives(lines)
-        return cls(text, tuple(dict.fromkeys(_forwards(directives))), problem)
+        return cls(_judged(lines), tuple(dict.fromkeys(filter(TARGET.fullmatch, _forwards(directives)))), problem)
+
+
+def _judged(lines: Iterable[str]) -> str:
+    """What of a Corefile is judged: its blocks, and where it forwards to; of every other directive the name alone.
+
+    A plugin's arguments are its credentials too: those of a cloud, of etcd, of a database.
+    """
+    found, depth = [], 0
+    for line in filter(None, lines):
+        words = _words(line)
+        brace = ["{"] if line.endswith("{") else []
+        if line == "}":
+            kept = ["}"]
+        elif (words[:1] in (["forward"], ["import"]) and depth < 2) or depth == 0:
+            kept = [word for word in words if TARGET.fullmatch(word)] + brace
+        else:
+            kept = [word for word in words[:1] if DIRECTIVE.fullmatch(word)] + brace
+        found.append("    " * (depth - (line == "}")) + " ".join(kept))
+        depth = max(0, depth + bool(brace) - (line == "}"))
+    return "".join(f"{line}\n" for line in found if line.strip())
 
 
 def _words(line: str) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from netdoctor.facts.cluster import Pods, Workloads
 from netdoctor.facts.services import EndpointSlices, Service
 from netdoctor.model import Evidence
+from netdoctor.redact import excerpt
 
 
 def no_endpoints(
@@ -31,4 +32,4 @@ def no_endpoints(
     for pod in chosen[:3]:
         evidence.append(Evidence(f"pod {pod.namespace}/{pod.name}", pod.trouble or f"{pod.phase}, not ready", "ready"))
     trouble = next((p.trouble for p in chosen if p.trouble), "not ready")
-    return f"{len(chosen)} pods, none ready ({trouble.partition(' ')[2][:120] or trouble})", tuple(evidence)
+    return f"{len(chosen)} pods, none ready ({excerpt(trouble.partition(' ')[2], 120) or trouble})", tuple(evidence)

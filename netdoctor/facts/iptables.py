@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from netdoctor import kernel_modules
 from netdoctor.errors import CannotRead
 from netdoctor.host import Host
+from netdoctor.redact import excerpt
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class Ruleset:
         table = ""
         for line in text.splitlines():
             if line.startswith((":", "-A ")) and not table:
-                raise CannotRead("iptables-save", f"a rule or chain outside any table: {line[:80]}")
+                raise CannotRead("iptables-save", f"a rule or chain outside any table: {excerpt(line, 80)}")
             if line.startswith("-A "):
                 chain = line[3:].split(" ", 1)[0]
                 chains[table].setdefault(chain, []).append(line)
@@ -35,7 +36,7 @@ class Ruleset:
                 chains[table].setdefault(chain, [])
                 policy = rest.partition(" ")[0]
                 if not policy:
-                    raise CannotRead("iptables-save", f"a chain without a policy: {line[:80]}")
+                    raise CannotRead("iptables-save", f"a chain without a policy: {excerpt(line, 80)}")
                 if policy != "-":
                     policies[table][chain] = policy
             elif line.startswith("*"):

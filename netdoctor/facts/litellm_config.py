@@ -59,7 +59,7 @@ def config_of(
     """LiteLLM's config, out of the ConfigMaps that the pod mounts."""
     import yaml
 
-    from netdoctor.plain_yaml import load
+    from netdoctor.plain_yaml import load, place_of
 
     for volume in spec.get("volumes") or ():
         name = (volume.get("configMap") or {}).get("name", "")
@@ -70,9 +70,7 @@ def config_of(
             try:
                 config = load(text)
             except (yaml.YAMLError, ValueError, RecursionError) as error:
-                problems.append(
-                    f"{key} of ConfigMap {namespace}/{name} is no YAML: {' '.join(str(error).split())[:120]}"
-                )
+                problems.append(f"{key} of ConfigMap {namespace}/{name} is no YAML{place_of(error)}")
                 continue
             if isinstance(config, dict):
                 return config

@@ -16,6 +16,7 @@ from netdoctor.errors import CannotRead
 from netdoctor.kube_api import KubeApi
 from netdoctor.modules.kustomization import Kustomization
 from netdoctor.redact import remember
+from netdoctor.secret_forms.named import is_secret_name
 
 NAME, PART_OF = "app.kubernetes.io/name", "app.kubernetes.io/part-of"
 GATEWAY, MODULES = "litellm", "litellm-modules"  # the values of these labels
@@ -138,6 +139,9 @@ def environment_of(container: Object, data: Callable[[str, str], Mapping[str, st
         for kind, name, key in references_of(variable):
             if key in (values := data(kind, name)):
                 found[variable["name"]] = values[key]
+    for name, value in found.items():
+        if is_secret_name(name) or "://" in value:
+            remember(hidden_part(name, value))
     return found
 
 

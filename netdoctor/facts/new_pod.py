@@ -28,6 +28,7 @@ from netdoctor.facts.this_node import ThisNode, node_of
 from netdoctor.foreign_text import to_address, to_network
 from netdoctor.host import Host
 from netdoctor.kube_api import KubeApi
+from netdoctor.redact import excerpt
 
 LIFETIME = 60  # seconds, after which the kubelet ends it whatever has become of netdoctor
 PATIENCE = 4.0  # seconds to wait for its network
@@ -218,7 +219,7 @@ def refusal(api: KubeApi, namespace: str, name: str) -> str:
     """The kubelet's words when it could not make the pod's sandbox; "" while it has said nothing."""
     events = api.get(f"/api/v1/namespaces/{namespace}/events", fieldSelector=f"involvedObject.name={name}")["items"]
     warnings = [str(e.get("message", "")) for e in events if e.get("type") == "Warning"]
-    return " ".join(warnings[-1].split())[:300] if warnings else ""
+    return excerpt(warnings[-1], 300) if warnings else ""
 
 
 def why(api: KubeApi, path: str) -> str:

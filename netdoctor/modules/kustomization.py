@@ -90,12 +90,12 @@ def parse(text: str, folder: str) -> tuple[Mapping[str, Any], ...]:
     """The objects of a YAML stream. Raises BadInput."""
     import yaml
 
-    from netdoctor.plain_yaml import load_all
+    from netdoctor.plain_yaml import load_all, place_of
 
     try:
         documents = [d for d in load_all(text) if d is not None]
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise BadInput(f"the manifests of {folder} are no YAML: {' '.join(str(error).split())[:200]}") from error
+        raise BadInput(f"the manifests of {folder} are no YAML{place_of(error)}") from error
     for document in documents:
         if not (isinstance(document, dict) and document.get("kind") and isinstance(document.get("metadata"), dict)):
             raise BadInput(f"the manifests of {folder} hold something that is no Kubernetes object")

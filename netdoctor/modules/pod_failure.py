@@ -58,7 +58,7 @@ LOGS: tuple[tuple[re.Pattern[str], Kind, str, bool], ...] = tuple(
         (r"Config file not found: (\S+)", Kind.GATEWAY_CONFIG, "LiteLLM's config file {1} is not there", True),
         (r"No module named '(\w+)'", Kind.GATEWAY_CONFIG, "the image has no Python package {1}, which the config needs",
          True),
-        (r"((?:while (?:parsing|scanning)|mapping values|could not find expected).{0,120}?line \d+)",
+        (r"(?:while (?:parsing|scanning)|mapping values|could not find expected).{0,120}?(line \d+)",
          Kind.GATEWAY_CONFIG, "LiteLLM's config is no YAML: {1}", True),
         (r"error while attempting to bind on address \(([^)]*)\)", Kind.CRASH, "its port is taken: {1}", True),
         (r"P1013", Kind.DATABASE, "the database URL is invalid (@ # / % in a password must be encoded)", True),

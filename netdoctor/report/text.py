@@ -41,9 +41,9 @@ def rendered(thing: RenderableType, width: int, colors: bool) -> str:
 
 def render(report: Report, catalogue: Catalogue) -> RenderableType:
     """The whole report."""
-    parts: list[RenderableType] = [_heading(report)]
-    parts += [Text(f"kubeconfig {one_line(report.kubeconfig)}", style="dim")] if report.kubeconfig else []
-    parts += [Text(f"! {one_line(notice)}", style="yellow") for notice in report.notices]
+    parts: list[RenderableType] = [_hanging(_heading(report))]
+    parts += [_hanging(Text(f"kubeconfig {one_line(report.kubeconfig)}", style="dim"))] if report.kubeconfig else []
+    parts += [_hanging(Text(f"! {one_line(notice)}", style="yellow")) for notice in report.notices]
     parts.append(Text(""))
     for number, diagnosis in enumerate(report.diagnoses):
         shown = {finding for earlier in report.diagnoses[:number] for finding in earlier.symptoms}
@@ -53,7 +53,9 @@ def render(report: Report, catalogue: Catalogue) -> RenderableType:
     parts.append(_probes(list(report.results)))
     if report.changes:
         parts.append(Text("changed by netdoctor, not taken back:", style="bold"))
-        parts += [_indented(Text(f"{made.remedy}: {one_line(made.change)} (run {made.run})")) for made in report.changes]
+        parts += [
+            _indented(Text(f"{made.remedy}: {one_line(made.change)} (run {made.run})")) for made in report.changes
+        ]
     return _indented(Group(*parts), 0)
 
 
@@ -80,7 +82,7 @@ def _diagnosis(
         word, style = "UNEXPLAINED", "bold red"
     else:
         word, style = "CAUSE" if first else "AND ALSO", "bold red"
-    yield Text.assemble((f"{word}  ", style), (one_line(cause.summary), "bold"))
+    yield _hanging(Text.assemble((f"{word}  ", style), (one_line(cause.summary), "bold")))
     confidence = "" if diagnosis.unexplained else f", {cause.confidence}"
     subject = f", {cause.subject}" if str(cause.subject) else ""
     since = f", since {cause.since}" if cause.since else ""
@@ -148,16 +150,23 @@ class _Indented:
 
     content: RenderableType
     by: int
+    first: bool = True  # whether the first line is indented too
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         inner = options.update(width=options.max_width - self.by)
-        for line in console.render_lines(self.content, inner, pad=False):
+        for number, line in enumerate(console.render_lines(self.content, inner, pad=False)):
             while line and not line[-1].text.strip():
                 line.pop()
             if line:
                 text, style, control = line.pop()
-                yield from (Segment(" " * self.by), *line, Segment(text.rstrip(), style, control))
+                by = self.by if number or self.first else 0
+                yield from (Segment(" " * by), *line, Segment(text.rstrip(), style, control))
             yield Segment.line()
+
+
+def _hanging(content: RenderableType) -> _Indented:
+    """A text that goes on indented: what somebody else wrote begins no line, wherever it is broken."""
+    return _Indented(content, 2, first=False)
 
 
 def _indented(content: RenderableType, by: int = 2) -> _Indented:

@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from netdoctor.redact import one_line
-from netdoctor.report.text import _indented
+from netdoctor.report.text import _hanging, _indented
 from netdoctor.twin.routes import leading_to
 from netdoctor.twin.rule_words import purpose, rule_words
 from netdoctor.twin.traced import Fate, Traced, pod_at
@@ -38,10 +38,10 @@ MASQUERADE_MARK = "KUBE-MARK-MASQ"
 
 def render(traced: Traced, *, verbose: bool = False) -> RenderableType:
     """The whole walk; `verbose`: also every step of every packet, as the kernel told it."""
-    parts: list[RenderableType] = [Text(one_line(heading(traced)), style="bold")]
+    parts: list[RenderableType] = [_hanging(Text(one_line(heading(traced)), style="bold"))]
     where = f" of node {traced.node}" if traced.node else ""
-    parts.append(Text(one_line(f"followed through a copy{where}: nothing on it is touched"), style="dim"))
-    parts += [Text(f"! {one_line(notice)}", style="yellow") for notice in notices(traced)]
+    parts.append(_hanging(Text(one_line(f"followed through a copy{where}: nothing on it is touched"), style="dim")))
+    parts += [_hanging(Text(f"! {one_line(notice)}", style="yellow")) for notice in notices(traced)]
     parts.append(Text(""))
     for passage in traced.way.question:
         parts += _passage(passage, traced)
@@ -52,7 +52,7 @@ def render(traced: Traced, *, verbose: bool = False) -> RenderableType:
     ):  # fmt: skip
         for passage in passages:
             parts += _in_short(name, passage)
-    parts += [Text(""), _ending(traced)]
+    parts += [Text(""), _hanging(_ending(traced))]
     if verbose:
         parts += [Text(""), Text("every step", style="bold"), *_steps(traced)]
     return _indented(Group(*parts), 0)
@@ -158,9 +158,8 @@ def _marks(shown: list[Step]) -> Iterator[Text]:
     for step in shown:
         if not ends(step):
             why = "to be masqueraded in postrouting" if step.chain == MASQUERADE_MARK else purpose(step.text)
-            yield Text.assemble(
-                one_line(f"{step.family} {step.table} {step.chain}: {rule_words(step.text)}"), (f"  {one_line(why)}", "dim")
-            )
+            place = f"{step.family} {step.table} {step.chain}: {rule_words(step.text)}"
+            yield Text.assemble(one_line(place), (f"  {one_line(why)}", "dim"))
 
 
 def _folded(rules: Rules, but: list[str]) -> str:
@@ -225,7 +224,7 @@ def _steps(traced: Traced) -> Iterator[RenderableType]:
         now = f"{'' if step.where == NODE else f'pod {step.where}: '}{step.direction} {step.packet}"
         if now != packet:
             packet = now
-            yield Text(one_line(now), style="cyan")
+            yield _hanging(Text(one_line(now), style="cyan"))
         interfaces = f"{step.interface_in} → {step.interface_out}".strip()
         if step.is_bracket:
             yield _indented(Text(one_line(f"{step.family} {step.chain}  {interfaces}"), style="dim"))
