@@ -7,6 +7,7 @@ facts, and every text passes the redaction.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import asdict, is_dataclass
 from functools import cache
@@ -30,6 +31,18 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 SCHEMA_VERSION = 1
+HOST_IN_URL = re.compile(r"://(?:[^\s/@\"]{1,200}@)?((?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,20})(?![\w.-])")
+REGISTRY = re.compile(
+    r"(?<![\w./@:-])((?:[a-z0-9-]{1,63}\.)+[a-z]{2,20})(?::\d{1,5})?/[a-z0-9][\w./-]{0,200}[:@][\w.:-]"
+)
+BEHIND_ADDRESS = re.compile(r"(?i)\b[a-z]\w{1,9}-\d{1,3}(?:-\d{1,3}){3}\.((?:[a-z0-9-]{1,63}\.)+[a-z]{2,20})")
+# the ends of names that say nothing of whose node it is: a cluster's own, registries, providers, documentation
+PUBLIC = (
+    ".local", ".svc", ".invalid", "example.com", "example.org", "example.net", "docker.io", "k8s.io", "quay.io",
+    "ghcr.io", "gcr.io", "docker.com", "github.com", "mcr.microsoft.com", "public.ecr.aws", "registry.redhat.io",
+    "amazonaws.com", "compute.internal", "openai.com", "anthropic.com", "deepseek.com", "googleapis.com", "groq.com",
+    "mistral.ai", "openrouter.ai",
+)  # fmt: skip
 NOT_HELD = "recording"  # the source of what a recording does not hold
 
 
@@ -51,7 +64,8 @@ def to_json(facts: Facts) -> str:
         elif isinstance(value, KubeApi):
             stored[kind.__name__] = {"answered": {"server": value.server, "version": value.version}}
     state = network.state if network else None
-    told, state = redact_recording(plain(stored), state, *_names(facts))
+    told = plain(stored)
+    told, state = redact_recording(told, state, *_names(facts), _domains(told))
     if state:
         told[NodeNetwork.__name__] = {"fact": plain(NodeNetwork(state).recorded())}
     return json.dumps({"schema_version": SCHEMA_VERSION, "facts": told}, indent=1, ensure_ascii=False)
@@ -74,6 +88,15 @@ def _names(facts: Facts) -> tuple[set[str], set[str]]:
         for item in listed.items if isinstance(listed, (Pods, Services)) else ():
             keep |= {item.name, item.namespace}
     return hosts, keep
+
+
+def _domains(told: Any) -> set[str]:
+    """Names of hosts in URLs and images that are their owner's: not a cluster's own, and none that everybody knows."""
+    text = json.dumps(told, ensure_ascii=False)
+    found = {match[1].lower().rstrip(".") for match in HOST_IN_URL.finditer(text)}
+    for pattern in (REGISTRY, BEHIND_ADDRESS):
+        found |= {match[1].lower() for match in pattern.finditer(text)}
+    return {host for host in found if not host.endswith(PUBLIC) and not host.rpartition(".")[2].isdigit()}
 
 
 def _of_the_cluster(domain: str, search: tuple[str, ...]) -> bool:

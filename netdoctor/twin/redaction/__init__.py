@@ -20,16 +20,19 @@ NDA_LLADDR = 2
 Say = Callable[[str], str]
 
 
-def redact_recording(facts_json: Any, state: State | None, hosts: set[str], keep: set[str]) -> tuple[Any, State | None]:
+def redact_recording(
+    facts_json: Any, state: State | None, hosts: set[str], keep: set[str], domains: set[str] | None = None
+) -> tuple[Any, State | None]:
     """Facts as JSON and the node's network, redacted alike.
 
-    `hosts`: names of the node; `keep`: names of namespaces, Services and pods, of which none is taken for a host's.
+    `hosts`: names of the node; `keep`: names of namespaces, Services and pods, of which none is taken for a host's;
+    `domains`: names of other hosts.
     Keys of one word name facts, fields, tables and chains, and stay. The facts are given without the state: packed, it
     is no text.
     """
     networks = (state.node, *state.pods) if state else ()
     interfaces = {link.name for network in networks for link in network.interfaces()}
-    pseudonyms = Pseudonyms(hosts, keep | interfaces)  # an interface is named in messages too
+    pseudonyms = Pseudonyms(hosts, keep | interfaces, domains or ())  # an interface is named in messages too
     seen = pseudonyms.fresh()
     if state:
         _state(state, seen)
