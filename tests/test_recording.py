@@ -133,8 +133,10 @@ def test_names_of_hosts_and_persons_are_replaced() -> None:
     ("text", "becomes"),
     [
         ("93.184.216.34", "240."), ("2a00:1450:4001::5", "2001:db8:"), ("3c:22:fb:00:00:05", "02:00:5e:"),
-        ("https://api.corp-one.de:6443", "host-1.invalid"), ("/home/jane", "/home/user-1"), ("10.244.0.7", "10.244.0.7"),
-        ("pod kube-system/coredns-1", "pod kube-system/coredns-1"), ("8.8.8.8", "8.8.8.8"), ("password=x9y8z7", "[redacted]"),
+        ("https://api.corp-one.de:6443", "host-1.invalid"),
+        ("/home/jane", "/home/user-1"), ("10.244.0.7", "10.244.0.7"),
+        ("pod kube-system/coredns-1", "pod kube-system/coredns-1"),
+        ("8.8.8.8", "8.8.8.8"), ("password=x9y8z7", "[redacted]"),
     ],
 )  # fmt: skip
 def test_what_stays_visible_is_as_the_page_says(text: str, becomes: str) -> None:
