@@ -102,6 +102,7 @@ def judged_elsewhere(
     import click
 
     from netdoctor.confinement import Asked, judge
+    from netdoctor.redact import one_line
     from netdoctor.report.text import console
 
     terminal = console()
@@ -110,7 +111,7 @@ def judged_elsewhere(
         write_file(target, found.document)
     click.echo(found.text, nl=False)
     if target is not None and options.get("output") != "json":
-        click.echo(f"{title}: {target}", err=True)
+        click.echo(one_line(f"{title}: {target}"), err=True)
     return found.status
 
 

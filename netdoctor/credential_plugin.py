@@ -16,7 +16,7 @@ from typing import Any
 from netdoctor.bounded_process import run
 from netdoctor.errors import CannotRead
 from netdoctor.kubeconfig_files import Unusable, mapping, word, words
-from netdoctor.redact import remember
+from netdoctor.read_secrets import remember_answer
 from netdoctor.rights import Rights
 
 SECONDS = 20.0
@@ -59,9 +59,9 @@ def ask_plugin(plugin: Mapping[str, Any], folder: str, cluster: Mapping[str, Any
         done = run([command, *words(plugin, "args")], environment, SECONDS, LARGEST, rights=rights)
     except CannotRead as error:
         raise Unusable(f"its exec plugin {command}: {error.reason}") from error
-    if done.status:
-        # what it wrote is not repeated: a plugin that is refused may write the token that it was refused for
-        raise Unusable(f"its exec plugin {command} ended with status {done.status}")
+    remember_answer(done.stdout)
+    if done.status:  # what it said may hold a credential of any form, so it is not repeated
+        raise Unusable(f"its exec plugin {command} ended with status {done.status}: run it by hand to see what it says")
     return _credential(done.stdout, command)
 
 
@@ -91,6 +91,4 @@ def _credential(data: bytes, command: str) -> Credential:
         raise Unusable(f"its exec plugin {command} gave no ExecCredential") from error
     if not all(isinstance(text, str) for text in found) or not any(found):
         raise Unusable(f"its exec plugin {command} gave no credential")
-    for secret in (found[0], found[2]):
-        remember(secret)
     return Credential(*found)

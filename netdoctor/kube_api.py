@@ -11,6 +11,7 @@ from netdoctor import kubeconfig
 from netdoctor.errors import CannotRead
 from netdoctor.host import Host
 from netdoctor.object_shapes import Misshapen, shaped
+from netdoctor.read_secrets import remember_objects
 from netdoctor.redact import excerpt
 
 CONNECT_SECONDS = 1.2  # a SYN that is lost is sent again after 1 s
@@ -86,6 +87,7 @@ class KubeApi:
             answer = json.loads(data)
         except (ValueError, RecursionError) as error:
             raise CannotRead(f"API server {self.server}", f"{method} {path} did not answer in JSON") from error
+        remember_objects(answer)
         if not isinstance(answer, dict) or ("kind" not in answer and path != "/version" and "/proxy/" not in path):
             raise CannotRead(f"API server {self.server}", f"{method} {path} did not answer with a Kubernetes object")
         if path == "/version" or "/proxy/" in path:
@@ -155,7 +157,7 @@ def connect(host: Host) -> KubeApi:  # noqa: ARG001 - the one place where a remo
     except (TypeError, AttributeError) as error:  # the client expects mappings and lists where they should be
         raise CannotRead(f"kubeconfig {chosen.path}", "it cannot be used: it is no kubeconfig") from error
     except Exception as error:  # ConfigException, ssl's errors: all mean the same to the user
-        reason = excerpt(error, 200) or type(error).__name__
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise CannotRead(f"kubeconfig {chosen.path}", f"it cannot be used: {reason}") from error
     finally:
         config.kube_config._cleanup_temp_files()

@@ -12,7 +12,6 @@ import json
 import os
 import pwd
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -23,9 +22,9 @@ from netdoctor.credential_plugin import Credential, ask_plugin, home_of
 from netdoctor.errors import BadInput, CannotRead
 from netdoctor.foreign_files import read_named
 from netdoctor.ownership import described, rights_for, writers
+from netdoctor.read_secrets import remember_key
 from netdoctor.redact import remember
 from netdoctor.rights import Rights, behind_sudo
-from netdoctor.secret_forms.named import is_secret_name
 
 # where kubeadm and minikube's none driver leave an administrator's kubeconfig
 KUBECONFIGS = ("/etc/kubernetes/admin.conf", "/root/.kube/config", "/var/lib/minikube/kubeconfig")
@@ -184,7 +183,8 @@ def _flat(reader: _Reader) -> dict[str, Any]:
         if reader.user is not None:
             raise kubeconfig_files.Unusable("its auth provider cannot be used with another user's rights")
         user["auth-provider"] = provider
-    _remember([user, merged.user.value])
+    for name in ("token", "password"):
+        remember(str(user.get(name, "")))
     context: dict[str, Any] = {"cluster": "cluster", "user": "user"}
     if merged.namespace:
         context["namespace"] = merged.namespace
@@ -193,23 +193,6 @@ def _flat(reader: _Reader) -> dict[str, Any]:
         "contexts": [{"name": "context", "context": context}],
         "clusters": [{"name": "cluster", "cluster": cluster}], "users": [{"name": "user", "user": user}],
     }  # fmt: skip
-
-
-def _remember(value: Any, name: str = "") -> None:
-    """Remember every secret of a user: by its name, a plugin's variables too; in base64 and without it."""
-    if isinstance(value, dict):
-        if is_secret_name(str(value.get("name", ""))):
-            remember(str(value.get("value", "")))
-        for key, item in value.items():
-            _remember(item, str(key))
-    elif isinstance(value, list):
-        for item in value:
-            _remember(item, name)
-    elif isinstance(value, str) and is_secret_name(name):
-        remember(value)
-        if name.endswith("-data"):
-            with suppress(ValueError):
-                remember(base64.b64decode(value).decode(errors="replace"))
 
 
 def _cluster(merged: kubeconfig_files.Merged, reader: _Reader) -> dict[str, Any]:
@@ -233,6 +216,7 @@ def _user(merged: kubeconfig_files.Merged, reader: _Reader) -> dict[str, Any]:
     token = kubeconfig_files.word(value, "token")
     if path := kubeconfig_files.word(value, "tokenFile"):
         token = reader.file(str(Path(merged.user.folder, path))).decode(errors="replace").strip()
+        remember(token)
     if token:
         found["token"] = checked_token(token)
     if groups := kubeconfig_files.words(value, "as-groups"):
@@ -267,4 +251,7 @@ def _part(entry: kubeconfig_files.Entry, name: str, reader: _Reader) -> str:
             raise kubeconfig_files.Unusable(f"its {name}-data is no base64") from error
         return data
     path = kubeconfig_files.word(entry.value, name)
-    return base64.b64encode(reader.file(str(Path(entry.folder, path)))).decode() if path else ""
+    data = base64.b64encode(reader.file(str(Path(entry.folder, path)))).decode() if path else ""
+    if name == "client-key":
+        remember_key(data)
+    return data

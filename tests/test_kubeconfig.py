@@ -72,7 +72,7 @@ def server() -> Iterator[ApiServer]:
 def place(tmp_path: Path) -> Path:
     """A folder that a stranger may enter, as /home is; all above it is root's."""
     for folder in (tmp_path, *tmp_path.parents):
-        if folder.stat().st_uid == 0 and folder.name.startswith(("pytest", "test", tmp_path.name)):
+        if folder.stat().st_uid == 0 and folder.name.startswith(("pytest", "popen", "test", tmp_path.name)):
             folder.chmod(0o755)
     return tmp_path
 

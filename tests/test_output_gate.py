@@ -23,7 +23,6 @@ from netdoctor.errors import CannotRead
 from netdoctor.host import Host
 from netdoctor.output_file import OutputFile
 from netdoctor.output_gate import UNCHECKED, GuardedStream, Unchecked, passed
-from netdoctor.secret_forms.known import KnownSecrets
 
 CANARY = "canary4k8s9x2q7m1z"
 SOURCES = sorted(Path(netdoctor.__file__).parent.rglob("*.py"))
@@ -42,11 +41,6 @@ WRITERS = {
     "twin/interventions/__init__.py": "/proc", "changes/sysctl.py": "/proc", "changes/file.py": "what a repair writes",
     "bounded_process.py": "the input of a child", "modules/kustomize.py": "the input of a child",
 }  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def nothing_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(redaction, "_known", KnownSecrets())
 
 
 class Screen(io.TextIOWrapper):

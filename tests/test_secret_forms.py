@@ -7,9 +7,7 @@ import time
 
 import pytest
 
-from netdoctor import redact as redaction
 from netdoctor.redact import excerpt, one_line, redact, remember, visible
-from netdoctor.secret_forms.known import KnownSecrets
 from tests.canary_forms import DICE, NAMED, PLACED, PREFIXED, SPELLED, canary
 from tests.innocent_lines import innocent_lines
 
@@ -73,11 +71,6 @@ HOSTILE = (
     "pass=$A ",
     "token=\\\n",
 )
-
-
-@pytest.fixture(autouse=True)
-def nothing_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(redaction, "_known", KnownSecrets())
 
 
 def letters(text: str) -> str:

@@ -23,8 +23,14 @@ def contents(state: FileState) -> tuple[Any, frozenset[Element]]:
     try:
         root = ElementTree.fromstring(state.data.encode("latin-1"))
     except (ElementTree.ParseError, LookupError, ValueError, RecursionError) as error:  # LookupError by its encoding
-        raise Drifted(f"somebody has written a file of firewalld's that is no XML: {error}") from error
+        raise Drifted(f"somebody has written a file of firewalld's that is no XML: {trouble(error)}") from error
     return tuple(sorted(root.attrib.items())), frozenset(_element(child) for child in root)
+
+
+def trouble(error: Exception) -> str:
+    """What is wrong, by its line: expat repeats names of the text."""
+    line = getattr(error, "lineno", None) or (getattr(error, "position", None) or (0,))[0]
+    return f"line {line}" if line else "it cannot be read"
 
 
 def _element(node: ElementTree.Element) -> Element:
@@ -82,7 +88,7 @@ def _sources(data: bytes, address: str) -> Iterator[int]:
     try:
         parser.Parse(data, True)
     except (expat.ExpatError, LookupError, ValueError) as error:
-        raise Drifted(f"somebody has written a file of firewalld's that is no XML: {error}") from error
+        raise Drifted(f"somebody has written a file of firewalld's that is no XML: {trouble(error)}") from error
     yield from places
 
 

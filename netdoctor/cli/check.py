@@ -36,6 +36,7 @@ def command(
     from netdoctor.cli_output import judged_elsewhere, read_recording, waiting, writable, write_file
     from netdoctor.host import Host
     from netdoctor.recording import from_json
+    from netdoctor.redact import one_line
     from netdoctor.report.schema import to_json
     from netdoctor.runs import changes_in_force, unfinished_notice
     from netdoctor.twin.namespace import become_root_of_a_user_namespace
@@ -68,7 +69,7 @@ def command(
 
         console().print(render(report, catalogue))
         if report_file:
-            click.echo(f"report: {report_file}", err=True)
+            click.echo(one_line(f"report: {report_file}"), err=True)
     ctx.exit(report.exit_code)
 
 

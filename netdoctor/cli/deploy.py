@@ -60,7 +60,7 @@ def command(
 
     with waiting() as watch:
         gate = ask(manifests, watch)
-    say(render(gate) if gate.verdict.exit_code else summary(gate))
+    say.block(render(gate) if gate.verdict.exit_code else summary(gate))
     if used():
         say(f"kubeconfig {used()}")
     asked = round(time.monotonic() - begin, 1)
@@ -81,12 +81,12 @@ def _meant(folder: str, doubt: str) -> bool:
     import sys
     from pathlib import Path
 
-    from netdoctor.redact import redact
+    from netdoctor.redact import one_line
 
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return False
     place = str(Path(folder).resolve())
-    return click.confirm(redact(f"{doubt}: deploy the manifests in {place}?"), err=True)
+    return click.confirm(one_line(f"{doubt}: deploy the manifests in {place}?"), err=True)
 
 
 class Sayer:
@@ -97,9 +97,14 @@ class Sayer:
 
     def __call__(self, line: str) -> None:
         """One line, without secrets."""
-        from netdoctor.redact import redact
+        from netdoctor.redact import one_line
 
-        click.echo(redact(line), err=self._json)
+        click.echo(one_line(line), err=self._json)
+
+    def block(self, text: str) -> None:
+        """Text of several lines, whose fields have passed `one_line`."""
+        for line in text.split("\n"):
+            self(line)
 
     def json(self, **parts: Any) -> None:
         """The whole result, where JSON was asked for."""
@@ -155,7 +160,7 @@ def _show(deployer: Deployer, gate: Gate, say: Sayer) -> int:
     if different.namespace_missing:
         say(f"namespace {deployer.modules.namespace} would be made, and in it: {', '.join(different.changed)}")
     elif different.changed:
-        say(different.text.rstrip())
+        say.block(different.text.rstrip())
         say(f"would change: {', '.join(different.changed)}")
     else:
         say("nothing would change")

@@ -96,7 +96,7 @@ def _fix(catalogue: Catalogue, choices: Choices) -> int:
     plan = make_plan(catalogue, first)
     rehearsal, why_not = _rehearse(plan, first, choices)
     if choices.output == "text":
-        _say(*_plan_text(first, plan), *lines(rehearsal, why_not))
+        _say_lines([*_plan_text(first, plan), *lines(rehearsal, why_not)])
     outcomes, run = None, ""
     if plan.to_apply and not choices.dry_run:
         outcomes, run = _repair(catalogue, plan, first, look_again, choices, rehearsal, why_not)
@@ -110,7 +110,7 @@ def _fix(catalogue: Catalogue, choices: Choices) -> int:
     if choices.output == "json":
         click.echo(_json(plan, outcomes, last, run, choices.dry_run, rehearsal, why_not))
     else:
-        _say(*_end_text(plan, outcomes, last, run, choices.dry_run))
+        _say_lines(_end_text(plan, outcomes, last, run, choices.dry_run))
     return status
 
 
@@ -187,10 +187,16 @@ def _deal_with_unfinished(resume: bool) -> None:
         journal.close(Closed.RESUMED)
 
 
-def _say(*lines: str, err: bool = False) -> None:
+def _say(line: str, err: bool = False) -> None:
+    from netdoctor.redact import one_line
+
+    click.echo(one_line(line), err=err)
+
+
+def _say_lines(lines: list[str]) -> None:
     from netdoctor.redact import block
 
-    click.echo(block(lines), err=err)
+    click.echo(block(lines))
 
 
 def _plan_text(seen: Look, plan: Plan) -> list[str]:

@@ -29,13 +29,13 @@ def command(ctx: click.Context, kustomization: str | None, output: str) -> None:
     from netdoctor.gate_text import render
     from netdoctor.kubeconfig import used
     from netdoctor.modules.kustomization import EnvMissing, Kustomization, chosen
-    from netdoctor.redact import redact
+    from netdoctor.redact import one_line
     from netdoctor.report.schema import plain
 
     (folder, doubt), built, unbuilt = chosen(kustomization), None, None
     if doubt:
         click.echo(
-            redact(f"netdoctor: {folder} is not read, because {doubt}: --kustomization {folder} names it"), err=True
+            one_line(f"netdoctor: {folder} is not read, because {doubt}: --kustomization {folder} names it"), err=True
         )
         folder = ""
     if folder or kustomization is not None:
@@ -50,5 +50,5 @@ def command(ctx: click.Context, kustomization: str | None, output: str) -> None:
     else:
         click.echo(render(gate))
         if used():
-            click.echo(redact(f"kubeconfig {used()}"))
+            click.echo(one_line(f"kubeconfig {used()}"))
     ctx.exit(gate.verdict.exit_code)

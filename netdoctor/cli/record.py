@@ -22,7 +22,7 @@ def command(file: str) -> None:
     from netdoctor.facts.scope import Scope
     from netdoctor.kubeconfig import used
     from netdoctor.recording import to_json
-    from netdoctor.redact import redact
+    from netdoctor.redact import one_line
 
     if file != "-":
         writable(file)
@@ -32,6 +32,6 @@ def command(file: str) -> None:
         click.echo(to_json(seen.facts))
         return
     write_file(file, to_json(seen.facts) + "\n")
-    click.echo(f"{file}: judge it with: netdoctor check --facts {file}", err=True)
+    click.echo(one_line(f"{file}: judge it with: netdoctor check --facts {file}"), err=True)
     if asked_by := used():
-        click.echo(redact(f"kubeconfig {asked_by}"), err=True)
+        click.echo(one_line(f"kubeconfig {asked_by}"), err=True)

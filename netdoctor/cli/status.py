@@ -28,7 +28,7 @@ def command(ctx: click.Context, output: str) -> None:
     from netdoctor.kubeconfig import used
     from netdoctor.modules.status import read
     from netdoctor.modules.status_text import markdown, text
-    from netdoctor.redact import redact
+    from netdoctor.redact import one_line
     from netdoctor.report.schema import plain
 
     facts = Facts()
@@ -46,5 +46,5 @@ def command(ctx: click.Context, output: str) -> None:
     else:
         click.echo(markdown(status, report) if output == "markdown" else text(status, report))
         if output == "text":
-            click.echo(redact(f"kubeconfig {asked_by}"))
+            click.echo(one_line(f"kubeconfig {asked_by}"))
     ctx.exit(max(0 if status.ok else 1, 1 if report.exit_code == 1 else 0) or report.exit_code)

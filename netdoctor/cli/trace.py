@@ -43,7 +43,7 @@ def command(
     """
     from netdoctor.cli_output import judged_elsewhere, writable, write_file
     from netdoctor.kubeconfig import used
-    from netdoctor.redact import redact
+    from netdoctor.redact import one_line
 
     if picture is not None:
         writable(picture, facts_file)
@@ -68,9 +68,9 @@ def command(
 
         console().print(render(traced, verbose=verbose))
         if asked_by:
-            click.echo(redact(f"kubeconfig {asked_by}"))
+            click.echo(one_line(f"kubeconfig {asked_by}"))
         if picture is not None:
-            click.echo(f"picture: {picture}", err=True)
+            click.echo(one_line(f"picture: {picture}"), err=True)
     ctx.exit(0 if traced.ending.arrived else 1)
 
 

@@ -145,15 +145,15 @@ def _list(journals: list[Journal], damaged: list[str], output: str) -> None:
         _echo("no run")
 
 
-def _echo(text: str) -> None:
+def _echo(line: str) -> None:
     from netdoctor.redact import one_line
 
-    click.echo(one_line(text))
+    click.echo(one_line(line))
 
 
-def _echo_json(document: dict[str, Any]) -> None:
+def _echo_json(whole: dict[str, Any]) -> None:
     import json
 
     from netdoctor.report.schema import plain
 
-    click.echo(json.dumps(plain(document), indent=1))
+    click.echo(json.dumps(plain(whole), indent=1, ensure_ascii=False))

@@ -142,7 +142,7 @@ class Facts:
                 cell, CannotRead(_title(kind), f"{error.filename or 'a file'}: permission denied; run it with sudo")
             )
         except Exception as error:  # a collector's mistake must not take the other facts with it
-            _settle(cell, CannotRead(_title(kind), f"not in the expected form: {type(error).__name__}: {error}"))
+            _settle(cell, CannotRead(_title(kind), f"not in the expected form: {type(error).__name__}"))
         finally:
             del self._waiting[kind]
             self.seconds[kind] = time.monotonic() - begin

@@ -10,10 +10,13 @@ from typing import Any
 from netdoctor.errors import CannotRead
 from netdoctor.facts.services import Service, Services
 from netdoctor.kube_api import KubeApi
+from netdoctor.redact import excerpt
 
-OURS = "netdoctor"  # the value of app.kubernetes.io/managed-by on everything that netdoctor creates
+OURS = "netdoctor"  # the value of this label on everything that netdoctor creates
+OURS_LABEL = "app.kubernetes.io/managed-by"
 SYSTEM_NAMESPACE = "kube-system"  # only who runs the cluster makes pods in it
 DNS_SELECTOR = {"k8s-app": "kube-dns"}
+MESSAGE = 300  # characters of what the kubelet or the scheduler says
 POD_GROUP = re.compile(r"pod([0-9a-f][0-9a-f_-]*)")
 OUR_NAME = re.compile(rf"{OURS}-[0-9a-f]{{6}}")  # of a test pod
 
@@ -50,7 +53,9 @@ def _node(item: Mapping[str, Any]) -> Node:
         addresses=tuple(a["address"] for a in status.get("addresses", ()) if a["type"] == "InternalIP"),
         pod_cidrs=tuple(item.get("spec", {}).get("podCIDRs", ())),
         ready=ready.get("status") == "True",
-        problem="" if ready.get("status") == "True" else str(ready.get("message", "it has never reported")),
+        problem=""
+        if ready.get("status") == "True"
+        else excerpt(ready.get("message", "it has never reported"), MESSAGE),
         images=tuple(name for image in status.get("images", ()) for name in image.get("names", ())),
     )
 
@@ -78,7 +83,7 @@ class Pod:
     @property
     def is_ours(self) -> bool:
         """Whether netdoctor made it: a bare pod with the label and a name of netdoctor's form."""
-        labelled = self.labels.get("app.kubernetes.io/managed-by") == OURS
+        labelled = self.labels.get(OURS_LABEL) == OURS
         return labelled and not self.owner and OUR_NAME.fullmatch(self.name) is not None
 
 
@@ -127,10 +132,11 @@ def pod_of(item: Mapping[str, Any]) -> Pod:
     for state in (*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ())):
         waiting = state.get("state", {}).get("waiting")
         if waiting and waiting.get("reason") not in ("ContainerCreating", "PodInitializing"):
-            trouble.append(f"{state['name']}: {waiting.get('reason', 'waiting')} {waiting.get('message', '')}".strip())
+            said = f"{waiting.get('reason', 'waiting')} {waiting.get('message', '')}"
+            trouble.append(f"{state['name']}: {excerpt(said, MESSAGE)}")
     for condition in status.get("conditions", ()):
         if condition["type"] == "PodScheduled" and condition["status"] != "True":
-            trouble.append(f"not scheduled: {condition.get('message', '')}")
+            trouble.append(f"not scheduled: {excerpt(condition.get('message', ''), MESSAGE)}")
     owner = next((o for o in meta.get("ownerReferences") or () if o.get("controller")), None)
     return Pod(
         namespace=meta["namespace"], name=meta["name"], uid=meta["uid"], node=spec.get("nodeName", ""),

@@ -11,7 +11,7 @@ from typing import Any
 
 from netdoctor.clock import written
 from netdoctor.errors import CannotRead
-from netdoctor.foreign_text import to_interface
+from netdoctor.foreign_text import to_interface, to_network
 from netdoctor.host import Host
 
 # the runtimes' default, then where k3s and MicroK8s have theirs
@@ -28,15 +28,11 @@ PLUGIN_FOLDERS = (
     Path("/var/lib/rancher/k3s/data/cni"),
     Path("/var/snap/microk8s/current/opt/cni/bin"),
 )
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")  # of a network, a plugin, a bridge, a zone
+FLAGS = ("isGateway", "isDefaultGateway", "ipMasq")
+OTHER = "other"  # in place of a word that is none of those which are judged
+CHOICES = {"backend": ("", "iptables", "firewalld"), "ipMasqBackend": ("", "iptables", "nftables")}
 CACHE_FOLDER = Path("/var/lib/cni/results")
-
-
-JUDGED = (
-    "type", "bridge", "isGateway", "isDefaultGateway", "forceAddress", "ipMasq", "ipMasqBackend", "mtu", "hairpinMode",
-    "promiscMode", "vlan", "macspoofchk", "backend", "firewalldZone", "ingressPolicy", "snat", "master", "mode",
-)  # fmt: skip
-RANGE = ("subnet", "rangeStart", "rangeEnd", "gateway")
-PLAIN = re.compile(r"[\w.:/-]{0,64}")  # a name or an address
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +71,19 @@ class CniConfig:
 
     @staticmethod
     def parse(text: str) -> tuple[str, tuple[Mapping[str, Any], ...]]:
-        """The network's name and its plugins. Raises ValueError with what is wrong."""
+        """The network's name and its plugins, with what is judged of them. Raises ValueError with what is wrong."""
         try:
             config = json.loads(text)
-        except (json.JSONDecodeError, RecursionError) as error:
-            raise ValueError(f"not JSON: {error}") from error
+        except json.JSONDecodeError as error:
+            raise ValueError(f"not JSON: line {error.lineno}") from error
+        except (ValueError, RecursionError) as error:
+            raise ValueError("not JSON: a value that is none, or too deep") from error
         if not isinstance(config, dict):
             raise ValueError("not a JSON object")
         plugins = config.get("plugins", [config])
         if not isinstance(plugins, list) or not all(isinstance(p, dict) and p.get("type") for p in plugins):
             raise ValueError("a plugin without a type")
-        return str(config.get("name", "")), tuple(_judged(plugin) for plugin in plugins)
+        return _word(config.get("name")), tuple(map(judged, plugins))
 
     def plugin(self, kind: str) -> Mapping[str, Any] | None:
         """The plugin of this type, if the network has one."""
@@ -124,28 +122,46 @@ class CniConfig:
         return str(ipam.get("subnet", ""))
 
 
-def _judged(plugin: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What of a plugin's configuration is judged; the rest may be credentials, and is no fact."""
-    if not _is_plain(plugin["type"]):
-        raise ValueError("a plugin whose type is no name")
-    found: dict[str, Any] = _plain(plugin, JUDGED)
+def judged(plugin: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What facts and probes look at in a plugin's configuration: others of its keys may hold credentials."""
+    kind = _word(plugin["type"])
+    if not kind:
+        raise ValueError("a plugin whose type is no file's name")
+    found: dict[str, Any] = {"type": kind}
+    found |= {key: plugin[key] for key in FLAGS if isinstance(plugin.get(key), bool)}
+    for key, known in CHOICES.items():
+        if key in plugin:
+            found[key] = plugin[key] if plugin[key] in known else OTHER
+    for key in ("bridge", "firewalldZone"):
+        if word := _word(plugin.get(key)):
+            found[key] = word
     ipam = plugin.get("ipam")
-    if isinstance(ipam, dict):
-        found["ipam"] = _plain(ipam, ("type", "subnet"))
-        if isinstance(ipam.get("ranges"), list):
-            lists = [one for one in ipam["ranges"] if isinstance(one, list)]
-            found["ipam"]["ranges"] = [
-                [_plain(entry, RANGE) for entry in one if isinstance(entry, dict)] for one in lists
-            ]
+    if isinstance(ipam, dict) and (addresses := _addresses(ipam)):
+        found["ipam"] = addresses
     return found
 
 
-def _plain(mapping: Mapping[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
-    return {key: mapping[key] for key in keys if key in mapping and _is_plain(mapping[key])}
+def _addresses(ipam: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The plugin that gives pods their addresses, and out of which networks."""
+    found: dict[str, Any] = {"type": kind} if (kind := _word(ipam.get("type"))) else {}
+    if subnet := _network(ipam.get("subnet")):
+        found["subnet"] = subnet
+    match ipam.get("ranges"):
+        case [[{"subnet": subnet}, *_], *_] if _network(subnet):
+            found["ranges"] = [[{"subnet": subnet}]]
+    return found
 
 
-def _is_plain(value: object) -> bool:
-    return isinstance(value, (bool, int)) or (isinstance(value, str) and bool(PLAIN.fullmatch(value)))
+def _word(value: object) -> str:
+    """A name as libcni allows it; "" for anything else."""
+    return value if isinstance(value, str) and NAME.fullmatch(value) else ""
+
+
+def _network(value: object) -> str:
+    try:
+        return value if isinstance(value, str) and to_network(value) else ""
+    except ValueError:
+        return ""
 
 
 @dataclass(frozen=True, slots=True)

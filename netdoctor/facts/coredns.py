@@ -9,6 +9,7 @@ from pathlib import Path
 
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster import Pods, dns_pods, pod_uid
+from netdoctor.facts.corefile_outline import outline
 from netdoctor.facts.services import Services
 from netdoctor.foreign_text import is_address, to_address
 from netdoctor.host import Host
@@ -17,19 +18,16 @@ from netdoctor.kube_api import KubeApi
 NODE_RESOLV_CONF = ("/run/systemd/resolve/resolv.conf", "/etc/resolv.conf")
 ROOT_ZONE = re.compile(r"(\w+://)?\.?(:\S+)?")  # a server block's key: zone, with a transport and a port perhaps
 DOMAIN = re.compile(r"\.?(?:[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*\.?)?")  # of a resolv.conf's search line
+OTHER_FILE = "/file"  # in place of another path than a resolv.conf's
+TRANSPORTS = ("", "dns", "tls", "udp", "tcp")
 LONGEST_DOMAIN = 200  # characters: a name is put before it
-
-
-DIRECTIVE = re.compile(r"[a-z][a-z_]{1,23}")
-# a zone, a name of a snippet, an address with a transport and a port, a path: no user and no password
-TARGET = re.compile(r"(?:\w{1,8}://)?[\w.:/()\[\]%*-]{1,80},?|\.")
 
 
 @dataclass(frozen=True, slots=True)
 class Corefile:
     """Corefile"""
 
-    text: str
+    text: str  # its server blocks with the names of their plugins: what these are told may be a secret
     forwards: tuple[str, ...]  # as written: an address, with a port or tls:// perhaps, or a path
     problem: str  # why CoreDNS could not use it, "" where nothing is wrong
 
@@ -52,28 +50,9 @@ class Corefile:
             problem = "the Corefile is empty"
         elif opened != closed:
             problem = f"{opened} blocks are opened and {closed} closed"
-        directives = (((".",), _words(line)) for line in lines) if problem else _directives(lines)
-        return cls(_judged(lines), tuple(dict.fromkeys(filter(TARGET.fullmatch, _forwards(directives)))), problem)
-
-
-def _judged(lines: Iterable[str]) -> str:
-    """What of a Corefile is judged: its blocks, and where it forwards to; of every other directive the name alone.
-
-    A plugin's arguments are its credentials too: those of a cloud, of etcd, of a database.
-    """
-    found, depth = [], 0
-    for line in filter(None, lines):
-        words = _words(line)
-        brace = ["{"] if line.endswith("{") else []
-        if line == "}":
-            kept = ["}"]
-        elif (words[:1] in (["forward"], ["import"]) and depth < 2) or depth == 0:
-            kept = [word for word in words if TARGET.fullmatch(word)] + brace
-        else:
-            kept = [word for word in words[:1] if DIRECTIVE.fullmatch(word)] + brace
-        found.append("    " * (depth - (line == "}")) + " ".join(kept))
-        depth = max(0, depth + bool(brace) - (line == "}"))
-    return "".join(f"{line}\n" for line in found if line.strip())
+        directives = [((".",), _words(line)) for line in lines] if problem else list(_directives(lines))
+        forwards = tuple(dict.fromkeys(map(_plain, filter(_names_upstream, _forwards(directives)))))
+        return cls("" if problem else outline(directives), forwards, problem)
 
 
 def _words(line: str) -> list[str]:
@@ -112,6 +91,18 @@ def _forwards(directives: Iterable[tuple[tuple[str, ...], list[str]]]) -> list[s
             case ["import", name, *_]:
                 block += snippets.get(f"({name})", [])
     return found
+
+
+def _names_upstream(target: str) -> bool:
+    """Whether a target of a forward line is an address or a path, and not some other word."""
+    if target.startswith("/"):
+        return True
+    scheme = target.rpartition("://")[0]
+    return scheme in TRANSPORTS and "%" not in target and parse_upstream(target) is not None
+
+
+def _plain(target: str) -> str:
+    return OTHER_FILE if target.startswith("/") and target not in NODE_RESOLV_CONF else target
 
 
 @dataclass(frozen=True, slots=True)

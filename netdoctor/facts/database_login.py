@@ -16,6 +16,7 @@ from netdoctor.facts.modules import gateway_login, gateway_name
 from netdoctor.facts.postgres_servers import PostgresServer, PostgresServers, port_of
 from netdoctor.facts.services import POSTGRES_PORT, Service, Services
 from netdoctor.kube_api import KubeApi
+from netdoctor.read_secrets import remember_url
 from netdoctor.redact import remember
 
 VARIABLE = "NETDOCTOR_DATABASE_URL"
@@ -156,6 +157,7 @@ def of_modules(servers: PostgresServers, objects: ModuleObjects) -> dict[str, tu
 
 def parse_url(url: str) -> Login:
     """The login in a postgresql:// URL. Raises BadInput, without the URL in the text."""
+    remember_url(url)
     try:
         parts = urlsplit(url)
     except ValueError:

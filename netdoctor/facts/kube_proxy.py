@@ -11,13 +11,14 @@ from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster import Pods, pod_uid
 from netdoctor.facts.kube_proxy_pod import KubeProxyPod, kube_proxy_pod
 from netdoctor.facts.this_node import ThisNode
-from netdoctor.foreign_text import is_port
+from netdoctor.foreign_text import is_address, is_port
 from netdoctor.host import Host
 from netdoctor.kube_api import KubeApi
 
 METRICS = "127.0.0.1:10249"  # unless metricsBindAddress says otherwise
 EVERY_ADDRESS = ("", "0.0.0.0", "[::]")
 MODES = ("iptables", "ipvs", "nftables")
+OTHER_MODE = "of another mode"  # in place of a word that is none
 SECONDS = 0.5  # it is on this machine
 
 
@@ -66,15 +67,19 @@ def _settings(text: str) -> tuple[str, str]:
     """The mode (an empty one means iptables), and the address of its metrics, of a KubeProxyConfiguration."""
     import yaml
 
+    from netdoctor.plain_yaml import load
+
     try:
-        settings = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError):
+        settings = load(text)
+    except (yaml.YAMLError, ValueError, RecursionError):
         settings = None
     if not isinstance(settings, dict):
         return "iptables", METRICS
     host, _, port = str(settings.get("metricsBindAddress") or "").rpartition(":")
-    address = f"{'127.0.0.1' if host in EVERY_ADDRESS else host}:{port}" if is_port(port) else METRICS
-    return str(settings.get("mode") or "iptables"), address
+    host = "127.0.0.1" if host in EVERY_ADDRESS else host
+    address = f"{host}:{port}" if is_port(port) and is_address(host.strip("[]")) else METRICS
+    mode = str(settings.get("mode") or "iptables")
+    return mode if mode in MODES else OTHER_MODE, address
 
 
 def _told(address: str) -> str:

@@ -76,7 +76,7 @@ class Links:
                 for item in json.loads(text)
             )
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise CannotRead("ip address", f"it did not answer in the expected form: {error}") from error
+            raise CannotRead("ip address", "it did not answer in the expected form") from error
 
     @staticmethod
     def parse_routes(text: str) -> tuple[str, ...]:

@@ -9,10 +9,10 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from netdoctor.facts.module_objects import ModuleObjects, Object, data_of
 from netdoctor.foreign_text import is_address, is_port
+from netdoctor.read_secrets import ENVIRONMENT, remember_fields
 
 POOL_LIMIT = 10  # connections of a LiteLLM worker, where the config does not say (litellm 1.106.2)
 SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")  # those of libpq
-ENVIRONMENT = "os.environ/"  # how a LiteLLM config names a variable
 # where LiteLLM sends a model that has no api_base, by the model's prefix (litellm/constants.py)
 PROVIDERS = {
     "openai": "https://api.openai.com/v1",
@@ -59,7 +59,7 @@ def config_of(
     """LiteLLM's config, out of the ConfigMaps that the pod mounts."""
     import yaml
 
-    from netdoctor.plain_yaml import load, place_of
+    from netdoctor.plain_yaml import load, trouble
 
     for volume in spec.get("volumes") or ():
         name = (volume.get("configMap") or {}).get("name", "")
@@ -70,8 +70,9 @@ def config_of(
             try:
                 config = load(text)
             except (yaml.YAMLError, ValueError, RecursionError) as error:
-                problems.append(f"{key} of ConfigMap {namespace}/{name} is no YAML{place_of(error)}")
+                problems.append(f"{key} of ConfigMap {namespace}/{name} is no YAML: {trouble(error)}")
                 continue
+            remember_fields(config)
             if isinstance(config, dict):
                 return config
             problems.append(f"{key} of ConfigMap {namespace}/{name} is no LiteLLM config")

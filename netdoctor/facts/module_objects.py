@@ -7,24 +7,18 @@ from __future__ import annotations
 
 import base64
 import binascii
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from netdoctor.errors import CannotRead
 from netdoctor.kube_api import KubeApi
 from netdoctor.modules.kustomization import Kustomization
-from netdoctor.redact import remember
-from netdoctor.secret_forms.named import is_secret_name
+from netdoctor.read_secrets import remember_objects
 
 NAME, PART_OF = "app.kubernetes.io/name", "app.kubernetes.io/part-of"
 GATEWAY, MODULES = "litellm", "litellm-modules"  # the values of these labels
 WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet")
 FROM = {"secretRef": "Secret", "configMapRef": "ConfigMap"}  # what envFrom may name
-SECRET_NAME = re.compile(r"KEY|PASS|PWD|TOKEN|SECRET|SALT|CREDENTIAL", re.IGNORECASE)
-PLACEHOLDERS = ("none", "null", "empty", "unused", "dummy", "ollama")  # keys for providers that ask for no key
-LONG = 16  # characters; a value of so many is a secret whatever its name
 SECRET_TYPES = ("Opaque", "kubernetes.io/basic-auth")
 LISTS = {
     "Deployment": "/apis/apps/v1/deployments",
@@ -44,9 +38,8 @@ class ModuleObjects:
         `unread` has the reason by Kind/namespace/name; an object that is simply not there is in neither.
         """
         self.objects, self.source, self.deployed, self.unread = tuple(objects), source, deployed, dict(unread)
-        for secret in self.of_kind("Secret"):
-            for name, value in data_of(secret).items():
-                remember(hidden_part(name, value))
+        for each in self.objects:
+            remember_objects(each)
 
     @classmethod
     def collect(cls, api: KubeApi | CannotRead, manifests: Kustomization | CannotRead) -> ModuleObjects:
@@ -139,21 +132,7 @@ def environment_of(container: Object, data: Callable[[str, str], Mapping[str, st
         for kind, name, key in references_of(variable):
             if key in (values := data(kind, name)):
                 found[variable["name"]] = values[key]
-    for name, value in found.items():
-        if is_secret_name(name) or "://" in value:
-            remember(hidden_part(name, value))
     return found
-
-
-def hidden_part(name: str, value: str) -> str:
-    """What of a Secret's value may not be written: a user, a host or the word "none" stands in every other sentence."""
-    if "://" in value:
-        try:
-            return unquote(urlsplit(value).password or "")
-        except ValueError:
-            return value
-    named = SECRET_NAME.search(name) and value.lower() not in PLACEHOLDERS
-    return value if named or len(value) >= LONG else ""
 
 
 def is_gateway(workload: Object) -> bool:

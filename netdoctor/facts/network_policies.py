@@ -18,6 +18,10 @@ from netdoctor.kube_api import KubeApi
 
 EGRESS, INGRESS = "Egress", "Ingress"
 PEERS = {EGRESS: "to", INGRESS: "from"}
+FIELDS = frozenset((
+    "policyTypes", "podSelector", "namespaceSelector", "matchLabels", "matchExpressions", "key", "operator", "values",
+    "ingress", "egress", "from", "to", "ports", "protocol", "port", "endPort", "ipBlock", "cidr", "except",
+))  # fmt: skip
 METADATA_NAME = "kubernetes.io/metadata.name"  # a label that every namespace has
 
 
@@ -104,7 +108,14 @@ class NetworkPolicies:
 def policy_of(obj: Mapping[str, Any]) -> Policy:
     """A policy from the API's object."""
     meta = obj["metadata"]
-    return Policy(meta.get("namespace", "default"), meta["name"], obj.get("spec") or {})
+    return Policy(meta.get("namespace", "default"), meta["name"], judged(obj.get("spec") or {}))
+
+
+def judged(spec: Any) -> Any:
+    """The fields of a policy's spec that are looked at."""
+    if isinstance(spec, Mapping):
+        return {key: item if key == "matchLabels" else judged(item) for key, item in spec.items() if key in FIELDS}
+    return [judged(item) for item in spec] if isinstance(spec, (list, tuple)) else spec
 
 
 def selects(policy: Policy, place: Place) -> bool:
@@ -137,7 +148,7 @@ def in_block(block: Mapping[str, Any], address: str) -> bool:
         return inside and not any(where in to_network(e) for e in block.get("except") or ())
     except ValueError as error:
         if address:
-            raise CannotRead("NetworkPolicies", str(error)) from error
+            raise CannotRead("NetworkPolicies", "an ipBlock that holds no network") from error
         return False
 
 

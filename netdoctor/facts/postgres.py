@@ -19,6 +19,7 @@ from netdoctor.facts.postgres_session import CLIENT_SECONDS, LOGIN, SECONDS, SEL
 from netdoctor.facts.services import Services
 from netdoctor.facts.vantage import NEW, OLD, VantagePoint, VantagePoints
 from netdoctor.model import Evidence, Finding, NotApplicable, Subject
+from netdoctor.patience import patience
 from netdoctor.traffic import Answer, Reply, ask_all, ask_dns, ask_tcp, in_namespace
 
 NAME, TCP = "name", "TCP"
@@ -195,7 +196,7 @@ def _talk(
     found = []
     for vantage, session, future in futures:
         try:
-            steps = future.result(4 * SECONDS + CLIENT_SECONDS)
+            steps = future.result(4 * SECONDS + patience(CLIENT_SECONDS))
         except BadInput as error:
             raise CannotRead("database login", str(error)) from error
         except (TimeoutError, CannotRead, OSError) as error:

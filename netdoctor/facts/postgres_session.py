@@ -16,10 +16,11 @@ from netdoctor.bounded_process import run
 from netdoctor.errors import BadInput, CannotRead
 from netdoctor.facts.database_login import Login
 from netdoctor.facts.postgres_servers import PostgresServer
+from netdoctor.patience import patience
 
 SECONDS = 1.5
 LOGIN_SECONDS = 2  # libpq takes no less
-CLIENT_SECONDS = 7.0  # for all logins of a session: a busy node needs one or two to start Python
+CLIENT_SECONDS = 7.0  # of a quiet machine, for all logins of a session
 LARGEST = 2 << 20  # bytes: every connection of a large Postgres
 VARIABLE = "NETDOCTOR_DATABASE_AUTH"
 METHODS = ("scram-sha-256", "md5", "password")  # those of libpq's require_auth that send something of the password
@@ -93,7 +94,7 @@ class Session:
         argv = [sys.executable, "-I", str(Path(__file__).with_name("postgres_client.py"))]
         environment = {"LC_ALL": "C", "HOME": "/nonexistent", "PATH": os.defpath}
         try:
-            done = run(argv, environment, CLIENT_SECONDS, LARGEST, stdin=json.dumps(asked).encode())
+            done = run(argv, environment, patience(CLIENT_SECONDS), LARGEST, stdin=json.dumps(asked).encode())
             told = json.loads(done.stdout)
         except CannotRead as error:
             return [Step(LOGIN, False, error.reason, "", self.logins[0])]

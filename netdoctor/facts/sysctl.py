@@ -27,6 +27,7 @@ KEYS = (
 # systemd-sysctl's folders, the first one wins for files of one name: sysctl.d(5)
 FOLDERS = ("/etc/sysctl.d", "/run/sysctl.d", "/usr/local/lib/sysctl.d", "/usr/lib/sysctl.d")
 
+PER_INTERFACE = re.compile(r"net/ipv4/conf/[^/]{1,15}/(?:forwarding|rp_filter|\*)")
 OTHERS_LAST = "/etc/sysctl.conf"  # of `sysctl --system`: systemd does not read it
 ALIASES = {"net/ipv4/conf/all/forwarding": "net/ipv4/ip_forward"}  # one setting by two names
 
@@ -58,8 +59,17 @@ class Sysctls:
 
 
 def _settings(text: str) -> str:
-    """The lines that set something: comments are their writer's."""
-    return "".join(f"{line}\n" for line in text.splitlines() if line.strip() and line.strip()[0] not in "#;")
+    """The lines that set what is judged: comments and all other settings are their writer's."""
+    return "".join(f"{line}\n" for line in text.splitlines() if _is_judged(line))
+
+
+def _is_judged(line: str) -> bool:
+    name = line.partition("=")[0].strip()
+    if not name or name[0] in "#;":
+        return False
+    file = _file_of(name.removeprefix("-"))
+    known = [_file_of(key) for key in KEYS]
+    return file in known or PER_INTERFACE.fullmatch(file) is not None or any(matches(key, file) for key in known)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from netdoctor.errors import BadInput, CannotRead
 from netdoctor.foreign_files import Content, Folder
 from netdoctor.modules.manifest_folder import ManifestFolder, rights_in, unreadable, walk
+from netdoctor.read_secrets import remember_value
 from netdoctor.redact import remember
 from netdoctor.rights import Rights
 
@@ -87,9 +88,6 @@ def find(folder: str) -> tuple[EnvFile, ...]:
             own, mode = _read(one.path, name, rights)
             text = example or "" if own is None else _with_missing(own, example or "")
             found[where] = EnvFile(where, own, text, mode)
-    for file in found.values():
-        for value in file.values.values() if file.exists else ():
-            remember(value)
     return tuple(found.values())
 
 
@@ -152,6 +150,9 @@ def _read(folder: str, name: str, rights: Rights) -> tuple[str | None, int]:
         raise unreadable(error, rights) from error
     except UnicodeDecodeError as error:
         raise BadInput(f"{path} cannot be read: not UTF-8 text") from error
+    for value_of, value in EnvFile(path, text, text).values.items() if not name.endswith(".example") else ():
+        remember_value(value_of, value)
+        remember_value(value_of, value.strip("'\""))
     for number, line in enumerate(text.split("\n"), start=1):
         bare = line.strip()
         if number == 1 and line.startswith("\ufeff"):

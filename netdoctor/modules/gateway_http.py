@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from netdoctor.modules.pod_failure import cut
+from netdoctor.redact import remember
 
 QUICK = 5.0  # seconds to connect, and for an answer that needs no provider
 LARGEST = 16 << 20  # bytes of an answer: a picture comes in base64
@@ -53,6 +54,7 @@ def ask(
     from netdoctor.bounded_http import ask as ask_bounded
     from netdoctor.bounded_http import bound
 
+    remember(key)
     headers = [("Connection", "close"), ("User-Agent", "netdoctor")]
     headers += [("Authorization", f"Bearer {key}")] if key else []
     content: dict[str, Any] = {"fields": dict(fields)} if fields is not None else {}

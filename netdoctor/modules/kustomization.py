@@ -6,6 +6,7 @@ import errno
 import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from netdoctor.modules.kustomize import build
 from netdoctor.modules.manifest_folder import NAMES, kustomization_name, rights_in, unreadable, walk
 from netdoctor.object_shapes import Misshapen, shaped
 from netdoctor.ownership import described, writers
+from netdoctor.read_secrets import remember_objects
 from netdoctor.rights import behind_sudo
 
 DEFAULT = "k8s"
@@ -56,10 +58,18 @@ class Kustomization:
             pass
         done = build(folder, rights)
         if done.status:
+            _remember_env_files(folder)  # kubectl may repeat a line of one
             if missing := MISSING_ENV.search(done.stderr):
                 raise EnvMissing(os.path.relpath(Path(missing[1]).parent))
             raise BadInput(f"{folder} cannot be built: {done.reason}")
         return cls(folder, parse(done.stdout, folder))
+
+
+def _remember_env_files(folder: str) -> None:
+    from netdoctor.modules import env_file
+
+    with suppress(BadInput):
+        env_file.find(folder)
 
 
 def file_in(folder: str) -> Path:
@@ -90,12 +100,14 @@ def parse(text: str, folder: str) -> tuple[Mapping[str, Any], ...]:
     """The objects of a YAML stream. Raises BadInput."""
     import yaml
 
-    from netdoctor.plain_yaml import load_all, place_of
+    from netdoctor.plain_yaml import load_all, trouble
 
     try:
         documents = [d for d in load_all(text) if d is not None]
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise BadInput(f"the manifests of {folder} are no YAML{place_of(error)}") from error
+        raise BadInput(f"the manifests of {folder} are no YAML: {trouble(error)}") from error
+    for document in documents:
+        remember_objects(document)
     for document in documents:
         if not (isinstance(document, dict) and document.get("kind") and isinstance(document.get("metadata"), dict)):
             raise BadInput(f"the manifests of {folder} hold something that is no Kubernetes object")

@@ -154,12 +154,12 @@ def _strings(value: object) -> Iterator[str]:
 def _mapping(path: str, data: bytes) -> dict[str, Any]:
     import yaml
 
-    from netdoctor.plain_yaml import place_of
+    from netdoctor.plain_yaml import load, trouble
 
     try:
-        read = yaml.load(data.decode("utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        read = load(data.decode("utf-8"))
     except (ValueError, yaml.YAMLError, RecursionError) as error:
-        raise BadInput(f"{path} is no YAML that can be read{place_of(error)}") from error
+        raise BadInput(f"{path} is no YAML that can be read: {trouble(error)}") from error
     if not isinstance(read, dict):
         raise BadInput(f"{path} is no kustomization")
     return read

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from netdoctor.model import Access
+from netdoctor.redact import one_line
 from netdoctor.twin.exposure import Way, at
 from netdoctor.twin.rehearsal import Rehearsal
 
@@ -13,7 +14,11 @@ MOST = 6  # ways of one class
 
 
 def lines(rehearsal: Rehearsal | None, why_not: str) -> list[str]:
-    """The rehearsal for a person; nothing where there was nothing to rehearse."""
+    """The rehearsal for a person; nothing where there was nothing to rehearse. Each is one line, whatever it tells."""
+    return list(map(one_line, _lines(rehearsal, why_not)))
+
+
+def _lines(rehearsal: Rehearsal | None, why_not: str) -> list[str]:
     if rehearsal is None:
         return ["", f"not rehearsed on a copy of the node: {why_not}"] if why_not else []
     found = ["", f"rehearsed on a copy of the node, in {rehearsal.seconds:.1f} s:"]

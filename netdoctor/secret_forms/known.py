@@ -34,7 +34,9 @@ VOCABULARY = re.sub(
     "postgresql password database authentication authorization username kubernetes.default.svc.cluster.local. "
     "litellm-modules namespace netdoctor default.svc.cluster.local kube-system.svc.cluster.local localhost "
     "connection application production development administrator service.default.svc secret credentials "
-    "https://www. http://localhost 127.0.0.1 placeholder changeme undefined",
+    "https://www. http://localhost 127.0.0.1 placeholder changeme undefined "
+    "litellm-embeddings litellm-image-gen litellm-vision litellm-audio litellm-llm prometheus provider gateway "
+    "master-key module-key salt-key provider-key",
 )  # fmt: skip
 
 Span = tuple[int, int]

@@ -11,7 +11,7 @@ from netdoctor.facts.database_login import DatabaseLogins, Login, of_modules
 from netdoctor.facts.images import normal, policy_of, server_of
 from netdoctor.facts.listeners import parse
 from netdoctor.facts.litellm_config import endpoint
-from netdoctor.facts.module_objects import ModuleObjects, hidden_part
+from netdoctor.facts.module_objects import ModuleObjects
 from netdoctor.facts.modules import Image, Modules
 from netdoctor.facts.new_pod import HASH, NEVER, manifest, place
 from netdoctor.facts.policy_answers import described
@@ -20,6 +20,8 @@ from netdoctor.facts.providers import spellings
 from netdoctor.facts.scope import Scope
 from netdoctor.facts.services import Service, ServicePort, Services
 from netdoctor.facts.vantage import NEW, VantagePoint
+from netdoctor.read_secrets import remember_value
+from netdoctor.redact import HIDDEN, redact
 from tests.builders import services, workloads
 from tests.module_builders import NO_MODULES, gateway, modules
 
@@ -83,7 +85,9 @@ def test_the_full_name_is_asked_first() -> None:
     ],
 )
 def test_what_of_a_secret_is_hidden(name: str, value: str, hidden: str) -> None:
-    assert hidden_part(name, value) == hidden
+    remember_value(name, value)
+    assert (HIDDEN in redact(f"it said {value} there")) is bool(hidden)
+    assert not hidden or hidden not in redact(f"it said {hidden} there")
 
 
 @pytest.mark.parametrize(

@@ -205,5 +205,5 @@ def test_an_answer_has_an_end(
     monkeypatch.setattr("netdoctor.facts.postgres_session.CLIENT_SECONDS", 3.0)
     begin = time.monotonic()
     steps = session(fake(answers)).run()
-    assert time.monotonic() - begin < 15  # far from never, also on a busy machine
+    assert time.monotonic() - begin < 60  # far from never, also on a busy machine
     assert not steps[-1].ok

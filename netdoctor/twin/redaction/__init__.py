@@ -12,33 +12,38 @@ from dataclasses import replace
 from typing import Any
 
 from netdoctor.twin.redaction import messages
+from netdoctor.twin.redaction.foreign_names import ForeignNames
 from netdoctor.twin.redaction.pseudonyms import Pseudonyms
 from netdoctor.twin.redaction.rules import redacted_ruleset
 from netdoctor.twin.state import IFINFO, IFLA_ADDRESS, NDMSG, Listener, NetworkState, State
 
 NDA_LLADDR = 2
+NONE: set[str] = set()
 Say = Callable[[str], str]
 
 
 def redact_recording(
-    facts_json: Any, state: State | None, hosts: set[str], keep: set[str], domains: set[str] | None = None
+    facts_json: Any, state: State | None, hosts: set[str], keep: set[str], outside: set[str] = NONE, domain: str = ""
 ) -> tuple[Any, State | None]:
     """Facts as JSON and the node's network, redacted alike.
 
     `hosts`: names of the node; `keep`: names of namespaces, Services and pods, of which none is taken for a host's;
-    `domains`: names of other hosts.
+    `outside`: names of hosts outside of the cluster; `domain`: the cluster's own, where it is not cluster.local.
     Keys of one word name facts, fields, tables and chains, and stay. The facts are given without the state: packed, it
     is no text.
     """
     networks = (state.node, *state.pods) if state else ()
     interfaces = {link.name for network in networks for link in network.interfaces()}
-    pseudonyms = Pseudonyms(hosts, keep | interfaces, domains or ())  # an interface is named in messages too
+    pseudonyms = Pseudonyms(hosts, keep | interfaces)  # an interface is named in messages too
     seen = pseudonyms.fresh()
     if state:
         _state(state, seen)
-    _json(facts_json, seen)
+    names = ForeignNames(outside - hosts, keep | interfaces, domain)
+    _json(facts_json, lambda text: seen.text(names.met(text)))
     pseudonyms.adopt(seen)
-    return _json(facts_json, pseudonyms), _state(state, pseudonyms) if state else None
+    return _json(facts_json, lambda text: names.text(pseudonyms.text(text))), _state(
+        state, pseudonyms
+    ) if state else None
 
 
 def redacted(state: State, pseudonyms: Pseudonyms) -> State:
@@ -49,18 +54,18 @@ def redacted(state: State, pseudonyms: Pseudonyms) -> State:
     return _state(state, pseudonyms)
 
 
-def _json(value: Any, pseudonyms: Pseudonyms) -> Any:
+def _json(value: Any, say: Say) -> Any:
     if isinstance(value, str):
-        return pseudonyms.text(value)
+        return say(value)
     if isinstance(value, dict):
-        return {_key(str(key), pseudonyms): _json(item, pseudonyms) for key, item in value.items()}
+        return {_key(str(key), say): _json(item, say) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_json(item, pseudonyms) for item in value]
+        return [_json(item, say) for item in value]
     return value
 
 
-def _key(key: str, pseudonyms: Pseudonyms) -> str:
-    return key if key.isidentifier() else pseudonyms.text(key)
+def _key(key: str, say: Say) -> str:
+    return key if key.isidentifier() else say(key)
 
 
 def _state(state: State, pseudonyms: Pseudonyms) -> State:

@@ -44,23 +44,16 @@ COMMENT = re.compile(
 CHAIN = re.compile(r"(?:\[[^]]*\] )?-[AI] (\S+)")
 
 
-DASHED = re.compile(r"(?:(?<![\w-])|(?<=[A-Za-z]-)|(?<=ec2-))\d{1,3}(?:-\d{1,3}){3}(?![\d-])")
-HOME = re.compile(r"(?P<folder>(?:/home/|/Users/|\b[A-Za-z]:(?:\\{1,2}|/)Users(?:\\{1,2}|/)))(?P<user>[\w.@+-]{1,64})")
-NEW_USER = re.compile(r"user-\d+")
-
-
 class Pseudonyms:
     """What stands for which address, interface and host in a recording; the same for the same, wherever it appears.
 
     `hosts` are names of hosts, which become node-1, node-2 (with their first labels); one that is also in `keep`, the
-    namespaces, Services and pods of the recording, is a word of its own and stays. `domains` are names of other hosts,
-    such as a registry's, which become host-1.invalid. The names of pods, Services and
+    namespaces, Services and pods of the recording, is a word of its own and stays. The names of pods, Services and
     namespaces stay, as do chains', tables' and sets': the report needs them.
     """
 
-    def __init__(self, hosts: Iterable[str] = (), keep: Iterable[str] = (), domains: Iterable[str] = ()) -> None:
-        self._hosts, self._keep, self._domains = tuple(hosts), tuple(keep), tuple(domains)
-        self._users: dict[str, str] = {}
+    def __init__(self, hosts: Iterable[str] = (), keep: Iterable[str] = ()) -> None:
+        self._hosts, self._keep = tuple(hosts), tuple(keep)
         self._v4, self._v6 = Blocks(V4), Blocks(V6)
         self._done: dict[bytes, bytes] = {}
         self._macs: dict[bytes, bytes] = {}
@@ -68,8 +61,6 @@ class Pseudonyms:
         self._ends: dict[bytes, bytes] = {}  # the last 3 bytes of a MAC address
         self._makers: re.Pattern[bytes] | None = None
         self._names = _names(self._hosts, frozenset(self._keep) | GENERIC)
-        others = sorted({domain.lower() for domain in self._domains} - set(self._names) - set(self._keep))
-        self._names |= {domain: f"host-{number}.invalid" for number, domain in enumerate(others, 1)}
         self._any_name: re.Pattern[str] | None = None
         if self._names:
             longest = sorted(self._names, key=len, reverse=True)
@@ -78,7 +69,7 @@ class Pseudonyms:
 
     def fresh(self) -> Pseudonyms:
         """One that knows no address yet, to see what there is."""
-        return Pseudonyms(self._hosts, self._keep, self._domains)
+        return Pseudonyms(self._hosts, self._keep)
 
     def adopt(self, seen: Pseudonyms) -> None:
         """Place everything that another one saw before anything is written: the order of addresses stays."""
@@ -165,21 +156,9 @@ class Pseudonyms:
         text = REVERSE6.sub(self._nibbles, text)
         text = IPV6.sub(self._ipv6, text)
         text = IPV4.sub(self._ipv4, text)
-        text = DASHED.sub(self._dashed, text)
-        text = HOME.sub(self._home, text)
         if self._any_name:
             text = self._any_name.sub(lambda m: self._names[m[0].lower()], text)
         return text
-
-    def _dashed(self, match: re.Match[str]) -> str:
-        """An address in a name, as clouds give them: ec2-203-0-113-7."""
-        return self._word(match[0].replace("-", ".")).replace(".", "-")
-
-    def _home(self, match: re.Match[str]) -> str:
-        """A home folder: its user is a person."""
-        if NEW_USER.fullmatch(match["user"]):
-            return match[0]
-        return match["folder"] + self._users.setdefault(match["user"], f"user-{len(self._users) + 1}")
 
     def _blocks(self, address: bytes) -> Blocks:
         return self._v4 if len(address) == 4 else self._v6

@@ -71,7 +71,7 @@ def reported_ready(node: Node) -> bool:
     return True
 
 
-def wait_ready(node: Node, deadline: float = 60.0) -> None:
+def wait_ready(node: Node, deadline: float = 150.0) -> None:
     """Wait until everything answers and is Ready; raises LabError naming what is missing after `deadline` seconds."""
     limit = time.monotonic() + deadline
 
