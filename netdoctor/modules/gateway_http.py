@@ -48,8 +48,8 @@ def ask(
 ) -> Reply:  # fmt: skip
     """One HTTP request over a connection of its own; POST when there is something to send.
 
-    `timeout`, in seconds of a quiet machine, holds for the whole answer. No redirect is followed: the key goes to this URL
-    alone.
+    `timeout`, in seconds of a quiet machine, holds for the whole answer. No redirect is followed: the key goes to this
+    URL alone.
     """
     import urllib3
 
