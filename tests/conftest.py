@@ -74,6 +74,7 @@ OF_GATEWAYS = ("test_story", "test_gate", "test_deploy", "test_documents")
 LONGEST_FIRST = (*OF_GATEWAYS, "test_rehearsal_lab", "test_lab")
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in a hook of the same name
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep the lab's tests of one file on one lab, and let the longest file begin first."""
     on_lab = [item for item in items if item.get_closest_marker("lab")]
