@@ -12,7 +12,7 @@ demo: .venv/ready ## the main job, before your eyes, on the embedded lab
 test: .venv/ready ## everything (ALL=1: every repair too); the lab's part is skipped with its reason where it cannot be built
 	@scripts/programs
 	@! tests/lab/lab require >/dev/null 2>&1 || tests/lab/lab build
-	@$(PYTHON) -m pytest -q -n 3 --dist loadgroup --no-loadscope-reorder -m lab  # on three labs: most of it is waiting
+	@$(PYTHON) -m pytest -q -n 3 --no-loadscope-reorder -m lab  # on three labs: most of it is waiting
 	@$(PYTHON) -m pytest -q -n 6 --dist worksteal -m "not lab"
 	@$(PYTHON) scripts/fuzz --seconds 60
 

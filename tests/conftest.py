@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -72,25 +73,39 @@ def lab() -> Iterator[Lab]:
 OF_GATEWAYS = ("test_story", "test_gate", "test_deploy", "test_documents")
 # files that share a node between their tests, the longest first; after them the faults, which any lab may take
 LONGEST_FIRST = (*OF_GATEWAYS, "test_rehearsal_lab", "test_lab")
+FAULTS = "test_faults"
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in a hook of the same name
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the lab's tests of one file on one lab, and let the longest file begin first."""
+    """Let the longest file of those that need the lab begin first."""
     on_lab = [item for item in items if item.get_closest_marker("lab")]
-    for item in on_lab:
-        if item.path.stem != "test_faults":
-            group = "gateways" if item.path.stem in OF_GATEWAYS else item.path.stem
-            item.add_marker(pytest.mark.xdist_group(group))
     on_lab.sort(key=_turn)
     items[:] = [*(item for item in items if not item.get_closest_marker("lab")), *on_lab]
 
 
 def _turn(item: pytest.Item) -> int:
     name = item.path.stem
-    if name == "test_faults":
+    if name == FAULTS:
         return len(LONGEST_FIRST) + 1
     return LONGEST_FIRST.index(name) if name in LONGEST_FIRST else len(LONGEST_FIRST)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Keep the tests of one file on one lab, and those of the gateways; each fault goes to the lab that is free."""
+    if config.option.markexpr != "lab":
+        return None
+    from xdist.scheduler import LoadScopeScheduling
+
+    class LabScheduling(LoadScopeScheduling):
+        """One scope is what stays on one lab."""
+
+        def _split_scope(self, nodeid: str) -> str:
+            file = Path(nodeid.partition("::")[0]).stem
+            if file == FAULTS:
+                return nodeid
+            return "gateways" if file in OF_GATEWAYS else file
+
+    return LabScheduling(config, log)
 
 
 COUNTED = ("node", "tried again on a fresh node", "left behind", "repair left to another run")
