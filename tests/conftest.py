@@ -96,7 +96,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
         return None
     from xdist.scheduler import LoadScopeScheduling
 
-    class LabScheduling(LoadScopeScheduling):
+    class LabScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist is not typed
         """One scope is what stays on one lab."""
 
         def _split_scope(self, nodeid: str) -> str:

@@ -107,6 +107,7 @@ def test_a_lab_that_is_not_up() -> None:
 @pytest.mark.usefixtures("usable")
 def test_modules_without_their_manifests_are_refused(tmp_path: Path) -> None:
     shutil.copytree(Path(LAB).parent, tmp_path / "tests/lab")
+    shutil.copytree(Path(LAB).parents[2] / "requirements", tmp_path / "requirements")
     argv = [str(tmp_path / "tests/lab/lab"), "up", "--name", "nobody", "--modules"]
     answer = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
     assert answer.returncode == 3
