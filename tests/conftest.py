@@ -51,12 +51,6 @@ class Lab:
         return done.stdout
 
 
-@pytest.fixture(autouse=True)
-def _nothing_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test hides what another one has read as a secret."""
-    monkeypatch.setattr("netdoctor.redact._known", KnownSecrets())
-
-
 @pytest.fixture(scope="session")
 def lab() -> Iterator[Lab]:
     """The lab, built if it can be; what needs it is skipped with the reason, or fails where the lab is required."""
@@ -74,16 +68,20 @@ def lab() -> Iterator[Lab]:
     node.down()
 
 
+# the gateways' tests on one lab, one after the other: five gateways at a time are enough for two processors
+OF_GATEWAYS = ("test_story", "test_gate", "test_deploy", "test_documents")
 # files that share a node between their tests, the longest first; after them the faults, which any lab may take
-LONGEST_FIRST = ("test_story", "test_gate", "test_deploy", "test_rehearsal_lab", "test_lab", "test_documents")
+LONGEST_FIRST = (*OF_GATEWAYS, "test_rehearsal_lab", "test_lab")
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in a hook of the same name
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep the lab's tests of one file on one lab, and let the longest file begin first."""
     on_lab = [item for item in items if item.get_closest_marker("lab")]
     for item in on_lab:
         if item.path.stem != "test_faults":
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+            group = "gateways" if item.path.stem in OF_GATEWAYS else item.path.stem
+            item.add_marker(pytest.mark.xdist_group(group))
     on_lab.sort(key=_turn)
     items[:] = [*(item for item in items if not item.get_closest_marker("lab")), *on_lab]
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from netdoctor.modules.pod_failure import cut
+from netdoctor.patience import patience
 from netdoctor.redact import remember
 
 QUICK = 5.0  # seconds to connect, and for an answer that needs no provider
@@ -47,7 +48,8 @@ def ask(
 ) -> Reply:  # fmt: skip
     """One HTTP request over a connection of its own; POST when there is something to send.
 
-    `timeout` holds for the whole answer, and no redirect is followed: the key goes to this URL alone.
+    `timeout`, in seconds of a quiet machine, holds for the whole answer. No redirect is followed: the key goes to this
+    URL alone.
     """
     import urllib3
 
@@ -61,6 +63,7 @@ def ask(
     if fields is None and body is not None:
         content = {"json": dict(body)}
     begin = time.monotonic()
+    timeout = round(patience(timeout), 1)  # the gateways compete for this node's processors
     try:
         with urllib3.PoolManager() as pool:
             answer = ask_bounded(
