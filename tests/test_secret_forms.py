@@ -8,7 +8,7 @@ import time
 import pytest
 
 from netdoctor.redact import excerpt, one_line, redact, remember, visible
-from tests.canary_forms import DICE, NAMED, PLACED, PREFIXED, SPELLED, canary
+from tests.canary_forms import DICE, NAMED, PLACED, PREFIXED, SPELLED, WRITTEN, canary
 from tests.innocent_lines import innocent_lines
 
 SHOWN = 8  # characters in a row that tell too much
@@ -59,6 +59,7 @@ HOSTILE = (
     "=",
     " ",
     "\n",
+    "\t",
     "<password>",
     "password|",
     "the password is ",
@@ -83,7 +84,7 @@ def shown(secret: str, text: str) -> str:
     return next((part for part in parts if part in text), "")
 
 
-@pytest.mark.parametrize("form", [*NAMED, *PLACED, *PREFIXED])
+@pytest.mark.parametrize("form", [*NAMED, *PLACED, *PREFIXED, *WRITTEN])
 def test_a_form_gives_a_secret_away(form: str) -> None:
     secret, digits = canary(), "".join(DICE.choices("0123456789abcdef", k=32))
     for around in AROUND:
@@ -105,7 +106,7 @@ def test_what_was_read_is_known_in_every_spelling(secret: str, spelling: str) ->
 
 
 def test_there_are_enough_forms() -> None:
-    assert len({*NAMED, *PLACED, *PREFIXED, *SPELLED}) >= 150
+    assert len({*NAMED, *PLACED, *PREFIXED, *SPELLED, *WRITTEN}) >= 150
 
 
 def test_innocent_lines_stay_as_they_are() -> None:

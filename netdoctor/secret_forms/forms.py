@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from netdoctor.secret_forms.named import looks_secret
+
 Span = tuple[int, int]
 
 MOST = 5000  # URLs in one text; what has more is no report, and its rest is hidden
@@ -37,8 +39,10 @@ PLAIN_USERS = frozenset(
 WEB = ("http", "https", "ws", "wss", "oci", "docker")
 PLAIN_PASSWORDS = frozenset(("", "x", "x-oauth-basic", "x-token-auth"))
 
-BEARER = re.compile(r"(?i)\b(?:bearer|negotiate|ntlm|apikey|hmac)(?:[ \t]+|%20|\+|\\?[nt])(?P<value>[\w.~+/=:%-]{6,}+)")
-BASIC = re.compile(r"(?i)\bbasic(?:[ \t]+|%20)(?P<value>[\w+/-]{6,}+={0,2})")
+BEARER = re.compile(
+    r"(?i)\b(?:bearer|negotiate|ntlm|apikey|hmac)(?:[ \t]+|\r?\n[ \t]+|%20|\+|\\?[nt])(?P<value>[\w.~+/=:%-]{6,}+)"
+)
+BASIC = re.compile(r"(?i)\bbasic(?:[ \t]+|\r?\n[ \t]+|%20)(?P<value>[\w+/-]{6,}+={0,2})")
 HEADER = re.compile(
     r"(?i)(?<![a-z0-9])(?P<name>(?:proxy-)?authorization|(?:set-)?cookie2?|x-(?:[a-z0-9]{1,16}-){0,3}(?:api|access)?(?:key|"
     r"token|auth|secret|signature|credential)s?|(?:api|private|job|deploy|vault)-(?:key|"
@@ -128,7 +132,8 @@ def _userinfo(rest: str, scheme: str) -> Span | None:
 
 def _headers(text: str) -> Iterator[Span]:
     lower = text.lower()
-    if any(word in lower for word in ("authorization", "cookie", "x-", "-key", "-token")):
+    named = any(word in lower for word in ("key", "token", "auth", "secret", "signature", "credential"))
+    if "cookie" in lower or (named and any(word in lower for word in ("authorization", "x-", "-key", "-token"))):
         for match in HEADER.finditer(text):
             value = match["value"].strip(" \t\"'")
             if value and not WORD_ONLY.fullmatch(value) and not value.startswith("[redacted]"):
@@ -138,5 +143,5 @@ def _headers(text: str) -> Iterator[Span]:
     if "basic" in lower:
         for match in BASIC.finditer(text):
             value = match["value"]
-            if value.endswith("=") or (not value.islower() and not WORD_ONLY.fullmatch(value)):
+            if value.endswith("=") or looks_secret(value) or (not value.islower() and not WORD_ONLY.fullmatch(value)):
                 yield match.span("value")

@@ -15,7 +15,7 @@ LOOK_BACK = 120  # characters before a name that tell where it stands
 # names that are secret wherever they stand in a word; names that are one only as a word of their own
 STRONG = r"passw(?:or)?d|passphrase|passcode|passwort|contrase[nñ]a|mot_?de_?passe"
 WEAK = (
-    r"secret(?:[_.-]?(?:access|encryption|signing)?[_.-]?key)?|token|credentials?|"
+    r"secret(?:[_.-]?(?:access|encryption|signing)?[_.-]?key(?:[_.-]?base)?|[_.-]?id)?|token|credentials?|"
     r"(?:api|access|private|secret|account|shared|master|encryption|signing|certificate|client|auth|app|application|"
     r"consumer|session|service|storage|ssh|license|webhook|salt|fernet|preshared|pre-shared|"
     r"hmac|sas|jwt|rsa|admin|write|read|deploy|provision(?:ing)?|ingest|subscription|"
@@ -89,7 +89,7 @@ PLAIN_VALUES = frozenset(
 )
 REFERENCE = re.compile(
     r"(?:os\.environ/\w+|\$[A-Z_][A-Z0-9_]*|\$?\$[{(]\w+[})]|\$?\{\{[^}]{0,80}\}\}|%\(?\w+\)?[s%]|"
-    r"\*+|x{3,}|\.{3}|<[\w -]{1,40}>)[\s,;.)}\]]*"
+    r"\*+|x{3,}|\.{3}|<[A-Za-z]{1,13}(?:[ _-][A-Za-z]{1,13}){0,4}>)[\s,;.)}\]]*"
 )
 PATH = re.compile(
     r"(?:file://|@)?/(?:etc|var|run|root|home|tmp|usr|opt|srv|mnt|proc|sys|dev|data|apps?|"
@@ -166,10 +166,16 @@ def looks_secret(word: str) -> bool:
     """Whether a word of a sentence may be a secret: letters and digits together, and no address or version."""
     word = word.strip(".,:;!?()[]{}\"'`")
     letters, digits = sum(map(str.isalpha, word)), sum(map(str.isdigit, word))
-    if len(word) < 8 or letters < 2 or digits < 2 or "://" in word or word.startswith(("/", "sha256")):
+    if (
+        len(word) < 8
+        or letters < 2
+        or digits < (1 if len(word) >= 16 else 2)
+        or "://" in word
+        or word.startswith(("/", "sha256"))
+    ):
         return False
     return not re.fullmatch(
-        r"(?:[0-9a-f]+-?)+|[\d.]+(?:[/:]\w+)*|v?\d[\w.+-]*|(?:[a-z0-9-]+\.)+[a-z0-9-]+(?::\d+)"
+        r"(?:[0-9a-f]+-?)+|[\d.]+(?:[/:]\w+)*|v?\d+(?:\.[\w+-]+)+|v?\d{1,4}[a-z]{0,3}|(?:\d+(?:ms|us|ns|[dhms]))+|(?:[a-z0-9-]+\.)+[a-z0-9-]+(?::\d+)"
         r"?|[a-z]+[\d.]*(?:-[a-z0-9]+)*|[A-Z_]+\d{0,2}",
         word,
     )
@@ -226,17 +232,28 @@ def _whole(text: str, name: re.Match[str], start: int, before: str, quotes: _Quo
     if not value[:LOOKED_AT].strip():
         return _next_line(text, name.start(), stop)
     value = value[:LOOKED_AT]
-    if name["weak"] and NUMBER.match(value):  # so many of them
-        return None
-    if _plain(value) or STRUCTURE.match(value) or (name["other"] and not any(map(looks_secret, value.split()[:2]))):
-        return None
-    if not certain and not name["strong"] and PROSE.match(value) and not any(map(looks_secret, value.split())):
+    if _is_no_value(name, value, certain=certain):
         return None
     if certain or OPENING.search(before) or QUOTED.search(before):
         return start, _continued(text, name.start(), stop)
     if name["strong"] and not PROSE.match(value):
         return start, stop
     return (start, stop) if any(map(looks_secret, value.split()[:8])) else None
+
+
+def _is_no_value(name: re.Match[str], value: str, *, certain: bool) -> bool:
+    """Whether what follows a name is a count, a word, a structure or a sentence."""
+    words = value.split()
+    first = words[0].strip("`'\",;").lower() if words else ""
+    if name["weak"] and NUMBER.match(value):  # so many of them
+        return True
+    if name[0].lower() == "auth" and first in PLAIN_VALUES:  # how to log in, not with what
+        return True
+    if name["other"] and not any(map(looks_secret, words[:2])):
+        return True
+    if not certain and not name["strong"] and PROSE.match(value) and not any(map(looks_secret, words)):
+        return True
+    return _plain(value) or bool(STRUCTURE.match(value))
 
 
 def _plain(value: str) -> bool:
