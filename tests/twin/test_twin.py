@@ -66,6 +66,8 @@ def test_flows_end_as_on_the_node(name: str, node: Node) -> None:
         twin.close()
     real_ends = node.ask_all()
     ends = {flow: (real_ends[flow], copied[flow]) for flow in FLOWS}
+    # a busy machine may have kept the node itself from answering in time
+    ends |= {flow: (node.ask(FLOWS[flow], 3), b) for flow, (a, b) in ends.items() if not alike(a, b)}
     differing = {flow: (str(a), str(b)) for flow, (a, b) in ends.items() if not alike(a, b)}
     assert differing == {}
     if name.startswith("nothing"):
