@@ -20,37 +20,31 @@ class FaultNode:
 
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
-        self._as_it_was: State | None = None
+        self._as_it_was: State = {}
         self._firewalld = ""
+        self._goes_on = False  # whether the last fault left nothing behind; any other end means a fresh node
 
     def make_healthy(self, firewalld: str) -> bool:
         """A healthy node with this version of firewalld at boot; whether it is a fresh one."""
-        if self._as_it_was is not None and self._firewalld == firewalld:
-            return False
-        self.reset(firewalld)
-        return True
+        goes_on, self._goes_on = self._goes_on and self._firewalld == firewalld, False
+        if not goes_on:
+            self.reset(firewalld)
+        return not goes_on
 
     def reset(self, firewalld: str) -> None:
         """A fresh node, and what it is like."""
-        self._as_it_was = None
         self.lab.reset(firewalld)  # it waits until everything answers
         self._firewalld, self._as_it_was = firewalld, self._now()
 
     def left(self, *, healed: bool) -> str:
-        """What the last fault left behind, "" where nothing; then the node goes on, else it is thrown away."""
-        before, self._as_it_was = self._as_it_was, None
-        if not healed or before is None:
+        """What the last fault left behind, "" where nothing; then the node goes on."""
+        if not healed:
             return "not healed"
         end = time.monotonic() + CALM
-        while (changed := difference(before, self._now())) and time.monotonic() < end:
+        while (changed := difference(self._as_it_was, self._now())) and time.monotonic() < end:
             time.sleep(0.5)
-        if not changed:
-            self._as_it_was = before
+        self._goes_on = not changed
         return changed
-
-    def throw_away(self) -> None:
-        """The next fault gets a fresh node."""
-        self._as_it_was = None
 
     def _now(self) -> State:
         outside = self.lab.outside(OUTSIDE_SCRIPT)

@@ -96,7 +96,6 @@ def test_fault(name: str, node: FaultNode, record_property: Callable[[str, objec
         healed = whole_way(node.lab, fault, repaired=repaired)
     except AssertionError as error:
         if fresh:
-            node.throw_away()
             raise
         record_property("tried again on a fresh node", f"{name}: {error}")
         node.reset(fault.get("firewalld", ""))
