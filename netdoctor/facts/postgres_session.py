@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import socket
 import struct
@@ -19,7 +20,7 @@ from netdoctor.facts.postgres_servers import PostgresServer
 from netdoctor.patience import patience
 
 SECONDS = 1.5
-LOGIN_SECONDS = 2  # libpq takes no less
+LOGIN_SECONDS = 2  # of a quiet machine; libpq takes no less
 CLIENT_SECONDS = 7.0  # of a quiet machine, for all logins of a session
 LARGEST = 2 << 20  # bytes: every connection of a large Postgres
 VARIABLE = "NETDOCTOR_DATABASE_AUTH"
@@ -77,11 +78,12 @@ class Session:
 
     def _log_in(self) -> list[Step]:
         """Have postgres_client log in as everybody."""
+        patient = math.ceil(patience(LOGIN_SECONDS))
         asked = {
-            "path": sys.path, "seconds": LOGIN_SECONDS, "slots": SLOTS if self.server.modules else "",
+            "path": sys.path, "seconds": patient, "slots": SLOTS if self.server.modules else "",
             "parameters": {
                 "hostaddr": self.address, "host": self.server.name.rpartition("/")[2], "port": self.server.port,
-                "connect_timeout": LOGIN_SECONDS, "options": "-c statement_timeout=2000",
+                "connect_timeout": patient, "options": f"-c statement_timeout={1000 * patient}",
                 "application_name": "netdoctor", "require_auth": allowed_methods(),
                 # nothing of root's own is offered: no ticket, no certificate, no password file
                 "gssencmode": "disable", "sslcertmode": "disable", "passfile": os.devnull,

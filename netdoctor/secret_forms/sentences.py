@@ -57,6 +57,8 @@ EXPLICIT = re.compile(
     r"(?i)\? [\"']?[\w.-]{0,40}(?:passw(?:or)?d|token|secret|key)[\"']?[ \t]*\n[ \t]*:[ \t]+(?P<value>[^\n]+)"
 )
 DOCKER = re.compile(r"(?i)\.?dockerc(?:onfigjson|fg)[\"']?[ \t]*[:=][ \t]*[\"']?(?P<value>[\w+/=-]{8,})")
+# `Secret namespace/name`, as Kubernetes and netdoctor write it: the suffix of kustomize's names is a hash
+OBJECT = re.compile(r"\bSecrets?[ \t]+[\"']?(?P<value>[a-z][a-z0-9-]{0,62}/[a-z][a-z0-9.-]{0,252})(?![\w/+=])")
 CERTAIN = (BY, ACL, IN_QUERY, WITHOUT_SCHEME, LISTED, EXPLICIT, DOCKER)
 PERHAPS = (BESIDE, NAMED, CALLED, ORACLE)
 
@@ -69,12 +71,14 @@ def spans(text: str) -> Iterator[Span]:
         for option in pattern.finditer(program["rest"]) if pattern else ():
             start = program.start("rest")
             yield start + option.start("value"), start + option.end("value")
+    objects = {match.start("value") for match in OBJECT.finditer(text)}
     for pattern in (*CERTAIN, *PERHAPS):
         for number, match in enumerate(pattern.finditer(text)):
             if number > MOST:
                 yield match.start(), len(text)
                 break
             value = match["value"]
-            if "[redacted]" in value or (pattern in PERHAPS and not looks_secret(value)):
+            named = match.start("value") in objects or not looks_secret(value)
+            if "[redacted]" in value or (pattern in PERHAPS and named):
                 continue
             yield match.span("value")
