@@ -20,7 +20,7 @@ busy: .venv/ready ## every fault named while four busy loops for each processor 
 	@NETDOCTOR_TEST_BUSY=4 $(PYTHON) -m pytest -q tests/test_faults.py
 
 check: lint ## ruff, mypy strict, the fast tests
-	@$(PYTHON) -m pytest -q -n 6 --dist worksteal -m "not lab"
+	@$(PYTHON) -m pytest -q -n 4 --dist worksteal -m "not lab and not thorough"
 
 lint: .venv/ready ## ruff, mypy strict
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy

@@ -78,6 +78,7 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
 }  # fmt: skip
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", list(HOSTILE))
 def test_a_hostile_recording_is_refused_in_time_and_within_its_memory(name: str, tmp_path: Path) -> None:
     file = tmp_path / "hostile.json"

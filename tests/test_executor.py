@@ -156,6 +156,7 @@ module.Node(Path(sys.argv[2])).repair(module.switch_on, module.open_the_door)
 """
 
 
+@pytest.mark.thorough
 def test_killed_at_every_record_and_undone(node: Node) -> None:
     before = node.files()
     for number in range(1, 20):

@@ -63,6 +63,7 @@ def test_only_root_may_read_it(state: Path) -> None:
     assert stat.S_IMODE(state.stat().st_mode) == 0o700
 
 
+@pytest.mark.thorough
 def test_cut_at_every_byte() -> None:
     journal = realistic()
     data = journal.path.read_bytes()

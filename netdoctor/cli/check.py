@@ -31,9 +31,21 @@ def command(
 
     Exit status: 0 healthy, 1 faults found, 3 could not tell.
     """
+    from netdoctor.cli_output import judged_elsewhere, writable
+
+    if report_file is not None:
+        writable(report_file, facts_file)
+    if facts_file and not trust_recording:
+        options = {"output": output, "wants_report": report_file is not None}
+        ctx.exit(judged_elsewhere("check", options, facts_file, report_file, "report"))
+    ctx.exit(_check(output, report_file, facts_file))
+
+
+def _check(output: str, report_file: str | None, facts_file: str | None) -> int:
+    """Look at this host, or at a trusted recording, and say what is wrong; the exit status."""
     from netdoctor.catalogue import Catalogue
     from netdoctor.check import look
-    from netdoctor.cli_output import judged_elsewhere, read_recording, waiting, writable, write_file
+    from netdoctor.cli_output import read_recording, waiting, write_file
     from netdoctor.host import Host
     from netdoctor.recording import from_json
     from netdoctor.redact import one_line
@@ -41,11 +53,6 @@ def command(
     from netdoctor.runs import changes_in_force, unfinished_notice
     from netdoctor.twin.namespace import become_root_of_a_user_namespace
 
-    if report_file is not None:
-        writable(report_file, facts_file)
-    if facts_file and not trust_recording:
-        options = {"output": output, "wants_report": report_file is not None}
-        ctx.exit(judged_elsewhere("check", options, facts_file, report_file, "report"))
     catalogue = Catalogue.load()
     facts: Facts | None = None
     notices: list[str] = []
@@ -70,7 +77,7 @@ def command(
         console().print(render(report, catalogue))
         if report_file:
             click.echo(one_line(f"report: {report_file}"), err=True)
-    ctx.exit(report.exit_code)
+    return report.exit_code
 
 
 def judge(data: bytes, own_namespace: bool, width: int, colors: bool, output: str, wants_report: bool) -> Judgement:

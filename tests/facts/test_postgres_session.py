@@ -198,7 +198,9 @@ def endless_rows(connection: socket.socket) -> None:
         connection.sendall(message(b"D", b"\0\1" + struct.pack("!I", 60_000) + b"1" * 60_000))
 
 
-@pytest.mark.parametrize("answers", [drip, endless, endless_rows])
+@pytest.mark.parametrize(
+    "answers", [drip, *(pytest.param(f, marks=pytest.mark.thorough) for f in (endless, endless_rows))]
+)
 def test_an_answer_has_an_end(
     answers: Answers, fake: Callable[[Answers], FakePostgres], monkeypatch: pytest.MonkeyPatch
 ) -> None:

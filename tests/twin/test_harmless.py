@@ -43,6 +43,7 @@ def namespaces() -> set[str]:
     return set(listed.stdout.split())
 
 
+@pytest.mark.thorough
 def test_twelve_side_by_side(node: Node) -> None:
     node.sh("iptables-nft -I FORWARD -p udp --dport 53 -j DROP")
     state = node.state()

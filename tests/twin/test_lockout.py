@@ -75,6 +75,7 @@ def test_a_repair_that_cuts_off_a_person_is_refused(title: str) -> None:
             insist(rehearsal, allow_exposure=allowed)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("title", list(LOCKOUTS))
 def test_the_same_repair_passes_where_nobody_is_let_in(title: str) -> None:
     rehearsal = tried(LOCKOUTS[title], lets_in=False, connected=False)
@@ -82,6 +83,7 @@ def test_the_same_repair_passes_where_nobody_is_let_in(title: str) -> None:
     insist(rehearsal, allow_exposure=False)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("title", ["a direct rule for one address", "a zone's source", "an ipset", "IPv6"])
 def test_a_source_that_a_rule_names_is_asked_as_though_nobody_is_there(title: str) -> None:
     """The administrator has gone home, and comes back tomorrow."""
@@ -91,6 +93,7 @@ def test_a_source_that_a_rule_names_is_asked_as_though_nobody_is_there(title: st
     assert rehearsal.verdict is Verdict.REFUSED
 
 
+@pytest.mark.thorough
 def test_who_is_connected_but_not_by_ssh_keeps_the_way_too() -> None:
     table = (
         "nft add table inet t",
@@ -140,6 +143,7 @@ def test_a_login_that_passes_in_no_copy_is_not_rehearsed() -> None:
         insist(rehearsal, allow_exposure=True)
 
 
+@pytest.mark.thorough
 def test_everybody_but_one_source_is_dropped() -> None:
     crowd = [f"iptables-nft -A INPUT -s 172.16.{n}.0/24 -p tcp --dport 9000 -j ACCEPT" for n in range(40)]
     rule = f"-p tcp --dport 22 ! -s {PERSON} -j DROP"
@@ -149,6 +153,7 @@ def test_everybody_but_one_source_is_dropped() -> None:
     assert f"source that a rule names: {PERSON} -> {NODE_ADDRESS}:22/tcp" in rehearsal.refusal
 
 
+@pytest.mark.thorough
 def test_a_terminal_that_outlived_its_connection_keeps_nobody_from_repairing() -> None:
     """A tmux of yesterday: SSH_CONNECTION names somebody who is connected no more, and is let in no more."""
     with node_with(*POLICY_DROP) as node:
@@ -164,6 +169,7 @@ def test_a_login_over_a_link_local_address_is_not_rehearsed() -> None:
     assert "ssh from fe80::7 (you) is connected now" in rehearsal.refusal
 
 
+@pytest.mark.thorough
 def test_an_address_that_the_node_has_elsewhere_is_asked_as_well() -> None:
     """A virtual address on lo, to which people come."""
     with node_with(
@@ -176,6 +182,7 @@ def test_an_address_that_the_node_has_elsewhere_is_asked_as_well() -> None:
     assert f"ssh from {PERSON} (you) -> 203.0.113.50:22/tcp" in rehearsal.refusal
 
 
+@pytest.mark.thorough
 def test_whom_the_node_is_connected_to_stays_in_reach() -> None:
     with node_with() as node:
         tunnel = Connection("198.51.100.9", 22, NODE_ADDRESS, 40000, inbound=False)
@@ -185,6 +192,7 @@ def test_whom_the_node_is_connected_to_stays_in_reach() -> None:
     assert "it would cut off node to outside: node -> 198.51.100.9:22/tcp" in rehearsal.refusal
 
 
+@pytest.mark.thorough
 def test_the_number_of_ways_is_bounded_and_said() -> None:
     members = "\n".join(f"add many 10.{n // 250}.{n % 250}.1" for n in range(3000))
     rules = [f"iptables-nft -A INPUT -s 172.16.{n}.0/24 -j ACCEPT" for n in range(60)]

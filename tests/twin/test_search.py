@@ -130,6 +130,7 @@ def test_one_rule_behind_the_other(node: Node) -> None:
     assert [len(one) for one in found["outside"].cures] == [2]
 
 
+@pytest.mark.thorough
 def test_a_search_ends_at_its_limit_and_says_which(node: Node) -> None:
     node.sh("iptables-nft -I FORWARD -p udp --dport 53 -j DROP")
     _, whole = searched(node, "outside")
@@ -141,6 +142,7 @@ def test_a_search_ends_at_its_limit_and_says_which(node: Node) -> None:
     assert search.cut_short == "0.001 s of processor time"
 
 
+@pytest.mark.thorough
 def test_a_busy_machine_gets_the_same_answer(node: Node) -> None:
     node.sh(
         "sysctl -qw net.ipv4.conf.br0.forwarding=0", "iptables-nft -I FORWARD -p udp --dport 53 -j DROP",

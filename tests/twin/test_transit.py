@@ -64,6 +64,7 @@ def test_forwarding_between_uplinks_is_exposure(commands: tuple[str, ...], secon
     assert "transit between uplinks: 2" in "".join(rehearsal.sampled)
 
 
+@pytest.mark.thorough
 def test_where_rules_forbid_it_nothing_opens() -> None:
     drop = ("iptables-nft -P FORWARD DROP", "iptables-nft -A FORWARD -s 10.244.0.0/24 -j ACCEPT",
             "iptables-nft -A FORWARD -d 10.244.0.0/24 -j ACCEPT")  # fmt: skip
@@ -72,6 +73,7 @@ def test_where_rules_forbid_it_nothing_opens() -> None:
     assert (rehearsal.needless, rehearsal.refusal) == ((), "")
 
 
+@pytest.mark.thorough
 def test_one_way_is_enough() -> None:
     """Only what comes in by the second uplink is forwarded."""
     drop = ("iptables-nft -A FORWARD -i eth0 -o eth1 -m conntrack --ctstate NEW -j DROP",)
@@ -80,6 +82,7 @@ def test_one_way_is_enough() -> None:
     assert [way.flow.destination for way in rehearsal.needless] == ["192.0.2.254"]
 
 
+@pytest.mark.thorough
 def test_transit_that_was_there_may_not_be_cut() -> None:
     with two_uplinks(forward="1") as node:
         off = node.namespaces["node"].run(lambda: SetSysctl.planned(Host(), "net.ipv4.ip_forward", "0"))
@@ -95,6 +98,7 @@ def test_a_node_with_one_uplink_carries_nothing() -> None:
     assert (rehearsal.needless, rehearsal.closed, rehearsal.refusal) == ((), (), "")
 
 
+@pytest.mark.thorough
 def test_ipv6_as_well() -> None:
     six = ("ip -6 address add 2001:db8:1::10/64 dev eth0 nodad", "ip -6 address add 2001:db8:2::10/64 dev eth1 nodad",
            "sysctl -qw net.ipv6.conf.all.forwarding=0")  # fmt: skip
