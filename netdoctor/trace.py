@@ -36,7 +36,8 @@ DROP = 0
 QUIET = 0.12  # seconds without an event, after which none will come: delivery inside one machine is immediate
 LONGEST = 1.0
 NAME = re.compile(r"[\w./-]+")
-RULE = re.compile(r"(.*[^{ ]) # handle (\d+)$")
+RULE = re.compile(r"(.*?) *# handle (\d+)$")
+HEADER = re.compile(r".*\{ # handle \d+$")  # of the table, and of the chain
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +184,18 @@ def rule_text(host: Host, family: str, table: str, chain: str, handle: int) -> s
     return chain_rules(host, family, table, chain).get(handle, "")
 
 
+def _listed(text: str) -> dict[int, str]:
+    """The rules in what `nft -a list chain` prints, by handle; "" for one of which nft can show nothing."""
+    rules: dict[int, str] = {}
+    begun = ""
+    for line in text.splitlines():
+        rule = f"{begun} {line.strip()}".strip()
+        begun = rule if rule.endswith(",") else ""  # a long set goes on in the next line
+        if not HEADER.match(rule) and (match := RULE.match(rule)):
+            rules[int(match[2])] = match[1]
+    return rules
+
+
 def chain_rules(host: Host, family: str, table: str, chain: str) -> dict[int, str]:
     """The rules of a chain by handle, in order; none where it cannot be listed.
 
@@ -194,8 +207,7 @@ def chain_rules(host: Host, family: str, table: str, chain: str) -> dict[int, st
         listed = host.run(["nft", "-a", "-s", "list", "chain", family, table, chain])
     except CannotRead:
         return {}
-    found = [match for line in listed.splitlines() if (match := RULE.match(line.strip()))]
-    rules = {int(match[2]): match[1] for match in found}
+    rules = _listed(listed)
     if family in ("ip", "ip6") and table in ("filter", "nat", "mangle", "raw", "security"):
         program = "iptables-nft" if family == "ip" else "ip6tables-nft"
         try:

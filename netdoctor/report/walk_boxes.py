@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from netdoctor.report.svg import Line, lines_of
-from netdoctor.twin.rule_words import rule_words
+from netdoctor.twin.rule_words import UNREADABLE, rule_words
 from netdoctor.twin.state import State
 from netdoctor.twin.traced import Traced, own_addresses, pod_at
 from netdoctor.twin.twin import NODE, OUTSIDE
@@ -96,18 +96,14 @@ def card_lines(stay: Stay) -> list[Line]:
         lines += lines_of(translation.by, CARD)
     for rules in stay.rules:
         step = rules.verdict
-        if (
-            step is None
-            or step.drops
-            or step.verdict.startswith("policy")
-            or (translation and step is translation.rule)
-        ):
+        if step is None or step.drops or step.is_policy or (translation and step is translation.rule):
             continue
         lines += lines_of(f"✓ {step.chain}", CARD, "dim")
     if stop := stay.stop:
         place = f"{stop.family} {stop.table} {stop.chain}" + (f", handle {stop.handle}" if stop.handle else "")
         lines += [*lines_of("STOPPED", CARD, "bad"), *lines_of(place, CARD)]
-        lines += lines_of(rule_words(stop.text) if stop.handle else "its policy is drop", CARD, "bad")
+        why = "its policy is drop" if stop.is_policy else rule_words(stop.text) or UNREADABLE
+        lines += lines_of(why, CARD, "bad")
     elif not stay.passed:
         lines += lines_of("lost in here", CARD, "bad")
     return lines

@@ -11,8 +11,8 @@ from rich.text import Text
 from netdoctor.redact import one_line
 from netdoctor.report.text import _hanging, _indented
 from netdoctor.twin.routes import leading_to
-from netdoctor.twin.rule_words import purpose, rule_words
-from netdoctor.twin.traced import Fate, Traced, pod_at
+from netdoctor.twin.rule_words import UNREADABLE, purpose, rule_words
+from netdoctor.twin.traced import Fate, Traced, number_of, pod_at
 from netdoctor.twin.twin import NODE, OUTSIDE
 from netdoctor.twin.walk import Step
 from netdoctor.twin.way import BRIDGE, IP, Passage, Rules, Stay, Translation, end_text, ends
@@ -134,7 +134,7 @@ def _inside(stay: Stay) -> Iterator[Text]:
     """The rules of a hook that mattered; chains that did nothing in one line for each table."""
     translation = stay.translation
     for rules in stay.rules:
-        shown = [step for step in rules.effects if not step.verdict.startswith("policy")]
+        shown = [step for step in rules.effects if not step.is_policy]
         if translation and translation.rule in shown:
             shown.remove(translation.rule)
             yield from _marks(shown)
@@ -175,11 +175,13 @@ def _folded(rules: Rules, but: list[str]) -> str:
 
 def _verdict(step: Step) -> Text:
     place = f"{step.family} {step.table} {step.chain}"
-    if step.verdict.startswith("policy"):
+    if step.is_policy:
         return Text(one_line(f"{place}: its policy is drop"), style="bold red")
     rule = rule_words(step.text)
     why = purpose(step.text)
-    words = f"{place}, handle {step.handle}, {_verb(step)}"
+    words = f"{place}, {number_of(step)}, {_verb(step)}"
+    if not rule:
+        return Text(one_line(f"{words}: {UNREADABLE}"), style="bold red" if step.drops else "")
     if step.drops:
         return Text(one_line(f"{words}: {rule}"), style="bold red")
     return Text.assemble(one_line(f"{words}: {VERDICT.sub('', rule) or 'everything'}"), (f"  {one_line(why)}", "dim"))

@@ -9,6 +9,7 @@ NOISE = re.compile(
     r'^-A \S+ |-m comment (?=--comment)|--comment (?:"(?:[^"\\]|\\.)*"|\S+) ?|-m (?:tcp|udp|comment) |'
     r' ?(?<!-)\bcomment "(?:[^"\\]|\\.)*"'
 )
+UNREADABLE = "its text cannot be read"  # nft shows nothing of an extension that it does not know
 OF_CNI = re.compile(r'name: \\?"')
 
 

@@ -12,7 +12,7 @@ from netdoctor.legacy_iptables import grown, legacy_counters
 from netdoctor.traffic import Answer, Reply
 from netdoctor.twin.build import build
 from netdoctor.twin.ends import End
-from netdoctor.twin.rule_words import rule_words
+from netdoctor.twin.rule_words import UNREADABLE, rule_words
 from netdoctor.twin.state import State
 from netdoctor.twin.twin import NODE, OUTSIDE, Flow, Twin
 from netdoctor.twin.walk import Step, Tracer, Walk
@@ -139,9 +139,14 @@ def place_of(step: Step) -> str:
     """`inet firewalld filter_FWD_public, handle 123: reject with icmpx admin-prohibited`."""
     where = "" if step.where == NODE else f"in pod {step.where}, "
     place = f"{where}{step.family} {step.table} {step.chain}"
-    if not step.handle:
+    if step.is_policy:
         return f"{place}: its policy is drop"
-    return f"{place}, handle {step.handle}: {rule_words(step.text) or step.verdict}"
+    return f"{place}, {number_of(step)}: {rule_words(step.text) or UNREADABLE}"
+
+
+def number_of(step: Step) -> str:
+    """`handle 7`, or that a rule's handle is not known."""
+    return f"handle {step.handle}" if step.handle else "a rule whose handle is not known"
 
 
 def _stopped(way: Way, step: Step, reply: Reply) -> str:

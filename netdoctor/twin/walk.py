@@ -80,6 +80,11 @@ class Step:
         return not self.verdict
 
     @property
+    def is_policy(self) -> bool:
+        """Whether the chain's policy decided, and no rule."""
+        return self.verdict.startswith("policy")
+
+    @property
     def drops(self) -> bool:
         """Whether the packet ended here."""
         return self.verdict in ("drop", "policy drop")

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from netdoctor.twin.rule_words import comment_of
+from netdoctor.twin.rule_words import UNREADABLE, comment_of
 from netdoctor.twin.twin import NODE
 from netdoctor.twin.walk import ERROR_MESSAGE, REPLY, REQUEST, Packet, Step, Walk
 
@@ -72,8 +72,10 @@ class Stay:
         """What was translated here; a bridge translates nothing, it only sees what the IP layer did."""
         if self.layer != IP or (_ends(self.before) == _ends(self.after)):
             return None
-        verdicts = [r.verdict for r in self.rules if r.verdict and ("nat" in r.table or _translates(r.verdict))]
-        rule = next((step for step in verdicts if step and _translates(step)), None)
+        verdicts = [rules.verdict for rules in self.rules if rules.verdict]
+        rule = next((step for step in verdicts if _translates(step)), None)
+        if rule is None:  # only the first packet of a flow comes to a chain of table nat
+            rule = next((step for step in verdicts if "nat" in step.table and not step.is_policy), None)
         return Translation(self.before, self.after, rule)
 
 
@@ -101,6 +103,8 @@ class Translation:
         """`DNAT by KUBE-SEP-X for kube-system/kube-dns:dns`."""
         if self.rule is None:
             return "by conntrack, which knows the flow"
+        if not _translates(self.rule):
+            return f"by a rule of {self.rule.table} {self.rule.chain}: {UNREADABLE}"
         destination = _ends(self.before)[1] != _ends(self.after)[1]
         word = "DNAT" if destination else "masqueraded" if "masquerade" in self.rule.text.lower() else "SNAT"
         service = SERVICE.search(comment_of(self.rule.text))
@@ -246,7 +250,7 @@ def _begins(step: Step, layer: str, hook: str, stays: list[_Open]) -> bool:
 
 def ends(step: Step) -> bool:
     """Whether a step decides for a whole base chain."""
-    return step.verdict.startswith(("accept", "drop", "queue", "policy"))
+    return step.is_policy or step.verdict.startswith(("accept", "drop", "queue"))
 
 
 def _rules(steps: list[Step]) -> Iterator[Rules]:

@@ -24,6 +24,7 @@ from netdoctor.twin.walk import REPLY, REQUEST, Step
 from netdoctor.twin.way import way_of
 from tests.twin.walks import (
     ANSWER,
+    ASKED,
     DNAT,
     FORWARD,
     TRANSLATED,
@@ -290,3 +291,29 @@ def test_a_node_that_is_really_built(
     assert says in it.ending.text
     assert way_of(it.walk) == it.way
     assert text(it)
+
+
+class TestUnreadable:
+    """A rule of an extension that nft does not know has a handle and a verdict, and no text."""
+
+    def test_a_translation_is_not_said_to_be_conntracks(self) -> None:
+        steps = hook(
+            REQUEST, "prerouting", "veth0>", ("ip", "nat", "corp", 7, "", "accept"), before=ASKED, after=TRANSLATED
+        )
+        said = text(traced([*steps, *outwards()], Reply(Answer.TIMEOUT, 60), End("", "10.96.0.10", 53)))
+        assert "(by a rule of nat corp: its text cannot be read)" in said
+        assert "conntrack" not in said
+
+    def test_it_is_not_said_to_accept_everything(self) -> None:
+        steps = hook(REQUEST, "forward", "bridge>eth0", ("ip", "filter", "FORWARD", 9, "", "accept"), before=ASKED)
+        said = text(traced(steps, Reply(Answer.TIMEOUT, 60), End("", "10.96.0.10", 53)))
+        assert "ip filter FORWARD, handle 9, accepts it: its text cannot be read" in said
+        assert "everything" not in said
+
+    def test_one_that_drops_is_named_all_the_same(self) -> None:
+        steps = hook(REQUEST, "forward", "bridge>eth0", ("ip", "filter", "FORWARD", 9, "", "drop"), before=ASKED)
+        it = traced(steps, Reply(Answer.TIMEOUT, 60), End("", "10.96.0.10", 53))
+        assert "ip filter FORWARD, handle 9: its text cannot be read" in it.ending.text
+        unknown = traced([replace(s, handle=0) for s in steps], Reply(Answer.TIMEOUT, 60), End("", "10.96.0.10", 53))
+        assert "ip filter FORWARD, a rule whose handle is not known: its text" in unknown.ending.text
+        assert "policy" not in unknown.ending.text
