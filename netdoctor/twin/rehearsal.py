@@ -44,7 +44,7 @@ class Verdict(StrEnum):
     """What a rehearsal says of a repair."""
 
     SAFE = "safe"
-    REFUSED = "refused"  # it would cut something off, or open more than it is for
+    REFUSED = "refused"  # it would cut something off, cures nothing, or opens more than it is for
     NOT_REHEARSED = "not rehearsed"  # a copy cannot show what it does
 
 
@@ -86,6 +86,14 @@ class Rehearsal:
     untouched: tuple[str, ...] = ()  # changes that no copy can show, and why they touch no packet's way
     sampled: tuple[str, ...] = ()  # whose ways were tried, of how many
     unseen: tuple[str, ...] = ()  # who is connected, and passes in no copy: what the repair does to them is not known
+    made: int = 0  # changes that were made in the copy
+
+    @property
+    def cures_nothing(self) -> bool:
+        """Whether the copy fails as the node does, and with the repair not one flow passes that failed."""
+        if not self.made or not self.flows:
+            return False
+        return not any(tried.passed or tried.passes for tried in self.flows)
 
     @property
     def verdict(self) -> Verdict:
@@ -94,7 +102,7 @@ class Rehearsal:
             return Verdict.REFUSED
         if self.not_made:
             return Verdict.NOT_REHEARSED
-        return Verdict.REFUSED if self.needless else Verdict.SAFE
+        return Verdict.REFUSED if self.needless or self.cures_nothing else Verdict.SAFE
 
     @property
     def refusal(self) -> str:
@@ -103,6 +111,8 @@ class Rehearsal:
             return f"it would cut off {_some(self.closed)}"
         if self.not_made:
             return f"it is not rehearsed: {self.not_made[0]}"
+        if self.cures_nothing:
+            return f"with it none of the {len(self.flows)} flows that fail passes in the copy"
         return f"it would open {_some(self.needless)}" if self.needless else ""
 
 
@@ -125,6 +135,7 @@ def rehearse(
     flows = [each.flow for each in asked]
     connections = facts.get(Connections).items
     changes, not_shown, not_made, untouched = list(changes), list[str](), list[str](), list[str]()
+    made = 0
     with ExitStack() as stack:
         before, after, bus = _copies(stack, state, changes if with_daemon else (), not_shown)
         # before the change: what the copies have in common
@@ -140,6 +151,7 @@ def rehearse(
                     change.apply_over(bus)
                 else:
                     after.run(lambda change=change: change.rehearse(HostOfCopy()))  # type: ignore[misc]
+                made += 1
             except (NetdoctorError, OSError, ValueError) as error:
                 not_made.append(f"{change.describe()}: {error}")
         # before the ways: those are tried with an outside that knows pods, which would hide a lost masquerade
@@ -166,6 +178,7 @@ def rehearse(
         tuple(untouched),
         tuple([*who.sampled, *([f"transit between uplinks: {len(carries)}"] if carries else [])]),
         tuple(unseen),
+        made,
     )
 
 
@@ -213,7 +226,9 @@ def _copies(
 
 
 def insist(rehearsal: Rehearsal | None, allow_exposure: bool, why_not: str = "") -> None:
-    """Raise Exposed where the repair would cut something off, or open more than it has to (unless that is allowed).
+    """Raise Exposed where the repair would cut something off, cures nothing, or opens more than it has to.
+
+    Only the last of these may be allowed.
 
     `why_not`: why there is no rehearsal. Raises NotRehearsable where there is none, or one that does not show it all.
     """
@@ -221,8 +236,9 @@ def insist(rehearsal: Rehearsal | None, allow_exposure: bool, why_not: str = "")
         if why_not:
             raise NotRehearsable(_not_made(f"it is not rehearsed: {why_not}"))
         return
-    if rehearsal.closed or (rehearsal.verdict is Verdict.REFUSED and not allow_exposure):
-        way_out = "" if rehearsal.closed else "; --allow-exposure makes it all the same"
+    may_be_allowed = not rehearsal.closed and not rehearsal.cures_nothing
+    if rehearsal.verdict is Verdict.REFUSED and not (may_be_allowed and allow_exposure):
+        way_out = "; --allow-exposure makes it nevertheless" if may_be_allowed else ""
         raise Exposed(f"refused after a rehearsal on a copy of the node: {rehearsal.refusal}{way_out}")
     if rehearsal.verdict is Verdict.NOT_REHEARSED:
         raise NotRehearsable(_not_made(rehearsal.refusal))

@@ -134,6 +134,17 @@ def test_what_opens_is_told(closed: Facts) -> None:
     assert "REFUSED" not in text
 
 
+def test_a_repair_that_cures_nothing_is_refused(closed: Facts) -> None:
+    rehearsal = rehearse(closed, [Commands((("nft", "add", "table", "inet", "idle"),))], FROM_PODS)
+    assert (rehearsal.closed, rehearsal.opened, rehearsal.not_made) == ((), (), ())
+    assert rehearsal.verdict is Verdict.REFUSED
+    assert rehearsal.refusal == "with it none of the 1 flows that fail passes in the copy"
+    for allowed in (False, True):
+        with pytest.raises(Exposed, match="none of the 1 flows that fail passes in the copy$"):
+            insist(rehearsal, allow_exposure=allowed)
+    assert f"  REFUSED: {rehearsal.refusal}" in lines(rehearsal, "")
+
+
 def test_a_needless_opening_is_refused_unless_allowed(closed: Facts) -> None:
     flush = Commands((("nft", "flush", "chain", "inet", "firewalld", "filter_FORWARD"),))
     rehearsal = rehearse(closed, [flush], FROM_PODS)
@@ -164,7 +175,9 @@ def test_a_closing_is_refused_whatever_is_allowed(healthy: Facts) -> None:
 
 def test_what_no_copy_shows_to_fail_is_not_counted_as_cured() -> None:
     with small_node() as node:
-        rehearsal = rehearse(facts_of(node, Reply(Answer.TIMEOUT, 1500)), [Commands(())], FROM_PODS)
+        idle = Commands((("nft", "add", "table", "inet", "idle"),))
+        rehearsal = rehearse(facts_of(node, Reply(Answer.TIMEOUT, 1500)), [idle], FROM_PODS)
+    assert rehearsal.verdict is Verdict.SAFE  # the trouble is not in the network: whether it is cured, no copy shows
     text = "\n".join(lines(rehearsal, ""))
     assert "now pass" not in text
     assert "  fails on the node and in no copy of it: client -> 8.8.8.8" in text
