@@ -140,7 +140,7 @@ def test_a_repair_that_cures_nothing_is_refused(closed: Facts) -> None:
     assert rehearsal.verdict is Verdict.REFUSED
     assert rehearsal.refusal == "with it none of the 1 flows that fail passes in the copy"
     for allowed in (False, True):
-        with pytest.raises(Exposed, match="none of the 1 flows that fail passes in the copy$"):
+        with pytest.raises(Exposed, match=r"none of the 1 flows that fail passes in the copy$"):
             insist(rehearsal, allow_exposure=allowed)
     assert f"  REFUSED: {rehearsal.refusal}" in lines(rehearsal, "")
 
