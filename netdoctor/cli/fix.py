@@ -43,9 +43,9 @@ def command(
 ) -> None:
     """Repair this host: each change is shown, made, proved by the probe that failed, or taken back.
 
-    Before anything is touched the repair is rehearsed on a copy of the node's network: flows that fail now have to pass
-    there, nothing that works may break, nobody who is connected now may be cut off, and nothing may open that the repair is
-    not for. A repair that cannot be rehearsed is not made.
+    Before anything is touched the repair is rehearsed on a copy of the node's network: flows that fail now have to
+    pass there, nothing that works may break, nobody who is connected now may be cut off, and nothing may open that the
+    repair is not for. A repair that cannot be rehearsed is not made.
 
     Exit status: 0 healthy, 1 faults remain or a repair was rolled back, 3 could not tell or could not do.
     """
