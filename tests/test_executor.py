@@ -120,7 +120,7 @@ def test_what_cannot_be_rolled_back_is_said(node: Node, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(WriteFile, "undo", broken)
     outcomes, journal = node.repair(add_nothing_useful, add_names)
-    assert ends(outcomes)[0][1] in (End.LEFT, End.PROVED)
+    assert ends(outcomes) == [("add-names", End.LEFT)]
     left = [step for step in outcomes.steps if step.end is End.LEFT]
     assert left
     assert "somebody was quicker" in left[0].why

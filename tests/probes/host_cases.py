@@ -151,7 +151,7 @@ CASES = [
     Case("firewalld-rejects-pods", "time-outs are no rejection", PASS, (firewalld(), reach(SILENT, SILENT, SILENT))),
     Case("firewalld-rejects-pods", "no firewalld", NOT_APPLICABLE, (reach(REJECTED),), "does not run"),
     Case("ip-forward-disabled", "off, and nothing gets out", FAIL, (sysctls("0"), upstream_answers(pods=SILENT)),
-         "is 0", evidence="wanted nothing"),
+         "is 0", evidence="test pod -> 8.8.8.8:53/udp"),
     Case("ip-forward-disabled", "off, by a file", FAIL,
          (sysctls("0"), upstream_answers(pods=SILENT), SysctlFiles({"/etc/sysctl.d/a.conf": "net.ipv4.ip_forward=0"})),
          evidence="net.ipv4.ip_forward = 0"),
