@@ -14,6 +14,7 @@ from netdoctor.object_shapes import Misshapen, shaped
 from netdoctor.read_secrets import remember_objects
 from netdoctor.redact import excerpt
 
+NOT_SIGNED = "its certificate is not signed by the kubeconfig's authority"
 CONNECT_SECONDS = 1.2  # a SYN that is lost is sent again after 1 s
 SECONDS = 7.0  # for a whole answer: a fact has eight
 LARGEST = 32 << 20  # bytes of an answer: some thousand pods in one list
@@ -129,7 +130,16 @@ def _plain_reason(error: Exception) -> str:
         ("Network is unreachable", "network is unreachable"),
         ("Name or service not known", "its name does not resolve"),
         ("Failed to resolve", "its name does not resolve"),
-        ("CERTIFICATE_VERIFY_FAILED", "its certificate is not signed by the kubeconfig's authority"),
+        # OpenSSL's words, X509_verify_cert_error_string(3)
+        ("certificate has expired", "its certificate has expired"),
+        ("certificate is not yet valid", "its certificate is not valid yet, by the clock of this node"),
+        ("certificate is not valid for", "its certificate is for another name or address"),
+        ("certificate revoked", "its certificate is revoked"),
+        ("issuer certificate", NOT_SIGNED),
+        ("self-signed certificate", NOT_SIGNED),
+        ("self signed certificate", NOT_SIGNED),
+        ("certificate signature failure", NOT_SIGNED),
+        ("CERTIFICATE_VERIFY_FAILED", "its certificate is not accepted"),
     ):
         if words in text:
             return plain
