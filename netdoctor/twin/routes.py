@@ -30,14 +30,20 @@ class Route:
     gateway: str
     device: int
 
-    def __str__(self) -> str:
-        """As `ip route` prints it, without its device."""
+    def text(self, state: NetworkState) -> str:
+        """As `ip route` prints it, with the interfaces' names of this state."""
+        names = {link.index: link.name for link in state.interfaces()}
+        hops = [f"via {gateway} dev {names.get(index, index)}" for gateway, index in gateways(self.body)]
+        if len(hops) > 1:
+            hops = [f"nexthop {hop}" for hop in hops]
+        elif not hops and self.device:
+            hops = [f"dev {names.get(self.device, self.device)}"]
         words = [
             KINDS.get(self.kind, str(self.kind)),
-            "default" if not self.destination.prefixlen else str(self.destination),
+            str(self.destination) if self.destination.prefixlen else "default",
+            *hops,
+            f"table {self.table}" if self.table != MAIN else "",
         ]
-        words += ["via", self.gateway] if self.gateway else []
-        words += ["table", str(self.table)] if self.table != MAIN else []
         return " ".join(word for word in words if word)
 
     @property

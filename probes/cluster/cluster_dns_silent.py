@@ -27,9 +27,11 @@ def cluster_dns_silent(names: ClusterDns, this: ThisNode) -> Iterator[Finding]:
         raise CannotRead("cluster DNS", "there is no pod to ask from")
     failed = [x for x in lookups if x.reply.answer is not Answer.OK]
     if failed:
+        silent = all(x.reply.answer is Answer.TIMEOUT for x in failed)
+        lacks = "an answer" if silent else f"an address ({failed[0].reply})"
         yield Finding(
             f"the cluster DNS ({names.server}) leaves {len(failed)} of {len(lookups)} questions for a Service's name "
-            "without an answer",
+            f"without {lacks}",
             tuple(Evidence(str(x), str(x.reply), "an address") for x in failed[:3]),
             Subject(node=this.name),
         )

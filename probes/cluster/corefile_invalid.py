@@ -1,7 +1,7 @@
 """The Corefile cannot be used.
 
 ## What it checks
-The Corefile is not empty, its blocks are closed, and no CoreDNS pod has stopped because of it.
+The Corefile is not empty, and its blocks are closed. Which directives CoreDNS knows is not looked at.
 
 ## Why it matters
 CoreDNS with a broken Corefile keeps the old one until its pod is made anew; the new pod does not start.

@@ -28,9 +28,10 @@ def propose(situation: Situation) -> Iterator[Intervention]:
                 continue
             seen.append(route.body)
             words = "refuses" if route.refuses else "leads elsewhere"
+            text = route.text(situation.state.node)
             yield Intervention(
                 "remove-routes", "packets-refused-by-routing" if route.refuses else UNNAMED,
-                f"the route `{route}` {words}", f"without the route `{route}`", partial(_delete, route.body),
+                f"the route `{text}` {words}", f"without the route `{text}`", partial(_delete, route.body),
             )  # fmt: skip
             if len(seen) == MOST:
                 return
