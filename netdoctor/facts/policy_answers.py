@@ -55,14 +55,15 @@ class PolicyAnswers:
                 continue
             source = Place(gateway.name, "", gateway.namespace, gateway.labels)
             for target, places, protocol, port in _targets(gateway, objects, services, pods, known):
-                answers = [policies.allows(source, place, protocol, port) for place in places]
+                answers = [policies.allows(source, place, protocol, number) for place, number in places]
                 allowed = any(ok for ok, _ in answers)
                 blamed = () if allowed else tuple(dict.fromkeys(str(p) for _, why in answers for p in why))
                 found.append(PolicyAnswer(gateway.name, target, protocol, port, allowed, blamed))
         return cls(tuple(found))
 
 
-Target = tuple[str, list[Place], str, int]
+# what it is, its pods each with the port that it is asked at there, the protocol, the port that the module names
+Target = tuple[str, list[tuple[Place, int]], str, int]
 
 
 def _targets(
@@ -71,20 +72,44 @@ def _targets(
     if dns := services.cluster_dns:
         places = behind(dns, pods) or [Place(str(dns), "", dns.namespace, dns.selector)]
         for protocol in ("UDP", "TCP"):
-            yield DNS, places, protocol, 53
+            yield DNS, _at(places, dns.target_of(protocol, 53), protocol, 53), protocol, 53
     if gateway.database:
         namespace, name = gateway.database.service(gateway.namespace)
+        port = gateway.database.port
         service = services.named(namespace, name)
-        if places := [*(behind(service, pods) if service else ()), *described(objects, namespace, name)]:
-            yield POSTGRES, places, "TCP", gateway.database.port
+        places = [*(behind(service, pods) if service else ()), *described(objects, namespace, name)]
+        target = service.target_of("TCP", port) if service else _described_target(objects, namespace, name, port)
+        if places:
+            yield POSTGRES, _at(places, target, "TCP", port), "TCP", port
     for name in dict.fromkeys(m.provider for m in gateway.models if m.provider):
         host, _, port = name.rpartition(":")
         known = next((p for p in providers.items if p.name == name), None) if providers else None
         address = known.address if known and known.address else ANYWHERE
         inside = next((s for s in services.items if s.cluster_ip == address), None)
         places = behind(inside, pods) if inside else [Place(host, address)]
+        target = inside.target_of("TCP", int(port)) if inside else ""
         if places:
-            yield f"{PROVIDER} {name}", places, "TCP", int(port)
+            yield f"{PROVIDER} {name}", _at(places, target, "TCP", int(port)), "TCP", int(port)
+
+
+def _at(places: list[Place], target: str, protocol: str, port: int) -> list[tuple[Place, int]]:
+    """Each place with the port that a policy sees: the pod's own, for the Service's is translated before."""
+    if not target or target.isdecimal():
+        return [(place, int(target or port)) for place in places]
+    found = []
+    for place in places:
+        named = [number for name, its_protocol, number in place.ports if (name, its_protocol) == (target, protocol)]
+        found.append((place, named[0] if named else port))
+    return found
+
+
+def _described_target(objects: ModuleObjects, namespace: str, name: str, port: int) -> str:
+    """The pods' port behind this port of a Service in the manifests, by number or name; "" where it is the same."""
+    service = objects.named("Service", namespace, name)
+    for each in (service["spec"].get("ports") or ()) if service else ():
+        if each.get("port") == port:
+            return str(each.get("targetPort") or "")
+    return ""
 
 
 def behind(service: Service, pods: Pods) -> list[Place]:

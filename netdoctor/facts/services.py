@@ -27,6 +27,7 @@ class ServicePort:
     protocol: str
     port: int
     node_port: int  # 0: none
+    target: str = ""  # the pod's port, by number or name; "": the same number
 
     def __str__(self) -> str:
         """port/protocol, as kubectl writes it."""
@@ -54,6 +55,10 @@ class Service:
     def __str__(self) -> str:
         """namespace/name, as kubectl and kube-proxy's comments write it."""
         return f"{self.namespace}/{self.name}"
+
+    def target_of(self, protocol: str, port: int) -> str:
+        """The pods' port behind one of its own, by number or name; "" where it is the same number."""
+        return next((p.target for p in self.ports if (p.protocol, p.port) == (protocol, port)), "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +104,9 @@ def service_of(item: Mapping[str, Any]) -> Service:
     """A Service from the API's object."""
     spec = item["spec"]
     ports = tuple(
-        ServicePort(p.get("name", ""), p.get("protocol", "TCP"), p["port"], p.get("nodePort", 0))
+        ServicePort(
+            p.get("name", ""), p.get("protocol", "TCP"), p["port"], p.get("nodePort", 0), str(p.get("targetPort") or "")
+        )
         for p in spec.get("ports", ())
     )
     meta, kind, selector = item["metadata"], spec.get("type", ""), spec.get("selector", {})
