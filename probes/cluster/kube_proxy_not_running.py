@@ -1,7 +1,8 @@
 """kube-proxy does not run.
 
 ## What it checks
-The cluster has kube-proxy's ConfigMap, its rules are on this node, and no process of that name is.
+The cluster has kube-proxy's ConfigMap, its rules are on this node, and no process of that name is. Where its rules
+cannot be read (mode ipvs), its DaemonSet has a pod on this node, and there is no process.
 
 ## Why it matters
 The rules that it left behind go on working, so nothing looks broken at first. But no change reaches them: a pod that is
@@ -30,19 +31,20 @@ def kube_proxy_not_running(
     kube_proxy: KubeProxy, translated: Translated, pods: Pods | CannotRead, this: ThisNode
 ) -> Iterator[Finding]:
     """Rules that nobody keeps up to date."""
-    if not translated.known:
-        raise NotApplicable(f"kube-proxy's mode is {kube_proxy.mode or 'unknown'}: its rules are not read")
-    if kube_proxy.running or not translated.ports:
+    unread = f"kube-proxy's mode is {kube_proxy.mode or 'unknown'}: its rules are not read"
+    if not translated.known and not kube_proxy.pod:
+        raise NotApplicable(unread)
+    if kube_proxy.running or (translated.known and not translated.ports):
         return  # without any rule it may be another program's cluster; kube-proxy-rules-missing tells
     here = () if isinstance(pods, CannotRead) else pods.items
     if any(p.ready and f"{p.namespace}/{p.name}" == kube_proxy.pod for p in here):
         return  # it runs, and its process is hidden from us
     trouble = kube_proxy.trouble or (f"pod {kube_proxy.pod}" if kube_proxy.pod else "it has no pod on this node")
+    left = Evidence(translated.source, f"{len(translated.ports)} rules, left behind", "kept up to date")
+    if not translated.known:
+        left = Evidence(f"pod {kube_proxy.pod}", unread, "a process that keeps them up to date")
     yield Finding(
         f"kube-proxy does not run on this node ({trouble}): Services and pods that are new are not reached",
-        (
-            Evidence("/proc", "no process kube-proxy", "one"),
-            Evidence(translated.source, f"{len(translated.ports)} rules, left behind", "kept up to date"),
-        ),
+        (Evidence("/proc", "no process kube-proxy", "one"), left),
         Subject(node=this.name),
     )
