@@ -31,7 +31,13 @@ class Model:
 
     name: str
     mode: str  # chat, embedding, image_generation, audio_transcription: LiteLLM's words
-    provider: str  # host:port that its calls go to, "" where the config does not tell
+    provider: str  # host:port that its calls are for, "" where the config does not tell
+    proxy: str = ""  # host:port of the proxy that they go through, "" for none
+
+    @property
+    def called(self) -> str:
+        """host:port that the module itself connects to."""
+        return self.proxy if self.provider and self.proxy else self.provider
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +96,8 @@ def models_of(config: Mapping[str, Any], environment: Mapping[str, str]) -> Iter
         prefix, _, rest = str(sent.get("model", "")).partition("/")
         base = sent.get("api_base")
         url = _value(base, environment) if base else PROVIDERS.get(prefix if rest else "openai", "")
-        yield Model(str(entry["model_name"]), str(about.get("mode", "chat")), endpoint(url))
+        mode = str(about.get("mode", "chat"))
+        yield Model(str(entry["model_name"]), mode, endpoint(url), proxy_of(url, environment))
 
 
 def _value(text: object, environment: Mapping[str, str]) -> str:
@@ -107,6 +114,22 @@ def endpoint(url: str) -> str:
         return ""
     usual = {"http": 80, "https": 443}.get(parts.scheme)
     return f"{host}:{port or usual}" if host and usual else ""
+
+
+def proxy_of(url: str, environment: Mapping[str, str]) -> str:
+    """host:port of the proxy that a client calls this URL through; "" for none.
+
+    By the variables of httpx, LiteLLM's client: HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY, in either case.
+    """
+    from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]  # not in typeshed
+
+    def variable(name: str) -> str:
+        return environment.get(name.lower(), "") or environment.get(name.upper(), "")
+
+    where = endpoint(url)
+    if not where or proxy_bypass_environment(where, {"no": variable("no_proxy")}):
+        return ""
+    return endpoint(variable(f"{urlsplit(url).scheme}_proxy") or variable("all_proxy"))
 
 
 def login_of(environment: Mapping[str, str]) -> tuple[Database, str] | None:

@@ -102,13 +102,18 @@ class Modules:
 
     @property
     def providers(self) -> dict[str, tuple[str, ...]]:
-        """host:port of each provider, and the modules that call it."""
+        """host:port of each provider, or of the proxy before it, and the modules that call it."""
         found: dict[str, list[str]] = {}
         for gateway in self.gateways:
             for model in gateway.models:
-                if model.provider and gateway.name not in found.setdefault(model.provider, []):
-                    found[model.provider].append(gateway.name)
+                if model.called and gateway.name not in found.setdefault(model.called, []):
+                    found[model.called].append(gateway.name)
         return {provider: tuple(names) for provider, names in found.items()}
+
+    def role_of(self, name: str) -> str:
+        """What the host and port is for the modules: `provider`, or the `proxy` before it."""
+        proxies = {model.proxy for gateway in self.gateways for model in gateway.models}
+        return "proxy" if name in proxies else "provider"
 
 
 def needed(modules: Modules | CannotRead) -> Modules:

@@ -81,15 +81,17 @@ def _targets(
         target = service.target_of("TCP", port) if service else _described_target(objects, namespace, name, port)
         if places:
             yield POSTGRES, _at(places, target, "TCP", port), "TCP", port
-    for name in dict.fromkeys(m.provider for m in gateway.models if m.provider):
-        host, _, port = name.rpartition(":")
+    for name in dict.fromkeys(m.called for m in gateway.models if m.called):
+        host, _, number = name.rpartition(":")
+        port = int(number)
         known = next((p for p in providers.items if p.name == name), None) if providers else None
         address = known.address if known and known.address else ANYWHERE
         inside = next((s for s in services.items if s.cluster_ip == address), None)
         places = behind(inside, pods) if inside else [Place(host, address)]
-        target = inside.target_of("TCP", int(port)) if inside else ""
+        target = inside.target_of("TCP", port) if inside else ""
         if places:
-            yield f"{PROVIDER} {name}", _at(places, target, "TCP", int(port)), "TCP", int(port)
+            role = "proxy" if name in {m.proxy for m in gateway.models} else PROVIDER
+            yield f"{role} {name}", _at(places, target, "TCP", port), "TCP", port
 
 
 def _at(places: list[Place], target: str, protocol: str, port: int) -> list[tuple[Place, int]]:

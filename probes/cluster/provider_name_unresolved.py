@@ -33,8 +33,9 @@ def provider_name_unresolved(
         raise CannotRead("the modules' configs", known.problems[0])
     for provider in unresolved:
         asked = f"{provider.vantage} -> {provider.server}:53/udp {provider.host}"
+        whose = f"the {known.role_of(provider.name)} of {', '.join(provider.modules)}"
         yield Finding(
-            f"{provider.host}, the provider of {', '.join(provider.modules)}, does not resolve: {provider.lookup}",
+            f"{provider.host}, {whose}, does not resolve: {provider.lookup}",
             (Evidence(asked, str(provider.lookup), "an address"),),
             Subject(node=this.name, namespace=known.namespace, upstream=provider.name),
         )

@@ -2,13 +2,10 @@
 
 ## What it checks
 A TCP connection from a test pod to each host and port that a module's config calls. No request is made, and no key
-sent.
+sent. Where a module's environment names a proxy (`HTTPS_PROXY`, `NO_PROXY`), the proxy is asked, and not the provider.
 
 ## Why it matters
 The module is up and lists its models, and every call ends in `APIConnectionError` after some seconds.
-
-## When it is no fault
-Where the modules go out through a proxy (`HTTPS_PROXY`), their provider need not be reachable from pods.
 
 ## By hand
 `nsenter --net=/proc/PID/ns/net nc -vz HOST PORT`.
@@ -37,9 +34,9 @@ def provider_unreachable(
         raise CannotRead("providers", f"{', '.join(unresolved)} has no address to connect to")
     for provider in refused:
         port = provider.name.rpartition(":")[2]
+        whose = f"the {known.role_of(provider.name)} of {', '.join(provider.modules)}"
         yield Finding(
-            f"{provider.name}, the provider of {', '.join(provider.modules)}, does not accept connections: "
-            f"{provider.connection}",
+            f"{provider.name}, {whose}, does not accept connections: {provider.connection}",
             (Evidence(f"{provider.vantage} -> {provider.address}:{port}", str(provider.connection), "connected"),),
             Subject(node=this.name, namespace=known.namespace, upstream=provider.name),
         )

@@ -10,7 +10,7 @@ from netdoctor.facts.cluster import Workload, Workloads
 from netdoctor.facts.database_login import DatabaseLogins, Login, of_modules
 from netdoctor.facts.images import normal, policy_of, server_of
 from netdoctor.facts.listeners import parse
-from netdoctor.facts.litellm_config import endpoint
+from netdoctor.facts.litellm_config import Model, endpoint, proxy_of
 from netdoctor.facts.module_objects import ModuleObjects
 from netdoctor.facts.modules import Image, Modules
 from netdoctor.facts.new_pod import HASH, NEVER, manifest, place
@@ -43,6 +43,27 @@ from tests.module_builders import NO_MODULES, gateway, modules
 def test_names_of_images(name: str, full: str) -> None:
     assert normal(name) == full
     assert normal(full) == full
+
+
+@pytest.mark.parametrize(
+    ("environment", "proxy"),
+    [
+        ({}, ""),
+        ({"HTTPS_PROXY": "http://user:canary-9f@proxy.corp:3128"}, "proxy.corp:3128"),
+        ({"https_proxy": "http://proxy.corp:3128", "HTTPS_PROXY": "http://other:1"}, "proxy.corp:3128"),
+        ({"HTTP_PROXY": "http://proxy.corp:3128"}, ""),  # for the other scheme
+        ({"ALL_PROXY": "http://proxy.corp:3128"}, "proxy.corp:3128"),
+        ({"HTTPS_PROXY": "http://proxy.corp:3128", "NO_PROXY": "localhost, .example.com"}, ""),
+        ({"HTTPS_PROXY": "http://proxy.corp:3128", "no_proxy": "api.example.com:443"}, ""),
+        ({"HTTPS_PROXY": "http://proxy.corp:3128", "NO_PROXY": "*"}, ""),
+        ({"HTTPS_PROXY": "http://proxy.corp:3128", "NO_PROXY": "example.org"}, "proxy.corp:3128"),
+        ({"HTTPS_PROXY": "nonsense"}, ""),
+    ],
+)
+def test_the_proxy_that_a_provider_is_called_through(environment: dict[str, str], proxy: str) -> None:
+    assert proxy_of("https://api.example.com/v1", environment) == proxy
+    model = Model("gpt", "chat", "api.example.com:443", proxy)
+    assert modules(gateway(models=(model,))).providers == {proxy or "api.example.com:443": ("llm",)}
 
 
 def test_registries_and_policies() -> None:

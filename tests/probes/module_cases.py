@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from netdoctor.facts.cluster import Pods
 from netdoctor.facts.listeners import Listener, Listeners
+from netdoctor.facts.litellm_config import Model
 from netdoctor.facts.modules import SecretKey
 from netdoctor.facts.postgres_session import LOGIN
 from netdoctor.facts.providers import Providers
@@ -48,6 +49,10 @@ CASES = [
          (modules(gateway(models=()), problems=("config.yaml is no YAML",)), Providers(())), "no YAML"),
     Case("provider-unreachable", "refused", FAIL, (modules(), provider(REFUSED)),
          "example.com:8080, the provider of llm"),
+    Case("provider-unreachable", "a proxy refuses", FAIL,
+         (modules(gateway(models=(Model("gpt", "chat", "api.openai.com:443", "example.com:8080"),))),
+          provider(REFUSED)),
+         "example.com:8080, the proxy of llm, does not accept connections"),
     Case("provider-unreachable", "connected", PASS, (modules(), provider())),
     Case("provider-unreachable", "no address", UNKNOWN, (modules(), provider(lookup=SERVFAIL)), "no address"),
     Case("node-port-taken", "by another Service", FAIL,
