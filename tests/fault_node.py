@@ -9,9 +9,8 @@ from __future__ import annotations
 import time
 
 from tests.conftest import Lab
-from tests.node_state import OUTSIDE_SCRIPT, SCRIPT, difference, sections
+from tests.node_state import OUTSIDE_SCRIPT, SCRIPT, State, difference, owners_sorted, sections
 
-State = dict[str, list[str]]
 CALM = 5.0  # seconds for what the node itself takes back: the test pod of a check, a port that begins to learn
 
 
@@ -49,4 +48,4 @@ class FaultNode:
     def _now(self) -> State:
         outside = self.lab.outside(OUTSIDE_SCRIPT)
         assert outside.returncode == 0, outside.stderr
-        return sections(self.lab.must(SCRIPT)) | sections(outside.stdout)
+        return owners_sorted(sections(self.lab.must(SCRIPT)) | sections(outside.stdout))

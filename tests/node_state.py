@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 
+State = dict[str, list[str]]  # the lines of each section
 SECTIONS = {
     "sysctl": "cd /proc/sys/net && grep -rs . . | grep -v -e conntrack_count -e /stat/ -e nf_log | sort",
     "nft": "nft -s list ruleset 2>/dev/null | sed -E 's/counter packets [0-9]+ bytes [0-9]+//'",
@@ -48,9 +49,9 @@ def script(parts: dict[str, str]) -> str:
 SCRIPT, OUTSIDE_SCRIPT = script(SECTIONS), script(OUTSIDE_SECTIONS)
 
 
-def sections(text: str) -> dict[str, list[str]]:
+def sections(text: str) -> State:
     """What SCRIPT printed, by section."""
-    found: dict[str, list[str]] = {}
+    found: State = {}
     name = ""
     for line in text.splitlines():
         if match := re.fullmatch(r"### (\w+)", line):
@@ -77,7 +78,35 @@ def _by_chain(ruleset: list[str]) -> list[str]:
     return [f"{place}: {word}" for place in sorted(blocks) for word in ["", *blocks[place]]]
 
 
-def difference(before: dict[str, list[str]], after: dict[str, list[str]], leave_out: tuple[str, ...] = ()) -> str:
+# what others write whenever they like, by their own names: kube-proxy's and the CNI plugins' chains and the rules that
+# lead into them, kube-proxy's tables of mode nftables, and the single pods that the plugin `firewall` puts into a zone
+OWNED = {
+    "nft": re.compile(
+        r"table (?:ip6? kube-proxy\b|\S+ \S+ chain (?:KUBE|CNI)-)|.*(?:jump|goto) (?:KUBE|CNI)-|"
+        r"table inet firewalld .*\b10\.244\.\d+\.\d+(?!/|\d)"
+    ),
+    "iptables": re.compile(r":(?:KUBE|CNI)-|-A (?:KUBE|CNI)-|-A .* -[jg] (?:KUBE|CNI)-"),
+}
+
+
+def without_owners(state: State) -> State:
+    """The state without the rules that kube-proxy and the CNI's plugins keep: they come and go by themselves."""
+    return {name: [line for line in lines if not _is_owned(name, line)] for name, lines in state.items()}
+
+
+def owners_sorted(state: State) -> State:
+    """The state with those rules behind the others and sorted: their owners write them in any order."""
+    found = without_owners(state)
+    for name, lines in state.items():
+        found[name] += sorted(line for line in lines if _is_owned(name, line))
+    return found
+
+
+def _is_owned(section: str, line: str) -> bool:
+    return section in OWNED and OWNED[section].match(line) is not None
+
+
+def difference(before: State, after: State, leave_out: tuple[str, ...] = ()) -> str:
     """The lines that came and went, "" where nothing did."""
     changes = []
     for name, lines in before.items():

@@ -1,0 +1,78 @@
+"""The comparison of a node with itself: what others keep is left out by their names, and nothing else."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.node_state import difference, owners_sorted, sections, without_owners
+
+BEFORE = """### nft
+table ip nat {
+\tchain KUBE-SERVICES {
+\t\tip daddr 10.96.0.10 jump KUBE-SVC-A
+\t}
+\tchain POSTROUTING {
+\t\ttype nat hook postrouting priority srcnat; policy accept;
+\t\t jump KUBE-POSTROUTING
+\t\tip saddr 10.244.0.0/16 masquerade
+\t}
+}
+table inet firewalld {
+\tchain filter_IN_POLICIES {
+\t\tip saddr 10.244.0.7 jump filter_IN_trusted
+\t\tip saddr 10.244.0.0/16 jump filter_IN_trusted
+\t\tip saddr 192.0.2.1 drop
+\t}
+}
+### iptables
+*nat
+:KUBE-SERVICES - [0:0]
+:POSTROUTING ACCEPT [0:0]
+-A POSTROUTING -m comment --comment "x" -j KUBE-POSTROUTING
+-A POSTROUTING -s 10.244.0.0/16 -j MASQUERADE
+-A KUBE-SERVICES -d 10.96.0.10/32 -j KUBE-SVC-A
+COMMIT
+"""
+OWNERS = [
+    ("\t\tip daddr 10.96.0.10 jump KUBE-SVC-A\n", ""),
+    ("\t\t jump KUBE-POSTROUTING\n", ""),
+    ("10.244.0.7", "10.244.12.31"),
+    ('-A POSTROUTING -m comment --comment "x" -j KUBE-POSTROUTING\n', ""),
+    ("-A KUBE-SERVICES -d 10.96.0.10/32", "-A KUBE-SERVICES -d 10.96.0.11/32"),
+]
+OTHERS = [
+    ("\t\tip saddr 10.244.0.0/16 masquerade\n", ""),
+    ("\t\tip saddr 10.244.0.0/16 jump filter_IN_trusted\n", ""),
+    ("\t\tip saddr 192.0.2.1 drop\n", ""),
+    ("-A POSTROUTING -s 10.244.0.0/16 -j MASQUERADE\n", ""),
+    ("policy accept", "policy drop"),
+    (":POSTROUTING ACCEPT", ":POSTROUTING DROP"),
+]
+
+
+def changed(old: str, new: str) -> str:
+    assert old in BEFORE
+    before, after = (without_owners(sections(text)) for text in (BEFORE, BEFORE.replace(old, new)))
+    return difference(before, after)
+
+
+@pytest.mark.parametrize(("old", "new"), OWNERS)
+def test_what_its_owner_writes_is_no_difference(old: str, new: str) -> None:
+    assert changed(old, new) == ""
+
+
+@pytest.mark.parametrize(("old", "new"), OTHERS)
+def test_everything_else_is(old: str, new: str) -> None:
+    assert changed(old, new) != ""
+
+
+def test_the_order_of_the_owners_rules_is_theirs_and_their_content_is_compared() -> None:
+    chain = "-A KUBE-SERVICES -d 10.96.0.10/32 -j KUBE-SVC-A\n"
+    swapped = BEFORE.replace(chain, "").replace("-A POSTROUTING -m", f"{chain}-A POSTROUTING -m")
+    before, after, less = (owners_sorted(sections(text)) for text in (BEFORE, swapped, BEFORE.replace(chain, "")))
+    assert difference(before, after) == ""
+    assert difference(before, less) == f"iptables: - {chain.strip()}"
+    others = BEFORE.splitlines()
+    place = others.index("-A POSTROUTING -s 10.244.0.0/16 -j MASQUERADE")
+    others[place], others[place - 2] = others[place - 2], others[place]
+    assert difference(before, owners_sorted(sections("\n".join(others)))) == "iptables: the order changed"
