@@ -83,6 +83,8 @@ def _by_chain(ruleset: list[str]) -> list[str]:
 OWNED = {
     "nft": re.compile(
         r"table (?:ip6? kube-proxy\b|\S+ \S+ chain (?:KUBE|CNI)-)|.*(?:jump|goto) (?:KUBE|CNI)-|"
+        # a zone has these once something is in it, and keeps them
+        r"table inet firewalld chain \w+_trusted(?:_\w+)?: (?:jump \w+_trusted_\w+|accept)?$|"
         r"table inet firewalld .*\b10\.244\.\d+\.\d+(?!/|\d)"
     ),
     "iptables": re.compile(r":(?:KUBE|CNI)-|-A (?:KUBE|CNI)-|-A .* -[jg] (?:KUBE|CNI)-"),

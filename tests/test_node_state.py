@@ -39,8 +39,10 @@ OWNERS = [
     ("10.244.0.7", "10.244.12.31"),
     ('-A POSTROUTING -m comment --comment "x" -j KUBE-POSTROUTING\n', ""),
     ("-A KUBE-SERVICES -d 10.96.0.10/32", "-A KUBE-SERVICES -d 10.96.0.11/32"),
+    ("table inet firewalld {", "table inet firewalld {\n\tchain filter_FWD_trusted {\n\t\taccept\n\t}"),
 ]
 OTHERS = [
+    ("table inet firewalld {", "table inet firewalld {\n\tchain filter_FWD_trusted {\n\t\tudp dport 1 accept\n\t}"),
     ("\t\tip saddr 10.244.0.0/16 masquerade\n", ""),
     ("\t\tip saddr 10.244.0.0/16 jump filter_IN_trusted\n", ""),
     ("\t\tip saddr 192.0.2.1 drop\n", ""),

@@ -54,7 +54,7 @@ def resync_kube_proxy(
     node_ports = translated.missing_node_ports
     if not (translated.missing or node_ports) and translated.entered:
         return
-    lost = translated.missing or (() if node_ports else translated.wanted)
+    lost = translated.missing if translated.entered else translated.wanted  # nothing leads to any of them
     lost = tuple(sorted(lost, key=lambda each: _rank(each[0], services)))
     ports = tuple((service.cluster_ip, port.protocol.lower(), port.port) for service, port in lost)
     translations = tuple(
