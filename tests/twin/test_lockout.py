@@ -21,7 +21,7 @@ from netdoctor.report.rehearsal_text import as_json, lines
 from netdoctor.twin.direct_rules import that_matter
 from netdoctor.twin.rehearsal import Rehearsal, Verdict, insist, rehearse
 from netdoctor.twin.state import Listener
-from tests.twin.lockouts import FAR6, LOCKOUTS, NODE6, PERSON, POLICY_DROP, LockOut
+from tests.twin.lockouts import FAR, FAR6, LOCKOUTS, NODE6, PERSON, POLICY_DROP, LockOut
 from tests.twin.network import CLUSTER, NODE_ADDRESS, Node, real, small_node
 from tests.twin.test_rehearsal import Commands
 
@@ -231,6 +231,8 @@ def test_no_copy_no_repair() -> None:
 
 
 HARMLESS_DIRECT: Rule = ("ipv4", "filter", "OUTPUT", 0, ("-p", "udp", "--dport", "53", "-j", "ACCEPT"))
+KNOCKS = ("-p", "tcp", "--dport", "7000", "-m", "recent", "--set", "--name", "KNOCK", "-j", "ACCEPT")
+KNOCK: Rule = ("ipv4", "filter", "INPUT", 0, KNOCKS)
 NFT_FIREWALLD = "nft 'add table inet firewalld; add chain inet firewalld x; add rule inet firewalld x accept'"
 
 
@@ -243,11 +245,15 @@ NFT_FIREWALLD = "nft 'add table inet firewalld; add chain inet firewalld x; add 
         ((NFT_FIREWALLD, "iptables-nft -A INPUT -p tcp --dport 22 -j REJECT"), DIRECT, "--dport 22 -j REJECT"),
         ((NFT_FIREWALLD, "iptables-nft -N X", "iptables-nft -A INPUT -j X", "iptables-nft -A X -j DROP"), DIRECT,
          "`-A X -j DROP` comes after"),
+        ((NFT_FIREWALLD, f"iptables-nft -A INPUT -s {FAR} -m comment --comment 'was -j ACCEPT once' -j DROP"), DIRECT,
+         "-j DROP` comes after"),
+        ((NFT_FIREWALLD,), KNOCK, "its match `recent` keeps what other rules may ask for"),
         ((), DIRECT, "FirewallBackend=iptables"),
         ((NFT_FIREWALLD, "ip6tables-nft -P INPUT DROP"), ("ipv6", *DIRECT[1:4], ("-s", FAR6, "-j", "ACCEPT")),
          "the policy of chain INPUT is DROP"),
     ],
-    ids=["for DNS", "one address", "under DROP", "before a REJECT", "before a chain", "iptables", "IPv6"],
+    ids=["for DNS", "one address", "under DROP", "before a REJECT", "before a chain", "before a comment",
+         "port knocking", "iptables", "IPv6"],
 )  # fmt: skip
 def test_direct_rules_that_may_be_needed_stay(setup: tuple[str, ...], rule: Rule, says: str) -> None:
     program = "iptables-nft" if rule[0] == "ipv4" else "ip6tables-nft"
