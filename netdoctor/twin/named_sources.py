@@ -23,6 +23,8 @@ IPV6 = r"[0-9a-fA-F]{0,4}(?::[0-9a-fA-F]{0,4}){2,7}"
 ADDRESS = re.compile(rf"(?<![\w.:])(?:{IPV4}|{IPV6})(?:/[0-9]+|-(?:{IPV4}|{IPV6}))?(?![\w.:])")
 SOURCE = re.compile(r"(?:\bsaddr\b|(?:^|\s)-s\s|--src-range\s)(.*?)(?=\bdaddr\b|\s-d\s|--dst-range\s|$)")
 PORTS = re.compile(r"(?:\bdport |--dports? |--destination-ports? )(?:!= )?(\{[^}]*\}|[0-9,:-]+)")
+# beside an address: in an ipset `,tcp:22`, in a set of nft ` . 22`
+BESIDE = re.compile(r"(?:,(?:tcp:|udp:|sctp:)?| \. )([0-9]+)(?![\w.:/])")
 # a rule that drops everybody but one source lets that one in
 OPENS = re.compile(r"\baccept\b|\bgoto\b|\bjump\b|-[jg] (?!DROP|REJECT)|! -s |! --src-range |saddr != ")
 
@@ -65,7 +67,7 @@ def _text(family: str, table: str) -> str:
 
 def in_rules(text: str) -> Iterator[Named]:
     """The sources in what nft, iptables-save or ipset save prints."""
-    members: dict[str, list[str]] = {}
+    members: dict[str, list[Named]] = {}
     block, depth = "", False  # of an nft set or map
     for line in map(str.strip, text.splitlines()):
         if match := re.match(r"(?:set|map) (\S+) \{", line):
@@ -73,25 +75,34 @@ def in_rules(text: str) -> Iterator[Named]:
         elif line.startswith("chain "):
             block = ""
         if match := re.match(r"add (\S+) (\S+)", line):  # of an ipset
-            members.setdefault(match[1], []).extend(ADDRESS.findall(match[2]))
+            members.setdefault(match[1], []).extend(_members(match[2]))
         elif block:
             depth = depth or "elements" in line
             if depth:
-                members.setdefault(block, []).extend(ADDRESS.findall(line))
+                members.setdefault(block, []).extend(each for part in line.split(",") for each in _members(part))
                 depth = "}" not in line
         elif match := SOURCE.search(line):
             sources = tuple(ADDRESS.findall(match[1]))
             if sources:
                 yield Named(sources, tuple(_ports(line)), bool(OPENS.search(line)))
     for listed in members.values():
-        if listed:
-            yield Named(tuple(listed), (), True)
+        if any(member.ports for member in listed):  # each source with its own
+            yield from dict.fromkeys((listed[0], listed[-1]))
+        elif listed:
+            yield Named(tuple(member.sources[0] for member in listed), (), True)
+
+
+def _members(text: str) -> Iterator[Named]:
+    """The sources in one element of a set, and the port that stands beside it: then what follows is a destination."""
+    ports = tuple(int(number) for number in BESIDE.findall(text) if 0 < int(number[:6]) < 65536)
+    found = ADDRESS.findall(text)
+    yield from (Named((address,), ports, True) for address in (found[:1] if ports else found))
 
 
 def _ports(line: str) -> Iterator[int]:
     """The ports of a rule, of a range both ends."""
     for words in PORTS.findall(line):
-        for number in re.findall(r"[0-9]+", words):
+        for number in re.findall(r"[0-9]+", ADDRESS.sub("", words)):
             if 0 < int(number[:6]) < 65536:
                 yield int(number)
 
