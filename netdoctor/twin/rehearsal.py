@@ -135,6 +135,9 @@ def rehearse(
             if reason := _untouched(change, state):
                 untouched.append(f"{change.describe()}: {reason}")
                 continue
+            if reason := _not_shown(change, state):
+                not_made.append(f"{change.describe()}: {reason}")
+                continue
             try:
                 if bus and isinstance(change, ByFirewalld):
                     change.apply_over(bus)
@@ -172,6 +175,12 @@ def rehearse(
 def _untouched(change: Change, state: State) -> str:
     """Why a change that no copy can show touches no packet's way on this node; "" where it may."""
     say: Any = getattr(change, "touches_no_way", None)
+    return str(say(state)) if say else ""
+
+
+def _not_shown(change: Change, state: State) -> str:
+    """What a change does to this node that no copy shows; "" for nothing."""
+    say: Any = getattr(change, "not_shown", None)
     return str(say(state)) if say else ""
 
 
