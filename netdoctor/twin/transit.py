@@ -24,7 +24,7 @@ from netdoctor.twin.outside import LOOPBACK, Uplink, await_addresses, await_carr
 from netdoctor.twin.state import Listener, State
 from netdoctor.twin.twin import OUTSIDE, Flow, Twin, question
 
-PORT = 22
+PORTS = (22, 443)  # one that rules often name, and one that they seldom do
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +54,11 @@ def transit_ways(state: State) -> list[Way]:
     return [
         Way(
             Access.TRANSIT,
-            Flow(OUTSIDE, str(to.host), "tcp", PORT, source_address=str(side.host)),
+            Flow(OUTSIDE, str(to.host), "tcp", port, source_address=str(side.host)),
             f"{side.host} behind {side.uplink}",
         )
         for side, to in _pairs(sides(state))
+        for port in PORTS
     ]
 
 
@@ -99,7 +100,7 @@ class _Apart:
             [
                 (
                     self._at[way.flow.source_address].path,
-                    question(way.flow.destination, "tcp", PORT, seconds, way.flow.source_address),
+                    question(way.flow.destination, "tcp", way.flow.port, seconds, way.flow.source_address),
                 )
                 for way in there
             ],
@@ -143,7 +144,7 @@ class _Apart:
             with Netlink(ROUTE) as netlink:
                 await_addresses(netlink, [side.host])
                 await_carriers(netlink, [index])
-            self._twin.responder.listen(Listener("tcp", str(side.host), PORT))
+            self._twin.responder.listen_all(Listener("tcp", str(side.host), port) for port in PORTS)
 
         namespace.run(work)
 
