@@ -192,6 +192,33 @@ def test_whom_the_node_is_connected_to_stays_in_reach() -> None:
     assert "it would cut off node to outside: node -> 198.51.100.9:22/tcp" in rehearsal.refusal
 
 
+def test_a_tunnel_over_udp_that_the_node_has_opened_stays_in_reach() -> None:
+    """People come by its interface; a copy shows that one as a cable, whatever becomes of the datagrams below it."""
+    tracks = "iptables-nft -A OUTPUT -m conntrack --ctstate INVALID -j DROP"
+    with node_with(tracks) as node:
+        far = node.namespaces["outside"].run(lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        own = node.namespaces["node"].run(lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        with far, own:
+            far.bind(("192.0.2.1", 51820))
+            far.settimeout(5)
+            own.settimeout(5)
+            own.sendto(b"asked", ("192.0.2.1", 51820))
+            far.sendto(b"answered", far.recvfrom(9)[1])
+            own.recv(9)
+            facts = facts_of(node)
+    rehearsal = rehearse(facts, [commands("iptables-nft -A OUTPUT -p udp --dport 51820 -j DROP")], FROM_PODS)
+    assert "it would cut off node to outside: node -> 192.0.2.1:51820/udp" in rehearsal.refusal
+
+
+@pytest.mark.thorough
+def test_the_twelfth_of_those_who_are_logged_in_is_asked_for() -> None:
+    crowd = [Connection(f"198.51.100.{n}", 40022, NODE_ADDRESS, 22, inbound=True, login=True) for n in range(1, 13)]
+    with node_with() as node:
+        drop = commands("iptables-nft -A INPUT -s 198.51.100.12 -p tcp --dport 22 -j DROP")
+        rehearsal = rehearse(facts_of(node, *crowd), [drop], FROM_PODS)
+    assert "person on the node: ssh from 198.51.100.12 -> " in rehearsal.refusal
+
+
 @pytest.mark.thorough
 def test_the_number_of_ways_is_bounded_and_said() -> None:
     members = "\n".join(f"add many 10.{n // 250}.{n % 250}.1" for n in range(3000))
