@@ -1,4 +1,4 @@
-"""The sources that a copy's packet filter names: addresses, prefixes, ranges and sets, and the ports beside them."""
+"""The sources that a copy's packet filter and its routing rules name: addresses, prefixes, ranges and sets, and the ports beside them."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from dataclasses import dataclass
 
 from netdoctor.errors import CannotRead
 from netdoctor.host import Host
+from netdoctor.twin.netlink import by_kind
 from netdoctor.twin.nftables import RULE
 from netdoctor.twin.rtnl import Address
-from netdoctor.twin.state import NetworkState
+from netdoctor.twin.state import RTMSG, NetworkState, address_of
 
 SECONDS = 5.0
+FRA_SRC = 2  # linux/fib_rules.h
 MOST_RULES = 5000  # of a table: one with more is kube-proxy's
 OF_IPTABLES = ("filter", "mangle", "raw", "security", "nat")
 IPTABLES = {"ip": "iptables-nft-save", "ip6": "ip6tables-nft-save"}
@@ -55,7 +57,15 @@ def named_sources(state: NetworkState) -> tuple[list[Named], list[str]]:
             not_read.append(f"{name}: {error}")
     for text in (state.legacy, state.legacy6, state.ipsets):
         found += in_rules(text)
+    found += [named for body in state.rules for named in _in_routing_rule(body)]
     return sorted(dict.fromkeys(found), key=lambda named: not named.accepts), not_read
+
+
+def _in_routing_rule(body: bytes) -> Iterator[Named]:
+    """The source of a routing rule: struct fib_rule_hdr has the length of its prefix in the third byte."""
+    raw = by_kind(body, RTMSG).get(FRA_SRC, b"")
+    if body[2] and len(raw) in (4, 16):
+        yield Named((f"{address_of(raw)}/{body[2]}",), (), False)
 
 
 def _text(family: str, table: str) -> str:

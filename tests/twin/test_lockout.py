@@ -220,6 +220,14 @@ def test_the_twelfth_of_those_who_are_logged_in_is_asked_for() -> None:
 
 
 @pytest.mark.thorough
+def test_a_source_that_a_routing_rule_names_is_asked_as() -> None:
+    before_local = ("ip rule add prio 200 lookup local", "ip rule del prio 0", "ip rule add from 203.0.113.0/24 prohibit prio 100")
+    with node_with(*before_local) as node:
+        rehearsal = rehearse(facts_of(node), [commands("ip rule del prio 100")], FROM_PODS)
+    assert "it would open source that a rule names: 203.0.113.1 -> " in rehearsal.refusal
+
+
+@pytest.mark.thorough
 def test_the_number_of_ways_is_bounded_and_said() -> None:
     members = "\n".join(f"add many 10.{n // 250}.{n % 250}.1" for n in range(3000))
     rules = [f"iptables-nft -A INPUT -s 172.16.{n}.0/24 -j ACCEPT" for n in range(60)]
