@@ -23,7 +23,7 @@ from netdoctor.host import Host
 from netdoctor.model import Access, Change
 from netdoctor.twin.beyond import flow_of
 from netdoctor.twin.build import build
-from netdoctor.twin.exposure import Way, compared, ways
+from netdoctor.twin.exposure import Way, compared, led_away, ways
 from netdoctor.twin.firewalld_rehearsal import ByFirewalld, copies_with_firewalld
 from netdoctor.twin.named_sources import named_sources
 from netdoctor.twin.people import People, people
@@ -148,6 +148,7 @@ def rehearse(
         # before the ways: those are tried with an outside that knows pods, which would hide a lost masquerade
         then, now = before.ask_all(flows, PATIENCE), after.ask_all(flows, DOUBT)
         old, new = compared(before, after, tried)
+        new -= led_away(before, after, old & new, cluster)
         carries = transit_ways(state)
         carried_before, carried_after = carried(before, after, carries) if carries else (set[Way](), set[Way]())
     old, new, tried = old | carried_before, new | carried_after, [*tried, *carries]

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from netdoctor.changes.direct_rules import RemoveDirectRules, Rule
+from netdoctor.changes.kube_proxy import ResyncKubeProxy
 from netdoctor.errors import Exposed, NotRehearsable
 from netdoctor.facts import Facts
 from netdoctor.facts.cluster_addresses import ClusterAddresses
@@ -22,7 +23,7 @@ from netdoctor.twin.direct_rules import that_matter
 from netdoctor.twin.rehearsal import Rehearsal, Verdict, insist, rehearse
 from netdoctor.twin.state import Listener
 from tests.twin.lockouts import FAR, FAR6, LOCKOUTS, NODE6, PERSON, POLICY_DROP, LockOut
-from tests.twin.network import CLUSTER, NODE_ADDRESS, Node, real, small_node
+from tests.twin.network import ADDRESS, CLUSTER, NODE_ADDRESS, SERVER, Node, real, small_node
 from tests.twin.test_rehearsal import Commands
 
 pytestmark = real
@@ -129,6 +130,19 @@ def test_a_connection_that_a_rule_translates_is_asked_where_it_came_in(monkeypat
         rehearsal = rehearse(facts, [commands(f"iptables-nft -t nat -D PREROUTING {redirect}")], FROM_PODS)
     assert [(c.peer, c.port, c.login, c.you) for c in connections] == [(PERSON, 2022, True, True)]
     assert f"ssh from {PERSON} (you) -> {NODE_ADDRESS}:8022/tcp" in rehearsal.refusal
+
+
+@pytest.mark.parametrize("connected", [True, False])
+def test_a_port_of_sshd_that_kube_proxy_would_lead_to_a_pod(connected: bool) -> None:
+    """A Service has sshd's port for its NodePort, or the node's address for an external one: somebody else answers then."""
+    led = ((NODE_ADDRESS, "tcp", 22, ADDRESS[SERVER], 5432),)
+    opens = (Access.POD_TO_SERVICE, Access.OUTSIDE_TO_NODE_PORT)
+    with node_with() as node:
+        me = [Connection(PERSON, 40022, NODE_ADDRESS, 22, inbound=True, login=True, you=True)] if connected else []
+        resync = ResyncKubeProxy("kube-system/kube-proxy-x", "iptables", (), False, led)
+        rehearsal = rehearse(facts_of(node, *me), [resync], opens)
+    who = f"person on the node: ssh from {PERSON} (you)" if connected else "outside to node: outside"
+    assert f"it would cut off {who} -> {NODE_ADDRESS}:22/tcp" in rehearsal.refusal
 
 
 def test_a_login_that_passes_in_no_copy_is_not_rehearsed() -> None:
