@@ -9,6 +9,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from netdoctor.traffic import Answer
 from netdoctor.twin.build import build
 from netdoctor.twin.walk import walk
