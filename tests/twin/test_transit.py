@@ -96,6 +96,21 @@ def test_transit_that_was_there_may_not_be_cut() -> None:
     assert Access.TRANSIT in {way.kind for way in rehearsal.closed}
 
 
+@pytest.mark.parametrize("forbidden", [False, True])
+def test_a_network_of_virtual_machines_is_opened_to_none(forbidden: bool) -> None:
+    """One uplink, and a bridge with a machine of its own that nobody outside reaches as long as nothing is forwarded."""
+    with small_node() as node:
+        node.sh(
+            "ip link add virbr1 type bridge", "ip address add 192.168.100.1/24 dev virbr1", "ip link set virbr1 up",
+            "ip link add vnet0 type veth peer name vm0", "ip link set vnet0 master virbr1 up", "ip link set vm0 up",
+            "sysctl -qw net.ipv4.ip_forward=0",
+            *(["iptables-nft -A FORWARD -o virbr1 -j DROP"] if forbidden else []),
+        )  # fmt: skip
+        rehearsal = forwarded(facts_of(node), node)
+    opened = {way.flow.destination for way in rehearsal.needless if way.kind is Access.TRANSIT}
+    assert opened == (set() if forbidden else {"192.168.100.254"})
+
+
 def test_a_node_with_one_uplink_carries_nothing() -> None:
     with small_node() as node:
         node.sh("sysctl -qw net.ipv4.ip_forward=0", "ip address add 169.254.20.10/32 dev lo")
