@@ -15,7 +15,7 @@ from netdoctor.model import Access
 from netdoctor.twin import conntrack
 from netdoctor.twin.beyond import flow_of
 from netdoctor.twin.conntrack import Established
-from netdoctor.twin.exposure import DNS, Way, reachable, uplink_addresses
+from netdoctor.twin.exposure import DNS, Way, at, reachable, uplink_addresses
 from netdoctor.twin.named_sources import Named, sample
 from netdoctor.twin.rtnl import Address
 from netdoctor.twin.state import State
@@ -32,6 +32,7 @@ class People:
     ways: list[Way] = field(default_factory=list)
     sampled: list[str] = field(default_factory=list)
     out_of_sight: list[str] = field(default_factory=list)  # logins that cannot be asked for
+    others_out_of_sight: list[str] = field(default_factory=list)
     logged_in: set[Way] = field(default_factory=set)  # whose connection is there now
 
     def take(self, found: Sequence[Way], most: int, words: str) -> None:
@@ -56,7 +57,11 @@ def people(
         if login.now and not node.can_ask(login.peer, login.address):
             found.out_of_sight.append(f"ssh from {login.peer}{' (you)' if login.you else ''}")
     found.take([way for login in logins for way in node.login(login, tracked)], MOST_LOGINS, "logins by ssh")
-    others = [way for c in connections if c.inbound and not c.login for way in node.inbound(c, tracked)]
+    inbound = [c for c in connections if c.inbound and not c.login]
+    found.others_out_of_sight += [
+        f"{c.peer} -> {at(c.address, c.port)}/tcp" for c in inbound if ipaddress.ip_address(c.peer).is_link_local
+    ]
+    others = [way for c in inbound for way in node.inbound(c, tracked)]
     others += [way for each in tracked for way in node.tracked(each)]
     met = {(way.flow.source_address, way.flow.destination, way.flow.port) for way in found.ways}
     others = [w for w in others if (w.flow.source_address, w.flow.destination, w.flow.port) not in met]

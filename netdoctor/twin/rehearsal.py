@@ -195,7 +195,7 @@ def _unseen(who: People, passing: Collection[Way]) -> tuple[list[str], list[str]
     """Who is connected and passes in neither copy; and those of them who are logged in."""
     silent = [way for way in who.ways if way not in passing]
     logins = [*who.out_of_sight, *(str(way) for way in silent if way in who.logged_in)]
-    others = [str(way) for way in silent if way.kind is Access.CONNECTED]
+    others = [*who.others_out_of_sight, *(str(way) for way in silent if way.kind is Access.CONNECTED)]
     words = "is connected now and passes in no copy of the node, so nothing shows whether the repair keeps that way"
     return others, [f"{login} {words}" for login in logins]
 

@@ -183,6 +183,16 @@ def test_a_login_over_a_link_local_address_is_not_rehearsed() -> None:
     assert "ssh from fe80::7 (you) is connected now" in rehearsal.refusal
 
 
+def test_who_is_connected_over_a_link_local_address_is_told() -> None:
+    """A router's BGP session, for example: no copy asks as its address, and nothing was said of it."""
+    bgp = Connection("fe80::7", 5000, "fe80::10", 10250, inbound=True)
+    with node_with() as node:
+        rehearsal = rehearse(facts_of(node, bgp), [commands("nft list ruleset")], FROM_PODS)
+    assert rehearsal.verdict is Verdict.SAFE
+    assert rehearsal.unseen == ("fe80::7 -> [fe80::10]:10250/tcp",)
+    assert "fe80::7 -> [fe80::10]:10250/tcp" in "\n".join(lines(rehearsal, ""))
+
+
 @pytest.mark.thorough
 def test_an_address_that_the_node_has_elsewhere_is_asked_as_well() -> None:
     """A virtual address on lo, to which people come."""
