@@ -84,7 +84,10 @@ def _port(raw: bytes) -> int:
 
 
 def dump(most: int | None = MOST) -> tuple[bytes, ...]:
-    """The first connections (`most` None: all) of this thread's namespace, of both families; none where the kernel does not say."""
+    """The first connections of this thread's namespace (`most` None: all), of both families.
+
+    Empty where the kernel does not say.
+    """
     with Netlink(NETFILTER) as netlink:
         try:
             return tuple(body for _, body in netlink.dump(GET, nfgenmsg(0))[:most])

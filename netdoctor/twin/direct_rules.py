@@ -29,9 +29,9 @@ HARMLESS = ("ACCEPT", "RETURN", "LOG", "NFLOG", "MARK", "CONNMARK", "CLASSIFY", 
 OWNED = ("KUBE-", "CNI-")  # their verdicts are asked for: Services, pods, the node
 # matches that look at a packet and keep nothing of it: another rule may ask what `recent` or `nfacct` keeps
 KEEP_NOTHING = (
-    "addrtype", "cgroup", "comment", "connmark", "conntrack", "dscp", "esp", "icmp", "icmp6", "icmpv6", "iprange", "length",
-    "limit", "mac", "mark", "multiport", "owner", "physdev", "pkttype", "policy", "sctp", "set", "state", "tcp", "time", "tos",
-    "ttl", "udp",
+    "addrtype", "cgroup", "comment", "connmark", "conntrack", "dscp", "esp", "icmp", "icmp6", "icmpv6", "iprange",
+    "length", "limit", "mac", "mark", "multiport", "owner", "physdev", "pkttype", "policy", "sctp", "set", "state",
+    "tcp", "time", "tos", "ttl", "udp",
 )  # fmt: skip
 SECONDS = 5.0
 OPTIONS = {"-s": "source", "--source": "source", "-d": "destination", "--destination": "destination",
@@ -109,7 +109,7 @@ def _what_it_spares(rule: Rule) -> str:
 
 
 def _targets(line: str) -> list[str]:
-    """Every word that may be the target of a rule, as iptables-save prints it: a comment may hold others in one word."""
+    """Every word that may be a rule's target, as iptables-save prints it; what a comment says is one word."""
     try:
         return [after for word, after in pairwise(shlex.split(line)) if word in ("-j", "-g")]
     except ValueError:

@@ -78,7 +78,7 @@ def compared(before: Twin, after: Twin, tried: list[Way]) -> tuple[set[Way], set
 
 
 def led_away(before: Twin, after: Twin, both: set[Way], cluster: ClusterAddresses) -> set[Way]:
-    """The ways that are open in both, and at whose end the node itself is in the first one and somebody else in the second.
+    """The ways open in both that the node itself answers in the first one, and somebody else in the second.
 
     A NodePort has its end in a pod, whoever holds its place on the node: it counts for those who are connected alone.
     """

@@ -1,4 +1,4 @@
-"""The sources that a copy's packet filter and its routing rules name: addresses, prefixes, ranges and sets, and the ports beside them."""
+"""The sources that a copy's rules name, for packets and routing: addresses, prefixes, ranges, sets, and the ports."""
 
 from __future__ import annotations
 

@@ -73,12 +73,18 @@ def resync_kube_proxy(
     own = tuple(_at_own_addresses({*local.addresses}, services, endpoints))
     awaited = tuple((port.protocol.lower(), port.node_port) for _, port in node_ports[:1])
     yield ResyncKubeProxy.planned(
-        kube_proxy.pod, kube_proxy.mode, ports[:1], awaited, own + translations[:MOST], uid=kube_proxy.uid, node=this.name
+        kube_proxy.pod,
+        kube_proxy.mode,
+        ports[:1],
+        awaited,
+        own + translations[:MOST],
+        uid=kube_proxy.uid,
+        node=this.name,
     )
 
 
 def _at_own_addresses(own: set[str], services: Services, endpoints: EndpointSlices) -> Iterator[Translation]:
-    """What Services with an external address that is this node's lead to a pod: it may be a port of the node's daemons."""
+    """What Services with an external address of this node's lead to a pod: it may be a daemon's port."""
     for service in (each for each in services.items if not each.other_proxy):
         for address, port in product(sorted(own & {*service.outside}), service.ports):
             alike = (end for end in endpoints.behind(service, port) if (":" in end.address) == (":" in address))

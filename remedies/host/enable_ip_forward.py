@@ -10,8 +10,8 @@ receive offload off.
 
 A node with several uplinks becomes a router between them, and one way to the virtual machines and containers at its
 bridges. Where a rehearsal shows that a host behind an uplink could then reach one behind another uplink or at such a
-bridge, the repair is refused unless you say `--allow-exposure`; where rules drop what is forwarded between them, nothing
-opens and nothing is said.
+bridge, the repair is refused unless you say `--allow-exposure`; where rules drop what is forwarded there, nothing opens
+and nothing is said.
 
 ## By hand
 `sysctl -w net.ipv4.ip_forward=1`; `echo net.ipv4.ip_forward = 1 > /etc/sysctl.d/99-netdoctor-ip-forward.conf`.

@@ -134,7 +134,7 @@ def test_a_connection_that_a_rule_translates_is_asked_where_it_came_in(monkeypat
 
 @pytest.mark.parametrize("connected", [True, False])
 def test_a_port_of_sshd_that_kube_proxy_would_lead_to_a_pod(connected: bool) -> None:
-    """A Service has sshd's port for its NodePort, or the node's address for an external one: somebody else answers then."""
+    """A Service has sshd's port for its NodePort, or an external address that is the node's: a pod answers then."""
     led = ((NODE_ADDRESS, "tcp", 22, ADDRESS[SERVER], 5432),)
     opens = (Access.POD_TO_SERVICE, Access.OUTSIDE_TO_NODE_PORT)
     with node_with() as node:
@@ -245,7 +245,11 @@ def test_the_twelfth_of_those_who_are_logged_in_is_asked_for() -> None:
 
 @pytest.mark.thorough
 def test_a_source_that_a_routing_rule_names_is_asked_as() -> None:
-    before_local = ("ip rule add prio 200 lookup local", "ip rule del prio 0", "ip rule add from 203.0.113.0/24 prohibit prio 100")
+    before_local = (
+        "ip rule add prio 200 lookup local",
+        "ip rule del prio 0",
+        "ip rule add from 203.0.113.0/24 prohibit prio 100",
+    )
     with node_with(*before_local) as node:
         rehearsal = rehearse(facts_of(node), [commands("ip rule del prio 100")], FROM_PODS)
     assert "it would open source that a rule names: 203.0.113.1 -> " in rehearsal.refusal

@@ -284,7 +284,7 @@ def test_a_module_for_bridged_packets_touches_pods_alone(monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize("machine", [True, False], ids=["a virtual machine", "nothing"])
 def test_bridged_packets_of_others_are_not_rehearsed(machine: bool) -> None:
-    """A machine at the uplink's bridge, and FORWARD lets pods through: its packets would meet that rule and be dropped."""
+    """A machine is at the uplink's bridge, and FORWARD lets nobody through but pods: it would be cut off."""
     tap = ("ip link add tap0 type veth peer name tap1", "ip link set tap0 master br-up up", "ip link set tap1 up")
     with small_node() as node:
         node.sh(

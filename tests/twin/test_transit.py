@@ -98,7 +98,7 @@ def test_transit_that_was_there_may_not_be_cut() -> None:
 
 @pytest.mark.parametrize("forbidden", [False, True])
 def test_a_network_of_virtual_machines_is_opened_to_none(forbidden: bool) -> None:
-    """One uplink, and a bridge with a machine of its own that nobody outside reaches as long as nothing is forwarded."""
+    """One uplink, and a bridge with a machine that nobody outside reaches while nothing is forwarded."""
     with small_node() as node:
         node.sh(
             "ip link add virbr1 type bridge", "ip address add 192.168.100.1/24 dev virbr1", "ip link set virbr1 up",
