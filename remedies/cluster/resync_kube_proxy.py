@@ -22,6 +22,7 @@ from itertools import islice, product
 
 from netdoctor import Change, Finding, NotApplicable, remedy
 from netdoctor.changes.kube_proxy import ResyncKubeProxy, Translation
+from netdoctor.errors import CannotRead
 from netdoctor.facts.kube_proxy import KubeProxy
 from netdoctor.facts.services import EndpointSlices, Service, Services
 from netdoctor.facts.this_node import LocalAddresses, ThisNode
@@ -39,7 +40,7 @@ def resync_kube_proxy(
     endpoints: EndpointSlices,
     translated: Translated,
     this: ThisNode,
-    local: LocalAddresses,
+    local: LocalAddresses | CannotRead,
 ) -> Iterator[Change]:
     """The pod, and a port by which to see that the rules are back."""
     if not translated.known:
@@ -70,7 +71,8 @@ def resync_kube_proxy(
         for address in this.addresses
         for end in endpoints.behind(service, port)
     )
-    own = tuple(_at_own_addresses({*local.addresses}, services, endpoints))
+    addresses = {*this.addresses, *(() if isinstance(local, CannotRead) else local.addresses)}
+    own = tuple(_at_own_addresses(addresses, services, endpoints))
     awaited = tuple((port.protocol.lower(), port.node_port) for _, port in node_ports[:1])
     yield ResyncKubeProxy.planned(
         kube_proxy.pod,
