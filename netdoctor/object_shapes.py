@@ -60,9 +60,10 @@ KINDS: dict[str, dict[str, Any]] = {
     },
     "Service": {
         "spec": {
-            "type": TEXT, "clusterIP": TEXT, "clusterIPs": [TEXT], "selector": VALUES,
+            "type": TEXT, "clusterIP": TEXT, "clusterIPs": [TEXT], "selector": VALUES, "externalIPs": [TEXT],
             "ports": [{"name": TEXT, "protocol": TEXT, "port": NUMBER, "nodePort": VALUE, "targetPort": VALUE}],
         },
+        "status": {"loadBalancer": {"ingress": [{"ip": TEXT}]}},
     },
     "EndpointSlice": {
         "endpoints": [{"addresses": [TEXT], "conditions": VALUES, "targetRef": VALUES, "nodeName": TEXT}],

@@ -6,7 +6,8 @@ optional method `left_alone` says in one sentence what `undo` does not restore, 
 `is_of_netdoctor` says whether netdoctor itself may have written this into a journal: undo makes no other. What does not
 outlive a boot has `until_boot` true. An optional method `written_at` says when what is there was written, in seconds
 since 1970, None where it is not what the change writes. `touches_no_way` says why a change that no copy can show does
-not concern any packet on a node; `opens` what it is meant to open beyond what its remedy says.
+not concern any packet on a node; `not_shown` what it does to a node that no copy shows; `opens` what it is meant to
+open beyond what its remedy says.
 """
 
 from __future__ import annotations

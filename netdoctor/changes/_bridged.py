@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from netdoctor.twin.state import State
-from netdoctor.twin.uplinks import BRIDGE, pod_ports
+from netdoctor.twin.uplinks import BRIDGE, LOCAL_KINDS, pod_ports
 
 MODULE = "br_netfilter"
 SETTINGS = "net.bridge."
@@ -17,3 +17,16 @@ def pods_alone(state: State) -> str:
     if any(link.master in bridges and link.index not in pods for link in links):
         return ""
     return f"{MODULE} acts on what crosses a bridge, and only pods are at this node's; the probes ask those afterwards"
+
+
+def others_ports(state: State) -> str:
+    """Which ports of bridges lead to what no copy asks, a virtual machine or a container; "" where none does."""
+    pods, links = pod_ports(state), state.node.interfaces()
+    for bridge in (link for link in links if link.kind == BRIDGE):
+        ports = [link for link in links if link.master == bridge.index]
+        others = [link for link in ports if link.index not in pods]
+        local = [link for link in others if link.kind in LOCAL_KINDS]
+        if len(others) > 1 or (local and len(ports) > 1):
+            names = ", ".join(link.name for link in local or others)
+            return f"what crosses bridge {bridge.name} begins to meet iptables, and no copy asks what is behind {names}"
+    return ""

@@ -115,6 +115,10 @@ class SetSysctl:
         absent = self.was is None and self.key.removeprefix("net.").replace(".", "/") not in state.node.sysctls
         return _bridged.pods_alone(state) if absent and self.key.startswith(_bridged.SETTINGS) else ""
 
+    def not_shown(self, state: State) -> str:
+        """What it changes and no copy shows; "" where a copy shows all of it."""
+        return _bridged.others_ports(state) if self.key.startswith(_bridged.SETTINGS) and self.value != "0" else ""
+
     def rehearse(self, host: Host) -> None:
         """Set it in the copy. Raises NotRehearsable for a setting that is the whole machine's."""
         if self._now(host) is None:

@@ -51,6 +51,7 @@ class Service:
     selector: Mapping[str, str]
     node_local: bool = False  # internalTrafficPolicy Local: translated on nodes with an endpoint of it
     other_proxy: bool = False  # left to another proxy than kube-proxy
+    outside: tuple[str, ...] = ()  # its external addresses, and those that a load balancer has: any, a node's too
 
     def __str__(self) -> str:
         """namespace/name, as kubectl and kube-proxy's comments write it."""
@@ -109,10 +110,13 @@ def service_of(item: Mapping[str, Any]) -> Service:
         )
         for p in spec.get("ports", ())
     )
+    ingress = ((item.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ()
+    outside = (*(spec.get("externalIPs") or ()), *(each["ip"] for each in ingress if each.get("ip")))
     meta, kind, selector = item["metadata"], spec.get("type", ""), spec.get("selector", {})
     return Service(
         meta["namespace"], meta["name"], kind, spec.get("clusterIP", ""), ports, selector,
         spec.get("internalTrafficPolicy") == "Local", OTHER_PROXY in (meta.get("labels") or {}),
+        tuple(dict.fromkeys(outside)),
     )  # fmt: skip
 
 

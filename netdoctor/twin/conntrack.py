@@ -50,8 +50,11 @@ class Established:
     answers_port: int
 
 
-def established(entries: Iterable[bytes]) -> Iterator[Established]:
-    """The TCP connections that are open, and the UDP exchanges that were answered, among these entries."""
+def established(entries: Iterable[bytes], *, ended: bool = False) -> Iterator[Established]:
+    """The TCP connections that are open, and the UDP exchanges that were answered, among these entries.
+
+    `ended`: those too that are over, or that nobody has answered yet.
+    """
     for body in entries:
         found = by_kind(body, 4)
         asked, answers = _tuple(found.get(ORIGINAL, b"")), _tuple(found.get(REPLY, b""))
@@ -59,7 +62,7 @@ def established(entries: Iterable[bytes]) -> Iterator[Established]:
         status = int.from_bytes(found.get(STATUS, b""), "big")
         of_tcp = by_kind(by_kind(found.get(STATE_OF_PROTOCOL, b"")).get(1, b""))
         open_ = of_tcp.get(1, b"") == bytes([TCP_ESTABLISHED]) if protocol == "tcp" else bool(status & SEEN_REPLY)
-        if not protocol or not open_:
+        if not protocol or not (open_ or ended):
             continue
         source, destination = (1, 2) if body[0] == socket.AF_INET else (3, 4)
         try:
@@ -80,11 +83,14 @@ def _port(raw: bytes) -> int:
     return int(struct.unpack("!H", raw)[0])
 
 
-def dump() -> tuple[bytes, ...]:
-    """The first connections of this thread's namespace, of both families; none where the kernel does not say."""
+def dump(most: int | None = MOST) -> tuple[bytes, ...]:
+    """The first connections of this thread's namespace (`most` None: all), of both families.
+
+    Empty where the kernel does not say.
+    """
     with Netlink(NETFILTER) as netlink:
         try:
-            return tuple(body for _, body in netlink.dump(GET, nfgenmsg(0))[:MOST])
+            return tuple(body for _, body in netlink.dump(GET, nfgenmsg(0))[:most])
         except OSError:  # a kernel without ctnetlink
             return ()
 

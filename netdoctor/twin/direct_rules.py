@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from functools import partial
@@ -26,6 +27,12 @@ from netdoctor.twin.twin import NODE, OUTSIDE, Flow
 TABLE = ("inet", "firewalld")  # what firewalld keeps with FirewallBackend=nftables, and with no other
 HARMLESS = ("ACCEPT", "RETURN", "LOG", "NFLOG", "MARK", "CONNMARK", "CLASSIFY", "TRACE", "SET")
 OWNED = ("KUBE-", "CNI-")  # their verdicts are asked for: Services, pods, the node
+# matches that look at a packet and keep nothing of it: another rule may ask what `recent` or `nfacct` keeps
+KEEP_NOTHING = (
+    "addrtype", "cgroup", "comment", "connmark", "conntrack", "dscp", "esp", "icmp", "icmp6", "icmpv6", "iprange",
+    "length", "limit", "mac", "mark", "multiport", "owner", "physdev", "pkttype", "policy", "sctp", "set", "state",
+    "tcp", "time", "tos", "ttl", "udp",
+)  # fmt: skip
 SECONDS = 5.0
 OPTIONS = {"-s": "source", "--source": "source", "-d": "destination", "--destination": "destination",
            "-p": "protocol", "--protocol": "protocol", "--dport": "port", "--destination-port": "port"}  # fmt: skip
@@ -71,11 +78,14 @@ def _deleted(rule: Rule) -> str:
 
 
 def _what_it_spares(rule: Rule) -> str:
-    """What in its own chain drops packets that the rule may have accepted before; "" where nothing does.
+    """What in its own chain drops packets that the rule may have accepted before, or what else it does; "" for nothing.
 
     Any other table judges an accepted packet as well.
     """
-    _, table, chain, _, _ = rule
+    _, table, chain, _, arguments = rule
+    for match in (after for word, after in pairwise(arguments) if word in ("-m", "--match")):
+        if match not in KEEP_NOTHING:
+            return f"its match `{match}` keeps what other rules may ask for"
     try:
         there = Ruleset.parse(Host().run([f"{program_of(rule)}-save", "-t", table], timeout=SECONDS))
     except CannotRead as error:
@@ -90,13 +100,20 @@ def _what_it_spares(rule: Rule) -> str:
             continue
         seen.add(name)
         for line in there.rules(table, name):
-            match = re.search(r" -[jg] (\S+)", line)
-            target = match[1] if match else ""
-            if there.has_chain(table, target):
-                waiting += [] if target.startswith(OWNED) else [target]
-            elif target and target not in HARMLESS:
-                return f"`{line}` comes after it or may come after it in chain {chain}"
+            for target in _targets(line):
+                if there.has_chain(table, target):
+                    waiting += [] if target.startswith(OWNED) else [target]
+                elif target not in HARMLESS:
+                    return f"`{line}` comes after it or may come after it in chain {chain}"
     return ""
+
+
+def _targets(line: str) -> list[str]:
+    """Every word that may be a rule's target, as iptables-save prints it; what a comment says is one word."""
+    try:
+        return [after for word, after in pairwise(shlex.split(line)) if word in ("-j", "-g")]
+    except ValueError:
+        return [line]
 
 
 def _own_ways(rule: Rule, state: State) -> Iterator[Way]:

@@ -12,6 +12,7 @@ from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster_addresses import ClusterAddresses
 from netdoctor.model import Access
 from netdoctor.traffic import Answer
+from netdoctor.twin import conntrack
 from netdoctor.twin.beyond import flow_of
 from netdoctor.twin.rtnl import Address
 from netdoctor.twin.state import Listener, NetworkState, State
@@ -74,6 +75,28 @@ def compared(before: Twin, after: Twin, tried: list[Way]) -> tuple[set[Way], set
         new |= _open(after, [way for way in tried if way in old - new], seconds)[0]
     old |= _open(before, [way for way in tried if way in new - old], SURE)[0]
     return old, new
+
+
+def led_away(before: Twin, after: Twin, both: set[Way], cluster: ClusterAddresses) -> set[Way]:
+    """The ways open in both that the node itself answers in the first one, and somebody else in the second.
+
+    A NodePort has its end in a pod, whoever holds its place on the node: it counts for those who are connected alone.
+    """
+    node_ports = {*cluster.node_ports}
+    taken = _led_to_others(after) - _led_to_others(before)
+    asked = [way for way in both if way.kind in (*TO_A_SOCKET, Access.OUTSIDE_TO_NODE)]
+    return {
+        way for way in asked
+        if (way.flow.protocol, way.flow.source_address, way.flow.destination, way.flow.port) in taken
+        and (way.kind in OF_PEOPLE or (way.flow.port, way.flow.protocol) not in node_ports)
+    }  # fmt: skip
+
+
+def _led_to_others(twin: Twin) -> set[tuple[str, str, str, int]]:
+    """What a copy's tracked connections asked for, and somebody else than the node answers."""
+    own = {str(address.ip) for _, address in twin.state.node.own_addresses()}
+    tracked = conntrack.established(twin.run(lambda: conntrack.dump(None)), ended=True)
+    return {(each.protocol, each.source, each.destination, each.port) for each in tracked if each.answers not in own}
 
 
 def _open(twin: Twin, tried: list[Way], seconds: float) -> tuple[set[Way], list[Way]]:

@@ -1,4 +1,4 @@
-"""The sources that a copy's packet filter names: addresses, prefixes, ranges and sets, and the ports beside them."""
+"""The sources that a copy's rules name, for packets and routing: addresses, prefixes, ranges, sets, and the ports."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from dataclasses import dataclass
 
 from netdoctor.errors import CannotRead
 from netdoctor.host import Host
+from netdoctor.twin.netlink import by_kind
 from netdoctor.twin.nftables import RULE
 from netdoctor.twin.rtnl import Address
-from netdoctor.twin.state import NetworkState
+from netdoctor.twin.state import RTMSG, NetworkState, address_of
 
 SECONDS = 5.0
+FRA_SRC = 2  # linux/fib_rules.h
 MOST_RULES = 5000  # of a table: one with more is kube-proxy's
 OF_IPTABLES = ("filter", "mangle", "raw", "security", "nat")
 IPTABLES = {"ip": "iptables-nft-save", "ip6": "ip6tables-nft-save"}
@@ -23,6 +25,8 @@ IPV6 = r"[0-9a-fA-F]{0,4}(?::[0-9a-fA-F]{0,4}){2,7}"
 ADDRESS = re.compile(rf"(?<![\w.:])(?:{IPV4}|{IPV6})(?:/[0-9]+|-(?:{IPV4}|{IPV6}))?(?![\w.:])")
 SOURCE = re.compile(r"(?:\bsaddr\b|(?:^|\s)-s\s|--src-range\s)(.*?)(?=\bdaddr\b|\s-d\s|--dst-range\s|$)")
 PORTS = re.compile(r"(?:\bdport |--dports? |--destination-ports? )(?:!= )?(\{[^}]*\}|[0-9,:-]+)")
+# beside an address: in an ipset `,tcp:22`, in a set of nft ` . 22`
+BESIDE = re.compile(r"(?:,(?:tcp:|udp:|sctp:)?| \. )([0-9]+)(?![\w.:/])")
 # a rule that drops everybody but one source lets that one in
 OPENS = re.compile(r"\baccept\b|\bgoto\b|\bjump\b|-[jg] (?!DROP|REJECT)|! -s |! --src-range |saddr != ")
 
@@ -53,7 +57,15 @@ def named_sources(state: NetworkState) -> tuple[list[Named], list[str]]:
             not_read.append(f"{name}: {error}")
     for text in (state.legacy, state.legacy6, state.ipsets):
         found += in_rules(text)
+    found += [named for body in state.rules for named in _in_routing_rule(body)]
     return sorted(dict.fromkeys(found), key=lambda named: not named.accepts), not_read
+
+
+def _in_routing_rule(body: bytes) -> Iterator[Named]:
+    """The source of a routing rule: struct fib_rule_hdr has the length of its prefix in the third byte."""
+    raw = by_kind(body, RTMSG).get(FRA_SRC, b"")
+    if body[2] and len(raw) in (4, 16):
+        yield Named((f"{address_of(raw)}/{body[2]}",), (), False)
 
 
 def _text(family: str, table: str) -> str:
@@ -65,7 +77,7 @@ def _text(family: str, table: str) -> str:
 
 def in_rules(text: str) -> Iterator[Named]:
     """The sources in what nft, iptables-save or ipset save prints."""
-    members: dict[str, list[str]] = {}
+    members: dict[str, list[Named]] = {}
     block, depth = "", False  # of an nft set or map
     for line in map(str.strip, text.splitlines()):
         if match := re.match(r"(?:set|map) (\S+) \{", line):
@@ -73,25 +85,34 @@ def in_rules(text: str) -> Iterator[Named]:
         elif line.startswith("chain "):
             block = ""
         if match := re.match(r"add (\S+) (\S+)", line):  # of an ipset
-            members.setdefault(match[1], []).extend(ADDRESS.findall(match[2]))
+            members.setdefault(match[1], []).extend(_members(match[2]))
         elif block:
             depth = depth or "elements" in line
             if depth:
-                members.setdefault(block, []).extend(ADDRESS.findall(line))
+                members.setdefault(block, []).extend(each for part in line.split(",") for each in _members(part))
                 depth = "}" not in line
         elif match := SOURCE.search(line):
             sources = tuple(ADDRESS.findall(match[1]))
             if sources:
                 yield Named(sources, tuple(_ports(line)), bool(OPENS.search(line)))
     for listed in members.values():
-        if listed:
-            yield Named(tuple(listed), (), True)
+        if any(member.ports for member in listed):  # each source with its own
+            yield from dict.fromkeys((listed[0], listed[-1]))
+        elif listed:
+            yield Named(tuple(member.sources[0] for member in listed), (), True)
+
+
+def _members(text: str) -> Iterator[Named]:
+    """The sources in one element of a set, and the port that stands beside it: then what follows is a destination."""
+    ports = tuple(int(number) for number in BESIDE.findall(text) if 0 < int(number[:6]) < 65536)
+    found = ADDRESS.findall(text)
+    yield from (Named((address,), ports, True) for address in (found[:1] if ports else found))
 
 
 def _ports(line: str) -> Iterator[int]:
     """The ports of a rule, of a range both ends."""
     for words in PORTS.findall(line):
-        for number in re.findall(r"[0-9]+", words):
+        for number in re.findall(r"[0-9]+", ADDRESS.sub("", words)):
             if 0 < int(number[:6]) < 65536:
                 yield int(number)
 

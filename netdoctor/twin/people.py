@@ -15,13 +15,13 @@ from netdoctor.model import Access
 from netdoctor.twin import conntrack
 from netdoctor.twin.beyond import flow_of
 from netdoctor.twin.conntrack import Established
-from netdoctor.twin.exposure import Way, reachable, uplink_addresses
+from netdoctor.twin.exposure import DNS, Way, at, reachable, uplink_addresses
 from netdoctor.twin.named_sources import Named, sample
 from netdoctor.twin.rtnl import Address
 from netdoctor.twin.state import State
 from netdoctor.twin.twin import NODE, OUTSIDE, Flow
 
-MOST_LOGINS, MOST_CONNECTED, MOST_OUTBOUND = 8, 24, 8
+MOST_LOGINS, MOST_CONNECTED, MOST_OUTBOUND = 32, 24, 16
 MOST_NAMED, MOST_PORTS, MOST_OF_RULE = 32, 4, 2  # sources that rules name, and ports at which each of them asks
 
 
@@ -32,6 +32,7 @@ class People:
     ways: list[Way] = field(default_factory=list)
     sampled: list[str] = field(default_factory=list)
     out_of_sight: list[str] = field(default_factory=list)  # logins that cannot be asked for
+    others_out_of_sight: list[str] = field(default_factory=list)
     logged_in: set[Way] = field(default_factory=set)  # whose connection is there now
 
     def take(self, found: Sequence[Way], most: int, words: str) -> None:
@@ -56,14 +57,21 @@ def people(
         if login.now and not node.can_ask(login.peer, login.address):
             found.out_of_sight.append(f"ssh from {login.peer}{' (you)' if login.you else ''}")
     found.take([way for login in logins for way in node.login(login, tracked)], MOST_LOGINS, "logins by ssh")
-    others = [way for c in connections if c.inbound and not c.login for way in node.inbound(c, tracked)]
+    inbound = [c for c in connections if c.inbound and not c.login]
+    found.others_out_of_sight += [
+        f"{c.peer} -> {at(c.address, c.port)}/tcp" for c in inbound if ipaddress.ip_address(c.peer).is_link_local
+    ]
+    others = [way for c in inbound for way in node.inbound(c, tracked)]
     others += [way for each in tracked for way in node.tracked(each)]
     met = {(way.flow.source_address, way.flow.destination, way.flow.port) for way in found.ways}
     others = [w for w in others if (w.flow.source_address, w.flow.destination, w.flow.port) not in met]
     found.take(_in_turn(others), MOST_CONNECTED, "others that are connected")
     # a login may hang on a tunnel that the node has opened itself
-    leaving = sorted((c for c in connections if not c.inbound), key=lambda c: c.peer_port != SSH_PORT)
-    outbound = [way for c in leaving for way in node.outbound(c)]
+    leaving = [(c.peer, "tcp", c.peer_port, c.address) for c in connections if not c.inbound]
+    datagrams = [each for each in conntrack.established(state.node.conntrack) if each.protocol == "udp"]
+    leaving += [(each.destination, "udp", each.port, each.source) for each in datagrams]
+    leaving.sort(key=lambda each: (each[1:3] != ("tcp", SSH_PORT), each[2] == DNS, each[1] == "tcp"))
+    outbound = [way for each in leaving for way in node.outbound(*each)]
     found.take(outbound, MOST_OUTBOUND, "whom the node is connected to")
     ports = list(dict.fromkeys([*(c.port for c in logins), SSH_PORT]))
     _take_named(found, node, list(named), ports)
@@ -139,11 +147,11 @@ class _Node:
             flow = Flow(OUTSIDE, each.destination, each.protocol, each.port, source_address=each.source)
             yield Way(Access.CONNECTED, flow, each.source)
 
-    def outbound(self, c: Connection) -> Iterator[Way]:
-        """The way to whom the node is connected."""
-        if self.is_outside(c.peer) and c.address in self.own:
+    def outbound(self, peer: str, protocol: str, port: int, own: str) -> Iterator[Way]:
+        """The way to whom the node is connected from an address of its own."""
+        if self.is_outside(peer) and own in self.own:
             with suppress(CannotRead):
-                yield Way(Access.NODE_TO_OUTSIDE, flow_of(NODE, c.peer, "tcp", c.peer_port, self.state, self.cluster))
+                yield Way(Access.NODE_TO_OUTSIDE, flow_of(NODE, peer, protocol, port, self.state, self.cluster))
 
     def named(self, source: Address, logins: list[int], ports: list[int]) -> Iterator[Way]:
         """The ways of a source that a rule names: to the ports of logins, those of its rule, and others."""

@@ -23,7 +23,7 @@ from netdoctor.host import Host
 from netdoctor.model import Access, Change
 from netdoctor.twin.beyond import flow_of
 from netdoctor.twin.build import build
-from netdoctor.twin.exposure import Way, compared, ways
+from netdoctor.twin.exposure import Way, compared, led_away, ways
 from netdoctor.twin.firewalld_rehearsal import ByFirewalld, copies_with_firewalld
 from netdoctor.twin.named_sources import named_sources
 from netdoctor.twin.people import People, people
@@ -146,6 +146,9 @@ def rehearse(
             if reason := _untouched(change, state):
                 untouched.append(f"{change.describe()}: {reason}")
                 continue
+            if reason := _not_shown(change, state):
+                not_made.append(f"{change.describe()}: {reason}")
+                continue
             try:
                 if bus and isinstance(change, ByFirewalld):
                     change.apply_over(bus)
@@ -157,6 +160,7 @@ def rehearse(
         # before the ways: those are tried with an outside that knows pods, which would hide a lost masquerade
         then, now = before.ask_all(flows, PATIENCE), after.ask_all(flows, DOUBT)
         old, new = compared(before, after, tried)
+        new -= led_away(before, after, old & new, cluster)
         carries = transit_ways(state)
         carried_before, carried_after = carried(before, after, carries) if carries else (set[Way](), set[Way]())
     old, new, tried = old | carried_before, new | carried_after, [*tried, *carries]
@@ -188,6 +192,12 @@ def _untouched(change: Change, state: State) -> str:
     return str(say(state)) if say else ""
 
 
+def _not_shown(change: Change, state: State) -> str:
+    """What a change does to this node that no copy shows; "" for nothing."""
+    say: Any = getattr(change, "not_shown", None)
+    return str(say(state)) if say else ""
+
+
 def _opened_too(change: Change) -> tuple[Access, ...]:
     """What this change is meant to open beyond what its remedy says of itself."""
     say: Any = getattr(change, "opens", None)
@@ -198,7 +208,7 @@ def _unseen(who: People, passing: Collection[Way]) -> tuple[list[str], list[str]
     """Who is connected and passes in neither copy; and those of them who are logged in."""
     silent = [way for way in who.ways if way not in passing]
     logins = [*who.out_of_sight, *(str(way) for way in silent if way in who.logged_in)]
-    others = [str(way) for way in silent if way.kind is Access.CONNECTED]
+    others = [*who.others_out_of_sight, *(str(way) for way in silent if way.kind is Access.CONNECTED)]
     words = "is connected now and passes in no copy of the node, so nothing shows whether the repair keeps that way"
     return others, [f"{login} {words}" for login in logins]
 

@@ -10,7 +10,8 @@ import ipaddress
 import struct
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 
 from netdoctor.errors import CannotRead
 from netdoctor.model import Access
@@ -21,10 +22,12 @@ from netdoctor.twin.exposure import CERTAIN, SECONDS, SURE, Interface, Way, neig
 from netdoctor.twin.namespace import Namespace
 from netdoctor.twin.netlink import ROUTE, Netlink, attribute, name_of
 from netdoctor.twin.outside import LOOPBACK, Uplink, await_addresses, await_carriers, link_indexes, write_setting
-from netdoctor.twin.state import Listener, State
+from netdoctor.twin.state import Link, Listener, State
 from netdoctor.twin.twin import OUTSIDE, Flow, Twin, question
+from netdoctor.twin.uplinks import BRIDGE, pod_bridges, uplinks
 
-PORT = 22
+PORTS = (22, 443)  # one that rules often name, and one that they seldom do
+MOST_INNER = 8  # bridges of machines and containers
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,7 @@ class Side:
     own: Interface  # the node's address there
     host: rtnl.Address
     uplink: str  # the name of the node's interface
+    inner: bool = False  # a bridge for machines or containers of the node's own: it is asked, and asks nobody
 
 
 def sides(state: State) -> list[Side]:
@@ -41,12 +45,21 @@ def sides(state: State) -> list[Side]:
     names = {link.index: link.name for link in state.node.interfaces() if link.kind != "dummy"}
     devices = {address: names.get(index, "") for index, address in state.node.own_addresses()}
     found: list[Side] = []
-    for own in uplink_addresses(state):
+    inner = {bridge.name for bridge, _ in islice(_inner_bridges(state), MOST_INNER)}
+    of_bridges = [own for own, name in devices.items() if name in inner and not own.ip.is_link_local]
+    for own in (*uplink_addresses(state), *of_bridges):
         host = neighbour(own, state) or _other_end(own)
         apart = not any(own.network.overlaps(side.own.network) for side in found if side.own.version == own.version)
         if host and devices.get(own) and apart:
-            found.append(Side(own, host, devices[own]))
+            found.append(Side(own, host, devices[own], devices[own] in inner))
     return found if len({side.uplink for side in found}) > 1 else []
+
+
+def _inner_bridges(state: State) -> Iterator[tuple[Link, Link]]:
+    """The bridges that lead to neither a pod nor out of the node, each with one of its ports."""
+    links, others = state.node.interfaces(), {*pod_bridges(state), *(link.index for link in uplinks(state))}
+    for bridge in (link for link in links if link.kind == BRIDGE and link.index not in others):
+        yield from islice(((bridge, x) for x in links if x.master == bridge.index and x.up and x.carrier), 1)
 
 
 def transit_ways(state: State) -> list[Way]:
@@ -54,10 +67,11 @@ def transit_ways(state: State) -> list[Way]:
     return [
         Way(
             Access.TRANSIT,
-            Flow(OUTSIDE, str(to.host), "tcp", PORT, source_address=str(side.host)),
+            Flow(OUTSIDE, str(to.host), "tcp", port, source_address=str(side.host)),
             f"{side.host} behind {side.uplink}",
         )
         for side, to in _pairs(sides(state))
+        for port in PORTS
     ]
 
 
@@ -80,6 +94,9 @@ class _Apart:
         self._made: list[Namespace] = []
         self._at: dict[str, Namespace] = {}
         by_device: dict[str, Uplink] = {uplink.device.name: uplink for uplink in twin.outside.uplinks}
+        for bridge, port in _inner_bridges(twin.state):
+            if port.name in by_device:
+                by_device[bridge.name] = replace(by_device[port.name], device=bridge)
         places: dict[str, Namespace] = {}
         for side in sides(twin.state):
             uplink = by_device.get(side.uplink)
@@ -99,7 +116,7 @@ class _Apart:
             [
                 (
                     self._at[way.flow.source_address].path,
-                    question(way.flow.destination, "tcp", PORT, seconds, way.flow.source_address),
+                    question(way.flow.destination, "tcp", way.flow.port, seconds, way.flow.source_address),
                 )
                 for way in there
             ],
@@ -143,7 +160,7 @@ class _Apart:
             with Netlink(ROUTE) as netlink:
                 await_addresses(netlink, [side.host])
                 await_carriers(netlink, [index])
-            self._twin.responder.listen(Listener("tcp", str(side.host), PORT))
+            self._twin.responder.listen_all(Listener("tcp", str(side.host), port) for port in PORTS)
 
         namespace.run(work)
 
@@ -161,7 +178,7 @@ def _place(host: rtnl.Address, index: int) -> int:
 def _pairs(found: list[Side]) -> Iterator[tuple[Side, Side]]:
     for side in found:
         for to in found:
-            if side.uplink != to.uplink and side.own.version == to.own.version:
+            if not side.inner and side.uplink != to.uplink and side.own.version == to.own.version:
                 yield side, to
 
 

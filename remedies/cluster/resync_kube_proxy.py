@@ -18,12 +18,14 @@ Nothing: the rules are kube-proxy's own, and stay as it wrote them.
 """
 
 from collections.abc import Iterator
+from itertools import islice, product
 
 from netdoctor import Change, Finding, NotApplicable, remedy
-from netdoctor.changes.kube_proxy import ResyncKubeProxy
+from netdoctor.changes.kube_proxy import ResyncKubeProxy, Translation
+from netdoctor.errors import CannotRead
 from netdoctor.facts.kube_proxy import KubeProxy
 from netdoctor.facts.services import EndpointSlices, Service, Services
-from netdoctor.facts.this_node import ThisNode
+from netdoctor.facts.this_node import LocalAddresses, ThisNode
 from netdoctor.facts.translated import Translated
 from netdoctor.model import Access
 
@@ -38,6 +40,7 @@ def resync_kube_proxy(
     endpoints: EndpointSlices,
     translated: Translated,
     this: ThisNode,
+    local: LocalAddresses | CannotRead,
 ) -> Iterator[Change]:
     """The pod, and a port by which to see that the rules are back."""
     if not translated.known:
@@ -68,10 +71,27 @@ def resync_kube_proxy(
         for address in this.addresses
         for end in endpoints.behind(service, port)
     )
+    addresses = {*this.addresses, *(() if isinstance(local, CannotRead) else local.addresses)}
+    own = tuple(_at_own_addresses(addresses, services, endpoints))
     awaited = tuple((port.protocol.lower(), port.node_port) for _, port in node_ports[:1])
     yield ResyncKubeProxy.planned(
-        kube_proxy.pod, kube_proxy.mode, ports[:1], awaited, translations[:MOST], uid=kube_proxy.uid, node=this.name
+        kube_proxy.pod,
+        kube_proxy.mode,
+        ports[:1],
+        awaited,
+        own + translations[:MOST],
+        uid=kube_proxy.uid,
+        node=this.name,
     )
+
+
+def _at_own_addresses(own: set[str], services: Services, endpoints: EndpointSlices) -> Iterator[Translation]:
+    """What Services with an external address of this node's lead to a pod: it may be a daemon's port."""
+    for service in (each for each in services.items if not each.other_proxy):
+        for address, port in product(sorted(own & {*service.outside}), service.ports):
+            alike = (end for end in endpoints.behind(service, port) if (":" in end.address) == (":" in address))
+            for end in islice(alike, 1):  # one is enough for a copy
+                yield address, port.protocol.lower(), port.port, end.address, end.port
 
 
 def _rank(service: Service, services: Services) -> tuple[bool, bool, bool]:

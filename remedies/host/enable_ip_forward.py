@@ -8,9 +8,10 @@ Sets `net.ipv4.ip_forward` to 1. Where the next boot would not end with 1, it al
 Nothing restarts. The kernel sets `forwarding` of every interface along with it, turns `accept_redirects` off and large
 receive offload off.
 
-A node with several uplinks becomes a router between them. Where a rehearsal shows that a host behind one uplink could
-then reach a host behind another one, the repair is refused unless you say `--allow-exposure`; where rules drop what is
-forwarded between them, nothing opens and nothing is said.
+A node with several uplinks becomes a router between them, and one way to the virtual machines and containers at its
+bridges. Where a rehearsal shows that a host behind an uplink could then reach one behind another uplink or at such a
+bridge, the repair is refused unless you say `--allow-exposure`; where rules drop what is forwarded there, nothing opens
+and nothing is said.
 
 ## By hand
 `sysctl -w net.ipv4.ip_forward=1`; `echo net.ipv4.ip_forward = 1 > /etc/sysctl.d/99-netdoctor-ip-forward.conf`.

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from netdoctor.changes.direct_rules import RemoveDirectRules, Rule
+from netdoctor.changes.kube_proxy import ResyncKubeProxy
 from netdoctor.errors import Exposed, NotRehearsable
 from netdoctor.facts import Facts
 from netdoctor.facts.cluster_addresses import ClusterAddresses
@@ -21,8 +22,8 @@ from netdoctor.report.rehearsal_text import as_json, lines
 from netdoctor.twin.direct_rules import that_matter
 from netdoctor.twin.rehearsal import Rehearsal, Verdict, insist, rehearse
 from netdoctor.twin.state import Listener
-from tests.twin.lockouts import FAR6, LOCKOUTS, NODE6, PERSON, POLICY_DROP, LockOut
-from tests.twin.network import CLUSTER, NODE_ADDRESS, Node, real, small_node
+from tests.twin.lockouts import FAR, FAR6, LOCKOUTS, NODE6, PERSON, POLICY_DROP, LockOut
+from tests.twin.network import ADDRESS, CLUSTER, NODE_ADDRESS, SERVER, Node, real, small_node
 from tests.twin.test_rehearsal import Commands
 
 pytestmark = real
@@ -131,6 +132,19 @@ def test_a_connection_that_a_rule_translates_is_asked_where_it_came_in(monkeypat
     assert f"ssh from {PERSON} (you) -> {NODE_ADDRESS}:8022/tcp" in rehearsal.refusal
 
 
+@pytest.mark.parametrize("connected", [True, False])
+def test_a_port_of_sshd_that_kube_proxy_would_lead_to_a_pod(connected: bool) -> None:
+    """A Service has sshd's port for its NodePort, or an external address that is the node's: a pod answers then."""
+    led = ((NODE_ADDRESS, "tcp", 22, ADDRESS[SERVER], 5432),)
+    opens = (Access.POD_TO_SERVICE, Access.OUTSIDE_TO_NODE_PORT)
+    with node_with() as node:
+        me = [Connection(PERSON, 40022, NODE_ADDRESS, 22, inbound=True, login=True, you=True)] if connected else []
+        resync = ResyncKubeProxy("kube-system/kube-proxy-x", "iptables", (), False, led)
+        rehearsal = rehearse(facts_of(node, *me), [resync], opens)
+    who = f"person on the node: ssh from {PERSON} (you)" if connected else "outside to node: outside"
+    assert f"it would cut off {who} -> {NODE_ADDRESS}:22/tcp" in rehearsal.refusal
+
+
 def test_a_login_that_passes_in_no_copy_is_not_rehearsed() -> None:
     """Nothing can be said of what the repair does to it: rules that go by link-layer addresses, for example."""
     with node_with("iptables-nft -A INPUT -p tcp --dport 22 -m mac ! --mac-source 02:aa:bb:cc:dd:ee -j DROP") as node:
@@ -169,6 +183,16 @@ def test_a_login_over_a_link_local_address_is_not_rehearsed() -> None:
     assert "ssh from fe80::7 (you) is connected now" in rehearsal.refusal
 
 
+def test_who_is_connected_over_a_link_local_address_is_told() -> None:
+    """A router's BGP session, for example: no copy asks as its address, and nothing was said of it."""
+    bgp = Connection("fe80::7", 5000, "fe80::10", 10250, inbound=True)
+    with node_with() as node:
+        rehearsal = rehearse(facts_of(node, bgp), [commands("nft list ruleset")], FROM_PODS)
+    assert rehearsal.verdict is Verdict.SAFE
+    assert rehearsal.unseen == ("fe80::7 -> [fe80::10]:10250/tcp",)
+    assert "fe80::7 -> [fe80::10]:10250/tcp" in "\n".join(lines(rehearsal, ""))
+
+
 @pytest.mark.thorough
 def test_an_address_that_the_node_has_elsewhere_is_asked_as_well() -> None:
     """A virtual address on lo, to which people come."""
@@ -190,6 +214,45 @@ def test_whom_the_node_is_connected_to_stays_in_reach() -> None:
         rehearsal = rehearse(facts_of(node, tunnel), [drop], FROM_PODS)
     assert [way.kind for way in rehearsal.closed] == [Access.NODE_TO_OUTSIDE]
     assert "it would cut off node to outside: node -> 198.51.100.9:22/tcp" in rehearsal.refusal
+
+
+def test_a_tunnel_over_udp_that_the_node_has_opened_stays_in_reach() -> None:
+    """People come by its interface; a copy shows that one as a cable, whatever becomes of the datagrams below it."""
+    tracks = "iptables-nft -A OUTPUT -m conntrack --ctstate INVALID -j DROP"
+    with node_with(tracks) as node:
+        far = node.namespaces["outside"].run(lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        own = node.namespaces["node"].run(lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        with far, own:
+            far.bind(("192.0.2.1", 51820))
+            far.settimeout(5)
+            own.settimeout(5)
+            own.sendto(b"asked", ("192.0.2.1", 51820))
+            far.sendto(b"answered", far.recvfrom(9)[1])
+            own.recv(9)
+            facts = facts_of(node)
+    rehearsal = rehearse(facts, [commands("iptables-nft -A OUTPUT -p udp --dport 51820 -j DROP")], FROM_PODS)
+    assert "it would cut off node to outside: node -> 192.0.2.1:51820/udp" in rehearsal.refusal
+
+
+@pytest.mark.thorough
+def test_the_twelfth_of_those_who_are_logged_in_is_asked_for() -> None:
+    crowd = [Connection(f"198.51.100.{n}", 40022, NODE_ADDRESS, 22, inbound=True, login=True) for n in range(1, 13)]
+    with node_with() as node:
+        drop = commands("iptables-nft -A INPUT -s 198.51.100.12 -p tcp --dport 22 -j DROP")
+        rehearsal = rehearse(facts_of(node, *crowd), [drop], FROM_PODS)
+    assert "person on the node: ssh from 198.51.100.12 -> " in rehearsal.refusal
+
+
+@pytest.mark.thorough
+def test_a_source_that_a_routing_rule_names_is_asked_as() -> None:
+    before_local = (
+        "ip rule add prio 200 lookup local",
+        "ip rule del prio 0",
+        "ip rule add from 203.0.113.0/24 prohibit prio 100",
+    )
+    with node_with(*before_local) as node:
+        rehearsal = rehearse(facts_of(node), [commands("ip rule del prio 100")], FROM_PODS)
+    assert "it would open source that a rule names: 203.0.113.1 -> " in rehearsal.refusal
 
 
 @pytest.mark.thorough
@@ -231,6 +294,8 @@ def test_no_copy_no_repair() -> None:
 
 
 HARMLESS_DIRECT: Rule = ("ipv4", "filter", "OUTPUT", 0, ("-p", "udp", "--dport", "53", "-j", "ACCEPT"))
+KNOCKS = ("-p", "tcp", "--dport", "7000", "-m", "recent", "--set", "--name", "KNOCK", "-j", "ACCEPT")
+KNOCK: Rule = ("ipv4", "filter", "INPUT", 0, KNOCKS)
 NFT_FIREWALLD = "nft 'add table inet firewalld; add chain inet firewalld x; add rule inet firewalld x accept'"
 
 
@@ -243,11 +308,15 @@ NFT_FIREWALLD = "nft 'add table inet firewalld; add chain inet firewalld x; add 
         ((NFT_FIREWALLD, "iptables-nft -A INPUT -p tcp --dport 22 -j REJECT"), DIRECT, "--dport 22 -j REJECT"),
         ((NFT_FIREWALLD, "iptables-nft -N X", "iptables-nft -A INPUT -j X", "iptables-nft -A X -j DROP"), DIRECT,
          "`-A X -j DROP` comes after"),
+        ((NFT_FIREWALLD, f"iptables-nft -A INPUT -s {FAR} -m comment --comment 'was -j ACCEPT once' -j DROP"), DIRECT,
+         "-j DROP` comes after"),
+        ((NFT_FIREWALLD,), KNOCK, "its match `recent` keeps what other rules may ask for"),
         ((), DIRECT, "FirewallBackend=iptables"),
         ((NFT_FIREWALLD, "ip6tables-nft -P INPUT DROP"), ("ipv6", *DIRECT[1:4], ("-s", FAR6, "-j", "ACCEPT")),
          "the policy of chain INPUT is DROP"),
     ],
-    ids=["for DNS", "one address", "under DROP", "before a REJECT", "before a chain", "iptables", "IPv6"],
+    ids=["for DNS", "one address", "under DROP", "before a REJECT", "before a chain", "before a comment",
+         "port knocking", "iptables", "IPv6"],
 )  # fmt: skip
 def test_direct_rules_that_may_be_needed_stay(setup: tuple[str, ...], rule: Rule, says: str) -> None:
     program = "iptables-nft" if rule[0] == "ipv4" else "ip6tables-nft"

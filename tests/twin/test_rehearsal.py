@@ -295,6 +295,22 @@ def test_a_module_for_bridged_packets_touches_pods_alone(monkeypatch: pytest.Mon
     assert with_a_machine.verdict is Verdict.NOT_REHEARSED
 
 
+@pytest.mark.parametrize("machine", [True, False], ids=["a virtual machine", "nothing"])
+def test_bridged_packets_of_others_are_not_rehearsed(machine: bool) -> None:
+    """A machine is at the uplink's bridge, and FORWARD lets nobody through but pods: it would be cut off."""
+    tap = ("ip link add tap0 type veth peer name tap1", "ip link set tap0 master br-up up", "ip link set tap1 up")
+    with small_node() as node:
+        node.sh(
+            *UPLINK_IS_BRIDGE, *(tap if machine else ()), "sysctl -qw net.bridge.bridge-nf-call-iptables=0",
+            "iptables-nft -P FORWARD DROP", "iptables-nft -A FORWARD -s 10.244.0.0/24 -j ACCEPT",
+            "iptables-nft -A FORWARD -d 10.244.0.0/24 -j ACCEPT",
+        )  # fmt: skip
+        change = SetSysctl("net.bridge.bridge-nf-call-iptables", "1", "0")
+        rehearsal = rehearse(facts_of(node), [change], FROM_PODS)
+    assert rehearsal.verdict is (Verdict.NOT_REHEARSED if machine else Verdict.SAFE)
+    assert ("what crosses bridge br-up begins to meet iptables" in rehearsal.refusal) is machine
+
+
 def test_a_sysctl_of_the_kernel_is_no_change_at_all() -> None:
     with pytest.raises(BadInput, match=r"kernel\.panic is no net\.\* sysctl"):
         SetSysctl("kernel.panic", "1", None)
