@@ -49,6 +49,14 @@ def intact(place: Path) -> bool:
 class TestWhole:
     """The whole command."""
 
+    @pytest.mark.parametrize("caller", [{"PKEXEC_UID": str(USER)}, {"DOAS_USER": "nobody"}], ids=["pkexec", "doas"])
+    def test_another_way_to_root_writes_no_file_of_roots(
+        self, recording: Path, place: Path, caller: dict[str, str]
+    ) -> None:
+        (place / "etc").chmod(0o755)
+        done = netdoctor("check", "--facts", str(recording), "--report", str(place / "etc/new"), environment=caller)
+        assert (done.returncode, intact(place)) == (2, True), done.stderr
+
     def test_a_report_is_the_users(self, recording: Path, place: Path) -> None:
         recording.rename(place / "user/facts.json")
         os.chown(place / "user/facts.json", USER, USER)
