@@ -155,7 +155,7 @@ class OutputFile:
         try:
             about = os.fstat(place)
             mine = about.st_uid == self._rights.uid
-            own = mine and (stat.S_ISREG(about.st_mode) and about.st_nlink == 1 or stat.S_ISFIFO(about.st_mode))
+            own = mine and ((stat.S_ISREG(about.st_mode) and about.st_nlink == 1) or stat.S_ISFIFO(about.st_mode))
             if not own and not stat.S_ISCHR(about.st_mode):
                 raise self._refuse("it belongs to somebody else")
             return reopened(place, flags)
