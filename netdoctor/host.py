@@ -45,11 +45,12 @@ class Host:
 
         The image and the pod decide what stands there, so it is read as `foreign_files` reads.
         """
+        from netdoctor.facts.cluster import pod_uid
         from netdoctor.foreign_files import Folder
 
         with Folder.root_of(pid) as root:
             # asked after its root is held: a process that ends leaves its number to another one
-            if uid not in self.read(f"/proc/{pid}/cgroup").replace("_", "-"):
+            if pod_uid(self.read(f"/proc/{pid}/cgroup")) != uid:
                 raise CannotRead(f"/proc/{pid}/root", "the process has ended")
             found = root.read_as_its_root(path, LARGEST_IN_POD)
         return None if found is None else found.text
