@@ -11,7 +11,10 @@ from pathlib import Path
 from netdoctor import kernel_modules
 from netdoctor.errors import CannotRead
 
+LARGEST = 64 << 20  # bytes of a file
+PART = 1 << 16  # bytes
 LARGEST_IN_POD = 64 << 10  # bytes of a file that a pod may write
+LARGEST_ENVIRONMENT = 1 << 20  # bytes: a process may say that its environment is all of its memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,16 +25,16 @@ class Host:
     loads: bool = False  # whether its commands may load kernel modules: where something is changed, and nowhere else
 
     def read(self, path: str | Path) -> str:
-        """A file's text, undecodable bytes replaced. Raises CannotRead."""
+        """A file's text, undecodable bytes replaced. Raises CannotRead, also for more than LARGEST bytes."""
         try:
-            return Path(path).read_text(encoding="utf-8", errors="replace")
+            return _text(path)
         except OSError as error:
             raise CannotRead(str(path), error.strerror or str(error)) from error
 
     def read_or_none(self, path: str | Path) -> str | None:
-        """A file's text, or None where there is no such file. Raises CannotRead."""
+        """A file's text, or None where there is no such file. Raises CannotRead, also for more than LARGEST bytes."""
         try:
-            return Path(path).read_text(encoding="utf-8", errors="replace")
+            return _text(path)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
@@ -42,11 +45,12 @@ class Host:
 
         The image and the pod decide what stands there, so it is read as `foreign_files` reads.
         """
+        from netdoctor.facts.cluster import pod_uid
         from netdoctor.foreign_files import Folder
 
         with Folder.root_of(pid) as root:
             # asked after its root is held: a process that ends leaves its number to another one
-            if uid not in self.read(f"/proc/{pid}/cgroup").replace("_", "-"):
+            if pod_uid(self.read(f"/proc/{pid}/cgroup")) != uid:
                 raise CannotRead(f"/proc/{pid}/root", "the process has ended")
             found = root.read_as_its_root(path, LARGEST_IN_POD)
         return None if found is None else found.text
@@ -83,3 +87,29 @@ class Host:
     def is_root(self) -> bool:
         """Whether this process may read and change everything."""
         return os.geteuid() == 0
+
+
+def process_environment(pid: str | int) -> dict[str, str]:
+    """The variables of a process, as far as they stand in its first LARGEST_ENVIRONMENT bytes. Raises OSError."""
+    data = _beginning(Path("/proc", str(int(pid)), "environ"), LARGEST_ENVIRONMENT)
+    pairs = (pair.partition("=") for pair in data.decode(errors="replace").split("\0"))
+    return {name: value for name, _, value in pairs if name}
+
+
+def _text(path: str | Path) -> str:
+    """Raises OSError, CannotRead."""
+    data = _beginning(Path(path), LARGEST + 1)
+    if len(data) > LARGEST:
+        raise CannotRead(str(path), f"it is larger than {LARGEST >> 20} MB")
+    return data.decode(errors="replace").replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _beginning(path: Path, most: int) -> bytes:
+    """The first bytes of a file. Raises OSError."""
+    parts = []
+    with path.open("rb", buffering=0) as file:
+        # the kernel sets aside as much as is asked for of a setting
+        while most > 0 and (part := file.read(min(most, PART))):
+            parts.append(part)
+            most -= len(part)
+    return b"".join(parts)

@@ -24,7 +24,7 @@ from netdoctor.foreign_files import read_named
 from netdoctor.ownership import described, rights_for, writers
 from netdoctor.read_secrets import remember_key
 from netdoctor.redact import remember
-from netdoctor.rights import Rights, behind_sudo
+from netdoctor.rights import CALLERS, Rights, behind_sudo
 
 # where kubeadm and minikube's none driver leave an administrator's kubeconfig
 KUBECONFIGS = ("/etc/kubernetes/admin.conf", "/root/.kube/config", "/var/lib/minikube/kubeconfig")
@@ -83,7 +83,7 @@ def choose(*, file: str | None = None, as_user: bool = False) -> None:
 
 def current() -> Kubeconfig:
     """The kubeconfig of this process, read and looked at once. Raises CannotRead."""
-    environment = tuple(os.environ.get(name, "") for name in ("KUBECONFIG", "HOME", "SUDO_USER", "SUDO_UID"))
+    environment = tuple(os.environ.get(name, "") for name in ("KUBECONFIG", "HOME", "SUDO_USER", *CALLERS))
     found = _load(_Choices.current, environment, os.geteuid(), str(Path.cwd()))
     _Choices.used = found.path
     return found

@@ -106,6 +106,8 @@ class OutputFile:
         if self.name in ("", ".", ".."):
             raise self._refuse("it is the name of a folder")
         about = folder.about(self.name)
+        if about is not None and stat.S_ISFIFO(about.st_mode) and about.st_uid != self._rights.uid:
+            raise self._refuse("it is somebody else's FIFO, who could let it wait for ever")
         if about is None or stat.S_ISREG(about.st_mode) or _is_written_at_once(about):
             return about
         raise self._refuse(LINK if stat.S_ISLNK(about.st_mode) else "it is neither a file, nor a FIFO, nor a terminal")
@@ -152,8 +154,9 @@ class OutputFile:
         place = os.open(self.name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder.descriptor)
         try:
             about = os.fstat(place)
-            own = stat.S_ISREG(about.st_mode) and about.st_nlink == 1 and about.st_uid == self._rights.uid
-            if not own and not _is_written_at_once(about):
+            mine = about.st_uid == self._rights.uid
+            own = mine and ((stat.S_ISREG(about.st_mode) and about.st_nlink == 1) or stat.S_ISFIFO(about.st_mode))
+            if not own and not stat.S_ISCHR(about.st_mode):
                 raise self._refuse("it belongs to somebody else")
             return reopened(place, flags)
         finally:

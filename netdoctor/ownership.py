@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 from netdoctor.rights import Rights
@@ -20,9 +21,16 @@ def writers(path: str) -> frozenset[int]:
     ANYBODY is among them where a group or everybody may write. Raises OSError where the path leads nowhere.
     """
     found: set[int] = set()
+    for _, about in way_to(path):
+        _judge(about, found)
+    return frozenset(found)
+
+
+def way_to(path: str) -> Iterator[tuple[str, os.stat_result]]:
+    """Each folder and link that a path leads through, and what it leads to. Raises OSError where it leads nowhere."""
     waiting = [part for part in str(Path(path).absolute()).split("/") if part]
     place, links = "/", 0
-    _judge(os.lstat("/"), found)
+    yield "/", os.lstat("/")
     while waiting:
         part = waiting.pop(0)
         if part in (".", ".."):
@@ -30,7 +38,7 @@ def writers(path: str) -> frozenset[int]:
             continue
         here = f"{place.rstrip('/')}/{part}"
         about = os.lstat(here)
-        _judge(about, found)
+        yield here, about
         if not stat.S_ISLNK(about.st_mode):
             place = here
             continue
@@ -40,7 +48,6 @@ def writers(path: str) -> frozenset[int]:
         target = str(Path(here).readlink())
         place = "/" if target.startswith("/") else place
         waiting = [part for part in target.split("/") if part] + waiting
-    return frozenset(found)
 
 
 def _judge(about: os.stat_result, found: set[int]) -> None:

@@ -1,4 +1,4 @@
-"""The user behind sudo, and work that is done with that user's rights instead of root's.
+"""The user behind sudo (or doas, or pkexec), and work that is done with that user's rights instead of root's.
 
 `Rights.lend` runs a function in a thread of its own whose file system identity (setfsuid, setfsgid, groups) is the
 user's. The kernel then checks each component of a path, and the file itself, as it would for that user, at the moment
@@ -32,6 +32,7 @@ OVER_FILES = 0b11111 | 1 << 9 | 1 << 27 | 1 << 32
 PR_SET_NO_NEW_PRIVS = 38
 CLONE_NEWNET = 0x40000000
 NO_ID = 0xFFFFFFFF
+CALLERS = ("SUDO_UID", "PKEXEC_UID", "DOAS_USER")  # by which sudo and run0, pkexec, and doas say who called them
 NO_GROUP = 65534  # nogroup
 
 
@@ -127,17 +128,33 @@ def ours() -> Rights:
 
 
 def behind_sudo() -> Rights | None:
-    """Those of the user who called sudo; None where this process is not root, or root called it itself.
+    """Those of the user who called sudo, doas or pkexec; None where this process is not root, or root itself called.
 
-    Raises CannotRead where sudo's variables make no sense.
+    Raises CannotRead where their variables make no sense, or name two users: a user may keep one of them through the
+    other program.
     """
-    word, group = os.environ.get("SUDO_UID", ""), os.environ.get("SUDO_GID", "")
-    if os.geteuid() != 0 or not word:
+    if os.geteuid() != 0:
         return None
-    uid, gid = _number(word, "SUDO_UID"), _number(group, "SUDO_GID") if group else None
-    if uid == 0 or not _is_mapped(uid):  # in a user namespace of our own, root has no more rights than its maker
+    callers = {variable: uid for variable in CALLERS if (uid := _caller(variable))}
+    # in a user namespace of our own, root has no more rights than its maker
+    uids = {uid for uid in callers.values() if _is_mapped(uid)}
+    if len(uids) > 1:
+        raise CannotRead(" and ".join(callers), "they name different users")
+    if not uids:
         return None
-    return Rights.of(uid, gid)
+    group = os.environ.get("SUDO_GID", "") if "SUDO_UID" in callers else ""
+    return Rights.of(uids.pop(), _number(group, "SUDO_GID") if group else None)
+
+
+def _caller(variable: str) -> int:
+    """The user whom a variable of CALLERS names; 0 for root and for nobody. Raises CannotRead."""
+    word = os.environ.get(variable, "")
+    if variable != "DOAS_USER":
+        return _number(word, variable) if word else 0
+    try:
+        return pwd.getpwnam(word).pw_uid if word else 0
+    except KeyError as error:
+        raise CannotRead(variable, f"there is no user {word[:20]!r}") from error
 
 
 def _number(word: str, variable: str) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from pathlib import PurePath
 
 from netdoctor.catalogue import Catalogue
 from netdoctor.errors import CannotRead
@@ -50,5 +51,13 @@ def _ask(probe: Probe, facts: Facts, earlier: dict[str, Result]) -> Result:
     except CannotRead as error:
         outcome, reason = Outcome.UNKNOWN, str(error)
     except Exception as error:  # one probe's mistake must not take the other results with it
-        outcome, reason = Outcome.UNKNOWN, f"the probe itself failed: {type(error).__name__}: {error}"
+        outcome, reason = Outcome.UNKNOWN, f"the probe itself failed: {type(error).__name__}{_place(error)}"
     return Result(probe.name, outcome, findings, reason, (), round(time.monotonic() - begin, 3))
+
+
+def _place(error: Exception) -> str:
+    """Where a mistake was made: what its text says may be anything that was read."""
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    return f" in {PurePath(last.tb_frame.f_code.co_filename).name}, line {last.tb_lineno}" if last else ""

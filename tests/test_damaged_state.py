@@ -61,6 +61,32 @@ class TestSomebodyElses:
             with pytest.raises(JournalError, match="is not used: "), locked():
                 pass
 
+    @pytest.mark.skipif(os.geteuid() != 0, reason="a link of another user's takes root to make")
+    @pytest.mark.parametrize("deeper", ["", "not/yet/there"])
+    def test_a_link_that_somebody_else_may_turn(
+        self, state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, deeper: str
+    ) -> None:
+        """It leads to a folder of root's while that is looked at, and to another one afterwards."""
+        repaired(tmp_path)
+        theirs = tmp_path / "theirs"
+        theirs.mkdir()
+        (theirs / "state").symlink_to(state)
+        os.chown(theirs, 777, 777)
+        os.chown(theirs / "state", 777, 777, follow_symlinks=False)
+        monkeypatch.setenv("NETDOCTOR_STATE_DIR", str(theirs / "state" / deeper))
+        if not deeper:
+            with pytest.raises(JournalError, match=r"is not used: .*theirs belongs to uid 777"):
+                runs()
+        with pytest.raises(JournalError, match=r"is not used: .*theirs belongs to uid 777"):
+            begin()
+        assert not (state / "not").exists()
+
+    def test_a_link_of_roots_is_followed(self, state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        repaired(tmp_path)
+        (tmp_path / "link").symlink_to(state)
+        monkeypatch.setenv("NETDOCTOR_STATE_DIR", str(tmp_path / "link"))
+        assert len(runs()) == 1
+
     def test_no_command_uses_it(self, state: Path, tmp_path: Path) -> None:
         repaired(tmp_path)
         state.chmod(0o777)

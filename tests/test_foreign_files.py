@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import stat
 import subprocess
 import threading
@@ -288,6 +289,28 @@ class TestRights:
 def test_a_sudo_variable_that_is_no_number(word: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SUDO_UID", word)
     with pytest.raises(CannotRead, match="SUDO_UID"):
+        rights.behind_sudo()
+
+
+@needs_root
+def test_the_user_behind_pkexec_or_doas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SUDO_UID", raising=False)
+    monkeypatch.setenv("PKEXEC_UID", str(STRANGER))
+    monkeypatch.setenv("SUDO_GID", "77")  # not pkexec's: whoever is behind it may have set that
+    assert rights.behind_sudo() == Rights.of(STRANGER)
+    monkeypatch.setenv("SUDO_UID", "0")
+    assert rights.behind_sudo() == Rights.of(STRANGER)
+    monkeypatch.setenv("SUDO_UID", str(STRANGER + 1))
+    with pytest.raises(CannotRead, match="different users"):
+        rights.behind_sudo()
+    monkeypatch.delenv("SUDO_UID")
+    monkeypatch.delenv("PKEXEC_UID")
+    monkeypatch.setenv("DOAS_USER", "nobody")
+    assert rights.behind_sudo() == Rights.of(pwd.getpwnam("nobody").pw_uid)
+    monkeypatch.setenv("DOAS_USER", "root")
+    assert rights.behind_sudo() is None
+    monkeypatch.setenv("DOAS_USER", "nobody-of-this-name")
+    with pytest.raises(CannotRead, match="DOAS_USER"):
         rights.behind_sudo()
 
 

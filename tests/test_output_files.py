@@ -16,6 +16,7 @@ import pytest
 
 from netdoctor.cli_output import read_recording, writable, write_file
 from netdoctor.errors import BadInput, CannotRead
+from netdoctor.output_file import OutputFile
 from tests.test_cli import netdoctor, one_sentence, recording
 
 __all__ = ["recording"]  # the fixture
@@ -48,6 +49,14 @@ def intact(place: Path) -> bool:
 
 class TestWhole:
     """The whole command."""
+
+    @pytest.mark.parametrize("caller", [{"PKEXEC_UID": str(USER)}, {"DOAS_USER": "nobody"}], ids=["pkexec", "doas"])
+    def test_another_way_to_root_writes_no_file_of_roots(
+        self, recording: Path, place: Path, caller: dict[str, str]
+    ) -> None:
+        (place / "etc").chmod(0o755)
+        done = netdoctor("check", "--facts", str(recording), "--report", str(place / "etc/new"), environment=caller)
+        assert (done.returncode, intact(place)) == (2, True), done.stderr
 
     def test_a_report_is_the_users(self, recording: Path, place: Path) -> None:
         recording.rename(place / "user/facts.json")
@@ -212,3 +221,25 @@ class TestUser:
 def test_names_that_are_no_file(path: str) -> None:
     with pytest.raises(BadInput):
         writable(path)
+
+
+@pytest.mark.parametrize("before_the_check", [True, False])
+def test_a_strangers_fifo_is_not_waited_for(place: Path, before_the_check: bool) -> None:
+    """In a folder for everybody: its owner would read the report, or nobody would and netdoctor wait."""
+    (place / "user").chmod(0o1777)
+    path = place / "user/r.json"
+
+    def put() -> int:
+        os.mkfifo(path)
+        path.chmod(0o666)
+        os.chown(path, USER, USER)
+        return os.open(path, os.O_RDWR)
+
+    reader = put() if before_the_check else -1
+    with OutputFile.named(str(path)) as file:
+        if not before_the_check:
+            file.check()
+            reader = put()
+        with pytest.raises(CannotRead, match="somebody else's FIFO"):
+            file.write(b"x" * (1 << 20))
+    os.close(reader)

@@ -52,7 +52,7 @@ def results_of(**functions: tuple[Callable[[], Iterator[Finding]], tuple[str, ..
         (failing, Outcome.FAIL, ""),
         (not_applicable, Outcome.NOT_APPLICABLE, "no such thing here"),
         (unreadable, Outcome.UNKNOWN, "somewhere: denied"),
-        (mistaken, Outcome.UNKNOWN, "the probe itself failed: ZeroDivisionError: oh"),
+        (mistaken, Outcome.UNKNOWN, "the probe itself failed: ZeroDivisionError in test_runner.py, line 38"),
     ],
 )
 def test_outcome(function: Callable[[], Iterator[Finding]], outcome: Outcome, reason: str) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from netdoctor.errors import CannotRead
-from netdoctor.host import Host
+from netdoctor.host import Host, process_environment
 
 ESTABLISHED, LISTENING = "01", "0A"  # include/net/tcp_states.h
 TABLES = ("tcp", "tcp6")
@@ -120,14 +120,12 @@ def ssh_connection(environment: Mapping[str, str] | None = None, pid: int | None
     for _ in range(MOST_PARENTS):
         folder = Path("/proc") / str(pid)
         try:
-            variables = (folder / "environ").read_bytes().split(b"\0")
+            variables = process_environment(pid)
             parent = (folder / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[1]
         except (OSError, IndexError):
             return ""
-        for variable in variables:
-            name, _, value = variable.partition(b"=")
-            if name == VARIABLE.encode():
-                return value.decode("ascii", errors="replace")
+        if VARIABLE in variables:
+            return variables[VARIABLE]
         if not parent.isascii() or not parent.isdigit() or parent == "0":
             return ""
         pid = int(parent)

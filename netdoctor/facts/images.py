@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from netdoctor.errors import CannotRead
-from netdoctor.facts.cluster import Nodes
+from netdoctor.facts.cluster import Nodes, pod_uid
 from netdoctor.facts.modules import Image, Modules
 from netdoctor.facts.this_node import ThisNode, node_of
-from netdoctor.host import Host
+from netdoctor.host import Host, process_environment
 from netdoctor.traffic import Answer, Reply, ask_all, ask_tcp
 
 NEVER, ALWAYS, IF_NOT_PRESENT = "Never", "Always", "IfNotPresent"
@@ -119,14 +119,20 @@ def detours(host: Host) -> str:
     """The proxy that the container runtime pulls through, "" for none that is known."""
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            if host.read(folder / "comm").strip() not in RUNTIMES:
+            name = host.read(folder / "comm").strip()
+            if name not in RUNTIMES or not _is_roots_own(host, folder):
                 continue
-            variables = host.read(folder / "environ").split("\0")
-        except CannotRead:
+            variables = process_environment(folder.name)
+        except (CannotRead, OSError):
             continue
-        if any(v.partition("=")[0].upper() == "HTTPS_PROXY" and v.partition("=")[2] for v in variables):
-            return f"{host.read(folder / 'comm').strip()} pulls through a proxy"
+        if any(variable.upper() == "HTTPS_PROXY" and value for variable, value in variables.items()):
+            return f"{name} pulls through a proxy"
     return ""
+
+
+def _is_roots_own(host: Host, folder: Path) -> bool:
+    """Whether a process is root's and no pod's: another one may have the name of a runtime too."""
+    return "\nUid:\t0\t" in host.read(folder / "status") and not pod_uid(host.read(folder / "cgroup"))
 
 
 def _ask(server: str) -> tuple[bool, Reply | None]:

@@ -66,21 +66,27 @@ def kustomization_name(path: str, rights: Rights) -> str | None:
 def read(path: str, rights: Rights) -> ManifestFolder:
     """The folder's kustomization. Raises BadInput, also where it names a link, a FIFO or a device."""
 
-    def content() -> tuple[str, Content | None, tuple[int, int]]:
+    def content() -> tuple[str, Content | None, os.stat_result]:
         with Folder.held(path) as folder:
             about = os.fstat(folder.descriptor)
             for name in NAMES:
                 if found := folder.read(name, LARGEST):
-                    return name, found, (about.st_dev, about.st_ino)
-            return "", None, (about.st_dev, about.st_ino)
+                    return name, found, about
+            return "", None, about
 
     try:
-        name, found, identity = rights.lend(content)
+        name, found, about = rights.lend(content)
     except CannotRead as error:
         raise unreadable(error, rights) from error
     if found is None:
         raise BadInput(f"{path} is no folder with a kustomization.yaml: name it with --kustomization")
-    folder = ManifestFolder(path, _mapping(os.path.join(path, name), found.data), identity)  # noqa: PTH118
+    if rights.uid == 0 and (owner := about.st_uid or found.uid):  # who could put a link in it while kustomize reads
+        raise BadInput(
+            f"{os.path.normpath(path)} belongs to {Rights.of(owner).name}, and root builds only upon what is root's: "
+            "give it to root, or call netdoctor by sudo"
+        )
+    mapping = _mapping(os.path.join(path, name), found.data)  # noqa: PTH118
+    folder = ManifestFolder(path, mapping, (about.st_dev, about.st_ino))
     _refuse_what_is_no_file(folder, rights)
     return folder
 

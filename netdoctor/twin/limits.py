@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
+from netdoctor.twin import jumps
 from netdoctor.twin.netlink import attributes, by_kind
 from netdoctor.twin.nftables import ELEMENTS, SET, NftObject
 from netdoctor.twin.state import NetworkState
@@ -62,6 +63,7 @@ def check(states: list[NetworkState]) -> None:
             memory += number * each
         memory += NAMESPACE + sum(len(each.body) for each in state.nftables)
         memory += sum(_reserved(each) for each in state.nftables if each.kind == SET) + _sets_of_lines(state.ipsets)
+        jumps.check(state.nftables, state.legacy, state.legacy6)
         if memory > MEMORY:
             raise ValueError(f"a copy of it takes more than {MEMORY >> 20} MB of the kernel's memory")
 

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 
 from netdoctor import Evidence, Finding, NotApplicable, Subject, probe
 from netdoctor.errors import CannotRead
-from netdoctor.facts.cluster import Pods
+from netdoctor.facts.cluster import Pods, pod_uid
 from netdoctor.facts.listeners import Listeners
 from netdoctor.facts.modules import Modules, needed
 from netdoctor.facts.this_node import ThisNode
@@ -41,7 +41,7 @@ def host_port_taken(
         }  # fmt: skip
         holders = [
             f"process {x.process or '(unknown)'} {x.pid}" for x in listeners.items
-            if x.port == gateway.container_port and not any(uid in x.cgroup for uid in own)
+            if x.port == gateway.container_port and pod_uid(x.cgroup) not in own
         ]  # fmt: skip
         holders += [
             f"module {g.name}" for g in wanted if g is not gateway and g.container_port == gateway.container_port

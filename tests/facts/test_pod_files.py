@@ -122,5 +122,6 @@ def test_coredns_own_file_is_read_so_too(root: Path, node: Node) -> None:
 
 def test_a_process_that_is_of_no_pod_any_more_is_not_read(root: Path, node: Node) -> None:
     (root / "etc/resolv.conf").write_text(HOSTS_OWN)
-    with pytest.raises(CannotRead, match="ended"):
-        node.read_in_pod("another-uid", str(node.pid), "etc/resolv.conf")
+    for uid in ("another-uid", UID[:8], ""):
+        with pytest.raises(CannotRead, match="ended"):
+            node.read_in_pod(uid, str(node.pid), "etc/resolv.conf")

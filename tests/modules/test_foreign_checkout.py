@@ -119,6 +119,17 @@ def test_where_root_itself_called_the_folders_owner_counts(place: Path, monkeypa
     assert "Permission denied" in one_sentence(done)
 
 
+@pytest.mark.parametrize("theirs", ["k8s", "k8s/kustomization.yaml"])
+def test_root_builds_upon_no_strangers_folder(place: Path, monkeypatch: pytest.MonkeyPatch, theirs: str) -> None:
+    """Its owner may put a link to a file of root's in it after netdoctor has looked, and before kustomize reads."""
+    monkeypatch.delenv("SUDO_UID")
+    subprocess.run(["chown", "-R", "0:0", str(place / "checkout")], check=True)
+    os.chown(place / "checkout" / theirs, USER, USER)
+    done = netdoctor("gate", "-k", "overlays/lab", cwd=place / "checkout")
+    assert done.returncode == 2
+    assert f"k8s belongs to uid {USER}, and root builds only upon what is root's" in one_sentence(done)
+
+
 @needs_kubectl
 class TestBuild:
     """What kubectl itself reads."""

@@ -26,6 +26,7 @@ from tests.builders import (
 from tests.module_builders import gateway, images, modules, policy_answers, provider, servers
 from tests.probes.cases import FAIL, NOT_APPLICABLE, PASS, UNKNOWN, Case
 
+UID = "11111111-2222-3333-4444-555555555556"
 CASES = [
     Case("database-slots-exhausted", "too few for all replicas", FAIL,
          (modules(gateway(replicas=9)), servers("llm"), postgres(used=10)), "has 87 connections for the modules, "
@@ -68,8 +69,12 @@ CASES = [
     Case("host-port-taken", "by another module", FAIL,
          (modules(gateway(host_network=True), gateway("audio", host_network=True)), Listeners(())), "module audio"),
     Case("host-port-taken", "by a pod of the module", PASS,
-         (modules(gateway(host_network=True)), Listeners((Listener(4000, "python", 77, "/kubepods/uid-llm-1"),)),
-          Pods((pod("llm-1", "litellm", NODE_ADDRESS, {"app": "llm"}),)))),
+         (modules(gateway(host_network=True)), Listeners((Listener(4000, "python", 77, f"0::/kubepods/pod{UID}/x"),)),
+          Pods((pod("llm-1", "litellm", NODE_ADDRESS, {"app": "llm"}, uid=UID),)))),
+    Case("host-port-taken", "by a pod that has made a group of the module's name", FAIL,
+         (modules(gateway(host_network=True)),
+          Listeners((Listener(4000, "python", 77, f"0::/kubepods/pod{UID[::-1]}/pod{UID}"),)),
+          Pods((pod("llm-1", "litellm", NODE_ADDRESS, {"app": "llm"}, uid=UID),))), "is taken by process python 77"),
     Case("host-port-taken", "modules in networks of their own", NOT_APPLICABLE, (modules(),), "no module uses"),
     Case("image-not-obtainable", "never pulled, and not there", FAIL, (modules(), images(pull_policy="Never")),
          "pull policy is Never"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 import sys
 from collections.abc import Callable
@@ -47,6 +48,53 @@ def sized(size: int, flags: int) -> NftObject:
     return NftObject(SET, 2, named(b"t", b"s", attribute(3, struct.pack(">I", flags)), wanted))
 
 
+def rules(chain: str, number: int, *expressions: bytes) -> tuple[NftObject, ...]:
+    one = attribute(4, b"".join(attribute(1, each) for each in expressions))
+    return (NftObject(RULE, 2, named(b"t", chain.encode(), one)),) * number
+
+
+def verdict(chain: str) -> bytes:
+    return attribute(2, attribute(1, b"\xff\xff\xff\xfd") + attribute(2, chain.encode() + b"\0"))
+
+
+def expression(name: str, data: bytes) -> bytes:
+    return attribute(1, name.encode() + b"\0") + attribute(2, data)
+
+
+def jumping(deep: int, to: Callable[[int], bytes]) -> tuple[NftObject, ...]:
+    """Chains of ten rules, each of which leads to the next one."""
+    chains = [rules(f"c{place}", 10, to(place + 1)) for place in range(deep)]
+    return (*(each for chain in chains for each in chain), *rules(f"c{deep}", 10))
+
+
+def maps(deep: int) -> tuple[NftObject, ...]:
+    """Verdict maps, one for each chain but the first."""
+    found = []
+    for place in range(1, deep + 1):
+        element = attribute(1, attribute(2, verdict(f"c{place}")))
+        found.append(NftObject(ELEMENTS, 2, named(b"t", b"m%d" % place, attribute(3, element))))
+    return tuple(found)
+
+
+def jump(place: int) -> bytes:
+    return expression("immediate", attribute(2, verdict(f"c{place}")))
+
+
+def bare_jump(place: int) -> bytes:
+    """The name without the zero at its end, which the kernel takes alike."""
+    to = attribute(2, attribute(1, b"\xff\xff\xff\xfd") + attribute(2, b"c%d" % place))
+    return expression("immediate", attribute(2, to))
+
+
+def look_up(place: int) -> bytes:
+    return expression("lookup", attribute(1, b"m%d\0" % place))
+
+
+def legacy(deep: int, option: str = "-j") -> str:
+    lines = [f"-A c{place} -s 192.0.2.1/32 {option} c{place + 1}" for place in range(deep) for _ in "ab"]
+    return "\n".join(["*filter", *lines, "COMMIT", ""])
+
+
 Change = Callable[[NetworkState], NetworkState]
 RULES = NftObject(RULE, 2, named(b"t", b"c", attribute(4, b"\0" * 100)))
 TOO_MUCH: dict[str, Change] = {
@@ -63,6 +111,16 @@ TOO_MUCH: dict[str, Change] = {
     "elements": lambda n: replace(n, nftables=elements(400_000)),
     "elements that are compared with each other": lambda n: replace(n, nftables=elements(10_000, 4, True)),
     "a set of a size that the kernel sets aside": lambda n: replace(n, nftables=(sized(1 << 30, 0),)),
+    "steps of a packet": lambda n: replace(n, nftables=jumping(9, jump)),
+    "steps of a packet by maps": lambda n: replace(n, nftables=(*jumping(9, look_up), *maps(9))),
+    "steps of a packet in iptables-legacy": lambda n: replace(n, legacy=legacy(40)),
+    "steps of a packet in many chains of a hook": lambda n: replace(
+        n, nftables=(*jumping(5, jump), *(each for i in range(50) for each in rules(f"base{i}", 1, jump(0)))),
+    ),
+    "steps of a packet in names without an end": lambda n: replace(n, nftables=jumping(9, bare_jump)),
+    "steps of a packet by an option cut short": lambda n: replace(n, legacy=legacy(40, "--ju")),
+    "steps of a packet by names in quotes": lambda n: replace(n, legacy=re.sub(r"(c\d+)", r'"\1"', legacy(40))),
+    "steps of a packet by -g": lambda n: replace(n, legacy6=legacy(40, "--goto")),
     "lines of ipset": lambda n: replace(n, ipsets="add a 192.0.2.1\n" * 250_000),
     "lines of iptables-legacy": lambda n: replace(n, legacy="-A INPUT -j ACCEPT\n" * 120_000),
     "a table of ipset's": lambda n: replace(n, ipsets="create a hash:ip family inet hashsize 4294967295 maxelem 9\n"),
@@ -116,6 +174,8 @@ BIG: dict[str, Change] = {
         "create f hash:mac\nadd f 02:00:00:00:00:01\ncreate g hash:net family inet6\nadd g 2001:db8::/32\n",
     ),
     "a set without a size of its own": lambda n: replace(n, nftables=(sized(65_535, 0x30),) * 500),
+    "chains that jump": lambda n: replace(n, nftables=(*jumping(5, jump), *rules("c6", 90_000)), legacy=legacy(15)),
+    "chains in maps": lambda n: replace(n, nftables=(*jumping(5, look_up), *maps(5))),
     "a blocklist": lambda n: replace(n, nftables=elements(100_000, 4)),
 }  # fmt: skip
 
@@ -191,3 +251,19 @@ def write(key: str, value: int) -> bool:
 def values_of(key: str) -> str:
     with open(f"/proc/sys/net/{key}", encoding="ascii") as file:  # noqa: PTH123 - sysctls
         return file.read()
+
+
+def test_a_set_by_its_number_is_refused() -> None:
+    by_number = expression("lookup", attribute(1, b"other\0") + attribute(4, b"\0\0\0\1"))
+    with pytest.raises(ValueError, match="without a name"):
+        check([replace(state().node, nftables=rules("c0", 1, by_number))])
+
+
+def test_chains_in_a_circle_are_refused() -> None:
+    with pytest.raises(ValueError, match="in a circle"):
+        check([replace(state().node, nftables=(*rules("c0", 1, jump(1)), *rules("c1", 1, jump(0))))])
+
+
+def test_chains_deeper_than_any_stack() -> None:
+    lines = "\n".join(f"-A c{place} -j c{place + 1}" for place in range(50_000))
+    check([replace(state().node, legacy=f"*filter\n{lines}\nCOMMIT\n")])
