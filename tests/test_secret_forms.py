@@ -9,6 +9,7 @@ import pytest
 
 from netdoctor.redact import excerpt, one_line, redact, remember, visible
 from tests.canary_forms import DICE, NAMED, PLACED, PREFIXED, SPELLED, WRITTEN, canary
+from tests.canary_forms_written import BY_PREFIX, odd_canary
 from tests.innocent_lines import innocent_lines
 
 SHOWN = 8  # characters in a row that tell too much
@@ -90,6 +91,17 @@ def test_a_form_gives_a_secret_away(form: str) -> None:
     for around in AROUND:
         out = redact(around.format(form.format(c=secret, C=secret.upper(), h=digits)))
         assert not shown(secret, out.lower())
+        assert not shown(digits, out)
+        assert redact(out) == out
+        assert "before" in out or "before" not in around
+
+
+@pytest.mark.parametrize("form", BY_PREFIX)
+def test_a_place_gives_an_odd_word_away(form: str) -> None:
+    secret, digits = odd_canary(), "".join(DICE.choices("0123456789abcdef", k=32))
+    for around in AROUND:
+        out = redact(around.format(form.format(c=secret, h=digits)))
+        assert not shown(secret, out)
         assert not shown(digits, out)
         assert redact(out) == out
         assert "before" in out or "before" not in around
