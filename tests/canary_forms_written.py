@@ -158,6 +158,29 @@ IN_ADDRESSES = (
     "reset link https://x/reset-password/{c}",
     "https://x/invite/{c}",
 )
+# as daemons on a node and their logs have them
+OF_DAEMONS = (
+    "AUTH {c}",
+    "redis: AUTH default {c}",
+    "ACL SETUSER app on >{c} ~* +@all",
+    "Password for 'https://u@git': {c}",
+    "argv: --api-key\u0000{c}",
+    "cmdline: litellm --master_key\u0000{c}",
+    "cmdline: mysqld --password␀{c}",
+    "dbpw: {c}",
+    "DBPASS={c}",
+    "MYPWD={c}",
+    "rootpw {c}",
+    "snmpv3 authpass {c} privpass {c}",
+    "vrrp auth_pass {c}",
+    "keepalived: authentication {{ auth_type PASS auth_pass {c} }}",
+    "neighbor 10.0.0.1 password 7 {c}",
+    "nsupdate -y hmac-sha256:k:{c}",
+    "dig -y k:{c} x",
+    "dig @h -y hmac-sha256:k:{c}",
+    "istio: jwt {c}",
+    "b'x-api-key', b'{c}'",
+)
 # prefixes of prefixes.py that have no name beside them
 BY_PREFIX = (
     "glffct-{c}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import uuid
+from collections.abc import Callable
 
 DICE = random.Random(600)
 SAFE = "bcdfghjklmnpqrstvwxz2456789"  # the letters of Kubernetes' random names
@@ -39,7 +40,7 @@ def _uid() -> str:
     return str(uuid.UUID(int=DICE.getrandbits(128), version=4))
 
 
-LINES = (
+LINES: tuple[Callable[[], str], ...] = (
     lambda: f"key PROVIDER_KEY of Secret {_namespace()}/{_secret()} is empty",
     lambda: f"Secret {_namespace()}/{_secret()} does not exist",
     lambda: f"Secret {_secret()} does not exist in namespace {_namespace()}",
@@ -221,6 +222,122 @@ LINES = (
     lambda: "docker login registry.local:5000",
     lambda: "echo 1 | sudo tee /proc/sys/net/ipv4/ip_forward",
     lambda: "sudo -S is not used",
+    # lines of the logs of a node, its pods and Postgres
+    lambda: (
+        f'I1126 14:{DICE.randrange(10, 60)}:22.{DICE.randrange(10**6):06d} 1 server.go:{DICE.randrange(999)}] "Version info" version="v1.36.{DICE.randrange(9)}"'
+    ),
+    lambda: (
+        f'E1126 1 reflector.go:150] k8s.io/client-go/informers/factory.go:160: Failed to watch *v1.Secret: secrets is forbidden: User "system:serviceaccount:litellm:app{DICE.randrange(99)}" cannot list resource "secrets"'
+    ),
+    lambda: f'User "system:serviceaccount:kube-system:coredns-{_of(SAFE, 5)}" cannot get resource "nodes"',
+    lambda: '"Unable to authenticate the request" err="[invalid bearer token, service account token has expired]"',
+    lambda: (
+        f'time="2026-11-26T14:34:{DICE.randrange(10, 60)}Z" level=info msg="StopPodSandbox for \\"{_of(HEX, 64)}\\""'
+    ),
+    lambda: (
+        f'msg="RunPodSandbox for &PodSandboxMetadata{{Name:coredns-{_of(SAFE, 10)}-{_of(SAFE, 5)},Uid:{_uid()},Namespace:kube-system,Attempt:{DICE.randrange(9)},}}"'
+    ),
+    lambda: (
+        f'audit: type=1400 apparmor="DENIED" operation="open" profile="cri-containerd.apparmor.d" pid={DICE.randrange(99999)} comm="runc"'
+    ),
+    lambda: (
+        f"sshd[{DICE.randrange(99999)}]: Accepted publickey for opc from 10.0.0.{DICE.randrange(255)} port {DICE.randrange(65535)} ssh2: ED25519 SHA256:{_of('abcdefghijABCDEFGHIJ0123456789+/', 43)}"
+    ),
+    lambda: f"systemd[1]: Started session-{DICE.randrange(999)}.scope - Session {DICE.randrange(999)} of User opc.",
+    lambda: "systemd[1]: Starting systemd-ask-password-console.path",
+    lambda: f"systemd-ask-password-wall.service: inactive (dead) since {DICE.randrange(9)} days",
+    lambda: (
+        f"firewalld[{DICE.randrange(9999)}]: WARNING: ALREADY_ENABLED: rule family=ipv4 source address=10.244.{DICE.randrange(255)}.0/16 accept"
+    ),
+    lambda: f"LOG:  connection authorized: user=litellm database=litellm application_name=prisma{DICE.randrange(99)}",
+    lambda: (
+        f'LOG:  connection authenticated: identity="litellm" method=scram-sha-256 (/var/lib/postgresql/data/pg_hba.conf:{DICE.randrange(200)})'
+    ),
+    lambda: (
+        f'DETAIL:  Connection matched file "/var/lib/postgresql/data/pg_hba.conf" line {DICE.randrange(200)}: "host all all all scram-sha-256"'
+    ),
+    lambda: (
+        f'FATAL:  no pg_hba.conf entry for host "10.244.0.{DICE.randrange(255)}", user "litellm", database "litellm", SSL encryption'
+    ),
+    lambda: f'LOG:  listening on IPv4 address "0.0.0.0", port {DICE.randrange(65535)}',
+    lambda: (
+        f'[INFO] 10.244.0.{DICE.randrange(255)}:{DICE.randrange(65535)} - {DICE.randrange(65535)} "AAAA IN postgres.litellm.svc.cluster.local. udp {DICE.randrange(99)} false 512" NOERROR qr,aa,rd 147 0.0001s'
+    ),
+    lambda: (
+        f"[ERROR] plugin/errors: 2 {DICE.randrange(10**18)}.{DICE.randrange(10**18)}. HINFO: read udp 10.244.0.7:{DICE.randrange(65535)}->8.8.8.8:53: i/o timeout"
+    ),
+    lambda: "plugin/forward: no nameservers found; plugin/route53: aws_access_key is not set",
+    lambda: (
+        f".:53 {{ errors health ready kubernetes cluster.local in-addr.arpa ip6.arpa forward . /etc/resolv.conf {{ max_concurrent {DICE.randrange(9999)} }} }}"
+    ),
+    lambda: f"[plugin/reload] Running configuration SHA512 = {_of(HEX, 128)}",
+    lambda: f'"Using iptables Proxier" ipFamily="IPv{DICE.choice((4, 6))}"',
+    lambda: f'"SyncProxyRules complete" elapsed="{DICE.randrange(999)}.{DICE.randrange(999)}ms"',
+    lambda: (
+        f'10.244.0.{DICE.randrange(255)} - - [26/Nov/2026:14:34:22 +0000] "GET /key/health HTTP/1.1" 200 {DICE.randrange(9999)} "-" "kube-probe/1.36"'
+    ),
+    lambda: (
+        f'INFO: 10.244.0.{DICE.randrange(255)}:{DICE.randrange(65535)} - "POST /v1/chat/completions HTTP/1.1" 401 Unauthorized'
+    ),
+    lambda: f"Authentication Error, No api key passed in. ({DICE.randrange(999)} requests)",
+    lambda: (
+        f"litellm.AuthenticationError: AuthenticationError: OpenAIException - The api_key client option must be set (attempt {DICE.randrange(9)})"
+    ),
+    lambda: f"AUTH attempt {DICE.randrange(9)} of 3",
+    lambda: f"AUTH required (run {DICE.randrange(99)})",
+    lambda: f"Auth Token Expiry: {DICE.randrange(24)}h",
+    lambda: f"bypass={DICE.randrange(9)} compass={DICE.randrange(9)} OLDPWD=/root/k8s{DICE.randrange(9)}",
+    lambda: f"user pass-through mode, {DICE.randrange(9)} rules",
+    lambda: f"proxy pass to 10.96.0.{DICE.randrange(255)}:80",
+    lambda: f"proxy_pass http://10.96.{DICE.randrange(255)}.1:8080/v1;",
+    lambda: f"fastcgi_pass unix:/run/php{DICE.randrange(9)}.sock;",
+    lambda: "http pass: none",
+    lambda: f"key {DICE.randrange(99)} of {DICE.randrange(99)} is read",
+    lambda: f"token bucket {DICE.randrange(999)}kbit burst {DICE.randrange(99)}k",
+    lambda: f"qdisc tbf {DICE.randrange(9999)}: root rate 1Mbit burst 32Kb lat 50ms",
+    lambda: (
+        f"conntrack v1.4.{DICE.randrange(9)} (conntrack-tools): {DICE.randrange(99)} flow entries have been deleted."
+    ),
+    lambda: f"nft add rule inet netdoctor_trace prerouting meta nftrace set {DICE.randrange(2)}",
+    lambda: (
+        f'trace id {_of(HEX, 8)} inet firewalld filter_IN_public_allow packet: iif "eth0" ether saddr {":".join(_of(HEX, 2) for _ in range(6))}'
+    ),
+    lambda: f"trace id {_of(HEX, 8)} ip filter INPUT verdict continue; policy accept",
+    lambda: f"-A KUBE-MARK-MASQ -j MARK --set-xmark 0x{_of(HEX, 4)}/0x{_of(HEX, 4)}",
+    lambda: (
+        f'-A CILIUM_PRE_mangle -m comment --comment "cilium: TPROXY to host cilium-dns-egress proxy" -j TPROXY --tproxy-mark 0x{_of(HEX, 8)}/0xffffffff'
+    ),
+    lambda: f"-A INPUT -m set --match-set cali40s:{_of('abcdefghijABCDEFGHIJ0123456789', 22)[:12]} src -j DROP",
+    lambda: f"hash: md5 {_of(HEX, 32)[:7]}",
+    lambda: f"crc32c(ae3b{_of(HEX, 4)})",
+    lambda: f"gcm(aes) {DICE.randrange(999)} bits; hmac(sha256) {DICE.randrange(9)} SAs",
+    lambda: f"value: {DICE.randrange(99)}\n  name: REPLICAS",
+    lambda: '- value: "true"\n  key: node-role.kubernetes.io/control-plane',
+    lambda: f'{{"value":"hash{DICE.randrange(99)}","name":"POD_TEMPLATE"}}',
+    lambda: f"header value: {DICE.randrange(99)} bytes",
+    lambda: f"lookup litellm-llm.litellm.svc.cluster.local: i/o timeout after {DICE.randrange(9)}s",
+    lambda: f'invalid port "{DICE.choice(("https", "http-metrics", "dns-tcp"))}": not defined by container',
+    lambda: f'host name "node-{DICE.randrange(99)}.example.com" is not in the certificate',
+    lambda: (
+        f"https://10.96.0.1:443/api/v1/namespaces/litellm/pods/litellm-llm-{_of(SAFE, 10)}-{_of(SAFE, 5)}/log?container=litellm&tailLines={DICE.randrange(99)}"
+    ),
+    lambda: f"https://registry.k8s.io/v2/coredns/coredns/manifests/sha256:{_of(HEX, 64)}",
+    lambda: f"https://registry-1.docker.io/v2/library/postgres/blobs/sha256:{_of(HEX, 64)}: 429",
+    lambda: (
+        f"https://github.com/kubernetes/kubernetes/blob/{_of(HEX, 40)}/pkg/proxy/iptables/proxier.go#L{DICE.randrange(999)}"
+    ),
+    lambda: f"see https://docs.litellm.ai/docs/proxy/virtual_keys#key-{DICE.randrange(9)}",
+    lambda: f"https://kubernetes.io/docs/tasks/administer-cluster/kubeadm/kubeadm-certs/#key-{DICE.randrange(99)}",
+    lambda: f"password\n  file /etc/x{DICE.randrange(9)}",
+    lambda: f"PGPASSWORD\nis not set in pod litellm-llm-{_of(SAFE, 10)}-{_of(SAFE, 5)}",
+    lambda: f"LITELLM_MASTER_KEY\nlitellm-secrets-{_of(SAFE, 10)}",
+    lambda: f"veth{_of(HEX, 8)}: port {DICE.randrange(99)}(veth{_of(HEX, 8)}) entered forwarding state",
+    lambda: f"Unit dev-disk-by\\x2duuid-{_uid()}.device",
+    lambda: f"%41 percent and 100%% done, {DICE.randrange(99)}%",
+    lambda: f"C:\\x86 path, &#8594; arrow {DICE.randrange(99)}",
+    lambda: f"test_{_of(SAFE, 5)} and live_migration_{DICE.randrange(9)}",
+    lambda: f"pat.{DICE.randrange(9)}.{DICE.randrange(9)} access-control-allow-origin",
+    lambda: f"ico-{DICE.randrange(99)} tk-us-east-{DICE.randrange(9)} pnu_{DICE.randrange(99)}",
     lambda: "LiteLLM has no master key: LITELLM_MASTER_KEY is empty",
     lambda: f"coredns-not-ready does not pass: 2 of 2 pods are not ready (kube-system/{_pod()})",
     lambda: f"the password of {_namespace()}/postgres-{_of(SAFE, 10)}-{_of(SAFE, 5)} is not known",

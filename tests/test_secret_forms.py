@@ -16,6 +16,7 @@ from tests.canary_forms_written import (
     IN_COMMANDS,
     IN_ERRORS,
     IN_FILES,
+    OF_DAEMONS,
     odd_canary,
 )
 from tests.innocent_lines import innocent_lines
@@ -122,7 +123,10 @@ def test_a_form_gives_a_secret_away(form: str) -> None:
         assert "before" in out or "before" not in around
 
 
-@pytest.mark.parametrize("form", [*BESIDE_A_WORD, *IN_COMMANDS, *IN_FILES, *IN_ERRORS, *IN_ADDRESSES, *BY_PREFIX])
+ODD = (*BESIDE_A_WORD, *IN_COMMANDS, *IN_FILES, *IN_ERRORS, *IN_ADDRESSES, *BY_PREFIX, *OF_DAEMONS)
+
+
+@pytest.mark.parametrize("form", ODD)
 def test_a_place_gives_an_odd_word_away(form: str) -> None:
     secret, digits = odd_canary(), "".join(DICE.choices("0123456789abcdef", k=32))
     for around in AROUND:

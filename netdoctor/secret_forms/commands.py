@@ -11,7 +11,7 @@ Span = tuple[int, int]
 PROGRAM = re.compile(
     r"\b(?P<name>mysql(?:dump|admin)?|mariadb(?:-dump)?|sshpass|curl|redis-cli|valkey-cli|"
     r"(?:docker|podman|nerdctl|helm registry|crane|skopeo|oc) login|ldap[a-z]{3,8}|smbclient|htpasswd|mongosh?|"
-    r"mongodump|http|openssl|kubectl|vault|etcdctl|useradd|usermod|zip|7z)\b(?P<rest>[^\n;|]{0,400})"
+    r"mongodump|http|openssl|kubectl|vault|etcdctl|useradd|usermod|zip|7z|dig|nsupdate)\b(?P<rest>[^\n;|]{0,400})"
 )
 USER_AND_PASSWORD = r"[\s=]?[\"']?[^\s:\"']{0,64}:(?P<value>[^\s\"']+)"
 OPTIONS = {
@@ -34,6 +34,8 @@ OPTIONS = {
     "useradd": r"\s(?:-p|--password)\s(?P<value>\S+)",
     "usermod": r"\s(?:-p|--password)\s(?P<value>\S+)",
     "zip": r"\s-P\s(?P<value>\S+)",
+    "dig": r"\s-y\s?[\"']?[^\s:]{1,64}:(?:[^\s:]{1,64}:)?(?P<value>[^\s\"']+)",
+    "nsupdate": r"\s-y\s?[\"']?[^\s:]{1,64}:(?:[^\s:]{1,64}:)?(?P<value>[^\s\"']+)",
     "7z": r"\s-p(?P<value>\S+)",
 }
 GIVEN = {name: re.compile(pattern) for name, pattern in OPTIONS.items()}

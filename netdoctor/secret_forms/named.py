@@ -29,7 +29,8 @@ ALONE = (
     r"(?<!not )pass|pwd?|pswd|passwd?|psk|auth|creds?|dsn|sig|signature|salt|jwt|otp|totp|nonce|"
     r"requirepass|masterauth|session_?id|jsessionid|phpsessid|connection[_. -]?string|"
     r"conn[_.-]?str|bearer|apikey|htpasswd|passin|passout|unseal|mnemonic|seed[_ -]?phrase|"
-    r"identified by|wpa_psk|pin_?code|storepass|keypass|xsrf"
+    r"identified by|wpa_psk|pin_?code|storepass|keypass|xsrf|connect\.sid|"
+    r"(?:db|my|pg|sql|root|user|auth|priv|become|ftp|smtp|mail|admin|redis|bind|proxy|http)_?(?:pass|pwd?)"
 )
 OTHER_KEY = r"[a-z0-9]{1,40}[_-]key"
 SUFFIX = (
@@ -64,13 +65,13 @@ BETWEEN = re.compile(
     rf"{QUOTE}?\s{{0,10}}:\s{{0,20}})?",
     re.IGNORECASE,
 )
-TUPLE = re.compile(rf"{QUOTE}\s{{0,20}},\s{{0,20}}(?={QUOTE})")
+TUPLE = re.compile(rf"{QUOTE}\s{{0,20}},\s{{0,20}}(?=[bBrRuU]{{0,2}}{QUOTE})")
 TAG = re.compile(r"[\"']?(?:[ \t][^<>\n]{0,200})?>(?=[^\s<])")
 CELL = re.compile(r"[ \t]{0,80}[|│][ \t]{0,80}(?=[^\s|│])")
 OPTION_FIRST = re.compile(rf"{QUOTE}--")  # in a list of arguments: no value, but the next option
 NEXT_ARGUMENT = re.compile(r"[\"']?[ \t]*\n[ \t]*-[ \t]+(?=[^\s-])")
 BETWEEN_LINES = re.compile(r"[ \t]{0,40}\n[ \t]{0,40}(?:=|:=|:)(?:[ \t]{0,40}\n)?[ \t]{0,40}(?=\S)")
-SPACE = re.compile(r"[ \t]{1,20}(?=[^\s-])")
+SPACE = re.compile(r"[ \t\ufffd\u2400]{1,20}(?=[^\s-])")  # also what stands for the zero between two arguments
 SPACE_AND_QUOTE = re.compile(rf"[ \t]{{1,20}}(?={QUOTE})")
 SAID = re.compile(
     r"[ \t]{1,4}(?:is|was|are|equals|of|set to|changed to)(?:[ \t]{1,4}|:[ \t]{0,4})(?=\S)", re.IGNORECASE
@@ -87,14 +88,22 @@ OPENING = re.compile(
 )
 QUOTED = re.compile(r"[\"'`][\w. -]{0,60}\Z")
 IN_URL = re.compile(r"[?&#;][\w.%-]{0,60}\Z")
+# why the file with such a name was not read, in the kernel's words
+NOT_READ = (
+    "permission denied", "no such file or directory", "not a directory", "is a directory", "operation not permitted",
+    "input/output error", "read-only file system",
+)  # fmt: skip
 PLAIN_VALUES = frozenset(
-    re.findall(
-        r"\S+",
-        "true false null none nil yes no on off ~ {} [] <nil> <none> string str bytes int bool any object required "
-        "optional expired invalid missing wrong unknown unset empty hidden redacted refused denied accepted "
-        "rejected | > enabled disabled basic bearer password trust md5 scram-sha-256 cert peer ident <unset> <set> "
-        "<hidden> prohibited present absent",
-    )
+    [
+        *NOT_READ,
+        *re.findall(
+            r"\S+",
+            "true false null none nil yes no on off ~ {} [] <nil> <none> string str bytes int bool any object required "
+            "optional expired invalid missing wrong unknown unset empty hidden redacted refused denied accepted "
+            "rejected | > enabled disabled basic bearer password trust md5 scram-sha-256 cert peer ident <unset> <set> "
+            "<hidden> prohibited present absent",
+        ),
+    ]
 )
 REFERENCE = re.compile(
     r"(?:os\.environ/\w+|\$[A-Z_][A-Z0-9_]*|\$?\$[{(]\w+[})]|\$?\{\{[^}]{0,80}\}\}|%\(?\w+\)?[s%]|"
@@ -120,7 +129,7 @@ PROSE = re.compile(
     r"invalid|expired|error|errors|exec|the|a|an|unable|must|will|was|with|for|in|on|"
     r"of|from|to|requires|missing|wrong|unknown|it|this|that|there|at|and|or|key|keys|"
     r"[A-Z][A-Z0-9]{1,40}(?:_[A-Z0-9]{1,40}){1,8} (?:is|are|has|of|in)|"
-    r"Secret|Get|Post|dial|couldn't|didn't|isn't|doesn't|authentication)\b(?=[ ,.:;])"
+    r"secrets (?:is|are)|Secret|Get|Post|dial|couldn't|didn't|isn't|doesn't|authentication)\b(?=[ ,.:;])"
 )
 
 
@@ -185,7 +194,7 @@ def looks_secret(word: str) -> bool:
     ):
         return False
     return not re.fullmatch(
-        r"(?:[0-9a-f]+-?)+|[a-z][a-z0-9-]*/(?:[a-z]+\d{0,3}|[a-z][a-z0-9]{0,7})(?:-[a-z0-9]+)+|net\.[\w./-]+|[\d.]+(?:[/:]\w+)*|v?\d+(?:\.[\w+-]+)+|v?\d{1,4}[a-z]{0,3}|(?:\d+(?:ms|us|ns|[dhms]))+|(?:[a-z0-9-]+\.)+[a-z0-9-]+(?::\d+)"
+        r"(?:[0-9a-f]+-?)+|[a-z][a-z0-9-]*/(?:[a-z]+\d{0,3}|[a-z][a-z0-9]{0,7})(?:-[a-z0-9]+)+|net\.[\w./-]+|system:[\w:.-]+|[\d.]+(?:[/:]\w+)*|v?\d+(?:\.[\w+-]+)+|v?\d{1,4}[a-z]{0,3}|(?:\d+(?:ms|us|ns|[dhms]))+|(?:[a-z0-9-]+\.)+[a-z0-9-]+(?::\d+)"
         r"?|(?:[a-z]+[\d.]*|[a-z][a-z0-9]{0,2})(?:-[a-z0-9]+)*|[A-Z_]+\d{0,2}",
         word,
     )

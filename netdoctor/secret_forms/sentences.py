@@ -15,8 +15,9 @@ MOST = 5000  # places in one text; what has more is no report, and its rest is h
 WORD = r"[\"'`(\[<{]{0,3}(?P<value>[^\s\"'`)\]>}]{4,200})"
 # a password beside the word; a blank, a bracket, a sign or a name is between them, and `password-reset-x2x9k` is a pod
 BESIDE = re.compile(
-    r"(?i)(?:passw(?:or)?d|passphrase|rcon_password|requirepass|community|(?<![a-z])psk|(?<![a-z])pw)"
-    r"(?:[ \t]+(?:for|of)(?:[ \t]+(?:user|role))?[ \t]+[^\s:=]{1,80}|[ \t]+\([^()\n]{1,30}\))?"
+    r"(?i)(?:passw(?:or)?d|passphrase|rcon_password|requirepass|community|rootpw|(?:auth|become|priv)_?pass|(?<![a-z])psk|(?<![a-z])pw)"
+    r"(?:[ \t]+(?:for|of)(?:[ \t]+(?:user|role))?[ \t]+(?:'[^'\n]{1,80}'|[^\s:=]{1,80})|[ \t]+\d(?=[ \t])"
+    r"|[ \t]+\([^()\n]{1,30}\))?"
     rf"(?:[ \t]*(?:[:;,=~\u2013\u2014\u2026]|\.{{3,80}}|-(?=[ \t]))[ \t]*|[ \t]+|(?=[\"'`(\[<{{])){WORD}"
 )
 # the password that was typed or printed in the line below
@@ -26,12 +27,12 @@ BELOW = re.compile(
 )
 # a token beside the word, before or after
 NAMED = re.compile(
-    r"(?i)\b(?:tokens?|secrets?|credentials?|(?:api|access|private|master|module|auth)[ _-]?keys?|keys?)"
+    r"(?i)\b(?:tokens?|secrets?|credentials?|(?:api|access|private|master|module|auth)[ _-]?keys?|keys?|jwts?)"
     rf"(?:[ \t]+(?:provided|given|used|supplied|received|sent|value))?[ \t]*:?[ \t]+{WORD}"
 )
 CALLED = re.compile(rf"(?i)\b(?:tokens?|secrets?|passw(?:or)?d|credentials?|api[ _-]?keys?)[ \t]*\({WORD}")
 BY = re.compile(r"(?i)\bidentified\s+(?:with\s+\S{1,40}\s+)?(?:by|as)\s+(?:password\s+)?[\"'](?P<value>[^\"'\n]+)")
-ACL = re.compile(r"\buser\s+\S{1,64}\s+(?:on|off)\s[^\n]{0,80}?[>#<](?P<value>\S+)")
+ACL = re.compile(r"\b(?:user|SETUSER)\s+\S{1,64}\s+(?:on|off)\s[^\n]{0,80}?[>#<](?P<value>\S+)")
 IN_QUERY = re.compile(r"[?&](?:key|code|k)=(?P<value>[^\s&#\"'<>]{8,})")
 WITHOUT_SCHEME = re.compile(r"(?<![:\w/])//[^\s/@:\"']{0,64}:(?P<value>[^\s@/\"']{1,200})@")
 ORACLE = re.compile(r"(?<![\w./-])\w{1,30}/(?P<value>[\w#$!.-]{4,100})@(?=(?://)?\w)(?!sha\d{3}:)")
@@ -50,7 +51,7 @@ OBJECT = re.compile(
 )
 # `login app/password`, `authentication failed for app:password`: a name and what is behind the colon
 LOGIN = re.compile(
-    r"(?i)\b(?:auth(?:enticat\w{1,5}|oriz\w{1,6})?|log[io]n|credentials?|user|role|chpasswd)\b[^\n]{0,40}?(?<![^\s\"'(\[])"
+    r"(?i)\b(?:auth(?:enticat\w{1,5}|oriz\w{1,6})?|log[io]n|credentials?|user|role|denied|chpasswd)\b[^\n]{0,40}?(?<![^\s\"'(\[])"
     r"[a-z_][\w.-]{0,40}[:/](?P<value>[^\s\"'`)\]},;:/]{8,200})(?![:/])"
 )
 # a login method of pg_hba.conf takes options, and each has a name; this has none
@@ -65,6 +66,7 @@ DIRECTIVE = re.compile(
     r"\b(?:credentials|aws_access_key|basic_?auth|auth)[ \t]+(?:\{[ \t]*)?(?:user[ \t]+)?"
     r"[^\s{}]{1,100}[ \t]+(?P<value>[^\s{}]{8,200})"
 )
+REDIS = re.compile(r"\bAUTH[ \t]+(?:default[ \t]+|PLAIN[ \t]+|LOGIN[ \t]+)?(?P<value>[^\s\"']{8,200})")
 SET = re.compile(
     r"\b(?:set|setenv|ENV|ARG|export)[ \t]+(?:-\w+[ \t]+){0,3}\w{0,60}(?:KEY|TOKEN|SECRET|PASS|PASSWORD)[ \t]+"
     r"[\"']?(?P<value>[^\s\"']{8,200})"
@@ -90,7 +92,7 @@ SPACED = re.compile(
 )
 AS_PORT = re.compile(
     r"(?i)(?:invalid (?:integer value|port(?: number)?):?|cast to integer value as)[ \t]+[\"'`]:?"
-    r"(?=[^\"'`\n]{0,200}?[a-z])(?P<value>[^\"'`\n]{8,200})"
+    r"(?![a-z-]{1,15}[\"'`])(?=[^\"'`\n]{0,200}?[a-z])(?P<value>[^\"'`\n]{8,200})"
 )
 QUOTED = re.compile(r"(?i)\b(?:header(?: field)?|percent-encoded) value:?[ \t]+b?[\"'](?P<value>[^\"'\n]{4,400})")
 INPUT = re.compile(
@@ -124,12 +126,13 @@ FORMS = (
     Form("invalid cast", AS_PORT, odd=False),
     Form("header percent", QUOTED, odd=False),
     Form("://", SPACED, odd=False),
-    Form("passw passphrase requirepass community psk pw", BESIDE),
+    Form("passw passphrase pass community psk pw", BESIDE),
     Form("passw passphrase _ /token", BELOW),
-    Form("token secret credential key", NAMED),
+    Form("token secret credential key jwt", NAMED),
     Form("token secret passw credential key", CALLED),
     Form("/", ORACLE),
-    Form("auth log credential user role chpasswd", LOGIN),
+    Form("auth log credential user role denied chpasswd", LOGIN),
+    Form("auth", REDIS),
     Form("md5 password scram ldap radius", HBA),
     Form(":", PGPASS),
     Form('"', USERLIST),
