@@ -79,7 +79,9 @@ class Host:
         except OSError as error:
             raise CannotRead(argv[0], error.strerror or str(error)) from error
         if done.returncode:
-            said = (done.stderr.strip() or done.stdout.strip()).splitlines() or [f"exit status {done.returncode}"]
+            from netdoctor.redact import redact
+
+            said = redact(done.stderr.strip() or done.stdout.strip()).splitlines() or [f"exit status {done.returncode}"]
             raise CannotRead(" ".join(argv), next((line for line in said if "rror" in line), said[-1]))
         return done.stdout
 

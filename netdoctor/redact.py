@@ -11,7 +11,7 @@ import threading
 import unicodedata
 from collections.abc import Iterable
 
-from netdoctor.secret_forms import forms, named, prefixes, sentences, words
+from netdoctor.secret_forms import commands, escaped, forms, named, prefixes, sentences, webhooks, words
 from netdoctor.secret_forms.known import KnownSecrets
 
 HIDDEN = "[redacted]"
@@ -24,7 +24,16 @@ WORDS = frozenset(
     ("none", "null", "true", "false", "empty", "default", "postgres", "postgresql", "litellm", "password")
 )
 PLAIN_URL = re.compile(r"https?://[^@?]*")
-SEARCHES = (named.spans, sentences.spans, forms.spans, prefixes.spans, words.spans)
+SEARCHES = (
+    named.spans,
+    commands.spans,
+    sentences.spans,
+    forms.spans,
+    prefixes.spans,
+    webhooks.spans,
+    words.spans,
+    escaped.spans,
+)
 
 _known = KnownSecrets()
 _lock = threading.Lock()

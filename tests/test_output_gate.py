@@ -127,6 +127,20 @@ def test_json_stays_json() -> None:
     assert passed(unchanged) == unchanged
 
 
+def test_json_gives_no_secret_away_by_what_stands_around_a_text() -> None:
+    environment = [{"name": "DB_PASSWORD", "value": "hunter2"}, {"value": "hunter2", "name": "API_TOKEN"}]
+    arguments = ["kubelogin", "--client-secret", "hunter2", "--server-id", "a"]
+    numbers = {"password": 4711471147114711, "prompt_tokens": 812, "passwords": [4711471147114711, True]}
+    keys = {"tokens": {"sk-0123456789abcdef": "x"}}
+    given = {"env": environment, "args": arguments, "numbers": numbers, "keys": keys, "name": "coredns", "value": "5"}
+    told = json.loads(passed(json.dumps(given)))
+    assert told["env"] == [{"name": "DB_PASSWORD", "value": "[redacted]"}, {"value": "[redacted]", "name": "API_TOKEN"}]
+    assert told["args"] == ["kubelogin", "--client-secret", "[redacted]", "--server-id", "a"]
+    assert told["numbers"] == {"password": "[redacted]", "prompt_tokens": 812, "passwords": ["[redacted]", True]}
+    assert told["keys"] == {"tokens": {"[redacted]": "[redacted]"}}
+    assert (told["name"], told["value"]) == ("coredns", "5")
+
+
 def test_what_cannot_be_checked_is_not_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def fails(text: str) -> str:
         raise ZeroDivisionError(text)

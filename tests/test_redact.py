@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import random
 import string
+import sys
 import time
 
 import pytest
@@ -16,7 +17,10 @@ from netdoctor.facts import Facts
 from netdoctor.facts.coredns import Corefile
 from netdoctor.facts.database_login import DatabaseLogins, parse_url
 from netdoctor.facts.sysctl import Sysctls
+from netdoctor.host import Host
 from netdoctor.model import Diagnosis, Evidence, Finding, Outcome, Report, Result
+from netdoctor.modules import pod_failure
+from netdoctor.modules.kubectl import Answered
 from netdoctor.recording import to_json as recorded
 from netdoctor.redact import redact, remember
 from netdoctor.report.schema import to_json
@@ -132,3 +136,22 @@ def test_a_hostile_text_takes_no_longer_than_another(part: str) -> None:
 
 def test_a_key_that_is_cut_short_is_no_less_secret() -> None:
     assert redact("x -----BEGIN RSA PRIVATE KEY-----\nMIIE") == "x [redacted]"
+
+
+@pytest.mark.parametrize("text", ["api_key:\n  winter in lisbon", "password: |\n  winter\n  in lisbon"])
+def test_the_last_line_of_a_text_is_taken_once_the_text_is_redacted(text: str) -> None:
+    assert "lisbon" not in Answered(1, "", text).reason
+    with pytest.raises(CannotRead) as failed:
+        Host().run([sys.executable, "-c", f"raise SystemExit({text!r})"])
+    assert "lisbon" not in failed.value.reason
+    assert "lisbon" not in pod_failure.cut(text)
+    ended = {"exitCode": 1, "reason": "Error"}
+    containers = [{"name": "a", "ready": False, "restartCount": 2, "state": {"terminated": ended}, "lastState": {}}]
+    pod = {
+        "metadata": {"name": "a"},
+        "spec": {"containers": [{"name": "a"}]},
+        "status": {"containerStatuses": containers},
+    }
+    failure = pod_failure.why(pod, lambda _name, _previous: text, [])
+    assert "ended with exit status 1" in failure.sentence
+    assert "lisbon" not in failure.sentence

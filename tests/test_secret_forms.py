@@ -9,7 +9,18 @@ import pytest
 
 from netdoctor.redact import excerpt, one_line, redact, remember, visible
 from tests.canary_forms import DICE, NAMED, PLACED, PREFIXED, SPELLED, WRITTEN, canary
+from tests.canary_forms_written import (
+    BESIDE_A_WORD,
+    BY_PREFIX,
+    IN_ADDRESSES,
+    IN_COMMANDS,
+    IN_ERRORS,
+    IN_FILES,
+    OF_DAEMONS,
+    odd_canary,
+)
 from tests.innocent_lines import innocent_lines
+from tests.object_names import lines_with_names
 
 SHOWN = 8  # characters in a row that tell too much
 AROUND = ("{}", "before {} after", "first\n{}\nlast")
@@ -71,6 +82,23 @@ HOSTILE = (
     "/a",
     "pass=$A ",
     "token=\\\n",
+    "value: ",
+    "value: a\n",
+    "hook/",
+    "http://",
+    "https://a/key/",
+    "login a:b ",
+    "host md5 ",
+    "1:2:3:4:",
+    "user a/",
+    "%77",
+    "\\u0077",
+    "\uff41",
+    "echo a|",
+    "vault write a ",
+    "postgres://a:b ",
+    "--token\n- ",
+    "password\n=\n",
 )
 
 
@@ -93,6 +121,26 @@ def test_a_form_gives_a_secret_away(form: str) -> None:
         assert not shown(digits, out)
         assert redact(out) == out
         assert "before" in out or "before" not in around
+
+
+ODD = (*BESIDE_A_WORD, *IN_COMMANDS, *IN_FILES, *IN_ERRORS, *IN_ADDRESSES, *BY_PREFIX, *OF_DAEMONS)
+
+
+@pytest.mark.parametrize("form", ODD)
+def test_a_place_gives_an_odd_word_away(form: str) -> None:
+    secret, digits = odd_canary(), "".join(DICE.choices("0123456789abcdef", k=32))
+    for around in AROUND:
+        out = redact(around.format(form.format(c=secret, h=digits)))
+        assert not shown(secret, out)
+        assert not shown(digits, out)
+        assert redact(out) == out
+        assert "before" in out or "before" not in around
+
+
+def test_names_of_objects_stay_as_they_are() -> None:
+    lines = lines_with_names()
+    assert len(lines) >= 500
+    assert [line for line in lines if redact(line) != line] == []
 
 
 @pytest.mark.parametrize("spelling", SPELLED)

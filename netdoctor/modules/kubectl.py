@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from netdoctor import kubeconfig
 from netdoctor.bounded_process import in_memory, run
 from netdoctor.errors import CannotRead
+from netdoctor.redact import redact
 
 PLACES = ("/usr/local/bin", "/usr/bin", "/snap/bin")  # sudo's secure_path may leave out where kubectl is
 SECONDS = 60.0
@@ -28,7 +29,7 @@ class Answered:
     @property
     def reason(self) -> str:
         """What it said of its failure, in one line."""
-        lines = [line.strip() for line in self.stderr.splitlines() if line.strip()]
+        lines = [line.strip() for line in redact(self.stderr).splitlines() if line.strip()]
         wanted = [line for line in lines if line.lower().startswith("error")] or lines
         return wanted[-1].removeprefix("error: ") if wanted else f"exit status {self.status}"
 

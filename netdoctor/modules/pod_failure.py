@@ -139,7 +139,7 @@ def _of_container(
             return found
         if found := _of_probe(pod, messages):
             return found
-        text = told.strip().splitlines()[-1:] or [str(end.get("reason", ""))]
+        text = redact(told).strip().splitlines()[-1:] or [str(end.get("reason", ""))]
         return Failure(pod, Kind.CRASH, f"{name} ended with exit status {end.get('exitCode')}: {cut(text[0])}", False)
     if state.get("running") and not container.get("ready"):
         if waits:
@@ -187,7 +187,7 @@ def read(text: str) -> str:
 
 def cut(text: str) -> str:
     """Somebody else's text on one line, without secrets, of a length to be read."""
-    line = redact(" ".join(str(text).split()))
+    line = redact(" ".join(redact(str(text)).split()))
     return line if len(line) <= LONGEST else line[: LONGEST - 1] + "…"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict
 from typing import Any
 
@@ -12,6 +13,8 @@ from netdoctor.redact import HIDDEN, redact
 from netdoctor.secret_forms.named import is_secret_name
 
 NAMES_OF_SECRETS = ("secret", "secrets", "pass")  # fields that hold the name of a Secret, and a count
+OPTION = re.compile(r"--?[A-Za-z][\w.-]*")
+LARGEST_COUNT = 10_000_000  # of tokens and keys; what is larger is a number that was chosen for a password
 
 
 def plain(value: Any) -> Any:
@@ -19,9 +22,16 @@ def plain(value: Any) -> Any:
     if isinstance(value, str):
         return redact(value)
     if isinstance(value, dict):
-        return {redact(str(key)): _hidden(item) if _is_secret(str(key)) else plain(item) for key, item in value.items()}
+        named = any(isinstance(value.get(key), str) and is_secret_name(value[key]) for key in ("name", "key"))
+        return {
+            redact(str(key)): _hidden(item) if _is_secret(str(key)) or (named and key == "value") else plain(item)
+            for key, item in value.items()
+        }
     if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
+        options = [isinstance(item, str) and bool(OPTION.fullmatch(item)) and is_secret_name(item) for item in value]
+        return [
+            _hidden(item) if before else plain(item) for before, item in zip([False, *options], value, strict=False)
+        ]
     return value
 
 
@@ -31,11 +41,13 @@ def _is_secret(key: str) -> bool:
 
 def _hidden(value: Any) -> Any:
     if isinstance(value, str):
-        return HIDDEN if value else value
+        return HIDDEN if value and not OPTION.fullmatch(value) else value
     if isinstance(value, dict):
-        return {str(key): _hidden(item) for key, item in value.items()}
+        return {redact(str(key)): _hidden(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_hidden(item) for item in value]
+    if isinstance(value, int) and abs(value) >= LARGEST_COUNT:
+        return HIDDEN
     return value
 
 

@@ -13,26 +13,30 @@ SMALL = {code: code + 32 for code in range(65, 91)}
 LOOKED_AT = 400  # characters of a value that tell whether it is one
 LOOK_BACK = 120  # characters before a name that tell where it stands
 # names that are secret wherever they stand in a word; names that are one only as a word of their own
-STRONG = r"passw(?:or)?d|passphrase|passcode|passwort|contrase[nñ]a|mot_?de_?passe"
+STRONG = (
+    r"pass[_ -]?w(?:or)?d|passphrase|passcode|passwort|contrase[nñ]a|mot[_ ]?de[_ ]?passe|"
+    r"kennwort|senha|wachtwoord|has[lł]o|heslo|пароль|密码|密碼|パスワード|비밀번호"
+)
 WEAK = (
     r"secret(?:[_.-]?(?:access|encryption|signing)?[_.-]?key(?:[_.-]?base)?|[_.-]?id)?|token|credentials?|"
     r"(?:api|access|private|secret|account|shared|master|encryption|signing|certificate|client|auth|app|application|"
     r"consumer|session|service|storage|ssh|license|webhook|salt|fernet|preshared|pre-shared|"
     r"hmac|sas|jwt|rsa|admin|write|read|deploy|provision(?:ing)?|ingest|subscription|"
-    r"functions?|host|primary|secondary|cipher|aes|decryption|unseal|recovery|root|join)"
+    r"pass|functions?|host|primary|secondary|cipher|aes|decryption|unseal|recovery|root|join)"
     r"[_. -]?key(?:[_.-]?id)?"
 )
 ALONE = (
-    r"pass|pwd?|pswd|passwd?|psk|auth|creds?|dsn|sig|signature|salt|jwt|otp|totp|nonce|"
+    r"(?<!not )pass|pwd?|pswd|passwd?|psk|auth|creds?|dsn|sig|signature|salt|jwt|otp|totp|nonce|"
     r"requirepass|masterauth|session_?id|jsessionid|phpsessid|connection[_. -]?string|"
     r"conn[_.-]?str|bearer|apikey|htpasswd|passin|passout|unseal|mnemonic|seed[_ -]?phrase|"
-    r"identified by|wpa_psk|pin_?code"
+    r"identified by|wpa_psk|pin_?code|storepass|keypass|xsrf|connect\.sid|"
+    r"(?:db|my|pg|sql|root|user|auth|priv|become|ftp|smtp|mail|admin|redis|bind|proxy|http)_?(?:pass|pwd?)"
 )
 OTHER_KEY = r"[a-z0-9]{1,40}[_-]key"
 SUFFIX = (
     r"(?:s|[_.-]?(?:hash|value|data|b64|base64|enc(?:oded|rypted)?|raw|text|plain(?:text)"
     r"?|string|old|new|prev(?:ious)?|current|default|prod|dev|test|stag(?:e|ing)|primary|"
-    r"secondary|\d{1,4}))?"
+    r"secondary|\d{1,4})| \d{1,2}(?=[ \t]?[:=]))?"
 )
 NAME = re.compile(
     rf"(?:(?P<strong>{STRONG})|(?P<weak>{WEAK})|(?P<alone>(?<![a-z])(?:{ALONE})|(?<=[a-z])"
@@ -47,25 +51,31 @@ HINTS = tuple(
         r"\S+",
         "passw passp passc pass pwd pswd secret token key cred auth psk dsn sig= signature salt jwt otp contras passe "
         "masterauth session_id sessionid sessid connection conn_str conn-str connstr bearer unseal mnemonic seed "
-        "identified pin_code pincode nonce pw= pw:",
+        "identified pin_code pincode nonce pw= pw: kennwort senha wachtwoord haslo hasło heslo xsrf "
+        "ароль 密码 密碼 パスワード 비밀번호",
     )
 )
 QUOTE = r"(?:\\*[\"'`]|&(?:quot|apos|#0?34|#0?39|#x22|#x27);|%22|%27)"
 # what stands between a name and its value
 BETWEEN = re.compile(
     rf"(?P<close>{QUOTE}|\*\*|[\])])?"
-    rf"(?:[ \t]{{0,40}}(?P<pair>,?\s{{0,200}}{QUOTE}?value{QUOTE}?)?[ \t]{{0,40}}"
+    rf"(?:[ \t]{{0,40}}(?P<pair>,?\s{{0,200}}{QUOTE}?val(?:ue)?{QUOTE}?)?[ \t]{{0,40}}"
     r"(?P<sep>={1,3}>?|:=|->|\+=|\?=|::?(?![/:])|%3[adAD])(?:[ \t]{0,40}|\s{0,4}(?=[\"'])))"
     rf"(?P<nested>\s{{0,40}}\{{\s{{0,100}}{QUOTE}?(?:value|data|text|content|stringdata)"
     rf"{QUOTE}?\s{{0,10}}:\s{{0,20}})?",
     re.IGNORECASE,
 )
-TUPLE = re.compile(rf"{QUOTE}\s{{0,20}},\s{{0,20}}(?={QUOTE})")
+TUPLE = re.compile(rf"{QUOTE}\s{{0,20}},\s{{0,20}}(?=[bBrRuU]{{0,2}}{QUOTE})")
 TAG = re.compile(r"[\"']?(?:[ \t][^<>\n]{0,200})?>(?=[^\s<])")
 CELL = re.compile(r"[ \t]{0,80}[|│][ \t]{0,80}(?=[^\s|│])")
-SPACE = re.compile(r"[ \t]{1,20}(?=[^\s-])")
+OPTION_FIRST = re.compile(rf"{QUOTE}--")  # in a list of arguments: no value, but the next option
+NEXT_ARGUMENT = re.compile(r"[\"']?[ \t]*\n[ \t]*-[ \t]+(?=[^\s-])")
+BETWEEN_LINES = re.compile(r"[ \t]{0,40}\n[ \t]{0,40}(?:=|:=|:)(?:[ \t]{0,40}\n)?[ \t]{0,40}(?=\S)")
+SPACE = re.compile(r"[ \t\ufffd\u2400]{1,20}(?=[^\s-])")  # also what stands for the zero between two arguments
 SPACE_AND_QUOTE = re.compile(rf"[ \t]{{1,20}}(?={QUOTE})")
-SAID = re.compile(r"[ \t]{1,4}(?:is|was|are|equals|of|set to|changed to)[ \t]{1,4}(?=\S)", re.IGNORECASE)
+SAID = re.compile(
+    r"[ \t]{1,4}(?:is|was|are|equals|of|set to|changed to)(?:[ \t]{1,4}|:[ \t]{0,4})(?=\S)", re.IGNORECASE
+)
 OPTION = re.compile(r"(?:^|[\s\"'=(,\[])-{1,2}[\w.-]{0,60}\Z")
 LOGIN = re.compile(
     r"\blogin[ \t]+\S{1,80}[ \t]+\Z|\b(?:requirepass|masterauth|identified by)\Z|\b(?:alter|"
@@ -78,14 +88,22 @@ OPENING = re.compile(
 )
 QUOTED = re.compile(r"[\"'`][\w. -]{0,60}\Z")
 IN_URL = re.compile(r"[?&#;][\w.%-]{0,60}\Z")
+# why the file with such a name was not read, in the kernel's words
+NOT_READ = (
+    "permission denied", "no such file or directory", "not a directory", "is a directory", "operation not permitted",
+    "input/output error", "read-only file system",
+)  # fmt: skip
 PLAIN_VALUES = frozenset(
-    re.findall(
-        r"\S+",
-        "true false null none nil yes no on off ~ {} [] <nil> <none> string str bytes int bool any object required "
-        "optional expired invalid missing wrong unknown unset empty hidden redacted refused denied accepted "
-        "rejected | > enabled disabled basic bearer password trust md5 scram-sha-256 cert peer ident <unset> <set> "
-        "<hidden> prohibited present absent",
-    )
+    [
+        *NOT_READ,
+        *re.findall(
+            r"\S+",
+            "true false null none nil yes no on off ~ {} [] <nil> <none> string str bytes int bool any object required "
+            "optional expired invalid missing wrong unknown unset empty hidden redacted refused denied accepted "
+            "rejected | > enabled disabled basic bearer password trust md5 scram-sha-256 cert peer ident <unset> <set> "
+            "<hidden> prohibited present absent",
+        ),
+    ]
 )
 REFERENCE = re.compile(
     r"(?:os\.environ/\w+|\$[A-Z_][A-Z0-9_]*|\$?\$[{(]\w+[})]|\$?\{\{[^}]{0,80}\}\}|%\(?\w+\)?[s%]|"
@@ -110,7 +128,8 @@ PROSE = re.compile(
     r"[\"']?(?:not|no|is|has|have|does|do|did|cannot|can|could|failed|failure|context|"
     r"invalid|expired|error|errors|exec|the|a|an|unable|must|will|was|with|for|in|on|"
     r"of|from|to|requires|missing|wrong|unknown|it|this|that|there|at|and|or|key|keys|"
-    r"Secret|Get|Post|dial|couldn't|didn't|isn't|doesn't|authentication)\b(?=[ ,.:;])"
+    r"[A-Z][A-Z0-9]{1,40}(?:_[A-Z0-9]{1,40}){1,8} (?:is|are|has|of|in)|"
+    r"secrets (?:is|are)|Secret|Get|Post|dial|couldn't|didn't|isn't|doesn't|authentication)\b(?=[ ,.:;])"
 )
 
 
@@ -171,12 +190,12 @@ def looks_secret(word: str) -> bool:
         or letters < 2
         or digits < (1 if len(word) >= 16 else 2)
         or "://" in word
-        or word.startswith(("/", "sha256"))
+        or word.lower().startswith(("/", "sha256:", "sha256-"))
     ):
         return False
     return not re.fullmatch(
-        r"(?:[0-9a-f]+-?)+|[\d.]+(?:[/:]\w+)*|v?\d+(?:\.[\w+-]+)+|v?\d{1,4}[a-z]{0,3}|(?:\d+(?:ms|us|ns|[dhms]))+|(?:[a-z0-9-]+\.)+[a-z0-9-]+(?::\d+)"
-        r"?|[a-z]+[\d.]*(?:-[a-z0-9]+)*|[A-Z_]+\d{0,2}",
+        r"(?:[0-9a-f]+-?)+|[a-z][a-z0-9-]*/(?:[a-z]+\d{0,3}|[a-z][a-z0-9]{0,7})(?:-[a-z0-9]+)+|net\.[\w./-]+|system:[\w:.-]+|[\d.]+(?:[/:]\w+)*|v?\d+(?:\.[\w+-]+)+|v?\d{1,4}[a-z]{0,3}|(?:\d+(?:ms|us|ns|[dhms]))+|(?:[a-z0-9-]+\.)+[a-z0-9-]+(?::\d+)"
+        r"?|(?:[a-z]+[\d.]*|[a-z][a-z0-9]{0,2})(?:-[a-z0-9]+)*|[A-Z_]+\d{0,2}",
         word,
     )
 
@@ -190,15 +209,17 @@ def _value_of(text: str, name: re.Match[str], quotes: _Quotes) -> Span | None:
         start = between.end()
         certain = bool(between["pair"] or between["nested"] or "=" in between["sep"] or between["sep"].startswith("%"))
         return _whole(text, name, start, before, quotes, certain=certain)
-    if tupled := TUPLE.match(text, end):
+    if (tupled := TUPLE.match(text, end)) and not OPTION_FIRST.match(text, tupled.end()):
         return _whole(text, name, tupled.end(), before, quotes, certain=True)
     if ("<" in line or "=" in line) and (tag := TAG.match(text, end)):
         stop = text.find("<", tag.end())
         return tag.end(), stop if stop >= 0 else len(text)
     if cell := CELL.match(text, end):
         return cell.end(), _first(text, "|│\n", cell.end())
-    if OPTION.search(before) and (space := SPACE.match(text, end)):
+    if OPTION.search(before) and (space := SPACE.match(text, end) or NEXT_ARGUMENT.match(text, end)):
         return _word(text, space.end(), quotes)
+    if not name["other"] and (lines := BETWEEN_LINES.match(text, end)):
+        return _whole(text, name, lines.end(), before, quotes, certain=True)
     if LOGIN.search(before + name[0] if name["alone"] else before) and (space := SPACE.match(text, end)):
         return _word(text, space.end(), quotes)
     if name["strong"] and (space := SPACE_AND_QUOTE.match(text, end)):
