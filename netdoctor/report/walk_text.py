@@ -124,10 +124,12 @@ def _routing(stay: Stay, before: Stay | None, traced: Traced) -> str:
         return ""
     if stay.hook == "input":
         return f"{stay.before.destination} is this node's own"
-    devices = {link.name: link.index for link in traced.state.node.interfaces()}
-    found = leading_to(traced.state.node, stay.before.destination)
+    node = traced.state.node
+    devices = {link.name: link.index for link in node.interfaces()}
+    found = leading_to(node, stay.before.destination)
     route = next((r for r in found if r.device == devices.get(stay.interface_out)), None)
-    return f"{stay.before.destination} is reached by {stay.interface_out}" + (f" ({route})" if route else "")
+    words = f"{stay.before.destination} is reached by {stay.interface_out}"
+    return f"{words} ({route.text(node).replace(f' dev {stay.interface_out}', '')})" if route else words
 
 
 def _inside(stay: Stay) -> Iterator[Text]:
