@@ -111,9 +111,11 @@ class Rehearsal:
             return f"it would cut off {_some(self.closed)}"
         if self.not_made:
             return f"it is not rehearsed: {self.not_made[0]}"
-        if self.cures_nothing:
-            return f"with it none of the {len(self.flows)} flows that fail passes in the copy"
-        return f"it would open {_some(self.needless)}" if self.needless else ""
+        opens = f"it would open {_some(self.needless)}" if self.needless else ""
+        if not self.cures_nothing:
+            return opens
+        in_vain = f"with it none of the {len(self.flows)} flows that fail passes in the copy"
+        return f"{in_vain}, and {opens}" if opens else in_vain
 
 
 def rehearse(
