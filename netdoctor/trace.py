@@ -116,7 +116,9 @@ def listen() -> socket.socket:
         try:
             listener = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER)
             until_it_listens.enter_context(listener)
-            with suppress(PermissionError):  # in a user namespace the default has to do
+            # as much as net.core.rmem_max allows, where a user namespace may not have more
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+            with suppress(PermissionError):
                 listener.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER)
             listener.bind((0, 0))
             listener.setsockopt(SOL_NETLINK, ADD_MEMBERSHIP, GROUP_TRACE)

@@ -249,10 +249,13 @@ def get(*what):
 facts = Facts({Kustomization: Kustomization.build("overlays/lab")})
 pod = facts.get(NewPod)
 seen = {"containers": set(), "ready": set(), "endpoint": set(), "owners": set()}
-end = time.monotonic() + 5
+# some seconds beyond the moment at which a Service could have taken it for its own
+end = time.monotonic() + 60
 while time.monotonic() < end:
     now = get("pod", pod.name)
     conditions = {c["type"]: c["status"] for c in now["status"].get("conditions", ())}
+    if conditions.get("ContainersReady") == "True" and "True" not in seen["containers"]:
+        end = time.monotonic() + 4
     seen["containers"].add(conditions.get("ContainersReady", ""))
     seen["ready"].add(conditions.get("Ready", "False"))
     seen["owners"] |= {o["name"] for o in now["metadata"].get("ownerReferences", ())}

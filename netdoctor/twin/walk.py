@@ -9,6 +9,7 @@ import ipaddress
 import select
 import socket
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -144,6 +145,8 @@ class Tracer:
     def walk(self, flow: Flow) -> Walk:
         """Ask once, and see every packet of it."""
         for _ in range(TRIES):
+            for listener in self._listeners.values():
+                _discard(listener)
             reply = self._twin.begin(flow)
             events = {name: list(_received(listener)) for name, listener in self._listeners.items()}
             if events[NODE] or flow.source == NODE:
@@ -197,9 +200,16 @@ def _received(listener: socket.socket) -> Iterator[Event]:
     while select.select([listener], [], [], QUIET)[0]:
         try:
             data = listener.recv(1 << 18)
-        except OSError:  # ENOBUFS: what came before is enough
-            return
+        except OSError:  # ENOBUFS: there were more events than fit; those that did come after this error
+            continue
         yield from read_events(data)
+
+
+def _discard(listener: socket.socket) -> None:
+    """What the copy's own traffic (neighbours, multicast) has left in the buffer takes the room of what is asked."""
+    while select.select([listener], [], [], 0)[0]:
+        with suppress(OSError):
+            listener.recv(1 << 18)
 
 
 class _Reader:
