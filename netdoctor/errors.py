@@ -6,6 +6,7 @@
     ├── CannotRead                     a source gave no fact (an outcome, not an end: the probes say unknown)
     │   └── IsLink                     a link where a file of ours belongs
     ├── BadInput                    2  a flag, file or report that cannot be understood
+    ├── NoConsent                   2  nobody has said that the changes shown may be made
     ├── Drifted                        the world is no longer as the plan (or the undo) saw it
     ├── NotRehearsable                 a change that reaches beyond a copy of the node's network
     ├── Exposed                        a repair that would open more than it has to
@@ -44,6 +45,12 @@ class IsLink(CannotRead):
 
 class BadInput(NetdoctorError):
     """Something the user gave cannot be understood."""
+
+    exit_code = 2
+
+
+class NoConsent(NetdoctorError):
+    """Nobody can be asked whether the changes that were shown may be made."""
 
     exit_code = 2
 

@@ -1,10 +1,12 @@
-"""Plan to changes: each is written down, made, and proved by the probe that had failed; or taken back.
+"""A plan that was shown and agreed to becomes changes: each is written down, made, and proved; or rolled back.
 
-For each step: the remedy once more on the newest facts; each change to the journal, `check`, `apply`; a new look. The
-target probe must pass, and every probe that passed before must still pass; else the step's changes are undone, newest
-first, and it is looked again. A step whose changes are no longer those that were rehearsed, or that comes after one
-which was not made, is rehearsed again first. An error, Ctrl-C, SIGTERM or SIGHUP halfway undoes the step too. Proved
-steps stay.
+The plan is made once. For each step: each change to the journal, `check` (is the node still as the plan saw it?),
+`apply`; a new look. The target probe must pass, and every probe that passed before must still pass; else the step's
+changes are undone, newest first, and it is looked again. An error, Ctrl-C, SIGTERM or SIGHUP halfway undoes the step
+too. Proved steps stay.
+
+A step that is not proved ends the plan, and so does a node that is not as the plan saw it any more. What is left is
+planned again from the newest look, and nothing of that is made before it was shown, rehearsed and agreed to.
 """
 
 from __future__ import annotations
@@ -12,12 +14,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from netdoctor.catalogue import Catalogue
-from netdoctor.errors import JournalError, NetdoctorError
+from netdoctor.errors import Drifted, JournalError, NetdoctorError
 from netdoctor.host import Host
 from netdoctor.journal import Closed, Journal, State
 from netdoctor.model import Change, Outcome
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 SETTLE_SECONDS = 10.0  # what was broken may need a moment: CoreDNS is asked for its readiness once in a while
 HOPELESS_LOOKS = 3  # a target that fails as often in a row is not going to pass
 PAUSE = 0.5
-ROUNDS = 3
+DRIFTS = 3  # a node that changes as often while it is repaired is somebody else's
 FINE = (Outcome.PASS, Outcome.NOT_APPLICABLE)
 
 
@@ -41,6 +43,7 @@ class End(StrEnum):
     PROVED = "proved"
     ROLLED_BACK = "rolled-back"
     SKIPPED = "skipped"
+    DRIFTED = "drifted"  # the node is not as the plan saw it any more: it is planned again
     LEFT = "not-undone"  # neither proved nor taken back: somebody else has a hand in it
 
 
@@ -68,37 +71,40 @@ class Outcomes:
         return any(step.end in (End.PROVED, End.LEFT) for step in self.steps)
 
 
-Rehearse = Callable[[Plan, "Look"], None]
-
-
-def _nothing_to_rehearse(plan: Plan, seen: Look) -> None:
-    """For repairs of what no packet passes."""
+Agree = Callable[[Plan, "Look"], bool]
 
 
 def repair(
     catalogue: Catalogue,
+    plan: Plan,
     first: Look,
     look: Callable[[], Look],
     journal: Journal,
     say: Callable[[str], None],
-    rehearse: Rehearse = _nothing_to_rehearse,
+    agree: Agree,
+    only: Collection[str] = (),
 ) -> Outcomes:
-    """Plan and execute until nothing is left that a remedy not yet tried may repair; the journal is closed then.
+    """Execute a plan that was agreed to, then what is left, until no remedy that was not tried has anything to do.
 
-    `rehearse` is given each plan before it touches anything; what it raises ends the repair there. Raises whatever
-    interrupted it, after the step at hand was undone.
+    `first`: the look that `plan` was made from. `agree` is given each further plan before it touches anything: it
+    shows and rehearses it, and says whether the user wants it; what it raises ends the repair. `only`: the repairs
+    that the user has chosen. The journal is closed at the end. Raises whatever interrupted it, after the step at hand
+    was undone.
     """
     done: list[StepOutcome] = []
     seen = first
     try:
-        for _ in range(ROUNDS):
-            plan = make_plan(catalogue, seen, tried=[step.remedy for step in done])
-            if not plan.to_apply or any(step.end is End.LEFT for step in done):
-                break
-            rehearse(plan, seen)
-            outcomes = execute(plan, seen, look, journal, say, rehearse)
+        while True:
+            outcomes = execute(plan, seen, look, journal, say)
             done += outcomes.steps
             seen = outcomes.last
+            drifts = sum(step.end is End.DRIFTED for step in done)
+            if drifts >= DRIFTS or any(step.end is End.LEFT for step in done):
+                break
+            tried = [step.remedy for step in done if step.end is not End.DRIFTED]
+            plan = make_plan(catalogue, seen, tried, only)
+            if not plan.to_apply or not agree(plan, seen):
+                break
     except BaseException:
         with suppress(JournalError):  # what has ended the repair is what has to be said
             _close(journal)
@@ -141,51 +147,45 @@ def _close(journal: Journal) -> None:
 
 
 def execute(
-    plan: Plan,
-    first: Look,
-    look: Callable[[], Look],
-    journal: Journal,
-    say: Callable[[str], None],
-    rehearse: Rehearse = _nothing_to_rehearse,
+    plan: Plan, first: Look, look: Callable[[], Look], journal: Journal, say: Callable[[str], None]
 ) -> Outcomes:
-    """Take the plan's safe steps in order; `look` looks at the node anew, `say` is told what happens.
+    """Take the plan's safe steps in order, up to the first that is not proved; `say` is told what happens.
 
-    `rehearse` is asked again before a step that is not as it was rehearsed; what it raises ends the repair. A step
-    that cannot be taken back ends it: the journal stays open. Raises KeyboardInterrupt, and whatever is no error of
+    A step that cannot be rolled back leaves the journal open. Raises KeyboardInterrupt, and whatever is no error of
     netdoctor's own, after the step at hand was undone; JournalError.
     """
     seen, done = first, list[StepOutcome]()
     for step in plan.to_apply:
-        as_rehearsed = all(earlier.end is End.PROVED for earlier in done)
-        outcome, seen = _take(step, seen, look, journal, say, rehearse, as_rehearsed)
+        outcome = _not_as_planned(step, seen) if seen is not first else None
+        if outcome is None:
+            outcome, seen = _take(step, seen, look, journal, say)
         done.append(outcome)
-        if outcome.end is End.LEFT:
+        if outcome.end is not End.PROVED:
             break
     return Outcomes(tuple(done), seen)
 
 
-def _take(
-    step: Step,
-    seen: Look,
-    look: Callable[[], Look],
-    journal: Journal,
-    say: Callable[[str], None],
-    rehearse: Rehearse,
-    as_rehearsed: bool,
-) -> tuple[StepOutcome, Look]:
+def _not_as_planned(step: Step, seen: Look) -> StepOutcome | None:
+    """Why a step of the plan is not taken, now that the steps before it were; None where it is."""
     result = seen.results.get(step.probe)
     if result is None or result.outcome is not Outcome.FAIL:
-        return StepOutcome(step.name, step.probe, End.SKIPPED, f"{step.probe} does not fail any more"), seen
+        return StepOutcome(step.name, step.probe, End.SKIPPED, f"{step.probe} does not fail any more")
     changes, reason = changes_of(step.remedy, result.findings, seen.facts)
     if not changes:
-        return StepOutcome(step.name, step.probe, End.SKIPPED, reason or "nothing is left to change"), seen
-    if changes != step.changes or not as_rehearsed:
-        rehearse(Plan((replace(step, changes=changes),), ()), seen)
+        return StepOutcome(step.name, step.probe, End.SKIPPED, reason or "nothing is left to change")
+    if changes != step.changes:
+        return StepOutcome(step.name, step.probe, End.DRIFTED, "it would change something else than what was planned")
+    return None
+
+
+def _take(
+    step: Step, seen: Look, look: Callable[[], Look], journal: Journal, say: Callable[[str], None]
+) -> tuple[StepOutcome, Look]:
     begin = len(journal.entries)
     guards = [name for name, before in seen.results.items() if before.outcome is Outcome.PASS]
-    host = Host(loads=True)
+    host, end = Host(loads=True), End.ROLLED_BACK
     try:
-        for change in changes:
+        for change in step.changes:
             say(change.describe())
             entry = journal.plan(step.name, change)
             try:
@@ -201,24 +201,26 @@ def _take(
             for entry in journal.entries[begin:]:
                 journal.mark(entry, State.VERIFIED)
             say(f"proved: {step.probe} passes")
-            return StepOutcome(step.name, step.probe, End.PROVED, f"{step.probe} passes", changes), seen
+            return StepOutcome(step.name, step.probe, End.PROVED, f"{step.probe} passes", step.changes), seen
     except JournalError as error:
         say(f"taking it back: {error}")
         undo(journal.entries[begin:], journal, say)
         raise JournalError(f"{error}; {_what_stays(journal, begin)}") from error
+    except Drifted as error:
+        problem, end = str(error), End.DRIFTED
     except (NetdoctorError, OSError) as error:
         problem = str(error)
     except BaseException:
         undo(journal.entries[begin:], journal, say)
         raise
-    say(f"taking it back: {problem}")
+    say(f"{'the node has changed' if end is End.DRIFTED else 'taking it back'}: {problem}")
     taken = undo(journal.entries[begin:], journal, say)
     if taken.interrupted:
         raise KeyboardInterrupt
     seen = look()
     if taken.stuck:
-        return StepOutcome(step.name, step.probe, End.LEFT, f"{problem}; not undone: {taken.stuck}", changes), seen
-    return StepOutcome(step.name, step.probe, End.ROLLED_BACK, problem, changes), seen
+        return StepOutcome(step.name, step.probe, End.LEFT, f"{problem}; not undone: {taken.stuck}", step.changes), seen
+    return StepOutcome(step.name, step.probe, end, problem, step.changes), seen
 
 
 def _what_stays(journal: Journal, begin: int) -> str:

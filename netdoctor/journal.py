@@ -8,7 +8,7 @@
     {"record": "planned", "number": 0, "step": "enable-ip-forward", "kind": "sysctl", "change": {...}}
     {"record": "applying", "number": 0, "at": 1790000000.5}   whatever has not come so far was never made
     {"record": "applied", "number": 0}        verified, undoing, undone: the same
-    {"record": "closed", "how": "committed"}  or rolled-back, undone, partly-undone, resumed
+    {"record": "closed", "how": "committed"}  or rolled-back, undone, not-confirmed, partly-undone, resumed
 
 A line counts when it ends in a newline. A last line without one was cut short: what it announced never began.
 """
@@ -62,6 +62,7 @@ class Closed(StrEnum):
     COMMITTED = "committed"
     ROLLED_BACK = "rolled-back"
     UNDONE = "undone"
+    NOT_CONFIRMED = "not-confirmed"  # undone by the timer
     PARTLY_UNDONE = "partly-undone"  # the rest was refused, and is in force
     RESUMED = "resumed"
 

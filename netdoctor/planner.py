@@ -61,19 +61,24 @@ class Plan:
         return tuple(step for step in self.steps if step.risk is Risk.SAFE)
 
 
-def plan(catalogue: Catalogue, seen: Look, tried: Collection[str] = ()) -> Plan:
+def plan(catalogue: Catalogue, seen: Look, tried: Collection[str] = (), only: Collection[str] = ()) -> Plan:
     """A step for each failing probe whose remedy has something to do; the remedies `tried` are left out.
 
-    A symptom whose cause gets a step needs none of its own.
+    `only`: the remedies, or the probes whose fault they repair, that the user has chosen; empty: all. A symptom whose
+    cause gets a step needs none of its own.
     """
     steps: list[Step] = []
     rest: list[NotRepairable] = []
+    unchosen: list[NotRepairable] = []
     for name in catalogue.causes_first():
         result = seen.results.get(name)
         if result is None or result.outcome is not Outcome.FAIL:
             continue
         step, reason = _step(catalogue, result, seen.facts, tried)
-        if step:
+        if step and only and not {step.name, step.probe} & {*only}:
+            reason = f"{step.name} was not chosen with --only"
+            unchosen.append(NotRepairable(name, result.findings[0].summary, reason))
+        elif step:
             steps.append(step)
         else:
             rest.append(NotRepairable(name, result.findings[0].summary, reason))
@@ -83,7 +88,7 @@ def plan(catalogue: Catalogue, seen: Look, tried: Collection[str] = ()) -> Plan:
         if treated & {diagnosis.cause.probe, *(f.probe for f in diagnosis.symptoms)}
         for finding in diagnosis.symptoms
     }  # fmt: skip
-    return Plan(tuple(steps), tuple(r for r in rest if r.probe not in symptoms))
+    return Plan(tuple(steps), (*(r for r in rest if r.probe not in symptoms), *unchosen))
 
 
 def _step(catalogue: Catalogue, result: Result, facts: Facts, tried: Collection[str]) -> tuple[Step | None, str]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from netdoctor.confirmation import notice, pending
 from netdoctor.errors import JournalError, Locked
 from netdoctor.journal import NOTHING_YET, Journal, State, load, state_folder
 from netdoctor.model import Made
@@ -83,12 +84,16 @@ def unfinished_notice() -> list[str]:
     if holder := changing_now():
         return [f"another netdoctor (pid {holder}) is changing this host now"]
     try:
-        return [
-            f"{what_happened(journal)}: `netdoctor undo` takes it back, `netdoctor fix --resume` goes on"
-            for journal in unfinished()
-        ]
+        waits = pending()
+        interrupted = unfinished()
     except JournalError as error:
         return [str(error)] if os.geteuid() == 0 else []
+    told = [notice(waits)] if waits else []
+    told += [
+        f"{what_happened(journal)}: `netdoctor undo` takes it back, `netdoctor fix --resume` goes on"
+        for journal in interrupted
+    ]
+    return told
 
 
 def changes_in_force() -> tuple[Made, ...]:

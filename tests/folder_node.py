@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ from netdoctor.executor import End, Outcomes, repair
 from netdoctor.facts import Facts
 from netdoctor.journal import Journal, begin
 from netdoctor.model import Probe, Remedy
+from netdoctor.planner import Plan, plan
 
 BEFORE = b"forward = 0\n\xff\n"
 
@@ -82,6 +84,15 @@ def call_somebody(findings: tuple[Finding, ...], folder: Folder) -> Iterator[Cha
     yield write(folder, "sub/deep/b.conf", "names = 1\n")
 
 
+@remedy(fixes="names-unresolved")
+def stop_here(findings: tuple[Finding, ...], folder: Folder) -> Iterator[Change]:
+    """Hold the repair up once forwarding is on, after its first step."""
+    if "forward = 1" in folder.text("a.conf"):
+        (folder.path / "stopped").touch()
+        time.sleep(60)
+    yield write(folder, "sub/deep/b.conf", "names = 1\n")
+
+
 @remedy(fixes="forwarding-off")
 def give_up(findings: tuple[Finding, ...], folder: Folder) -> Iterator[Change]:
     if findings:
@@ -109,7 +120,18 @@ class Node:
         catalogue = self.catalogue(*remedies)
         journal = begin()
         first = self.look(catalogue)
-        return repair(catalogue, first, lambda: self.look(catalogue), journal, say or self.said.append), journal
+        return self.execute(catalogue, plan(catalogue, first), first, journal, say), journal
+
+    def execute(
+        self,
+        catalogue: Catalogue,
+        planned: Plan,
+        first: Look,
+        journal: Journal,
+        say: Callable[[str], None] | None = None,
+        agree: Callable[[Plan, Look], bool] = lambda _plan, _seen: True,
+    ) -> Outcomes:
+        return repair(catalogue, planned, first, lambda: self.look(catalogue), journal, say or self.said.append, agree)
 
     def files(self) -> dict[str, tuple[bytes, int]]:
         return {

@@ -12,7 +12,7 @@ from netdoctor.changes.file import WriteFile
 from netdoctor.errors import Drifted
 from netdoctor.executor import End
 from netdoctor.host import Host
-from netdoctor.journal import Closed, Journal, State, load, reopen
+from netdoctor.journal import Closed, Journal, State, begin, load, reopen
 from netdoctor.model import Change, Outcome
 from netdoctor.planner import plan
 from netdoctor.runs import runs
@@ -72,20 +72,44 @@ def test_all_rolled_back_leaves_nothing_in_force(node: Node) -> None:
     assert node.files() == before
 
 
-def test_drift_between_plan_and_change(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
-    original = Journal.plan
+def somebody_else(node: Node, monkeypatch: pytest.MonkeyPatch, times: int) -> None:
+    """Whoever writes a.conf between the plan and the change, so many times."""
+    original, left = Journal.plan, list(range(times))
 
     def meanwhile(journal: Journal, step: str, change: Change) -> object:
-        (node.folder / "a.conf").write_text("somebody else\n")
+        if left:
+            (node.folder / "a.conf").write_text(f"somebody else, {left.pop()} times more\n")
         return original(journal, step, change)
 
     monkeypatch.setattr(Journal, "plan", meanwhile)
+
+
+def test_a_node_that_has_changed_since_the_plan_is_planned_again(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    somebody_else(node, monkeypatch, times=1)
     outcomes, journal = node.repair(switch_on)
-    assert ends(outcomes) == [("switch-on", End.ROLLED_BACK)]
+    assert ends(outcomes) == [("switch-on", End.DRIFTED), ("switch-on", End.PROVED)]
     assert "no longer what it was" in outcomes.steps[0].why
-    assert (node.folder / "a.conf").read_text() == "somebody else\n"
+    assert (node.folder / "a.conf").read_text() == "forward = 1\n"
+    assert not undo(journal.in_force, journal, node.said.append).stuck
+    assert (node.folder / "a.conf").read_text() == "somebody else, 0 times more\n"
+
+
+def test_nothing_is_made_of_a_new_plan_that_is_not_agreed_to(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    somebody_else(node, monkeypatch, times=1)
+    catalogue, journal = node.catalogue(switch_on), begin()
+    first = node.look(catalogue)
+    outcomes = node.execute(catalogue, plan(catalogue, first), first, journal, agree=lambda *_: False)
+    assert ends(outcomes) == [("switch-on", End.DRIFTED)]
+    assert (node.folder / "a.conf").read_text() == "somebody else, 0 times more\n"
     assert not (node.folder / "extra.conf").exists()
     assert load(journal.path).closed is Closed.ROLLED_BACK
+
+
+def test_a_node_that_never_stands_still_is_left_alone(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    somebody_else(node, monkeypatch, times=1000)
+    outcomes, _ = node.repair(switch_on)
+    assert ends(outcomes) == [("switch-on", End.DRIFTED)] * 3
+    assert not outcomes.changed
 
 
 class Stop(Exception):

@@ -156,7 +156,7 @@ def repair_and_take_back(lab: Lab, fault: dict[str, Any]) -> None:
     for remedy in fault["remedies"]:
         assert remedy in dry.stdout, dry.stdout
 
-    done = lab.exec(["netdoctor", "fix"])
+    done = lab.exec(["netdoctor", "fix", "--yes"])
     assert done.returncode == 0, done.stdout + done.stderr
     assert LAB_PASSWORD not in done.stdout + done.stderr
     status, report = check(lab)

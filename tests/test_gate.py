@@ -108,7 +108,7 @@ STATES = [
           folder="overlays/mute"),
     State("the note", "closed", ("bridge-netfilter-disabled", "firewalld-rejects-pods"), "",
           ("firewall-cmd -q --reload", "sysctl -qw net.bridge.bridge-nf-call-iptables=0", "sleep 2"),
-          ("netdoctor fix",)),
+          ("netdoctor fix --yes",)),
     State("API server dead", "not verified", ("api-server-unreachable",), "the API server does not answer",
           ("mv /etc/kubernetes/manifests/kube-apiserver.yaml /etc/kubernetes/kube-apiserver.yaml",
            "while curl -sk -o /dev/null --max-time 1 https://10.77.0.2:8443/livez; do sleep 0.3; done"),

@@ -14,9 +14,10 @@ from netdoctor.catalogue import Catalogue
 from netdoctor.check import Look
 from netdoctor.cli import main
 from netdoctor.errors import Exposed
-from netdoctor.executor import End, repair
+from netdoctor.executor import End
 from netdoctor.journal import begin
 from netdoctor.planner import Plan
+from netdoctor.planner import plan as make_plan
 from tests.folder_node import Folder, Node, add_names, add_nothing_useful, ends, node, switch_on, write
 
 __all__ = ["node"]  # the fixture
@@ -28,35 +29,38 @@ def add_what_is_there(findings: tuple[Finding, ...], folder: Folder) -> Iterator
     yield write(folder, "sub/deep/b.conf", "names = 1\n" if "0" in folder.text("a.conf") else "names = 1\nmore\n")
 
 
-def rehearsed(node: Node, *remedies: object, refuse: bool = False) -> tuple[list[list[str]], list[tuple[str, End]]]:
-    """The steps of each rehearsal, and how the steps of the repair ended."""
-    asked: list[list[str]] = []
+def repaired(node: Node, *remedies: object, refuse: bool = False) -> tuple[list[list[str]], list[tuple[str, End]]]:
+    """The steps of each plan that was asked for after the first, and how the steps of the repair ended."""
+    further: list[list[str]] = []
 
-    def rehearse(plan: Plan, seen: Look) -> None:
-        asked.append([step.name for step in plan.to_apply])
-        if refuse and len(asked) > 1:
+    def agree(plan: Plan, seen: Look) -> bool:
+        further.append([step.name for step in plan.to_apply])
+        if refuse:
             raise Exposed("refused after a rehearsal")
+        return True
 
     catalogue = node.catalogue(*remedies)  # type: ignore[arg-type]
     first = node.look(catalogue)
-    outcomes = repair(catalogue, first, lambda: node.look(catalogue), begin(), node.said.append, rehearse)
-    return asked, ends(outcomes)
+    outcomes = node.execute(catalogue, make_plan(catalogue, first), first, begin(), agree=agree)
+    return further, ends(outcomes)
 
 
-def test_a_plan_is_rehearsed_once(node: Node) -> None:
-    asked, ended = rehearsed(node, switch_on, add_names)
-    assert asked == [["switch-on", "add-names"]]
+def test_a_plan_is_agreed_to_once(node: Node) -> None:
+    asked, ended = repaired(node, switch_on, add_names)
+    assert asked == []
     assert [end for _, end in ended] == [End.PROVED, End.PROVED]
 
 
-def test_a_step_that_has_changed_is_rehearsed_again(node: Node) -> None:
-    asked, _ = rehearsed(node, switch_on, add_what_is_there)
-    assert asked == [["switch-on", "add-what-is-there"], ["add-what-is-there"]]
+def test_a_step_that_has_changed_is_asked_for_again(node: Node) -> None:
+    asked, ended = repaired(node, switch_on, add_what_is_there)
+    assert asked == [["add-what-is-there"]]
+    assert [end for _, end in ended] == [End.PROVED, End.DRIFTED, End.PROVED]
+    assert (node.folder / "sub/deep/b.conf").read_text() == "names = 1\nmore\n"
 
 
 def test_a_step_that_has_changed_is_not_made_where_that_is_refused(node: Node) -> None:
     with pytest.raises(Exposed):
-        rehearsed(node, switch_on, add_what_is_there, refuse=True)
+        repaired(node, switch_on, add_what_is_there, refuse=True)
     assert (node.folder / "a.conf").read_text() == "forward = 1\n", "the proved step stays"
     assert not (node.folder / "sub").exists()
 
@@ -66,9 +70,9 @@ def switch_nothing_on(findings: tuple[Finding, ...], folder: Folder) -> Iterator
     yield write(folder, "extra.conf", "more\n")
 
 
-def test_what_comes_after_a_step_that_was_not_made_is_rehearsed_again(node: Node) -> None:
-    asked, ended = rehearsed(node, switch_nothing_on, add_nothing_useful)
-    assert asked[:2] == [["switch-nothing-on", "add-nothing-useful"], ["add-nothing-useful"]]
+def test_what_comes_after_a_step_that_was_not_made_is_asked_for_again(node: Node) -> None:
+    asked, ended = repaired(node, switch_nothing_on, add_nothing_useful)
+    assert asked == [["add-nothing-useful"]]
     assert ended[0] == ("switch-nothing-on", End.ROLLED_BACK)
 
 
@@ -107,7 +111,7 @@ def test_what_cannot_be_rehearsed_is_not_made(node: Node, fix: Fix) -> None:
 
 
 def test_a_person_may_want_it_without_a_rehearsal(node: Node, fix: Fix) -> None:
-    status, out, err = fix("--without-rehearsal")
+    status, out, err = fix("--without-rehearsal", "--yes")
     assert status == 0, out + err
     assert "not rehearsed on a copy of the node: --without-rehearsal was given" in out
     assert (node.folder / "a.conf").read_text() == "forward = 1\n"

@@ -103,7 +103,7 @@ def deployed_all_the_same_the_pods_hang(story: Story) -> None:
 
 
 def repaired_all_modules_serve(story: Story) -> None:
-    status, said = story.run("netdoctor fix")
+    status, said = story.run("netdoctor fix --yes")
     assert status == 0, said
     status, said = story.run("cd /opt/modules && netdoctor gate -k overlays/lab")
     assert status == 0, said

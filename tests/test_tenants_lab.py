@@ -46,7 +46,7 @@ def test_labels_prove_nothing(lab: Lab) -> None:
     lab.must("iptables -t nat -F KUBE-SERVICES")
     status, report = check(lab)
     assert causes(report) == ["kube-proxy-rules-missing"], story(report)
-    done = lab.exec(["netdoctor", "fix"])
+    done = lab.exec(["netdoctor", "fix", "--yes"])
     assert done.returncode == 0, done.stdout + done.stderr
     assert "delete pod kube-system/kube-proxy-" in done.stdout
     assert uids(lab) == before

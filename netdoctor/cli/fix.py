@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,17 +13,24 @@ if TYPE_CHECKING:
 
     from netdoctor.catalogue import Catalogue
     from netdoctor.check import Look
+    from netdoctor.consent import Agreement, Choices
     from netdoctor.executor import Outcomes
-    from netdoctor.model import Change
+    from netdoctor.journal import Journal
     from netdoctor.planner import Plan
-    from netdoctor.twin.rehearsal import Rehearsal
 
-
-NOT_TOLD = ("unknown", "blocked")
+FAILED = ("rolled-back", "not-undone")
 
 
 @click.command()
 @click.option("--dry-run", is_flag=True, help="Show the exact change and make none.")
+@click.option("-y", "--yes", is_flag=True, help="Make the changes that are shown without asking.")
+@click.option("--only", multiple=True, metavar="ID", help="Make only the repair of this name, or of this fault.")
+@click.option(
+    "--confirm",
+    type=click.IntRange(5, 3600),
+    metavar="SECONDS",
+    help="Undo it after so many seconds unless ENTER is pressed, or netdoctor confirm says to keep it.",
+)
 @click.option("--allow-exposure", is_flag=True, help="Repair also where the rehearsal lets in more than it has to.")
 @click.option("--without-rehearsal", is_flag=True, help="Repair without a rehearsal: nothing shows whom it cuts off.")
 @click.option("--rehearse-daemon", is_flag=True, help="Rehearse firewalld's part with a second firewalld (1 to 5 s).")
@@ -35,55 +41,59 @@ NOT_TOLD = ("unknown", "blocked")
 def command(
     ctx: click.Context,
     dry_run: bool,
+    yes: bool,
+    only: tuple[str, ...],
+    confirm: int | None,
     allow_exposure: bool,
     without_rehearsal: bool,
     rehearse_daemon: bool,
     resume: bool,
     output: str,
 ) -> None:
-    """Repair this host: each change is shown, made, proved by the probe that failed, or taken back.
+    """Repair this host: each change is shown, asked for, made, and proved by the probe that failed, or rolled back.
 
     Before anything is touched the repair is rehearsed on a copy of the node's network: flows that fail now have to
     pass there, nothing that works may break, nobody who is connected now may be cut off, and nothing may open that the
-    repair is not for. A repair that cannot be rehearsed is not made.
+    repair is not for. A repair that cannot be rehearsed is not made. Where the node has changed since the plan was
+    made, the new plan is shown, rehearsed and asked for.
 
-    Exit status: 0 healthy, 1 faults remain or a repair was rolled back, 3 could not tell or could not do.
+    Exit status: 0 healthy, 1 faults remain or a repair was rolled back, 2 nobody said yes, 3 could not tell or could
+    not do.
     """
     from contextlib import ExitStack
 
     from netdoctor.catalogue import Catalogue
-    from netdoctor.errors import NetdoctorError
+    from netdoctor.consent import Choices
+    from netdoctor.errors import BadInput, NetdoctorError
     from netdoctor.host import Host
     from netdoctor.runs import locked
 
     if not Host().is_root:
         raise NetdoctorError("netdoctor fix has to be run as root: sudo netdoctor fix")
     catalogue = Catalogue.load()
+    for name in only:
+        if name not in catalogue.remedies and name not in catalogue.probes:
+            raise BadInput(f"--only {name}: there is no repair or fault of this name: netdoctor explain lists them")
     with ExitStack() as stack:
         if not dry_run:
             stack.enter_context(locked())
             _deal_with_unfinished(resume)
-        ctx.exit(_fix(catalogue, Choices(dry_run, allow_exposure, without_rehearsal, rehearse_daemon, output)))
+        choices = Choices(dry_run, yes, only, allow_exposure, without_rehearsal, rehearse_daemon, output, confirm or 0)
+        status, made = _fix(catalogue, choices)
+    if made is not None and confirm:
+        status = max(status, _wait(made, confirm))
+    ctx.exit(status)
 
 
-@dataclass(frozen=True, slots=True)
-class Choices:
-    """What the user has chosen."""
-
-    dry_run: bool
-    allow_exposure: bool
-    without_rehearsal: bool
-    rehearse_daemon: bool
-    output: str
-
-
-def _fix(catalogue: Catalogue, choices: Choices) -> int:
+def _fix(catalogue: Catalogue, choices: Choices) -> tuple[int, Journal | None]:
+    """The exit status, and the run of which something is in force."""
     from netdoctor.check import look
     from netdoctor.cli_output import waiting
+    from netdoctor.consent import Agreement
     from netdoctor.facts import Facts
     from netdoctor.facts.scope import Scope
     from netdoctor.planner import plan as make_plan
-    from netdoctor.report.rehearsal_text import lines
+    from netdoctor.report.repair_text import as_json, end_lines
     from netdoctor.runs import unfinished_notice
 
     def look_again() -> Look:
@@ -93,90 +103,94 @@ def _fix(catalogue: Catalogue, choices: Choices) -> int:
     for notice in unfinished_notice() if choices.dry_run else ():
         _say(f"! {notice}", err=True)
     first = look_again()
-    plan = make_plan(catalogue, first)
-    rehearsal, why_not = _rehearse(plan, first, choices)
+    plan = make_plan(catalogue, first, only=choices.only)
+    agreement = Agreement(choices, lambda lines: _say_lines(lines, err=choices.output == "json"))
+    rehearsed = agreement.rehearse(plan, first)
     if choices.output == "text":
-        _say_lines([*_plan_text(first, plan), *lines(rehearsal, why_not)])
-    outcomes, run = None, ""
+        agreement.show(plan, first, rehearsed)
+    outcomes, journal = None, None
     if plan.to_apply and not choices.dry_run:
-        outcomes, run = _repair(catalogue, plan, first, look_again, choices, rehearsal, why_not)
-    last = outcomes.last if outcomes else first
+        if choices.output == "json" and not choices.yes:
+            agreement.show(plan, first, rehearsed)
+        if agreement.agree(plan, rehearsed):
+            outcomes, journal = _repair(catalogue, plan, first, look_again, agreement)
+    last, run = (outcomes.last, journal.run) if outcomes and journal else (first, "")
     status = last.report().exit_code
-    if outcomes and any(step.end not in ("proved", "skipped") for step in outcomes.steps):
+    if outcomes and any(step.end in FAILED for step in outcomes.steps):
         status = max(status, 1)
-    refused = rehearsal.refusal if rehearsal else why_not
-    if choices.dry_run and refused and not choices.without_rehearsal:
+    if choices.dry_run and rehearsed.refused and not choices.without_rehearsal:
         status = max(status, 1)
     if choices.output == "json":
-        click.echo(_json(plan, outcomes, last, run, choices.dry_run, rehearsal, why_not))
+        click.echo(as_json(plan, outcomes, last, run, choices.dry_run, rehearsed.rehearsal, rehearsed.why_not))
     else:
-        _say_lines(_end_text(plan, outcomes, last, run, choices.dry_run))
-    return status
-
-
-def _rehearse(plan: Plan, seen: Look, choices: Choices) -> tuple[Rehearsal | None, str]:
-    """The repair on a copy of the node; or why it could not be rehearsed, "" where there is nothing to."""
-    from netdoctor.errors import NetdoctorError
-    from netdoctor.twin.rehearsal import rehearse
-
-    changes = _changes(plan)
-    if not changes:
-        return None, ""
-    if choices.without_rehearsal:
-        return None, "--without-rehearsal was given"
-    opens = {access for step in plan.to_apply for access in step.remedy.opens}
-    try:
-        return rehearse(seen.facts, changes, opens, with_daemon=choices.rehearse_daemon), ""
-    except (NetdoctorError, OSError) as error:
-        return None, str(error)
-
-
-def _changes(plan: Plan) -> list[Change]:
-    return [change for step in plan.to_apply for change in step.changes]
+        _say_lines(end_lines(plan, outcomes, last, run, choices.dry_run))
+    return status, journal if journal and journal.in_force else None
 
 
 def _repair(
-    catalogue: Catalogue,
-    plan: Plan,
-    first: Look,
-    look_again: Callable[[], Look],
-    choices: Choices,
-    rehearsal: Rehearsal | None,
-    why_not: str,
-) -> tuple[Outcomes, str]:
-    """What became of the repair, and the run's name. Raises Exposed, NotRehearsable before anything is touched."""
+    catalogue: Catalogue, plan: Plan, first: Look, look_again: Callable[[], Look], agreement: Agreement
+) -> tuple[Outcomes, Journal]:
+    """What became of the repair, and its run."""
+    from contextlib import suppress
+
     from netdoctor.cli_output import Unstopped
+    from netdoctor.confirmation import arm, forget, put_off
+    from netdoctor.errors import JournalError
     from netdoctor.executor import repair
     from netdoctor.journal import begin
     from netdoctor.runs import next_number
-    from netdoctor.twin.rehearsal import insist
 
-    if not choices.without_rehearsal:
-        insist(rehearsal, choices.allow_exposure, why_not)
-    journal, rehearsed = begin(next_number()), _changes(plan)
-
-    def rehearse_again(plan: Plan, seen: Look) -> None:
-        if choices.without_rehearsal or (seen is first and _changes(plan) == rehearsed):
-            return
-        further, reason = _rehearse(plan, seen, choices)
-        insist(further, choices.allow_exposure, reason)
-
+    journal, choices = begin(next_number()), agreement.choices
     say = Unstopped(lambda line: _say(f"  {line}", err=True))
+
+    def look_and_put_off() -> Look:
+        with suppress(JournalError):  # a full disk: the timer waits for the lock all the same
+            put_off(journal.run)
+        return look_again()
+
     try:
-        outcomes = repair(catalogue, first, look_again, journal, say, rehearse_again)
+        if choices.confirm:
+            arm(journal.run, choices.confirm)
+        outcomes = repair(catalogue, plan, first, look_and_put_off, journal, say, agreement.further, choices.only)
+        with suppress(JournalError):
+            put_off(journal.run)
     except BaseException:
-        if journal.closed and journal.in_force:
+        if journal.closed and journal.in_force and choices.confirm:
+            say(f"run {journal.run}: what is proved is undone in {choices.confirm} s, unless: sudo netdoctor confirm")
+        elif journal.closed and journal.in_force:
             say(f"run {journal.run}: what is proved stays; take it back: sudo netdoctor undo")
         raise
+    finally:
+        if not journal.in_force:
+            with suppress(JournalError):
+                forget(journal.run)
     say.end()
-    return outcomes, journal.run
+    return outcomes, journal
+
+
+def _wait(made: Journal, seconds: int) -> int:
+    """Ask on the terminal whether the repair is kept; the exit status of that. Where there is none, it is told."""
+    from netdoctor.confirm_prompt import is_kept
+    from netdoctor.consent import is_on_a_terminal
+    from netdoctor.redact import one_line
+
+    if not is_on_a_terminal():
+        _say(f"it is undone in {seconds} s, unless: sudo netdoctor confirm", err=True)
+        return 0
+    kept = is_kept(made, lambda line: click.echo(f"\r{one_line(line)} ", err=True, nl=False))
+    _say("", err=True)
+    _say(f"run {made.run} is kept" if kept else f"run {made.run} was not confirmed, and is undone", err=True)
+    return 0 if kept else 1
 
 
 def _deal_with_unfinished(resume: bool) -> None:
+    from netdoctor.confirmation import notice, pending
     from netdoctor.errors import UnfinishedRun
     from netdoctor.journal import Closed, reopen
     from netdoctor.runs import unfinished, what_happened
 
+    if (waits := pending()) is not None:
+        raise UnfinishedRun(notice(waits))
     for journal in unfinished():
         if not resume:
             raise UnfinishedRun(
@@ -193,89 +207,7 @@ def _say(line: str, err: bool = False) -> None:
     click.echo(one_line(line), err=err)
 
 
-def _say_lines(lines: list[str]) -> None:
+def _say_lines(lines: list[str], err: bool = False) -> None:
     from netdoctor.redact import block
 
-    click.echo(block(lines))
-
-
-def _plan_text(seen: Look, plan: Plan) -> list[str]:
-    from netdoctor.changes import left_alone
-
-    by = seen.report().kubeconfig
-    lines = [f"kubeconfig {by}"] if by else []
-    lines += [f"cause: {d.cause.summary} ({d.cause.probe})" for d in seen.diagnoses]
-    for step in plan.steps:
-        mine = step in plan.to_apply
-        lines += ["", f"{step.name}: {step.remedy.title}" + ("" if mine else " (by hand: netdoctor does not do this)")]
-        lines.append(f"  why: {step.why}")
-        for change in step.changes:
-            lines.append(f"  {change.describe()}")
-            lines += [f"    {line}" for line in change.diff().splitlines()]
-            if sentence := left_alone(change):
-                lines.append(f"    undo: {sentence}")
-        if mine:
-            lines.append(f"  proof: {step.probe} passes, and whatever passes now still does; else it is taken back")
-    for item in plan.not_repairable:
-        lines += ["", f"not repaired: {item.summary} ({item.probe})", f"  {item.reason}"]
-    return lines if plan.steps or plan.not_repairable or seen.diagnoses else [*lines, "nothing to repair"]
-
-
-def _end_text(plan: Plan, outcomes: Outcomes | None, last: Look, run: str, dry_run: bool) -> list[str]:
-    lines = [""]
-    for step in outcomes.steps if outcomes else ():
-        lines.append(f"{step.end}: {step.remedy}: {step.why}")
-    if dry_run and plan.to_apply:
-        lines.append("nothing was changed; sudo netdoctor fix makes these changes")
-    elif not plan.to_apply and last.diagnoses:
-        lines.append("netdoctor has no repair for this")
-    code = last.report().exit_code
-    if outcomes or not last.diagnoses:
-        remains = "; ".join(d.cause.summary for d in last.diagnoses)
-        unknown = ", ".join(f"{r.probe} is {r.outcome}" for r in last.results.values() if r.outcome in NOT_TOLD)
-        words = {0: "healthy", 1: f"what remains: {remains}"}
-        lines.append(words.get(code, f"no fault is left to see, but not everything could be asked: {unknown}"))
-    if outcomes and outcomes.changed:
-        lines.append(f"run {run}; take it back: sudo netdoctor undo")
-    return lines
-
-
-def _json(
-    plan: Plan,
-    outcomes: Outcomes | None,
-    last: Look,
-    run: str,
-    dry_run: bool,
-    rehearsal: Rehearsal | None,
-    why_not: str,
-) -> str:
-    import json
-
-    from netdoctor import __version__
-    from netdoctor.changes import left_alone
-    from netdoctor.report.rehearsal_text import as_json
-    from netdoctor.report.schema import plain, to_json
-
-    steps: list[dict[str, Any]] = [
-        {
-            "remedy": step.name, "probe": step.probe, "risk": step.risk, "why": step.why,
-            "changes": [
-                {"kind": c.kind, "describe": c.describe(), "diff": c.diff(), "left_alone": left_alone(c)}
-                for c in step.changes
-            ],
-        }
-        for step in plan.steps
-    ]  # fmt: skip
-    done = [
-        {"remedy": s.remedy, "probe": s.probe, "end": s.end, "why": s.why, "changes": [c.describe() for c in s.changes]}
-        for s in (outcomes.steps if outcomes else ())
-    ]
-    rest = [{"probe": n.probe, "summary": n.summary, "reason": n.reason} for n in plan.not_repairable]
-    report = last.report()
-    whole = {
-        "schema_version": 1, "tool": f"netdoctor {__version__}", "dry_run": dry_run, "run": run or None,
-        "rehearsal": as_json(rehearsal, why_not),
-        "plan": steps, "not_repairable": rest, "steps": done, "healthy": report.exit_code == 0,
-        "report": json.loads(to_json(report)),
-    }  # fmt: skip
-    return json.dumps(plain(whole), indent=1, ensure_ascii=False)
+    click.echo(block(lines), err=err)

@@ -73,14 +73,9 @@ def _refusal(chosen: Journal, found: list[Journal]) -> str:
 
 def _undo(journal: Journal, force: bool, output: str) -> int:
     from netdoctor.cli_output import Unstopped
-    from netdoctor.errors import JournalError
-    from netdoctor.journal import Closed, State, reopen
-    from netdoctor.taking_back import undo
+    from netdoctor.confirmation import forget
+    from netdoctor.undo_run import undo_run
 
-    reopen(journal)
-    entries = journal.in_force
-    proved = journal.ended is not None or not journal.unfinished
-    begun = journal.ended is not None and journal.closed is None  # by an undo that was interrupted
     lines: list[str] = []
     echo = Unstopped(_echo)
 
@@ -89,32 +84,11 @@ def _undo(journal: Journal, force: bool, output: str) -> int:
         if output == "text":
             echo(line)
 
-    taken, unwritten = undo(entries, journal, say, force=force), ""
-    some = any(entry.state is State.UNDONE for entry in (journal.entries if begun else entries))
-    for entry in taken.drifted if force else ():
-        journal.note(entry, State.UNDONE)  # given up: it is somebody else's now
-    ended = Closed.UNDONE
-    if journal.in_force:
-        ended = Closed.PARTLY_UNDONE if some else journal.ended or Closed.COMMITTED
-    if ended is Closed.UNDONE or proved:  # what was never proved stays unfinished
-        try:
-            journal.close(ended)
-        except JournalError as error:
-            unwritten = f", but {error}: until it can be, netdoctor takes the run for one that is in force"
-    if not taken.stuck:
-        sentence = f"run {journal.run} is undone"
-    elif not journal.in_force:
-        sentence = f"run {journal.run} is undone but for what somebody else has changed"
-    else:
-        how = "undone in part" if some else "not undone"
-        if force or taken.failed:
-            advice = "netdoctor undo tries it again" + ("" if force else ", and with --force it undoes the rest first")
-        else:
-            advice = "netdoctor undo --force leaves that and undoes the rest"
-        sentence = f"run {journal.run} is {how}: {taken.stuck}; {advice}"
+    forget(journal.run)  # its timer has nothing to take back any more
+    undone = undo_run(journal, say, force=force)
     echo.end()
-    _end(output, sentence + unwritten, journal.run, lines, taken.stuck)
-    return 3 if taken.stuck or unwritten else 0
+    _end(output, undone.sentence, journal.run, lines, undone.stuck)
+    return 0 if undone.whole else 3
 
 
 def _end(output: str, sentence: str, run: str | None, lines: list[str], stuck: str) -> None:

@@ -1,0 +1,32 @@
+"""`netdoctor confirm`: keep a repair that was made with `fix --confirm`."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command()
+def command() -> None:
+    """Keep the repair that waits to be confirmed (netdoctor fix --confirm SECONDS); else it is undone in time.
+
+    Exit status: 0 kept, 3 nothing waits to be confirmed, or it is too late.
+    """
+    from netdoctor.confirmation import forget, pending
+    from netdoctor.errors import NetdoctorError
+    from netdoctor.host import Host
+    from netdoctor.journal import Closed
+    from netdoctor.redact import one_line
+    from netdoctor.runs import locked, readable_runs
+
+    if not Host().is_root:
+        raise NetdoctorError("netdoctor confirm has to be run as root: sudo netdoctor confirm")
+    found = pending()
+    if found is None:
+        newest = readable_runs()[0][:1]
+        late = [f"; run {journal.run} was undone" for journal in newest if journal.closed is Closed.NOT_CONFIRMED]
+        raise NetdoctorError(f"nothing waits to be confirmed{''.join(late)}")
+    with locked():
+        kept = forget(found.run)
+    if not kept:
+        raise NetdoctorError(f"too late: run {found.run} was undone")
+    click.echo(one_line(f"run {found.run} is kept; undo it: sudo netdoctor undo"))

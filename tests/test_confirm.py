@@ -1,0 +1,199 @@
+"""`fix --confirm`: what nobody keeps is undone in time, whatever has become of netdoctor and of the session."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from netdoctor.confirmation import Pending, pending, timer_runs
+from netdoctor.errors import JournalError
+from netdoctor.journal import Closed, state_folder
+from netdoctor.runs import runs, unfinished_notice
+from tests.conftest import ROOT
+from tests.folder_node import BEFORE, Node, node
+from tests.test_consent import AFTER, LONGEST, Terminal, argv, without_terminal
+
+__all__ = ["node"]  # the fixture
+SECONDS = 5  # the shortest that may be asked for
+KEEP = "Keep it? Press ENTER within 5 s, else it is undone."
+
+
+def confirm(node: Node) -> subprocess.CompletedProcess[str]:
+    words = argv(node)[:-2]
+    return subprocess.run(
+        [*words, "confirm"], check=False, capture_output=True, text=True, cwd=ROOT, timeout=LONGEST
+    )  # fmt: skip
+
+
+def until(holds: Callable[[], bool], what: str) -> float:
+    """Wait for it; the seconds that it took."""
+    begin = time.monotonic()
+    while not holds():
+        assert time.monotonic() < begin + LONGEST, what
+        time.sleep(0.05)
+    return time.monotonic() - begin
+
+
+def a_conf(node: Node) -> bytes:
+    return (node.folder / "a.conf").read_bytes()
+
+
+@pytest.fixture
+def waiting(node: Node) -> Node:
+    """A node whose repair waits to be confirmed, without a terminal."""
+    done = without_terminal(node, "--yes", "--confirm", "600")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.splitlines()[-1] == "it is undone in 600 s, unless: sudo netdoctor confirm"
+    assert a_conf(node) == AFTER
+    return node
+
+
+def test_enter_keeps_it(node: Node) -> None:
+    terminal = Terminal.running(argv(node, "--yes", "--confirm", str(SECONDS)))
+    terminal.until(KEEP)
+    terminal.type("\n")
+    assert terminal.ended() == 0
+    assert f"run {runs()[0].run} is kept" in terminal.text
+    until(lambda: not timer_runs(), "the timer ends by itself")
+    assert a_conf(node) == AFTER
+    assert [run.closed for run in runs()] == [Closed.COMMITTED]
+
+
+@pytest.mark.thorough
+def test_without_an_answer_it_is_undone(node: Node) -> None:
+    before = node.files()
+    terminal = Terminal.running(argv(node, "--yes", "--confirm", str(SECONDS)))
+    terminal.until(KEEP)
+    assert a_conf(node) == AFTER
+    assert terminal.ended() == 1
+    assert f"run {runs()[0].run} was not confirmed, and is undone" in terminal.text
+    assert node.files() == before
+    assert [run.closed for run in runs()] == [Closed.NOT_CONFIRMED]
+    assert "nothing waits to be confirmed; run" in confirm(node).stderr
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP])
+def test_the_timer_outlives_netdoctor_and_the_session(node: Node, number: signal.Signals) -> None:
+    before = node.files()
+    terminal = Terminal.running(argv(node, "--yes", "--confirm", str(SECONDS)))
+    terminal.until(KEEP)
+    os.killpg(terminal.pid, number)
+    terminal.ended()  # and the terminal is closed
+    took = until(lambda: a_conf(node) == BEFORE, "it is undone")
+    assert took <= SECONDS + 2
+    until(lambda: pending() is None, "nothing waits any more")
+    assert node.files() == before
+
+
+@pytest.mark.thorough
+def test_a_repair_that_is_killed_halfway_is_undone(node: Node) -> None:
+    before = node.files()
+    words = argv(node, "--yes", "--confirm", str(SECONDS), remedies="switch_on,stop_here")
+    running = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    until((node.folder / "stopped").exists, "the second step has begun")
+    running.kill()
+    running.wait()
+    assert a_conf(node) == AFTER
+    assert until(lambda: a_conf(node) == BEFORE, "it is undone") <= SECONDS + 2
+    until(lambda: pending() is None, "nothing waits any more")
+    (node.folder / "stopped").unlink()
+    assert node.files() == before
+
+
+def test_confirm_keeps_it(waiting: Node) -> None:
+    assert timer_runs()
+    done = confirm(waiting)
+    assert (done.returncode, done.stdout) == (0, f"run {runs()[0].run} is kept; undo it: sudo netdoctor undo\n")
+    until(lambda: not timer_runs(), "the timer ends by itself")
+    assert a_conf(waiting) == AFTER
+    again = confirm(waiting)
+    assert (again.returncode, again.stderr) == (3, "netdoctor: nothing waits to be confirmed\n")
+
+
+def test_what_waits_is_said_and_keeps_the_next_repair_waiting(waiting: Node) -> None:
+    told = unfinished_notice()
+    assert len(told) == 1
+    assert f"run {runs()[0].run} waits to be confirmed, and is undone in " in told[0]
+    done = without_terminal(waiting, "--yes")
+    assert done.returncode == 3
+    assert "`netdoctor confirm` keeps it, `netdoctor undo` undoes it now" in done.stderr
+    confirm(waiting)
+
+
+def test_undo_does_not_wait_for_the_timer(waiting: Node) -> None:
+    done = subprocess.run([*argv(waiting)[:-2], "undo"], check=False, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert a_conf(waiting) == BEFORE
+    assert pending() is None
+    until(lambda: not timer_runs(), "the timer ends by itself")
+    assert [run.closed for run in runs()] == [Closed.UNDONE]
+
+
+def test_a_timer_that_is_gone_is_said(waiting: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = state_folder() / "confirm.json"
+    fields = json.loads(path.read_text())
+    path.write_text(json.dumps({**fields, "boot": "another", "seconds": 1}))
+    found = pending()
+    assert found is not None
+    assert found.left == 0, "the time counts from another boot"
+    until(lambda: a_conf(waiting) == BEFORE, "a timer that is there undoes it at once")
+    until(lambda: not timer_runs(), "the timer ends by itself")
+    path.write_text(json.dumps(fields))
+    assert "was never confirmed, and its timer is gone" in unfinished_notice()[0]
+
+
+def test_where_no_timer_can_be_started_nothing_is_changed(node: Node, tmp_path: Path) -> None:
+    before = node.files()
+    state_folder().mkdir()
+    (state_folder() / "confirm.timer").mkdir()
+    done = without_terminal(node, "--yes", "--confirm", "600")
+    assert done.returncode == 3
+    assert "nothing was changed: the timer did not start" in done.stderr
+    assert node.files() == before
+    assert pending() is None
+
+
+def test_all_rolled_back_waits_for_nothing(node: Node) -> None:
+    words = argv(node, "--yes", "--confirm", "600", remedies="add_nothing_useful")
+    done = subprocess.run(words, check=False, capture_output=True, text=True, cwd=ROOT, stdin=subprocess.DEVNULL)
+    assert done.returncode == 1
+    assert "unless: sudo netdoctor confirm" not in done.stderr
+    assert pending() is None
+    until(lambda: not timer_runs(), "the timer ends by itself")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "[]", '"x"', "1", "[" * 4000, '{"run": 1, "seconds": 5, "deadline": 1.0, "boot": ""}',
+     '{"run": "x", "seconds": 5, "deadline": "soon", "boot": ""}',
+     '{"run": "x", "seconds": 5, "deadline": 1.0, "boot": "", "schema_version": 2}'],
+)  # fmt: skip
+def test_a_damaged_file_is_one_sentence(node: Node, text: str) -> None:
+    state_folder().mkdir(mode=0o700)
+    (state_folder() / "confirm.json").write_text(text)
+    with pytest.raises(JournalError, match="is damaged: take it away, and `netdoctor undo` undoes the run"):
+        pending()
+    for arguments in (["--yes"], ["--yes", "--confirm", "60"]):
+        done = without_terminal(node, *arguments)
+        assert done.returncode == 3
+        assert "is damaged" in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_the_time_is_counted_from_this_boot() -> None:
+    assert Pending("x", 5, time.clock_gettime(time.CLOCK_BOOTTIME) + 5, "another boot").left == 0
+
+
+@pytest.mark.parametrize("seconds", ["4", "3601", "soon", "-1"])
+def test_the_limits_of_the_time(node: Node, seconds: str) -> None:
+    done = without_terminal(node, "--yes", "--confirm", seconds)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
