@@ -4,7 +4,7 @@
 
     {"record": "header", "schema_version": 1, "tool": "netdoctor 0.1.0", "started": "2026-11-24T12:00:00Z",
      "sequence": 7,                       counts the runs: the newest has the highest, whatever the clock says
-     "machine": "5d41...", "boot": "1f8b..."}
+     "machine": "5d41...", "boot": "1f8b...", "by": "alice"}
     {"record": "planned", "number": 0, "step": "enable-ip-forward", "kind": "sysctl", "change": {...}}
     {"record": "applying", "number": 0, "at": 1790000000.5}   whatever has not come so far was never made
     {"record": "applied", "number": 0}        verified, undoing, undone: the same
@@ -33,6 +33,7 @@ from typing import Any, TypeVar
 from netdoctor import __version__
 from netdoctor.errors import Drifted, JournalError
 from netdoctor.model import Change
+from netdoctor.rights import caller_name
 from netdoctor.state_folder import OTHERS_WRITE, make
 
 SCHEMA_VERSION = 1
@@ -87,6 +88,7 @@ class Journal:
     sequence: int = 0  # 0: written before runs were counted
     machine: str = ""  # whose run it is, "" where that is not known
     boot: str | None = None  # since when the machine ran; None: written before `applying` was
+    by: str = ""  # who called netdoctor, "" where that is not known
     entries: list[Entry] = field(default_factory=list)
     closed: Closed | None = None
     ended: Closed | None = None  # how it had ended when it was opened again
@@ -194,11 +196,11 @@ def begin(sequence: int = 1) -> Journal:
             os.close(number)
     except OSError as error:
         raise JournalError(f"{path} cannot be made: {error.strerror or error}; {NOTHING_YET}") from error
-    journal = Journal(path, f"{now:%Y-%m-%dT%H:%M:%SZ}", sequence, this_machine(), this_boot())
+    journal = Journal(path, f"{now:%Y-%m-%dT%H:%M:%SZ}", sequence, this_machine(), this_boot(), caller_name())
     try:
         journal._write(
             record="header", schema_version=SCHEMA_VERSION, tool=f"netdoctor {__version__}", started=journal.started,
-            sequence=sequence, machine=journal.machine, boot=journal.boot,
+            sequence=sequence, machine=journal.machine, boot=journal.boot, by=journal.by,
         )  # fmt: skip
     except JournalError as error:
         with suppress(OSError):
@@ -270,6 +272,7 @@ def _take(journal: Journal, record: Mapping[str, Any], *, first: bool) -> None:
             raise _NoRecord("its number among the runs is no number")
         journal.machine = str(record.get("machine", ""))
         journal.boot = str(record["boot"]) if "boot" in record else None
+        journal.by = str(record.get("by", ""))
     elif what == "closed":
         journal.closed = journal.ended = _word(Closed, record["how"])
     elif what == State.PLANNED:

@@ -146,6 +146,14 @@ def behind_sudo() -> Rights | None:
     return Rights.of(uids.pop(), _number(group, "SUDO_GID") if group else None)
 
 
+def caller_name() -> str:
+    """The name of who called, behind sudo too; "" where that cannot be told."""
+    try:
+        return (behind_sudo() or ours()).name
+    except CannotRead:
+        return ""
+
+
 def _caller(variable: str) -> int:
     """The user whom a variable of CALLERS names; 0 for root and for nobody. Raises CannotRead."""
     word = os.environ.get(variable, "")

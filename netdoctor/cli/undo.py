@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from netdoctor.journal import Journal
+    from netdoctor.journal import Entry, Journal
 
 
 @click.command()
@@ -101,8 +101,11 @@ def _end(output: str, sentence: str, run: str | None, lines: list[str], stuck: s
 def _list(journals: list[Journal], damaged: list[str], output: str) -> None:
     items = [
         {
-            "run": j.run, "started": j.started, "end": j.closed or "unfinished",
-            "changes": [{"step": e.step, "describe": e.change.describe(), "state": e.state} for e in j.entries],
+            "run": j.run, "started": j.started, "by": j.by or None, "end": j.closed or "unfinished",
+            "changes": [
+                {"step": e.step, "describe": e.change.describe(), "state": e.state, "in_force": e in _made(j)}
+                for e in j.entries
+            ],
         }
         for j in journals
     ]  # fmt: skip
@@ -110,13 +113,20 @@ def _list(journals: list[Journal], damaged: list[str], output: str) -> None:
         _echo_json({"schema_version": 1, "runs": items, "damaged": damaged})
         return
     for journal in journals:
-        _echo(f"{journal.run}  {journal.started}  {journal.closed or 'unfinished'}")
+        by = f"  by {journal.by}" if journal.by else ""
+        how, force = journal.closed or "unfinished", f"{len(_made(journal))} of {len(journal.entries)} changes in force"
+        _echo(f"{journal.run}  {journal.started}{by}  {how}, {force}")
         for entry in journal.entries:
             _echo(f"  {entry.state}: {entry.change.describe()}")
     for sentence in damaged:
         _echo(f"damaged: {sentence}")
     if not journals and not damaged:
         _echo("no run")
+
+
+def _made(journal: Journal) -> list[Entry]:
+    """What of a run is in force."""
+    return [entry for entry in journal.in_force if not journal.never_made(entry)]
 
 
 def _echo(line: str) -> None:
