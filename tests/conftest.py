@@ -51,6 +51,13 @@ class Lab:
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
         return done.stdout
 
+    def python(self, program: str, *environment: str, timeout: float = 240) -> str:
+        """What a Python program prints that runs on the node, with netdoctor and these variables (NAME=value)."""
+        argv = [str(LAB), "exec", "--name", self.name, "--", "env", *environment, "/opt/netdoctor/bin/python", "-"]
+        done = subprocess.run(argv, check=False, capture_output=True, text=True, input=program, timeout=timeout)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
 
 @pytest.fixture(scope="session")
 def lab() -> Iterator[Lab]:

@@ -58,13 +58,6 @@ print(json.dumps(told))
 """
 
 
-def on_node(lab: Lab, program: str, *environment: str) -> str:
-    argv = [str(LAB), "exec", "--name", lab.name, "--", "env", *environment, "/opt/netdoctor/bin/python", "-"]
-    done = subprocess.run(argv, check=False, capture_output=True, text=True, input=program, timeout=200)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
 @pytest.fixture(scope="module")
 def visited(lab: Lab) -> Iterator[Lab]:
     """The hand-over note's node, and a person on it whom a direct rule lets in under a policy that drops."""
@@ -100,7 +93,7 @@ def test_a_direct_rule_by_which_a_person_came_stays(visited: Lab) -> None:
 
 
 def test_what_would_cut_off_the_person_is_refused(visited: Lab) -> None:
-    told: dict[str, Any] = json.loads(on_node(visited, PROGRAM, f"SSH_CONNECTION={PERSON} 40022 {NODE} 22"))
+    told: dict[str, Any] = json.loads(visited.python(PROGRAM, f"SSH_CONNECTION={PERSON} 40022 {NODE} 22"))
     print(told)
     for kind in ("dropped", "removed"):
         assert f"person on the node: ssh from {PERSON} (you) -> {NODE}:22/tcp" in told[kind]["refusal"], told

@@ -7,14 +7,13 @@ configuration: the next reload flushes iptables.
 from __future__ import annotations
 
 import json
-import subprocess
 import time
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from tests.conftest import LAB, Lab
+from tests.conftest import Lab
 from tests.node_state import SCRIPT, difference, sections
 
 pytestmark = pytest.mark.lab
@@ -116,14 +115,6 @@ print("\\n".join(left()))
 """
 
 
-def on_node(lab: Lab, program: str) -> str:
-    """What a Python program prints on the node."""
-    argv = [str(LAB), "exec", "--name", lab.name, "--", "/opt/netdoctor/bin/python", "-"]
-    done = subprocess.run(argv, check=False, capture_output=True, text=True, input=program, timeout=200)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
 @dataclass(frozen=True)
 class Told:
     """What the rehearsals said, and how the node was before and after them all."""
@@ -146,7 +137,7 @@ def told(lab: Lab) -> Told:
     lab.exec("netdoctor check")  # firewalld keeps chains of a zone in which a test pod has been
     time.sleep(3)
     before = sections(lab.must(SCRIPT))
-    printed = on_node(lab, PROGRAM)
+    printed = lab.python(PROGRAM)
     end = time.monotonic() + 60
     while difference(before, after := sections(lab.must(SCRIPT))) and time.monotonic() < end:
         time.sleep(1)  # the test pod of the look goes in its own time
@@ -219,7 +210,7 @@ def test_the_node_is_as_before(told: Told) -> None:
 
 
 def test_kill_9_leaves_nothing(told: Told, lab: Lab) -> None:
-    assert on_node(lab, KILLED).strip() == ""
+    assert lab.python(KILLED).strip() == ""
 
 
 def test_the_command(told: Told, lab: Lab) -> None:
