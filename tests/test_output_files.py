@@ -16,6 +16,7 @@ import pytest
 
 from netdoctor.cli_output import read_recording, writable, write_file
 from netdoctor.errors import BadInput, CannotRead
+from netdoctor.foreign_files import Folder
 from netdoctor.output_file import OutputFile
 from tests.test_cli import netdoctor, one_sentence, recording
 
@@ -145,6 +146,24 @@ class TestRaces:
             written = self._write_often(path)
         assert intact(place)
         assert written
+
+    def test_the_name_in_the_last_moment(self, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A link takes the place of what netdoctor has looked at, before it writes."""
+        path, look = place / "user/r.json", Folder.about
+        path.write_text("earlier")
+        os.chown(path, USER, USER)
+
+        def look_too_early(folder: Folder, name: str) -> os.stat_result | None:
+            found = look(folder, name)
+            path.unlink()
+            path.symlink_to("../etc/file")
+            return found
+
+        writable(str(path))
+        monkeypatch.setattr(Folder, "about", look_too_early)
+        with suppress(CannotRead, BadInput):
+            write_file(str(path), "new")
+        assert intact(place)
 
     def test_the_folder(self, place: Path) -> None:
         (place / "user/mine").mkdir()

@@ -176,6 +176,27 @@ def test_the_same_stands_for_the_same(recorded: str) -> None:
     assert json.loads(again)["facts"] == stored
 
 
+def test_what_a_fact_names_is_known_by_no_ending() -> None:
+    """An API server without a domain, and a top-level domain that no list has: a fact says that they are hosts."""
+
+    class Server(KubeApi):
+        def __init__(self) -> None:
+            self.server, self.version = "https://acmecp1:6443", "v1.36.0"
+
+    one = gateway(
+        models=(Model("gpt-9", "chat", "llm.acmecorp.bank:443"),),
+        database=Database("pg.acmecorp.bank", 5432, "billing_db", "billing_user"),
+    )
+    images = (Image("reg.acmecorp.bank:5000/team/app:1", "", ("p",)),)
+    here = NodeImage("mirror.acmecorp.bank/team/app:1", "Always", ("p",), False, "mirror.acmecorp.bank:443")
+    said = "lookup acmecp1: no such host; reg.acmecorp.bank, llm.acmecorp.bank, pg.acmecorp.bank, mirror.acmecorp.bank"
+    known = world(
+        modules(one, images=images), provider(name="llm.acmecorp.bank:443"), Images((here,)),
+        unread={KubeApi: Server(), Links: CannotRead("ip address", said)},  # type: ignore[dict-item]
+    )  # fmt: skip
+    assert re.findall(r"\S*acme\S*", to_json(known)) == []
+
+
 def test_it_is_judged_the_same(recorded: str) -> None:
     here, there = run(catalogue(), facts()), run(catalogue(), from_json(recorded, catalogue()))
     assert {name: result.outcome for name, result in here.items()} == {

@@ -12,6 +12,7 @@ from netdoctor.diagnosis import diagnose
 from netdoctor.errors import BadInput
 from netdoctor.facts.links import Links
 from netdoctor.kube_api import KubeApi
+from netdoctor.recorded_json import MOST_VALUES, decode
 from netdoctor.recording import from_json, to_json, wanted
 from netdoctor.runner import run
 from tests.builders import DOWN, OLD_POD, REJECTED, SILENT, dns_answers, firewalld, reach, sysctls, upstream_answers
@@ -92,6 +93,13 @@ def test_damaged(text: str, says: str) -> None:
     with pytest.raises(BadInput, match=says) as caught:
         from_json(text, catalogue())
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("part", [b"[],", b"{},", b"1,"])
+def test_more_values_than_a_node_has_are_not_taken_apart(part: bytes) -> None:
+    """They take many times their size of memory: they are counted first, so that no other mistake is met."""
+    with pytest.raises(BadInput, match=rf"values in it, and no more than {MOST_VALUES} are read"):
+        decode(b"no JSON" + part * MOST_VALUES + part)
 
 
 @pytest.mark.parametrize("name", sorted(k.__name__ for k in wanted(catalogue()) if k.__name__ in GOOD["facts"]))

@@ -99,6 +99,7 @@ HOSTILE = (
     "postgres://a:b ",
     "--token\n- ",
     "password\n=\n",
+    "a." * 15 + "a://:",  # many places where a scheme may begin, and each looks for an @
 )
 
 
@@ -135,6 +136,15 @@ def test_a_place_gives_an_odd_word_away(form: str) -> None:
         assert not shown(digits, out)
         assert redact(out) == out
         assert "before" in out or "before" not in around
+
+
+@pytest.mark.parametrize("word", [
+    "MTX6T5bC6O3hDpHJanr4VjXi", "n7mothzibpp5yxnwpgvrmxbr3lhw87ts71paeu2i", "qWeRtYuIoPaSdFgHjKlZ",
+    "Vmx3YtCybC/xteSXyKw443fcEQZrZKapvPQ6EZS4",
+])  # fmt: skip
+def test_a_word_that_dice_have_made_gives_itself_away(word: str) -> None:
+    """Nothing stands beside it that says what it is."""
+    assert redact(f"before {word} after") == "before [redacted] after"
 
 
 def test_names_of_objects_stay_as_they_are() -> None:

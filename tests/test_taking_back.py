@@ -40,6 +40,27 @@ def test_ctrl_c_does_not_stop_an_undo(node: Node) -> None:
     assert signal.getsignal(signal.SIGTERM) == handler
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP])
+def test_no_signal_that_ends_a_run_stops_an_undo(node: Node, number: signal.Signals) -> None:
+    """It comes when the first of several changes is taken back."""
+    before = node.files()
+    _, journal = node.repair(switch_on, add_names)
+    assert len(journal.in_force) > 2
+
+    def say(line: str) -> None:
+        if line.startswith("taken back"):
+            os.kill(os.getpid(), number)
+
+    came: list[int] = []
+    handler = signal.signal(number, lambda came_now, _: came.append(came_now))
+    try:
+        taken = undo(journal.entries, journal, say)
+    finally:
+        signal.signal(number, handler)
+    assert (taken.interrupted, taken.stuck, came) == (True, "", [])
+    assert node.files() == before
+
+
 def test_undo_stops_where_somebody_else_has_a_hand_in_it(node: Node) -> None:
     _, journal = node.repair(switch_on, add_names)
     (node.folder / "a.conf").write_text("mine now\n")

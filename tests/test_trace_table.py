@@ -62,6 +62,24 @@ def test_where_no_table_has_an_owner_the_next_run_sweeps(tmp_path: Path) -> None
     assert said[3:] == ["swept: "]
 
 
+# what each run does, also one that finds nothing to trace
+LOOK = """
+from netdoctor.errors import CannotRead
+from netdoctor.facts import Finalizers
+from netdoctor.facts.cni import CniConfig
+from netdoctor.facts.drops import Drops
+from netdoctor.facts.failed_flows import FailedFlows
+from netdoctor.host import Host
+cni = CniConfig("", "", (), (), (), "")
+Drops.collect(Host(), FailedFlows((), True), CannotRead("twin", "not made"), cni, Finalizers())
+"""
+
+
+def test_looking_sweeps() -> None:
+    script = 'nft add table inet netdoctor_trace; "$0" -c "$1"; echo "left: $(nft list tables)"'
+    assert in_namespace(script, LOOK) == "left: \n"
+
+
 def test_a_sweep_leaves_the_table_of_a_run_that_is_alive(tmp_path: Path) -> None:
     sweep = "from netdoctor.host import Host; from netdoctor.trace_table import sweep; sweep(Host())"
     script = (

@@ -18,6 +18,7 @@ from netdoctor.facts.kube_proxy_rules import in_nftables
 from netdoctor.facts.links import Links
 from netdoctor.facts.services import services_in_rules
 from netdoctor.facts.sysctl import IP_FORWARD, SysctlFiles
+from netdoctor.foreign_text import is_address, to_address, to_interface, to_network
 from tests.facts.texts import CACHE, CONFLIST, COREFILE, IPTABLES, KUBE_PROXY_NFTABLES, LINKS, NFT
 
 
@@ -88,3 +89,17 @@ def test_commands_end_in_one_sentence() -> None:
     ):
         with pytest.raises(CannotRead, match=says):
             Host(loads=True).run(argv, timeout=0.1)
+
+
+@pytest.mark.parametrize("scope", ["eth0", "", "x\ndrop", "1 accept; flush", "\u202e", "$(x)", "a" * 500])
+def test_an_address_has_no_scope_where_none_is_asked_for(scope: str) -> None:
+    """Python takes any text as one, and some of what is read so becomes a line of rules."""
+    for read, text in (
+        (to_address, f"fe80::1%{scope}"), (to_network, f"fe80::1%{scope}/64"), (to_network, f"fe80::1%{scope}"),
+        (to_interface, f"fe80::1%{scope}/64"), (to_interface, f"fe80::1%{scope}"),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match="does not appear to be an IPv4 or IPv6") as refused:
+            read(text)
+        assert "\n" not in str(refused.value)
+    assert not is_address(f"fe80::1%{scope}")
+    assert is_address(f"fe80::1%{scope}", scoped=True) == (scope == "eth0")

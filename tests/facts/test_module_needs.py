@@ -236,6 +236,11 @@ class TestTheTestPod:
     def test_no_daemon_set_adopts_it(self) -> None:
         assert place(services(), modules(gateway(workload="daemonset/litellm-llm"))) == ("litellm", "", {})
 
+    def test_it_ends_by_itself_whatever_becomes_of_netdoctor(self) -> None:
+        made: Any = manifest("netdoctor-1", "n1", "pause:1", {})
+        assert 0 < made["spec"]["activeDeadlineSeconds"] <= 60
+        assert made["spec"]["restartPolicy"] == "Never"
+
     def test_it_is_never_ready(self) -> None:
         made: Any = manifest("netdoctor-1", "n1", "pause:1", {"app": "llm", "app.kubernetes.io/managed-by": "helm"})
         assert made["spec"]["readinessGates"] == [{"conditionType": NEVER}]

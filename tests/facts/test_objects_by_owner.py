@@ -17,10 +17,11 @@ import pytest
 
 from netdoctor.changes.kube_proxy import ResyncKubeProxy
 from netdoctor.errors import CannotRead, Drifted
-from netdoctor.facts.cluster import Pod, Pods, dns_pods, pod_uid
+from netdoctor.facts import Finalizers
+from netdoctor.facts.cluster import Nodes, Pod, Pods, dns_pods, pod_uid
 from netdoctor.facts.coredns import Corefile, Upstream, Upstreams
 from netdoctor.facts.kube_proxy import KubeProxy
-from netdoctor.facts.new_pod import sweep
+from netdoctor.facts.new_pod import BeforeNewPods, NewPod, sweep
 from netdoctor.facts.services import Services
 from netdoctor.facts.this_node import ThisNode
 from netdoctor.facts.vantage import OLD, VantagePoint, VantagePoints
@@ -378,3 +379,15 @@ def test_only_our_own_test_pods_are_swept() -> None:
     api = Cluster({})
     sweep(api, Pods((ours, *others)))
     assert api.deleted == ["/api/v1/namespaces/default/pods/netdoctor-0a1b2c uid-ours"]
+
+
+def test_they_are_swept_before_another_is_made() -> None:
+    label = {"app.kubernetes.io/managed-by": "netdoctor"}
+    left = pod("netdoctor-0a1b2c", "default", "", label, owner="", uid="uid-left")
+    api, finalizers = Cluster({}), Finalizers()
+    with pytest.raises(CannotRead, match="not made"):
+        NewPod.collect(
+            Host(), finalizers, BeforeNewPods("a reason"), api, Nodes(()), Pods((left,)), services(), THIS,
+            CannotRead("modules", "not asked"),
+        )  # fmt: skip
+    assert api.deleted == ["/api/v1/namespaces/default/pods/netdoctor-0a1b2c uid-left"]

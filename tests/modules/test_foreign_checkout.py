@@ -15,7 +15,9 @@ from pathlib import Path
 import pytest
 
 from netdoctor.errors import BadInput, CannotRead
+from netdoctor.modules import kustomize
 from netdoctor.modules.kustomization import Kustomization
+from netdoctor.rights import Rights
 from tests.conftest import ROOT
 from tests.modules.test_deploy_cli import netdoctor
 from tests.test_cli import one_sentence
@@ -147,6 +149,15 @@ class TestBuild:
         with pytest.raises((BadInput, CannotRead)) as told:
             Kustomization.build(str(place / "checkout/k8s"))
         assert CANARY not in str(told.value)
+
+    def test_kubectl_itself_reads_with_the_rights_of_the_user(self, place: Path) -> None:
+        """A base may become a link to a folder of root's after netdoctor has looked, and before kubectl does."""
+        (place / "checkout/k8s/kustomization.yaml").write_text("resources: [../base]\n")
+        (place / "checkout/base").symlink_to("../closed")
+        done = kustomize.build(str(place / "checkout/k8s"), Rights.of(USER, USER))
+        assert done.status
+        assert CANARY not in done.stdout + done.stderr
+        assert "/closed" in done.stderr  # it got as far as the link
 
     @pytest.mark.parametrize("what", ["{0}/base.yaml", "git::{0}/repo.git", "{0}/repo.git?ref=main"])
     def test_nothing_is_fetched(self, place: Path, what: str) -> None:

@@ -267,6 +267,14 @@ class TestTheFolderThatIsHere:
         assert "--kustomization k8s" in one_sentence(done)
         assert done.returncode == (2 if command == "deploy" else 3)
 
+    @pytest.mark.parametrize("command", ["gate", "deploy"])
+    def test_nor_where_all_of_it_is_roots(self, command: str, here: Path) -> None:
+        """Whoever calls netdoctor by sudo chooses the folder, and some folder of root's may have a k8s in it."""
+        here.parent.chmod(0o755)
+        done = self.run(here, command, SUDO_UID=str(STRANGER), SUDO_GID=str(STRANGER))
+        assert "sudo may have been called in anybody's folder" in one_sentence(done)
+        assert done.returncode == (2 if command == "deploy" else 3)
+
     @pytest.mark.parametrize("changed", ["k8s", "k8s/kustomization.yaml", "."])
     def test_nor_by_root_where_somebody_else_can_change_it(self, changed: str, here: Path) -> None:
         here.parent.chmod(0o755)
