@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import signal
-import sys
 import time
+from contextlib import suppress
+
+import click
 
 from netdoctor.confirmation import being_the_timer, forget, pending
 from netdoctor.errors import Locked
 from netdoctor.journal import Closed
 from netdoctor.output_gate import install
+from netdoctor.redact import one_line
 from netdoctor.runs import locked, readable_runs
 from netdoctor.undo_run import undo_run
 
@@ -47,6 +50,12 @@ def _undone(run: str) -> bool:
         return False
     for journal in readable_runs()[0]:
         if journal.run == run and journal.in_force:
-            print(undo_run(journal, print, how=Closed.NOT_CONFIRMED).sentence, file=sys.stderr)
+            _say(undo_run(journal, _say, how=Closed.NOT_CONFIRMED).sentence)
     forget(run)
     return True
+
+
+def _say(line: str) -> None:
+    """For the journal of systemd, where it runs."""
+    with suppress(OSError):
+        click.echo(one_line(line), err=True)

@@ -28,7 +28,8 @@ from typing import Literal
 
 from pydantic import TypeAdapter, ValidationError
 
-from netdoctor.errors import JournalError, NetdoctorError
+from netdoctor.errors import CannotRead, JournalError, NetdoctorError
+from netdoctor.host import Host
 from netdoctor.journal import state_folder, this_boot
 from netdoctor.state_folder import refuse_if_others_may_write
 
@@ -58,8 +59,8 @@ class Pending:
 def pending() -> Pending | None:
     """The run that waits to be confirmed. Raises JournalError where the file that says so is damaged."""
     path = _file()
-    refuse_if_others_may_write(path.parent)
     try:
+        refuse_if_others_may_write(path.parent)
         number = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(number, "rb") as file:
             return TypeAdapter(Pending).validate_json(file.read(LARGEST), strict=True)
@@ -145,9 +146,11 @@ def _start(run: str) -> None:
     argv = [sys.executable, "-I", "-c", START, here, run]
     if Path("/run/systemd/system").is_dir():
         settings = [f"--setenv={name}={os.environ[name]}" for name in ENVIRONMENT if name in os.environ]
-        unit = ["systemd-run", "--quiet", "--collect", f"--unit=netdoctor-confirm-{run}", *settings]
-        with suppress(OSError, subprocess.SubprocessError):
-            subprocess.run([*unit, *argv], check=True, capture_output=True, timeout=BEGINNING)
+        with suppress(CannotRead):
+            Host(loads=True).run(
+                ["systemd-run", "--quiet", "--collect", f"--unit=netdoctor-confirm-{run}", *settings, *argv],
+                timeout=BEGINNING,
+            )
             return
     subprocess.Popen(
         argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
@@ -168,10 +171,11 @@ def _write(found: Pending) -> None:
     beside = path.with_suffix(".new")
     try:
         number = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        with os.fdopen(number, "wb") as file:
-            file.write(json.dumps(asdict(found)).encode())
-            file.flush()
+        try:
+            os.write(number, json.dumps(asdict(found)).encode())
             os.fsync(number)
+        finally:
+            os.close(number)
         beside.replace(path)
     except OSError as error:
         raise JournalError(f"{path} cannot be written: {error.strerror or error}") from error

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import click
+
 from netdoctor.check import Look
 from netdoctor.errors import NetdoctorError, NoConsent
 from netdoctor.model import Change
@@ -105,8 +107,7 @@ def _asked(plan: Plan) -> bool:
     repairs = "this repair" if count == 1 else f"these {count} repairs"
     if not is_on_a_terminal():
         raise NoConsent(f"nothing was changed: without a terminal nobody can be asked; --yes makes {repairs}")
-    sys.stderr.write(one_line(f"make {repairs}? [y/N]") + " ")
-    sys.stderr.flush()
+    click.echo(one_line(f"make {repairs}? [y/N]") + " ", nl=False, err=True)
     return sys.stdin.readline().strip().lower() in YES
 
 

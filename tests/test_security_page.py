@@ -18,7 +18,7 @@ SOURCES = [path for top in ("netdoctor", "probes", "remedies") for path in sorte
 # the only places from which a process is started
 STARTERS = {
     "netdoctor/host.py", "netdoctor/bounded_process.py", "netdoctor/confinement.py", "netdoctor/modules/kustomize.py",
-    "netdoctor/trace_table.py", "netdoctor/twin/second_firewalld.py",
+    "netdoctor/confirmation.py", "netdoctor/trace_table.py", "netdoctor/twin/second_firewalld.py",
 }  # fmt: skip
 # programs whose name is not written where they are started, by file; the names are all in kernel_modules.PROGRAMS
 DYNAMIC = {
