@@ -49,31 +49,39 @@ def on(lab: Lab, *turns: tuple[str, str, str], argv: list[str], kill: bool = Fal
     return told
 
 
+@pytest.fixture(scope="module")
+def node(lab: Lab) -> Lab:
+    lab.reset(firewalld="2.3")
+    return lab
+
+
 @pytest.mark.parametrize(
-    ("broken", "meanwhile", "what"),
+    ("broken", "meanwhile", "what", "mended"),
     [
-        ("sysctl -qw net.ipv4.ip_forward=0", "sysctl -qw net.ipv4.conf.eth0.forwarding=1", "forwarding"),
+        ("sysctl -qw net.ipv4.ip_forward=0", "sysctl -qw net.ipv4.conf.eth0.forwarding=1", "forwarding",
+         "sysctl -qw net.ipv4.ip_forward=1"),
         ("firewall-cmd -q --reload", "firewall-cmd -q --permanent --zone=trusted --add-source=192.0.2.0/24",
-         "firewalld's zone trusted has changed"),
-        ("iptables-save -t nat | grep -m1 'A POSTROUTING.*-j CNI-' >/tmp/jump; iptables -t nat -F POSTROUTING",
-         "{ echo '*nat'; cat /tmp/jump; echo COMMIT; } | iptables-restore -n", "the masquerade rules of pod"),
+         "firewalld's zone trusted has changed", "firewall-cmd -q --zone=trusted --add-source=10.244.0.0/16"),
+        ("iptables-save -t nat >/tmp/nat; grep -m1 'A POSTROUTING.*-j CNI-' /tmp/nat >/tmp/jump; "
+         "iptables -t nat -F POSTROUTING", "{ echo '*nat'; cat /tmp/jump; echo COMMIT; } | iptables-restore -n",
+         "the masquerade rules of pod", "iptables-restore -T nat /tmp/nat"),
         ("iptables -t nat -F POSTROUTING", "kubectl delete pod client --now; sleep 3",
-         "is gone since the repair was planned"),
+         "is gone since the repair was planned", "true"),
     ],
     ids=["sysctl", "zone", "rule", "pod"],
 )  # fmt: skip
-def test_what_changes_while_it_asks_is_noticed(lab: Lab, broken: str, meanwhile: str, what: str) -> None:
-    lab.reset(firewalld="2.3")
-    lab.must(broken)
-    told = on(lab, (ASKED, meanwhile, "y\n"), (CHANGED, "true", ""), (ASKED, "true", "n\n"), argv=["netdoctor", "fix"])
+def test_what_changes_while_it_asks_is_noticed(node: Lab, broken: str, meanwhile: str, what: str, mended: str) -> None:
+    node.must(broken)
+    told = on(node, (ASKED, meanwhile, "y\n"), (CHANGED, "true", ""), (ASKED, "true", "n\n"), argv=["netdoctor", "fix"])
+    node.must(mended)
     print(told["text"])
     assert told["status"] == 1, told["text"]
     assert what in told["text"].partition("the node has changed: ")[2].splitlines()[0], told["text"]
     assert "drifted: " in told["text"]
-    assert lab.must("netdoctor undo") == "nothing to undo\n", "nothing was made of what was shown first"
+    assert node.must("netdoctor undo") == "nothing to undo\n", "nothing was made of what was shown first"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def visited(lab: Lab) -> Lab:
     """A node on which a direct rule lets one person in, and whatever the policy is, nobody else."""
     lab.reset(firewalld="2.3")

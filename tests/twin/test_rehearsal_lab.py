@@ -84,6 +84,7 @@ for name, (changes, with_daemon) in cases.items():
         "text": "\\n".join(lines(found, "")), "not_shown": found.not_shown, "seconds": found.seconds,
         "opened": sorted(f"{way.kind}: {way}" for way in found.opened), "refused": refused,
         "closed": sorted(f"{way.kind}: {way}" for way in found.closed), "pass": [t.passes for t in found.flows],
+        "passed": [t.passed for t in found.flows],
     }
 print(json.dumps(told))
 """
@@ -166,7 +167,11 @@ def test_the_uplink_in_zone_trusted_is_refused(told: Told) -> None:
     assert "outside to node: outside -> 10.77.0.2:10250/tcp" in case["opened"]
     assert case["closed"] == []
     assert "it would open outside to node" in case["refused"][0]
-    assert "none of the " in case["refused"][1], "it cures nothing, so the user cannot want it"
+    # a question that failed for want of time passes in the copy: then nobody can tell what it cures
+    if any(case["passed"]):
+        assert case["refused"][1] == ""
+    else:
+        assert "none of the " in case["refused"][1], "it cures nothing, so the user cannot want it"
     assert "10.77.0.2:8443/tcp" in case["text"]
     assert "(not what the repair is for)" in case["text"]
     assert not all(case["pass"]), "and it cures nothing"
