@@ -15,6 +15,7 @@ import pytest
 from netdoctor.confirmation import Pending, pending, timer_runs
 from netdoctor.errors import JournalError
 from netdoctor.journal import Closed, state_folder
+from netdoctor.patience import patience
 from netdoctor.runs import runs, unfinished_notice
 from tests.conftest import ROOT
 from tests.folder_node import BEFORE, Node, node
@@ -88,7 +89,7 @@ def test_the_timer_outlives_netdoctor_and_the_session(node: Node, number: signal
     os.killpg(terminal.pid, number)
     terminal.ended()  # and the terminal is closed
     took = until(lambda: a_conf(node) == BEFORE, "it is undone")
-    assert took <= SECONDS + 2
+    assert took <= SECONDS + patience(2)
     until(lambda: pending() is None, "nothing waits any more")
     assert node.files() == before
 
@@ -102,7 +103,7 @@ def test_a_repair_that_is_killed_halfway_is_undone(node: Node) -> None:
     running.kill()
     running.wait()
     assert a_conf(node) == AFTER
-    assert until(lambda: a_conf(node) == BEFORE, "it is undone") <= SECONDS + 2
+    assert until(lambda: a_conf(node) == BEFORE, "it is undone") <= SECONDS + patience(2)
     until(lambda: pending() is None, "nothing waits any more")
     (node.folder / "stopped").unlink()
     assert node.files() == before
