@@ -120,16 +120,25 @@ def test_a_hundred_files_load_quickly(package: Path) -> None:
         explains = f'explains=("fault-{names[place + 1]}",)' if place % 3 == 0 and place < 99 else ""
         (package / f"fault_{name}.py").write_text(SOURCE.format(n=name, explains=explains))
     module = loaded(package)
-    seconds = []
-    for _ in range(3):  # the first run compiles; what is measured is a second start
-        for name in [m for m in sys.modules if m.startswith(package.name + ".")]:
-            del sys.modules[name]
-        importlib.invalidate_caches()
-        begin = time.process_time()
-        catalogue = Catalogue.of(_one_per_file(module, Probe), {})
-        seconds.append(time.process_time() - begin)
-        assert len(catalogue.probes) == 100
-    assert min(seconds) <= 0.05, seconds
+
+    def catalogue() -> int:
+        return len(Catalogue.of(_one_per_file(module, Probe), {}).probes)
+
+    def plainly() -> int:  # what Python itself takes for it on this machine
+        return len([importlib.import_module(f"{package.name}.fault_{name}") for name in names])
+
+    least = {}
+    for load in (catalogue, plainly):
+        seconds = []
+        for _ in range(3):  # the first run compiles; what is measured is a second start
+            for name in [m for m in sys.modules if m.startswith(package.name + ".")]:
+                del sys.modules[name]
+            importlib.invalidate_caches()
+            begin = time.process_time()
+            assert load() == 100
+            seconds.append(time.process_time() - begin)
+        least[load] = min(seconds)
+    assert least[catalogue] <= 1.5 * least[plainly], least
 
 
 def test_a_file_without_its_probe_is_refused(package: Path) -> None:
