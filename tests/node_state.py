@@ -26,9 +26,10 @@ SECTIONS = {
     "pods": "for n in /run/netns/*; do echo $n; nsenter --net=$n sh -c 'ip -o address | cut -c 4-; "
     "ip route show table all; ip rule; ip neigh show nud permanent; nft -s list ruleset'; done 2>/dev/null | "
     "sed -E 's/(valid|preferred)_lft [0-9a-z]+//g'",
-    "firewalld": "if systemctl -q is-active firewalld; then for z in $(firewall-cmd --get-zones); do "
-    "firewall-cmd --zone=$z --list-all; firewall-cmd --permanent --zone=$z --list-all; done; "
-    "firewall-cmd --direct --get-all-rules; firewall-cmd --permanent --direct --get-all-rules; fi",
+    # two calls for all zones: each is a Python that starts
+    "firewalld": "if systemctl -q is-active firewalld; then firewall-cmd --list-all-zones; "
+    "firewall-cmd --permanent --list-all-zones; firewall-cmd --direct --get-all-rules; "
+    "firewall-cmd --permanent --direct --get-all-rules; fi",
     "files": "find /etc/firewalld /etc/sysctl.d /etc/modules-load.d /etc/cni /etc/kubernetes -type f "
     "-exec stat -c '%n %a %u %g' {} + -exec sha256sum {} + | sort",
     "objects": "kubectl get pods,services,endpointslices,configmaps,secrets,deployments,daemonsets,nodes -A "
