@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from netdoctor.secret_forms.known import KnownSecrets
 
 ROOT = Path(__file__).resolve().parent.parent
 LAB = ROOT / "tests/lab/lab"
+COMMAND = (sys.executable, str(LAB))  # not by way of a version manager's shell script, some thousand times
 REQUIRED = os.environ.get("NETDOCTOR_REQUIRE_LAB") == "1"
 
 
@@ -25,7 +27,7 @@ class Lab:
     name: str
 
     def _call(self, *argv: str, timeout: float) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([str(LAB), *argv], check=False, capture_output=True, text=True, timeout=timeout)
+        return subprocess.run([*COMMAND, *argv], check=False, capture_output=True, text=True, timeout=timeout)
 
     def reset(self, firewalld: str = "", *, modules: bool = False) -> None:
         """A healthy node again; with what the gateway modules need on request."""
@@ -53,7 +55,7 @@ class Lab:
 
     def python(self, program: str, *environment: str, timeout: float = 240) -> str:
         """What a Python program prints that runs on the node, with netdoctor and these variables (NAME=value)."""
-        argv = [str(LAB), "exec", "--name", self.name, "--", "env", *environment, "/opt/netdoctor/bin/python", "-"]
+        argv = [*COMMAND, "exec", "--name", self.name, "--", "env", *environment, "/opt/netdoctor/bin/python", "-"]
         done = subprocess.run(argv, check=False, capture_output=True, text=True, input=program, timeout=timeout)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
