@@ -109,6 +109,16 @@ def test_a_repair_that_is_killed_halfway_is_undone(node: Node) -> None:
     assert node.files() == before
 
 
+def test_ctrl_c_at_the_question_leaves_it_to_the_timer(node: Node) -> None:
+    terminal = Terminal.running(argv(node, "--yes", "--confirm", "600"))
+    terminal.until("Keep it? Press ENTER within 600 s")
+    terminal.type("\x03")
+    assert terminal.ended() == 130
+    assert "it is undone in time, unless: sudo netdoctor confirm" in terminal.text
+    assert timer_runs()
+    assert confirm(node).returncode == 0
+
+
 def test_confirm_keeps_it(waiting: Node) -> None:
     assert timer_runs()
     done = confirm(waiting)

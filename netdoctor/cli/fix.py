@@ -177,7 +177,12 @@ def _wait(made: Journal, seconds: int) -> int:
     if not is_on_a_terminal():
         _say(f"it is undone in {seconds} s, unless: sudo netdoctor confirm", err=True)
         return 0
-    kept = is_kept(made, lambda line: click.echo(f"\r{one_line(line)} ", err=True, nl=False))
+    try:
+        kept = is_kept(made, lambda line: click.echo(f"\r{one_line(line)} ", err=True, nl=False))
+    except KeyboardInterrupt:
+        _say("", err=True)
+        _say("nobody has confirmed it: it is undone in time, unless: sudo netdoctor confirm", err=True)
+        raise
     _say("", err=True)
     _say(f"run {made.run} is kept" if kept else f"run {made.run} was not confirmed, and is undone", err=True)
     return 0 if kept else 1
