@@ -21,7 +21,7 @@ from tests.conftest import ROOT
 from tests.folder_node import BEFORE, Node, node
 
 __all__ = ["node"]  # the fixture
-LONGEST = 30.0  # seconds for what takes one or two on a quiet machine
+LONGEST = 120.0  # seconds for what takes one or two on a quiet machine
 AFTER = b"forward = 1\n"
 
 
