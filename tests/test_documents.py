@@ -180,7 +180,7 @@ def test_commands_in_a_clone(clone: Path) -> None:
 
 
 @pytest.mark.lab
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(2400)
 def test_commands_on_a_node(lab: Lab) -> None:
     begin = time.monotonic()
     lab.reset("2.3", modules=True)

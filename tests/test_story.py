@@ -64,7 +64,7 @@ def story(lab: Lab) -> Story:
 
 
 @pytest.mark.lab
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(2400)
 def test_the_story_of_the_note(story: Story) -> None:
     for line in BREAK:
         story.lab.must(line)
