@@ -26,8 +26,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-from pydantic import TypeAdapter, ValidationError
-
 from netdoctor.errors import CannotRead, JournalError, NetdoctorError
 from netdoctor.host import Host
 from netdoctor.journal import state_folder, this_boot
@@ -63,11 +61,15 @@ def pending() -> Pending | None:
         refuse_if_others_may_write(path.parent)
         number = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(number, "rb") as file:
-            return TypeAdapter(Pending).validate_json(file.read(LARGEST), strict=True)
+            data = file.read(LARGEST)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise JournalError(f"{path} cannot be read: {error.strerror or error}") from error
+    from pydantic import TypeAdapter, ValidationError  # late: each command asks, and hardly ever is there a file
+
+    try:
+        return TypeAdapter(Pending).validate_json(data, strict=True)
     except ValidationError as error:
         raise JournalError(f"{path} is damaged: take it away, and `netdoctor undo` undoes the run") from error
 
@@ -103,7 +105,7 @@ def forget(run: str) -> bool:
     found = pending()
     if found is None or found.run != run:
         return False
-    _file().unlink()
+    _put(None)
     return True
 
 
@@ -167,18 +169,16 @@ def _file() -> Path:
 
 
 def _write(found: Pending) -> None:
-    path = _file()
-    beside = path.with_suffix(".new")
+    _put(json.dumps(asdict(found)))
+
+
+def _put(text: str | None) -> None:
+    from netdoctor.changes.file import FileState, put
+
     try:
-        number = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        try:
-            os.write(number, json.dumps(asdict(found)).encode())
-            os.fsync(number)
-        finally:
-            os.close(number)
-        beside.replace(path)
-    except OSError as error:
-        raise JournalError(f"{path} cannot be written: {error.strerror or error}") from error
+        put(str(_file()), None if text is None else FileState(text, 0o600, os.geteuid(), os.getegid()))
+    except CannotRead as error:
+        raise JournalError(str(error)) from error
 
 
 def _now() -> float:

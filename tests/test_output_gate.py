@@ -32,7 +32,6 @@ WRITERS = {
     "output_file.py": "files that the user names: what passes the gate",
     "foreign_files.py": "what netdoctor keeps: .env, the journal",
     "confined.py": "the answer of the process that judges a recording, which goes through the gate",
-    "confirmation.py": "its own state",
     "journal.py": "its own state",
     "runs.py": "its own state",
     "facts/postgres_client.py": "the answer of a child, read by a pipe",
