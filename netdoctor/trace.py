@@ -99,12 +99,9 @@ def trace(host: Host, source: str, destination: str, protocol: str, port: int, a
     with listen() as listener, held(host, flow):
         ask()
         end = time.monotonic() + LONGEST
-        while time.monotonic() < end and not any(event.drops for event in events):
-            if not select.select([listener], [], [], QUIET)[0]:
-                break
-            try:
-                events += read_events(listener.recv(1 << 18))
-            except OSError:  # ENOBUFS: more events than fit; those that are here are enough
+        for data in messages(listener, QUIET):
+            events += read_events(data)
+            if time.monotonic() > end or any(event.drops for event in events):
                 break
     return _end_of(host, events)
 
@@ -126,6 +123,16 @@ def listen() -> socket.socket:
             raise CannotRead("nftables trace", os.strerror(error.errno or 0)) from error
         until_it_listens.pop_all()
     return listener
+
+
+def messages(listener: socket.socket, quiet: float) -> Iterator[bytes]:
+    """What a listener has been sent, until nothing comes for so many seconds."""
+    while select.select([listener], [], [], quiet)[0]:
+        try:
+            data = listener.recv(1 << 18)
+        except OSError:  # ENOBUFS: there were more events than fit; those that did come after this error
+            continue
+        yield data
 
 
 def _attributes(data: bytes) -> dict[int, bytes]:

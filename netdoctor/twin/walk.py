@@ -6,16 +6,14 @@ The tables that mark and bracket stand in the twin alone: the node's own rules a
 from __future__ import annotations
 
 import ipaddress
-import select
 import socket
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from netdoctor.errors import CannotRead
 from netdoctor.host import Host
-from netdoctor.trace import DROP, T_POLICY, T_RETURN, Dropped, Event, chain_rules, listen, read_events
+from netdoctor.trace import DROP, T_POLICY, T_RETURN, Dropped, Event, chain_rules, listen, messages, read_events
 from netdoctor.trace_table import BRACKETS, TABLE
 from netdoctor.traffic import Reply
 from netdoctor.twin import vxlan
@@ -148,7 +146,7 @@ class Tracer:
             for listener in self._listeners.values():
                 _discard(listener)
             reply = self._twin.begin(flow)
-            events = {name: list(_received(listener)) for name, listener in self._listeners.items()}
+            events = {name: _received(listener) for name, listener in self._listeners.items()}
             if events[NODE] or flow.source == NODE:
                 break
         order = sorted(events, key=lambda name: (name != flow.source, name != NODE))
@@ -196,20 +194,17 @@ def _unmark() -> None:
         host.run(["nft", "-f", "-"], stdin=f"add table {family} {TABLE}\ndelete table {family} {TABLE}\n")
 
 
-def _received(listener: socket.socket) -> Iterator[Event]:
-    while select.select([listener], [], [], QUIET)[0]:
-        try:
-            data = listener.recv(1 << 18)
-        except OSError:  # ENOBUFS: there were more events than fit; those that did come after this error
-            continue
-        yield from read_events(data)
-
-
 def _discard(listener: socket.socket) -> None:
     """What the copy's own traffic (neighbours, multicast) has left in the buffer takes the room of what is asked."""
-    while select.select([listener], [], [], 0)[0]:
-        with suppress(OSError):
-            listener.recv(1 << 18)
+    for _ in messages(listener, 0):
+        pass
+
+
+def _received(listener: socket.socket) -> list[Event]:
+    events: list[Event] = []
+    for data in messages(listener, QUIET):
+        events += read_events(data)
+    return events
 
 
 class _Reader:
