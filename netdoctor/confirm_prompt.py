@@ -6,6 +6,7 @@ import select
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from netdoctor.confirmation import forget, pending
 from netdoctor.errors import Locked
@@ -16,8 +17,16 @@ GLANCE = 0.2
 UNDOING = 60.0  # seconds for the timer to have undone it
 
 
-def is_kept(journal: Journal, say: Callable[[str], None]) -> bool:
-    """Wait for ENTER on the terminal, for `netdoctor confirm`, or for the timer; whether the run is kept.
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Whether a run is kept, and what became of it in one sentence."""
+
+    kept: bool
+    sentence: str
+
+
+def answered(journal: Journal, say: Callable[[str], None]) -> Answer:
+    """Wait for ENTER on the terminal, for `netdoctor confirm` or `netdoctor undo`, or for the timer.
 
     `say` writes over the line that it wrote before. The lock must be free. Raises JournalError, KeyboardInterrupt.
     """
@@ -34,10 +43,19 @@ def is_kept(journal: Journal, say: Callable[[str], None]) -> bool:
         try:
             with locked():
                 if forget(journal.run):
-                    return True
+                    break
         except Locked:  # the timer was quicker
             break
     end = time.monotonic() + UNDOING
     while pending() is not None and time.monotonic() < end:
         time.sleep(GLANCE)
-    return load(journal.path).closed is not Closed.NOT_CONFIRMED
+    return _how_it_stands(journal)
+
+
+def _how_it_stands(journal: Journal) -> Answer:
+    now = load(journal.path).closed
+    if pending() is None and now is journal.closed:
+        return Answer(True, f"run {journal.run} is kept")
+    if now is Closed.NOT_CONFIRMED:
+        return Answer(False, f"run {journal.run} was not confirmed, and is undone")
+    return Answer(False, f"run {journal.run} is not kept; what of it is in force: sudo netdoctor undo --list")

@@ -20,7 +20,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -28,7 +28,7 @@ from typing import Literal
 
 from netdoctor.errors import CannotRead, JournalError, NetdoctorError
 from netdoctor.host import Host
-from netdoctor.journal import state_folder, this_boot
+from netdoctor.journal import Journal, state_folder, this_boot
 from netdoctor.state_folder import refuse_if_others_may_write
 
 LARGEST = 4096  # bytes
@@ -72,6 +72,31 @@ def pending() -> Pending | None:
         return TypeAdapter(Pending).validate_json(data, strict=True)
     except ValidationError as error:
         raise JournalError(f"{path} is damaged: take it away, and `netdoctor undo` undoes the run") from error
+
+
+@contextmanager
+def confirming(journal: Journal, seconds: int) -> Iterator[Callable[[], None]]:
+    """Have a run undone when nobody keeps it, so many seconds after the block; 0: it is kept.
+
+    What the block is given lets the time begin again. Raises as `arm` does.
+    """
+    if not seconds:
+        yield lambda: None
+        return
+
+    def again() -> None:
+        with suppress(JournalError):  # a full disk: the timer waits for the lock all the same
+            put_off(journal.run)
+
+    arm(journal.run, seconds)
+    try:
+        yield again
+    finally:
+        if journal.in_force:
+            again()
+        else:
+            with suppress(JournalError):
+                forget(journal.run)
 
 
 def arm(run: str, seconds: int) -> None:

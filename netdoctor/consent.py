@@ -75,8 +75,7 @@ class Agreement:
 
     def agree(self, plan: Plan, rehearsed: Rehearsed) -> bool:
         """Whether the user wants a plan that was shown. Raises Exposed, NotRehearsable, NoConsent."""
-        if not self.choices.without_rehearsal:
-            insist(rehearsed.rehearsal, self.choices.allow_exposure, rehearsed.why_not)
+        self._insist(rehearsed)
         agreed = self.choices.yes or _asked(plan)
         if agreed:
             self._agreed += [_what(step) for step in plan.to_apply]
@@ -89,12 +88,15 @@ class Agreement:
         """
         rehearsed = self.rehearse(plan, seen)
         if all(_what(step) in self._agreed for step in plan.to_apply):
-            if not self.choices.without_rehearsal:
-                insist(rehearsed.rehearsal, self.choices.allow_exposure, rehearsed.why_not)
+            self._insist(rehearsed)
             return True
         self._say(["", "the node is not as it was when the repair was planned; what is planned now:"])
         self.show(plan, seen, rehearsed)
         return self.agree(plan, rehearsed)
+
+    def _insist(self, rehearsed: Rehearsed) -> None:
+        if not self.choices.without_rehearsal:
+            insist(rehearsed.rehearsal, self.choices.allow_exposure, rehearsed.why_not)
 
 
 def _what(step: Step) -> tuple[str, tuple[Change, ...]]:

@@ -151,8 +151,8 @@ def execute(
 ) -> Outcomes:
     """Take the plan's safe steps in order, up to the first that is not proved; `say` is told what happens.
 
-    A step that cannot be rolled back leaves the journal open. Raises KeyboardInterrupt, and whatever is no error of
-    netdoctor's own, after the step at hand was undone; JournalError.
+    A step that cannot be rolled back leaves the journal open. Raises KeyboardInterrupt, and whatever is not an error
+    of netdoctor's own, after the step at hand was undone; JournalError.
     """
     seen, done = first, list[StepOutcome]()
     for step in plan.to_apply:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from netdoctor.errors import JournalError
 from netdoctor.journal import Closed, Journal, State, reopen
-from netdoctor.taking_back import undo
+from netdoctor.taking_back import Taken, undo
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +48,19 @@ def undo_run(
             journal.close(ended)
         except JournalError as error:
             unwritten = f", but {error}: until it can be, netdoctor takes the run for one that is in force"
+    return UndoneRun(_sentence(journal, taken, some, force) + unwritten, taken.stuck, bool(unwritten))
+
+
+def _sentence(journal: Journal, taken: Taken, some: bool, force: bool) -> str:
+    """What became of the run, and what to do where something of it is in force. `some`: something of it is undone."""
     if not taken.stuck:
-        sentence = f"run {journal.run} is undone"
-    elif not journal.in_force:
-        sentence = f"run {journal.run} is undone but for what somebody else has changed"
+        return f"run {journal.run} is undone"
+    if not journal.in_force:
+        return f"run {journal.run} is undone but for what somebody else has changed"
+    if force:
+        advice = "netdoctor undo tries it again"
+    elif taken.failed:
+        advice = "netdoctor undo tries it again, and with --force it undoes the rest first"
     else:
-        done = "undone in part" if some else "not undone"
-        if force or taken.failed:
-            advice = "netdoctor undo tries it again" + ("" if force else ", and with --force it undoes the rest first")
-        else:
-            advice = "netdoctor undo --force leaves that and undoes the rest"
-        sentence = f"run {journal.run} is {done}: {taken.stuck}; {advice}"
-    return UndoneRun(sentence + unwritten, taken.stuck, bool(unwritten))
+        advice = "netdoctor undo --force leaves that and undoes the rest"
+    return f"run {journal.run} is {'undone in part' if some else 'not undone'}: {taken.stuck}; {advice}"

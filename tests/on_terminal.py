@@ -1,4 +1,4 @@
-"""Run as a program: netdoctor on a terminal of its own, with what is done while it waits.
+"""A program on a terminal of its own; and, run as a program on a node, netdoctor there and what is done while it waits.
 
 ON_TERMINAL is JSON: {"argv": [...], "turns": [[WORDS, COMMAND, ANSWER], ...], "kill": bool}. When WORDS stand on the
 terminal, COMMAND is run by a shell and ANSWER typed. With "kill", netdoctor and its session are killed at the first
@@ -14,56 +14,88 @@ import select
 import signal
 import subprocess
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-LONGEST = 120.0  # seconds for one turn
+LONGEST = 120.0  # seconds for what takes one or two on a quiet machine
 TERMINAL = "ON_TERMINAL"
+
+
+@dataclass
+class Terminal:
+    """A program that runs on a terminal of its own, and what it has written there."""
+
+    pid: int
+    number: int
+    text: str = ""
+    read: int = 0  # so much of the text was waited for
+
+    @classmethod
+    def running(cls, argv: Sequence[str], folder: str = ".") -> Terminal:
+        """The program, started in this folder."""
+        pid, number = pty.fork()
+        if pid == 0:
+            os.chdir(folder)
+            os.execvp(argv[0], list(argv))
+        return cls(pid, number)
+
+    def until(self, words: str) -> None:
+        """Read until it has written these words, after those that were waited for before."""
+        end = time.monotonic() + LONGEST
+        while words not in self.text[self.read :]:
+            assert time.monotonic() < end, self.text
+            if not self._read():
+                break
+        assert words in self.text[self.read :], self.text
+        self.read = self.text.index(words, self.read) + len(words)
+
+    def _read(self) -> bool:
+        """Take what has come; False at the end."""
+        if not select.select([self.number], [], [], 0.2)[0]:
+            return True
+        try:
+            data = os.read(self.number, 1 << 16)
+        except OSError:  # it has ended
+            return False
+        self.text += data.decode(errors="replace")
+        return bool(data)
+
+    def type(self, text: str) -> None:
+        """Press these keys."""
+        os.write(self.number, text.encode())
+
+    def ended(self) -> int:
+        """Read what is left; the exit status."""
+        while self._read():
+            pass
+        _, status = os.waitpid(self.pid, 0)
+        os.close(self.number)
+        return os.waitstatus_to_exitcode(status)
 
 
 def main(wanted: dict[str, Any]) -> dict[str, Any]:
     """What netdoctor wrote, its status, and how long what was waited for took."""
-    pid, number = pty.fork()
-    if pid == 0:
-        os.execvp(wanted["argv"][0], wanted["argv"])
-    text, read, told = "", 0, {}
+    terminal = Terminal.running(wanted["argv"])
     for words, command, answer in wanted["turns"]:
-        end = time.monotonic() + LONGEST
-        while words not in text[read:] and time.monotonic() < end:
-            more = _read(number)
-            if more is None:
-                break
-            text += more
-        if words not in text[read:]:
-            return {"text": text, "missing": words}
-        read = text.index(words, read) + len(words)
-        if wanted.get("kill"):
-            os.killpg(pid, signal.SIGKILL)
-            os.close(number)
-            begin = time.monotonic()
-            while subprocess.run(["sh", "-c", command], capture_output=True, check=False).returncode:
-                if time.monotonic() > begin + LONGEST:
-                    return {"text": text, "missing": command}
-                time.sleep(0.1)
-            told["seconds"] = round(time.monotonic() - begin, 1)
-            os.waitpid(pid, 0)
-            return {"text": text, **told}
-        done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
-        if done.returncode:
-            text += f"\n{command}: {done.returncode}: {done.stdout}{done.stderr}\n"
-        os.write(number, answer.encode())
-    while (more := _read(number)) is not None:
-        text += more
-    return {"text": text, "status": os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])}
+        terminal.until(words)
+        if wanted["kill"]:
+            return {"seconds": _killed(terminal, command), "text": terminal.text}
+        subprocess.run(["sh", "-c", command], capture_output=True, check=True)
+        terminal.type(answer)
+    status = terminal.ended()
+    return {"status": status, "text": terminal.text}
 
 
-def _read(number: int) -> str | None:
-    """What has come; None at the end."""
-    if not select.select([number], [], [], 0.2)[0]:
-        return ""
-    try:
-        return os.read(number, 1 << 16).decode(errors="replace") or None
-    except OSError:  # it has ended
-        return None
+def _killed(terminal: Terminal, command: str) -> float:
+    """Kill the program and its session; the seconds until a command succeeds."""
+    begin = time.monotonic()
+    os.killpg(terminal.pid, signal.SIGKILL)
+    terminal.ended()
+    while subprocess.run(["sh", "-c", command], capture_output=True, check=False).returncode:
+        assert time.monotonic() < begin + LONGEST, command
+        time.sleep(0.1)
+    return round(time.monotonic() - begin, 1)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,8 @@ from netdoctor.journal import Closed, state_folder
 from netdoctor.runs import runs, unfinished_notice
 from tests.conftest import ROOT
 from tests.folder_node import BEFORE, Node, node
-from tests.test_consent import AFTER, LONGEST, Terminal, argv, without_terminal
+from tests.on_terminal import LONGEST
+from tests.test_consent import AFTER, fix, netdoctor, on_terminal, without_terminal
 
 __all__ = ["node"]  # the fixture
 SECONDS = 5  # the shortest that may be asked for
@@ -27,10 +28,7 @@ KEEP = "Keep it? Press ENTER within 5 s, else it is undone."
 
 
 def confirm(node: Node) -> subprocess.CompletedProcess[str]:
-    words = argv(node)[:-2]
-    return subprocess.run(
-        [*words, "confirm"], check=False, capture_output=True, text=True, cwd=ROOT, timeout=LONGEST
-    )  # fmt: skip
+    return without_terminal(netdoctor(node, "confirm"))
 
 
 def until(holds: Callable[[], bool], what: str) -> float:
@@ -49,7 +47,7 @@ def a_conf(node: Node) -> bytes:
 @pytest.fixture
 def waiting(node: Node) -> Node:
     """A node whose repair waits to be confirmed, without a terminal."""
-    done = without_terminal(node, "--yes", "--confirm", "600")
+    done = without_terminal(fix(node, "--yes", "--confirm", "600"))
     assert done.returncode == 0, done.stderr
     assert done.stderr.splitlines()[-1] == "it is undone in 600 s, unless: sudo netdoctor confirm"
     assert a_conf(node) == AFTER
@@ -57,7 +55,7 @@ def waiting(node: Node) -> Node:
 
 
 def test_enter_keeps_it(node: Node) -> None:
-    terminal = Terminal.running(argv(node, "--yes", "--confirm", str(SECONDS)))
+    terminal = on_terminal(fix(node, "--yes", "--confirm", str(SECONDS)))
     terminal.until(KEEP)
     terminal.type("\n")
     assert terminal.ended() == 0
@@ -70,7 +68,7 @@ def test_enter_keeps_it(node: Node) -> None:
 @pytest.mark.thorough
 def test_without_an_answer_it_is_undone(node: Node) -> None:
     before = node.files()
-    terminal = Terminal.running(argv(node, "--yes", "--confirm", str(SECONDS)))
+    terminal = on_terminal(fix(node, "--yes", "--confirm", str(SECONDS)))
     terminal.until(KEEP)
     assert a_conf(node) == AFTER
     assert terminal.ended() == 1
@@ -84,7 +82,7 @@ def test_without_an_answer_it_is_undone(node: Node) -> None:
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP])
 def test_the_timer_outlives_netdoctor_and_the_session(node: Node, number: signal.Signals) -> None:
     before = node.files()
-    terminal = Terminal.running(argv(node, "--yes", "--confirm", str(SECONDS)))
+    terminal = on_terminal(fix(node, "--yes", "--confirm", str(SECONDS)))
     terminal.until(KEEP)
     os.killpg(terminal.pid, number)
     terminal.ended()  # and the terminal is closed
@@ -97,7 +95,7 @@ def test_the_timer_outlives_netdoctor_and_the_session(node: Node, number: signal
 @pytest.mark.thorough
 def test_a_repair_that_is_killed_halfway_is_undone(node: Node) -> None:
     before = node.files()
-    words = argv(node, "--yes", "--confirm", str(SECONDS), remedies="switch_on,stop_here")
+    words = fix(node, "--yes", "--confirm", str(SECONDS), remedies="switch_on,stop_here")
     running = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     until((node.folder / "stopped").exists, "the second step has begun")
     running.kill()
@@ -110,13 +108,22 @@ def test_a_repair_that_is_killed_halfway_is_undone(node: Node) -> None:
 
 
 def test_ctrl_c_at_the_question_leaves_it_to_the_timer(node: Node) -> None:
-    terminal = Terminal.running(argv(node, "--yes", "--confirm", "600"))
+    terminal = on_terminal(fix(node, "--yes", "--confirm", "600"))
     terminal.until("Keep it? Press ENTER within 600 s")
     terminal.type("\x03")
     assert terminal.ended() == 130
     assert "it is undone in time, unless: sudo netdoctor confirm" in terminal.text
     assert timer_runs()
     assert confirm(node).returncode == 0
+
+
+def test_an_undo_meanwhile_is_not_called_kept(node: Node) -> None:
+    terminal = on_terminal(fix(node, "--yes", "--confirm", "600"))
+    terminal.until("Keep it? Press ENTER within 600 s")
+    assert without_terminal(netdoctor(node, "undo")).returncode == 0
+    assert terminal.ended() == 1
+    assert " is not kept; what of it is in force: sudo netdoctor undo --list" in terminal.text
+    assert a_conf(node) == BEFORE
 
 
 def test_confirm_keeps_it(waiting: Node) -> None:
@@ -133,14 +140,14 @@ def test_what_waits_is_said_and_keeps_the_next_repair_waiting(waiting: Node) -> 
     told = unfinished_notice()
     assert len(told) == 1
     assert f"run {runs()[0].run} waits to be confirmed, and is undone in " in told[0]
-    done = without_terminal(waiting, "--yes")
+    done = without_terminal(fix(waiting, "--yes"))
     assert done.returncode == 3
     assert "`netdoctor confirm` keeps it, `netdoctor undo` undoes it now" in done.stderr
     confirm(waiting)
 
 
 def test_undo_does_not_wait_for_the_timer(waiting: Node) -> None:
-    done = subprocess.run([*argv(waiting)[:-2], "undo"], check=False, capture_output=True, text=True, cwd=ROOT)
+    done = without_terminal(netdoctor(waiting, "undo"))
     assert done.returncode == 0, done.stderr
     assert a_conf(waiting) == BEFORE
     assert pending() is None
@@ -165,7 +172,7 @@ def test_where_no_timer_can_be_started_nothing_is_changed(node: Node, tmp_path: 
     before = node.files()
     state_folder().mkdir()
     (state_folder() / "confirm.timer").mkdir()
-    done = without_terminal(node, "--yes", "--confirm", "600")
+    done = without_terminal(fix(node, "--yes", "--confirm", "600"))
     assert done.returncode == 3
     assert "nothing was changed: the timer did not start" in done.stderr
     assert node.files() == before
@@ -173,8 +180,7 @@ def test_where_no_timer_can_be_started_nothing_is_changed(node: Node, tmp_path: 
 
 
 def test_all_rolled_back_waits_for_nothing(node: Node) -> None:
-    words = argv(node, "--yes", "--confirm", "600", remedies="add_nothing_useful")
-    done = subprocess.run(words, check=False, capture_output=True, text=True, cwd=ROOT, stdin=subprocess.DEVNULL)
+    done = without_terminal(fix(node, "--yes", "--confirm", "600", remedies="add_nothing_useful"))
     assert done.returncode == 1
     assert "unless: sudo netdoctor confirm" not in done.stderr
     assert pending() is None
@@ -193,7 +199,7 @@ def test_a_damaged_file_is_one_sentence(node: Node, text: str) -> None:
     with pytest.raises(JournalError, match="is damaged: take it away, and `netdoctor undo` undoes the run"):
         pending()
     for arguments in (["--yes"], ["--yes", "--confirm", "60"]):
-        done = without_terminal(node, *arguments)
+        done = without_terminal(fix(node, *arguments))
         assert done.returncode == 3
         assert "is damaged" in done.stderr
         assert "Traceback" not in done.stderr
@@ -205,6 +211,6 @@ def test_the_time_is_counted_from_this_boot() -> None:
 
 @pytest.mark.parametrize("seconds", ["4", "3601", "soon", "-1"])
 def test_the_limits_of_the_time(node: Node, seconds: str) -> None:
-    done = without_terminal(node, "--yes", "--confirm", seconds)
+    done = without_terminal(fix(node, "--yes", "--confirm", seconds))
     assert done.returncode == 2
     assert "Traceback" not in done.stderr

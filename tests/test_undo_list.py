@@ -5,31 +5,26 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
 
 import pytest
 
 from netdoctor.journal import load
 from netdoctor.rights import ours
 from netdoctor.runs import runs
-from tests.conftest import ROOT
 from tests.folder_node import Node, node
-from tests.test_consent import argv, without_terminal
+from tests.test_consent import fix, netdoctor, without_terminal
 
 __all__ = ["node"]  # the fixture
 
 
 def on(node: Node, *arguments: str, **environment: str) -> str:
-    done = subprocess.run(
-        [*argv(node)[:-2], *arguments], check=False, capture_output=True, text=True, cwd=ROOT,
-        env={**os.environ, **environment},
-    )  # fmt: skip
+    done = without_terminal(netdoctor(node, *arguments), **environment)
     assert done.returncode in (0, 1), done.stderr
     return done.stdout
 
 
 def test_what_stands_in_it(node: Node) -> None:
-    without_terminal(node, "--yes")
+    without_terminal(fix(node, "--yes"))
     text = on(node, "undo", "--list")
     head = rf"\d{{8}}T\d{{6}}Z-[0-9a-f]{{4}}  \S+Z  by {ours().name}  committed, 3 of 3 changes in force"
     assert re.fullmatch(head, text.splitlines()[0]), text
@@ -47,7 +42,7 @@ def test_who_called_sudo_is_named(node: Node) -> None:
 
 
 def test_journals_of_before_name_nobody(node: Node) -> None:
-    without_terminal(node, "--yes")
+    without_terminal(fix(node, "--yes"))
     path = runs()[0].path
     path.write_text(re.sub(r', "by": "[^"]*"', "", path.read_text()))
     assert load(path).by == ""
@@ -55,7 +50,7 @@ def test_journals_of_before_name_nobody(node: Node) -> None:
 
 
 def test_a_hostile_name_forges_no_line(node: Node) -> None:
-    without_terminal(node, "--yes")
+    without_terminal(fix(node, "--yes"))
     path = runs()[0].path
     path.write_text(re.sub(r'"by": "[^"]*"', r'"by": "\\u001b[31m\\nCAUSE"', path.read_text()))
     assert load(path).by == "\x1b[31m\nCAUSE"

@@ -22,9 +22,10 @@ def command() -> None:
         raise NetdoctorError("netdoctor confirm has to be run as root: sudo netdoctor confirm")
     found = pending()
     if found is None:
-        newest = readable_runs()[0][:1]
-        late = [f"; run {journal.run} was undone" for journal in newest if journal.closed is Closed.NOT_CONFIRMED]
-        raise NetdoctorError(f"nothing waits to be confirmed{''.join(late)}")
+        newest = next(iter(readable_runs()[0]), None)
+        if newest and newest.closed is Closed.NOT_CONFIRMED:
+            raise NetdoctorError(f"nothing waits to be confirmed; run {newest.run} was undone")
+        raise NetdoctorError("nothing waits to be confirmed")
     with locked():
         kept = forget(found.run)
     if not kept:

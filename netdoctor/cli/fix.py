@@ -80,13 +80,13 @@ def command(
             _deal_with_unfinished(resume)
         choices = Choices(dry_run, yes, only, allow_exposure, without_rehearsal, rehearse_daemon, output, confirm or 0)
         status, made = _fix(catalogue, choices)
-    if made is not None and confirm:
+    if made and made.in_force and confirm:
         status = max(status, _wait(made, confirm))
     ctx.exit(status)
 
 
 def _fix(catalogue: Catalogue, choices: Choices) -> tuple[int, Journal | None]:
-    """The exit status, and the run of which something is in force."""
+    """The exit status, and the run, None where nothing was to be made."""
     from netdoctor.check import look
     from netdoctor.cli_output import waiting
     from netdoctor.consent import Agreement
@@ -106,36 +106,29 @@ def _fix(catalogue: Catalogue, choices: Choices) -> tuple[int, Journal | None]:
     plan = make_plan(catalogue, first, only=choices.only)
     agreement = Agreement(choices, lambda lines: _say_lines(lines, err=choices.output == "json"))
     rehearsed = agreement.rehearse(plan, first)
-    if choices.output == "text":
+    changes_something = bool(plan.to_apply) and not choices.dry_run
+    asks = changes_something and not choices.yes
+    if choices.output == "text" or asks:
         agreement.show(plan, first, rehearsed)
-    outcomes, journal = None, None
-    if plan.to_apply and not choices.dry_run:
-        if choices.output == "json" and not choices.yes:
-            agreement.show(plan, first, rehearsed)
-        if agreement.agree(plan, rehearsed):
-            outcomes, journal = _repair(catalogue, plan, first, look_again, agreement)
-    last, run = (outcomes.last, journal.run) if outcomes and journal else (first, "")
-    status = last.report().exit_code
-    if outcomes and any(step.end in FAILED for step in outcomes.steps):
-        status = max(status, 1)
-    if choices.dry_run and rehearsed.refused and not choices.without_rehearsal:
-        status = max(status, 1)
+    last, run, outcomes, journal = first, "", None, None
+    if changes_something and agreement.agree(plan, rehearsed):
+        outcomes, journal = _repair(catalogue, plan, first, look_again, agreement)
+        last, run = outcomes.last, journal.run
     if choices.output == "json":
         click.echo(as_json(plan, outcomes, last, run, choices.dry_run, rehearsed.rehearsal, rehearsed.why_not))
     else:
         _say_lines(end_lines(plan, outcomes, last, run, choices.dry_run))
-    return status, journal if journal and journal.in_force else None
+    refused = choices.dry_run and rehearsed.refused and not choices.without_rehearsal
+    failed = outcomes is not None and any(step.end in FAILED for step in outcomes.steps)
+    return max(last.report().exit_code, 1 if refused or failed else 0), journal
 
 
 def _repair(
     catalogue: Catalogue, plan: Plan, first: Look, look_again: Callable[[], Look], agreement: Agreement
 ) -> tuple[Outcomes, Journal]:
     """What became of the repair, and its run."""
-    from contextlib import suppress
-
     from netdoctor.cli_output import Unstopped
-    from netdoctor.confirmation import arm, forget, put_off
-    from netdoctor.errors import JournalError
+    from netdoctor.confirmation import confirming
     from netdoctor.executor import repair
     from netdoctor.journal import begin
     from netdoctor.runs import next_number
@@ -143,34 +136,27 @@ def _repair(
     journal, choices = begin(next_number()), agreement.choices
     say = Unstopped(lambda line: _say(f"  {line}", err=True))
 
-    def look_and_put_off() -> Look:
-        with suppress(JournalError):  # a full disk: the timer waits for the lock all the same
-            put_off(journal.run)
-        return look_again()
+    with confirming(journal, choices.confirm) as put_off:
 
-    try:
-        if choices.confirm:
-            arm(journal.run, choices.confirm)
-        outcomes = repair(catalogue, plan, first, look_and_put_off, journal, say, agreement.further, choices.only)
-        with suppress(JournalError):
-            put_off(journal.run)
-    except BaseException:
-        if journal.closed and journal.in_force and choices.confirm:
-            say(f"run {journal.run}: what is proved is undone in {choices.confirm} s, unless: sudo netdoctor confirm")
-        elif journal.closed and journal.in_force:
-            say(f"run {journal.run}: what is proved stays; take it back: sudo netdoctor undo")
-        raise
-    finally:
-        if not journal.in_force:
-            with suppress(JournalError):
-                forget(journal.run)
+        def look_and_put_off() -> Look:
+            put_off()
+            return look_again()
+
+        try:
+            outcomes = repair(catalogue, plan, first, look_and_put_off, journal, say, agreement.further, choices.only)
+        except BaseException:
+            if journal.closed and journal.in_force:
+                stays = "stays; take it back: sudo netdoctor undo"
+                goes = f"is undone in {choices.confirm} s, unless: sudo netdoctor confirm"
+                say(f"run {journal.run}: what is proved {goes if choices.confirm else stays}")
+            raise
     say.end()
     return outcomes, journal
 
 
 def _wait(made: Journal, seconds: int) -> int:
     """Ask on the terminal whether the repair is kept; the exit status of that. Where there is none, it is told."""
-    from netdoctor.confirm_prompt import is_kept
+    from netdoctor.confirm_prompt import answered
     from netdoctor.consent import is_on_a_terminal
     from netdoctor.redact import one_line
 
@@ -178,14 +164,14 @@ def _wait(made: Journal, seconds: int) -> int:
         _say(f"it is undone in {seconds} s, unless: sudo netdoctor confirm", err=True)
         return 0
     try:
-        kept = is_kept(made, lambda line: click.echo(f"\r{one_line(line)} ", err=True, nl=False))
+        answer = answered(made, lambda line: click.echo(f"\r{one_line(line)} ", err=True, nl=False))
     except KeyboardInterrupt:
         _say("", err=True)
         _say("nobody has confirmed it: it is undone in time, unless: sudo netdoctor confirm", err=True)
         raise
     _say("", err=True)
-    _say(f"run {made.run} is kept" if kept else f"run {made.run} was not confirmed, and is undone", err=True)
-    return 0 if kept else 1
+    _say(answer.sentence, err=True)
+    return 0 if answer.kept else 1
 
 
 def _deal_with_unfinished(resume: bool) -> None:

@@ -49,15 +49,21 @@ def end_lines(plan: Plan, outcomes: Outcomes | None, last: Look, run: str, dry_r
         lines.append("nothing was changed")
     elif not plan.to_apply and last.diagnoses:
         lines.append("netdoctor has no repair for this")
-    code = last.report().exit_code
     if outcomes or not last.diagnoses:
-        remains = "; ".join(d.cause.summary for d in last.diagnoses)
-        unknown = ", ".join(f"{r.probe} is {r.outcome}" for r in last.results.values() if r.outcome in NOT_TOLD)
-        words = {0: "healthy", 1: f"what remains: {remains}"}
-        lines.append(words.get(code, f"no fault is left to see, but not everything could be asked: {unknown}"))
+        lines.append(_how_it_is(last))
     if outcomes and outcomes.changed:
         lines.append(f"run {run}; take it back: sudo netdoctor undo")
     return lines
+
+
+def _how_it_is(last: Look) -> str:
+    code = last.report().exit_code
+    if code == 0:
+        return "healthy"
+    if code == 1:
+        return f"what remains: {'; '.join(d.cause.summary for d in last.diagnoses)}"
+    unknown = ", ".join(f"{r.probe} is {r.outcome}" for r in last.results.values() if r.outcome in NOT_TOLD)
+    return f"no fault is left to see, but not everything could be asked: {unknown}"
 
 
 def as_json(
@@ -69,7 +75,7 @@ def as_json(
     rehearsal: Rehearsal | None,
     why_not: str,
 ) -> str:
-    """The whole as JSON: docs/report.md says what each field is."""
+    """The plan, its rehearsal, what became of each step, and the report of the last look, as one JSON document."""
     steps: list[dict[str, Any]] = [
         {
             "remedy": step.name, "probe": step.probe, "risk": step.risk, "why": step.why,
