@@ -13,7 +13,10 @@ from .steps import Step
 
 COREDNS_PATCH = [
     {"op": "replace", "path": "/spec/replicas", "value": 1},  # as minikube has it
+    # ready within a second, and unready after as long as with Kubernetes' own values: 30 s
     {"op": "add", "path": "/spec/template/spec/containers/0/readinessProbe/periodSeconds", "value": 1},
+    {"op": "add", "path": "/spec/template/spec/containers/0/readinessProbe/timeoutSeconds", "value": 5},
+    {"op": "add", "path": "/spec/template/spec/containers/0/readinessProbe/failureThreshold", "value": 30},
 ]
 # where minikube has its kubeconfigs
 KUBECONFIGS = """
