@@ -12,6 +12,7 @@ import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from ipaddress import IPv4Address
 from itertools import pairwise
 
 from netdoctor import kernel_modules
@@ -25,6 +26,7 @@ from netdoctor.traffic import Answer, Reply, ask_dns, in_namespace
 SECONDS = 0.25  # a packet is on the uplink within milliseconds
 WATCHED = 2  # pods
 EVERY_PROTOCOL, IPV4 = 0x0003, 0x0800  # ETH_P_ALL, ETH_P_IP
+IPV4_HEADER = 20  # bytes, the addresses in the last eight: RFC 791, section 3.1
 STRICT = "1"  # of rp_filter: only by the interface that leads to the sender
 REVERSE_PATH_DROPS = "IPReversePathFilter"  # of TcpExt in /proc/net/netstat
 
@@ -137,8 +139,6 @@ def _question(netns: str, address: str, name: str, port: int) -> Callable[[], ob
 
 def _watch(name: str, ask: Callable[[], object]) -> list[_Frame]:
     """Each IPv4 packet that holds this DNS name, on any interface of the host, while it is asked for."""
-    from scapy.layers.inet import IP
-
     label = name.partition(".")[0].encode()
     found = []
     kernel_modules.require(kernel_modules.PACKET, "packet capture")
@@ -155,7 +155,7 @@ def _watch(name: str, ask: Callable[[], object]) -> list[_Frame]:
                 data, (device, protocol, kind, *_) = watcher.recvfrom(65535)
             except TimeoutError:
                 break
-            if protocol == IPV4 and label in data:
-                packet = IP(data)
-                found.append(_Frame(device, kind == socket.PACKET_OUTGOING, packet.src, packet.dst))
+            if protocol == IPV4 and label in data and len(data) >= IPV4_HEADER:
+                source, target = str(IPv4Address(data[12:16])), str(IPv4Address(data[16:20]))
+                found.append(_Frame(device, kind == socket.PACKET_OUTGOING, source, target))
     return found

@@ -15,12 +15,11 @@ from netdoctor.errors import BadInput, CannotRead
 from netdoctor.facts.database_login import DatabaseLogins, Login
 from netdoctor.facts.names import cluster_dns_address
 from netdoctor.facts.postgres_servers import PostgresServer, PostgresServers
-from netdoctor.facts.postgres_session import CLIENT_SECONDS, LOGIN, SECONDS, SELECT, TLS, Session, Slots, Step
+from netdoctor.facts.postgres_session import LOGIN, SECONDS, SELECT, TLS, Session, Slots, run_all
 from netdoctor.facts.services import Services
 from netdoctor.facts.vantage import NEW, OLD, VantagePoint, VantagePoints
 from netdoctor.model import Evidence, Finding, NotApplicable, Subject
-from netdoctor.patience import patience
-from netdoctor.traffic import Answer, Reply, ask_all, ask_dns, ask_tcp, in_namespace
+from netdoctor.traffic import Answer, Reply, ask_all, ask_dns, ask_tcp
 
 NAME, TCP = "name", "TCP"
 STAGES = (NAME, TCP, TLS, LOGIN, SELECT)
@@ -188,20 +187,17 @@ def _talk(
 ) -> list[PostgresStage]:
     """TLS, and from the first of these vantage points (for others than modules: from each) the logins."""
     addresses = {s.vantage: s.address for s in stages if s.service == server.name and s.stage == TCP}
-    futures = []
+    sessions = []
     for place, vantage in enumerate(talking):
         known = logins if place == 0 or not server.modules else ()
-        session = Session(server, addresses[vantage], known)
-        futures.append((vantage, session, in_namespace(points.named(vantage).netns, session.run)))
+        sessions.append(Session(server, addresses[vantage], known, points.named(vantage).netns))
+    try:
+        run_all(sessions)
+    except BadInput as error:
+        raise CannotRead("database login", str(error)) from error
     found = []
-    for vantage, session, future in futures:
-        try:
-            steps = future.result(4 * SECONDS + patience(CLIENT_SECONDS))
-        except BadInput as error:
-            raise CannotRead("database login", str(error)) from error
-        except (TimeoutError, CannotRead, OSError) as error:
-            steps = [Step(TLS, False, f"no answer: {error}")]
-        for step in steps:
+    for vantage, session in zip(talking, sessions, strict=True):
+        for step in session.steps:
             found.append(
                 PostgresStage(
                     server.name, vantage, step.stage, step.ok, step.observed, step.sqlstate,

@@ -1,11 +1,13 @@
 """Logs in at a Postgres in a process of its own, which has nothing to lose: run by facts/postgres_session.py.
 
-It becomes nobody, has a limit of memory, and is killed when its time is up: a server that never ends, or that finds a
-fault in libpq, has this process and no more. One JSON object comes on standard input, one goes to standard output.
+Each session is a process more, which enters its network namespace and becomes nobody before it connects. They have a
+limit of memory, and are killed when their time is up: a server that never ends, or that finds a fault in libpq, has
+such a process and no more. One JSON object comes on standard input, one goes to standard output.
 """
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import resource
@@ -17,10 +19,11 @@ MEMORY = 768 << 20  # bytes of address space
 MOST_ROWS = 10_000
 LONGEST_NAME = 63  # bytes of a name in Postgres
 FIRST_WITH_REQUIRE_AUTH = 160000  # libpq's version
+CLONE_NEWNET = 0x40000000
 
 
 def main() -> None:
-    """Log in as each of the logins, one after the other."""
+    """Hold each session in a process of its own, all at once; the answers come in the order of the sessions."""
     asked = json.load(sys.stdin)
     sys.path[:] = asked["path"]
     import psycopg
@@ -29,19 +32,55 @@ def main() -> None:
     if version < FIRST_WITH_REQUIRE_AUTH:
         json.dump({"too_old": version}, sys.stdout)
         return
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # the password would be in it
+    pipes = [_begin(psycopg, session, asked) for session in asked["sessions"]]
     _become_nobody()
+    json.dump({"sessions": [_told(pipe) for pipe in pipes]}, sys.stdout)
+
+
+def _begin(psycopg: Any, session: dict[str, Any], asked: dict[str, Any]) -> int:
+    """Hold a session in a new process; the end of a pipe on which its answers come."""
+    reading, writing = os.pipe()
+    if os.fork() == 0:
+        try:
+            os.close(reading)
+            _enter(session["netns"])
+            _become_nobody()
+            with os.fdopen(writing, "w") as pipe:
+                json.dump(_log_in_as_each(psycopg, session, asked), pipe)
+        finally:
+            os._exit(0)
+    os.close(writing)
+    return reading
+
+
+def _told(pipe: int) -> Any:
+    """The answers of a session; None where its process ended without any."""
+    with os.fdopen(pipe) as told:
+        text = told.read()
+    return json.loads(text) if text else None
+
+
+def _enter(netns: int | None) -> None:
+    """Go into the network namespace of this descriptor, if there is one. Raises OSError."""
+    if netns is not None and ctypes.CDLL(None, use_errno=True).setns(netns, CLONE_NEWNET):
+        raise OSError(ctypes.get_errno(), "setns")
+
+
+def _log_in_as_each(psycopg: Any, session: dict[str, Any], asked: dict[str, Any]) -> list[dict[str, Any]]:
+    """Log in as each of the session's logins, one after the other."""
     answers = []
-    for parameters in asked["logins"]:
+    for login in session["logins"]:
         begin = time.monotonic()
-        answers.append(_log_in(psycopg, {**asked["parameters"], **parameters}, asked["slots"]))
+        parameters = {**asked["parameters"], **session["parameters"], **login}
+        answers.append(_log_in(psycopg, parameters, session["slots"]))
         if time.monotonic() - begin > asked["seconds"]:
             break  # it hangs, and would for the others
-    json.dump({"answers": answers}, sys.stdout)
+    return answers
 
 
 def _become_nobody() -> None:
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # the password would be in it
     if os.geteuid() == 0:
         os.setgroups([])
         os.setresgid(65534, 65534, 65534)

@@ -8,7 +8,8 @@ import os
 import socket
 import struct
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from netdoctor.errors import BadInput, CannotRead
 from netdoctor.facts.database_login import Login
 from netdoctor.facts.postgres_servers import PostgresServer
 from netdoctor.patience import patience
+from netdoctor.traffic import in_namespace
 
 SECONDS = 1.5
 LOGIN_SECONDS = 2  # of a quiet machine; libpq takes no less
@@ -62,51 +64,41 @@ class Step:
 class Session:
     """What one vantage point says to one server: TLS, then each login after the other, so that one slot is enough."""
 
-    def __init__(self, server: PostgresServer, address: str, logins: tuple[Login, ...]) -> None:
-        self.server, self.address, self.logins = server, address, logins
+    def __init__(self, server: PostgresServer, address: str, logins: tuple[Login, ...], netns: str = "") -> None:
+        """`netns`: the path of the network namespace to ask from, "" for this one."""
+        self.server, self.address, self.logins, self.netns = server, address, logins, netns
+        self.steps: list[Step] = []  # after TCP, up to and with the first that fails for each login
         self.slots: Slots | None = None
         self.withheld = ""  # why no password was sent, in a sentence
 
-    def run(self) -> list[Step]:
-        """The steps after TCP, up to and with the first that fails for each login."""
+    def ask_for_tls(self) -> Step:
+        """Whether it is a Postgres that answers, and whether it offers TLS; asked from where the caller is."""
         speaks, words = _speaks_postgres(self.address, self.server.port)
-        steps = [Step(TLS, speaks, words)]
-        if speaks and self.logins:
-            steps += self._log_in()
-        broken = next((s for s in steps if s.stage == TLS and not s.ok), None)
-        return [s for s in steps if s.stage != TLS or s is (broken or steps[0])]
+        return Step(TLS, speaks, words)
 
-    def _log_in(self) -> list[Step]:
-        """Have postgres_client log in as everybody."""
-        patient = math.ceil(patience(LOGIN_SECONDS))
-        asked = {
-            "path": sys.path, "seconds": patient, "slots": SLOTS if self.server.modules else "",
+    def question(self, netns: int | None) -> dict[str, Any]:
+        """What postgres_client is told, in JSON; `netns` is a descriptor."""
+        return {
+            "netns": netns,
+            "slots": SLOTS if self.server.modules else "",
             "parameters": {
                 "hostaddr": self.address, "host": self.server.name.rpartition("/")[2], "port": self.server.port,
-                "connect_timeout": patient, "options": f"-c statement_timeout={1000 * patient}",
-                "application_name": "netdoctor", "require_auth": allowed_methods(),
-                # nothing of root's own is offered: no ticket, no certificate, no password file
-                "gssencmode": "disable", "sslcertmode": "disable", "passfile": os.devnull,
             },
             "logins": [
                 {"user": login.user, "password": login.password, "dbname": login.database, "sslmode": login.sslmode}
                 for login in self.logins
             ],
         }  # fmt: skip
-        argv = [sys.executable, "-I", str(Path(__file__).with_name("postgres_client.py"))]
-        environment = {"LC_ALL": "C", "HOME": "/nonexistent", "PATH": os.defpath}
-        try:
-            done = run(argv, environment, patience(CLIENT_SECONDS), LARGEST, stdin=json.dumps(asked).encode())
-            told = json.loads(done.stdout)
-        except CannotRead as error:
-            return [Step(LOGIN, False, error.reason, "", self.logins[0])]
-        except ValueError:
-            return [Step(LOGIN, False, "its answers were not understood", "", self.logins[0])]
-        if "too_old" in told:
-            self.withheld = f"libpq {told['too_old']} cannot insist on SCRAM, so no password is sent"
-            return []
-        answers = zip(self.logins, told["answers"], strict=False)
-        return [step for login, answer in answers for step in self._steps(login, answer)]
+
+    def take(self, answers: Sequence[Mapping[str, Any]] | None) -> None:
+        """Turn the answers of its logins into steps."""
+        if answers is None:
+            self.steps.append(Step(LOGIN, False, "its answers were not understood", "", self.logins[0]))
+            return
+        for login, answer in zip(self.logins, answers, strict=False):
+            self.steps += self._steps(login, answer)
+        if broken := next((step for step in self.steps if step.stage == TLS and not step.ok), None):
+            self.steps = [broken, *(step for step in self.steps if step.stage != TLS)]
 
     def _steps(self, login: Login, answer: Mapping[str, Any]) -> Iterator[Step]:
         if "connected" not in answer:
@@ -126,6 +118,70 @@ class Session:
         if rows and self.slots is None:
             used = tuple((database, user) for _, _, database, user in rows if database)
             self.slots = Slots(self.server.name, rows[0][0], rows[0][1], used)
+
+
+def run_all(sessions: Sequence[Session]) -> None:
+    """Hold these sessions side by side; each has its steps then. Raises BadInput for NETDOCTOR_DATABASE_AUTH."""
+    asked = [in_namespace(session.netns, session.ask_for_tls) for session in sessions]
+    for session, future in zip(sessions, asked, strict=True):
+        try:
+            session.steps = [future.result(4 * SECONDS)]
+        except (TimeoutError, CannotRead, OSError) as error:
+            session.steps = [Step(TLS, False, f"no answer: {error}")]
+    speaking = [session for session in sessions if session.logins and session.steps[0].ok]
+    if not speaking:
+        return
+    try:
+        told = _answers(speaking)
+    except (CannotRead, OSError) as error:
+        reason = error.reason if isinstance(error, CannotRead) else str(error)
+        for session in speaking:
+            session.steps.append(Step(LOGIN, False, reason, "", session.logins[0]))
+        return
+    if "too_old" in told:
+        for session in speaking:
+            session.withheld = f"libpq {told['too_old']} cannot insist on SCRAM, so no password is sent"
+        return
+    answers = told.get("sessions") or [None] * len(speaking)
+    for session, of_it in zip(speaking, answers, strict=True):
+        session.take(of_it)
+
+
+def _answers(sessions: Sequence[Session]) -> dict[str, Any]:
+    """What postgres_client says, {} for what it should not. Raises BadInput, CannotRead, OSError."""
+    patient = math.ceil(patience(LOGIN_SECONDS))
+    parameters = {
+        "connect_timeout": patient, "options": f"-c statement_timeout={1000 * patient}",
+        "application_name": "netdoctor", "require_auth": allowed_methods(),
+        # nothing of root's own is offered: no ticket, no certificate, no password file
+        "gssencmode": "disable", "sslcertmode": "disable", "passfile": os.devnull,
+    }  # fmt: skip
+    argv = [sys.executable, "-IS", str(Path(__file__).with_name("postgres_client.py"))]
+    environment = {"LC_ALL": "C", "HOME": "/nonexistent", "PATH": os.defpath}
+    with ExitStack() as opened:
+        descriptors = [_opened(session.netns, opened) for session in sessions]
+        asked = {
+            "path": sys.path, "seconds": patient, "parameters": parameters,
+            "sessions": [each.question(netns) for each, netns in zip(sessions, descriptors, strict=True)],
+        }  # fmt: skip
+        done = run(
+            argv, environment, patience(CLIENT_SECONDS), LARGEST, stdin=json.dumps(asked).encode(),
+            passed=[each for each in descriptors if each is not None],
+        )  # fmt: skip
+    try:
+        told = json.loads(done.stdout)
+    except ValueError:
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def _opened(netns: str, until: ExitStack) -> int | None:
+    """A descriptor of the namespace at this path, closed with `until`. Raises OSError."""
+    if not netns:
+        return None
+    descriptor = os.open(netns, os.O_RDONLY | os.O_CLOEXEC)
+    until.callback(os.close, descriptor)
+    return descriptor
 
 
 def allowed_methods() -> str:

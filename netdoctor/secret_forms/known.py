@@ -66,9 +66,8 @@ class KnownSecrets:
         self._ordered = tuple(sorted(self._plain, key=len, reverse=True))
         for form in _encodings(secret[:LONGEST]):
             parts = {form[start : start + TELLING] for start in range(len(form) - TELLING + 1)}
-            parts = {part for part in parts if part not in VOCABULARY}
-            self._parts |= parts
-            self._probes |= {part[at : at + PROBED] for part in parts for at in range(STRIDE)}
+            self._parts.update(part for part in parts if part not in VOCABULARY)
+            self._probes.update(form[start : start + PROBED] for start in range(len(form) - PROBED + 1))
 
     def spans(self, text: str) -> Iterator[Span]:
         """Where a known secret, or 8 letters and digits in a row of one, stand in a text."""

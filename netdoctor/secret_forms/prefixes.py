@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import NamedTuple
+
+from netdoctor.secret_forms.hints import Hints
 
 
 class Prefix(NamedTuple):
     """One form: words of which one is in each such secret, a pattern that matches the whole secret, and the source."""
 
     words: tuple[str, ...]
-    pattern: re.Pattern[str]
+    pattern: str
     source: str
 
 
 def _row(words: str, pattern: str, source: str) -> Prefix:
-    return Prefix(tuple(words.split()), re.compile(pattern), source)
+    return Prefix(tuple(words.split()), pattern, source)
 
 
 PREFIXES = (
@@ -92,6 +95,7 @@ PREFIXES = (
     _row("v1.0-", r"v1\.0-[0-9a-f]{24}-[0-9a-f]{20,}+", "gitleaks cloudflare-origin-ca-key"),
     _row("K10", r"K10[0-9a-f]{16,}+::[^\s\"']+", "k3s, its token"),
 )  # fmt: skip
+HINTS = Hints([form.words for form in PREFIXES])
 # the public half that the kubelet writes, and the secret half of a kubeadm bootstrap token
 BOOTSTRAP = re.compile(r"(?<![\w.-])[a-z0-9]{6}\.(?=[a-z]{0,15}\d)[a-z0-9]{16}(?![\w.-])")
 DOT_AND_SIXTEEN = re.compile(r"\.[a-z0-9]{16}(?![\w.-])")
@@ -100,25 +104,30 @@ TELEGRAM_NUMBER = re.compile(r"\d{6,16}\Z")
 
 def spans(text: str) -> Iterator[tuple[int, int]]:
     """Where secrets of a known form stand in a text."""
-    for words, pattern, _ in PREFIXES:
-        if any(word in text for word in words):
-            for match in pattern.finditer(text):
-                start = match.start()
-                if text[start] == ":":  # a Telegram bot's number stands before it
-                    number = TELEGRAM_NUMBER.search(text, max(0, start - 16), start)
-                    if number:
-                        yield number.start(), match.end()
-                elif (
-                    start == 0
-                    or not _letter(text[start - 1])
-                    or text[start] in ".$"
-                    or (text[start - 1] in "nrt" and text[start - 2 : start - 1] == "\\")
-                ):
-                    yield match.span()
+    for place in HINTS.found_in(text):
+        for match in _compiled(PREFIXES[place].pattern).finditer(text):
+            start = match.start()
+            if text[start] == ":":  # a Telegram bot's number stands before it
+                number = TELEGRAM_NUMBER.search(text, max(0, start - 16), start)
+                if number:
+                    yield number.start(), match.end()
+            elif (
+                start == 0
+                or not _letter(text[start - 1])
+                or text[start] in ".$"
+                or (text[start - 1] in "nrt" and text[start - 2 : start - 1] == "\\")
+            ):
+                yield match.span()
     if DOT_AND_SIXTEEN.search(text):
         for match in DOT_AND_SIXTEEN.finditer(text):
             if found := BOOTSTRAP.match(text, match.start() - 6) if match.start() >= 6 else None:
                 yield found.span()
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """Compiled when a text may hold it: most processes need few of them."""
+    return re.compile(pattern)
 
 
 def _letter(character: str) -> bool:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from netdoctor.secret_forms.hints import Hints
 from netdoctor.secret_forms.named import is_secret_name, looks_secret
 
 Span = tuple[int, int]
@@ -140,15 +141,15 @@ FORMS = (
     Form("set env arg export", SET),
     Form("input_value missing invalid base", INPUT),
 )
+HINTS = Hints([form.words.split() for form in FORMS])
 
 
 def spans(text: str) -> Iterator[Span]:
     """Where such secrets stand in a text."""
     objects = {match.start("value") for match in OBJECT.finditer(text)}
     lower = text.lower()
-    for form in FORMS:
-        if not any(word in lower for word in form.words.split()):
-            continue
+    for place in HINTS.found_in(lower):
+        form = FORMS[place]
         for number, match in enumerate(form.pattern.finditer(text)):
             if number > MOST:
                 yield match.start(), len(text)

@@ -29,6 +29,7 @@ FIRST = -350
 QUIET = 0.01  # seconds without an event, after which none will come
 TRIES = 2
 OWNERS = ("KUBE-", "CNI-")  # chains of kube-proxy and the CNI
+LEADS_ELSEWHERE = (-3, -4)  # verdicts: jump, goto
 NOT_THEIRS = (DROP, -5)  # verdicts in such chains that may be somebody else's rule: -5 is return
 PROTOCOLS = {1: "icmp", 6: "tcp", 17: "udp", 58: "icmpv6"}
 VERDICTS = {0: "drop", 1: "accept", 3: "queue", -1: "continue", -3: "jump", -4: "goto", -5: "return"}
@@ -267,8 +268,7 @@ class _Reader:
     def _rule(self, event: Event) -> tuple[int, str]:
         """Handle on the node and text of a rule that matched: the same place in the same chain."""
         place = (event.family, event.table, event.chain)
-        dull = event.verdict not in NOT_THEIRS or event.chain == "KUBE-POSTROUTING"
-        if not self.texts and dull and event.chain.startswith(OWNERS):
+        if not event.handle or (not self.texts and self._is_dull(event)):  # no handle: the end of a chain
             return 0, ""
         if place not in self.rules:
             listed = self.twin.run(lambda: chain_rules(Host(), *place), self.name)
@@ -279,6 +279,14 @@ class _Reader:
                 mine: (theirs, text) for (mine, text), theirs in zip(listed.items(), handles, strict=True)
             }
         return self.rules[place].get(event.handle, (0, ""))
+
+    @staticmethod
+    def _is_dull(event: Event) -> bool:
+        """Whether no change is proposed for such a rule: it leads to another chain, or does what its owner is for."""
+        if event.verdict in LEADS_ELSEWHERE:
+            return True
+        theirs = event.verdict not in NOT_THEIRS or event.chain == "KUBE-POSTROUTING"
+        return theirs and event.chain.startswith(OWNERS)
 
 
 def handles_of(state: NetworkState, place: tuple[str, str, str]) -> list[int]:

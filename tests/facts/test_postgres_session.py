@@ -15,7 +15,7 @@ from netdoctor.errors import BadInput, CannotRead
 from netdoctor.facts.database_login import Login
 from netdoctor.facts.postgres import Postgres
 from netdoctor.facts.postgres_servers import PostgresServer
-from netdoctor.facts.postgres_session import LOGIN, SELECT, Session, allowed_methods
+from netdoctor.facts.postgres_session import LOGIN, SELECT, Session, Step, allowed_methods, run_all
 
 PASSWORD = "canary-7d5c2e91"
 SALT = b"salt"
@@ -89,6 +89,11 @@ def session(server: FakePostgres) -> Session:
     return Session(PostgresServer("litellm/postgres", "127.0.0.1", server.port), "127.0.0.1", (login,))
 
 
+def steps_of(held: Session) -> list[Step]:
+    run_all([held])
+    return held.steps
+
+
 REQUESTS = {
     "asks for the password in clear text": authentication(3),
     "asks for the password as an MD5 hash": authentication(5, SALT),
@@ -101,7 +106,7 @@ REQUESTS = {
 def test_a_password_is_not_sent_in_another_way(words: str, fake: Callable[[Answers], FakePostgres]) -> None:
     server = fake(lambda connection: connection.sendall(REQUESTS[words]))
     asked = session(server)
-    steps = asked.run()
+    steps = steps_of(asked)
     inner = hashlib.md5(f"{PASSWORD}litellm".encode()).hexdigest().encode()
     for derived in (PASSWORD.encode(), inner, hashlib.md5(inner + SALT).hexdigest().encode()):
         assert derived not in server.got
@@ -114,14 +119,14 @@ def test_a_password_is_not_sent_in_another_way(words: str, fake: Callable[[Answe
 def test_nor_by_another_mechanism_of_sasl(mechanisms: bytes, fake: Callable[[Answers], FakePostgres]) -> None:
     server = fake(lambda connection: connection.sendall(authentication(10, mechanisms)))
     asked = session(server)
-    assert not [step for step in asked.run() if step.stage == LOGIN]
+    assert not [step for step in steps_of(asked) if step.stage == LOGIN]
     assert not server.got
     assert "asks for another login" in asked.withheld
 
 
 def test_by_scram_nothing_readable_is_sent(fake: Callable[[Answers], FakePostgres]) -> None:
     server = fake(lambda connection: connection.sendall(authentication(10, b"SCRAM-SHA-256\0\0")))
-    session(server).run()
+    steps_of(session(server))
     assert b"SCRAM-SHA-256" in server.got
     assert PASSWORD.encode() not in server.got
 
@@ -133,13 +138,13 @@ def test_after_scram_has_begun_clear_text_is_refused_too(fake: Callable[[Answers
         connection.sendall(authentication(3))
 
     server = fake(both)
-    session(server).run()
+    steps_of(session(server))
     assert PASSWORD.encode() not in server.got
 
 
 def test_a_server_that_asks_for_none_is_logged_in_at(fake: Callable[[Answers], FakePostgres]) -> None:
     server = fake(lambda connection: connection.sendall(authentication(0) + READY))
-    steps = session(server).run()
+    steps = steps_of(session(server))
     assert [step.stage for step in steps if step.ok][-2:] == [LOGIN, SELECT]
     assert PASSWORD.encode() not in server.got
 
@@ -150,7 +155,7 @@ def test_whoever_wants_it_sends_it(
 ) -> None:
     monkeypatch.setenv("NETDOCTOR_DATABASE_AUTH", method)
     server = fake(lambda connection: connection.sendall(words))
-    session(server).run()
+    steps_of(session(server))
     assert (PASSWORD.encode() if method == "password" else b"md5") in server.got
 
 
@@ -167,7 +172,7 @@ def test_variables_of_libpq_change_nothing(
     monkeypatch.setenv("PGREQUIREAUTH", "password")
     monkeypatch.setenv("PGPASSWORD", "of-somebody-else")
     server = fake(lambda connection: connection.sendall(authentication(3)))
-    session(server).run()
+    steps_of(session(server))
     assert not server.got
 
 
@@ -206,6 +211,6 @@ def test_an_answer_has_an_end(
 ) -> None:
     monkeypatch.setattr("netdoctor.facts.postgres_session.CLIENT_SECONDS", 3.0)
     begin = time.monotonic()
-    steps = session(fake(answers)).run()
+    steps = steps_of(session(fake(answers)))
     assert time.monotonic() - begin < 60  # far from never, also on a busy machine
     assert not steps[-1].ok
