@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from netdoctor.secret_forms.patterns import LatePattern
+
 Span = tuple[int, int]
 
 # options that give a password, by the program; one that takes user:password gives what is behind the colon
@@ -38,8 +40,8 @@ OPTIONS = {
     "nsupdate": r"\s-y\s?[\"']?[^\s:]{1,64}:(?:[^\s:]{1,64}:)?(?P<value>[^\s\"']+)",
     "7z": r"\s-p(?P<value>\S+)",
 }
-GIVEN = {name: re.compile(pattern) for name, pattern in OPTIONS.items()}
-PIPED = re.compile(
+GIVEN = {name: LatePattern(pattern) for name, pattern in OPTIONS.items()}
+PIPED = LatePattern(
     r"\b(?:echo|printf)[ \t]+(?:-\w+[ \t]+)?[\"']?(?P<value>[^\s\"'|]{4,200})[\"']?[ \t]*\|"
     r"(?=[^\n|]{0,100}(?:--password-stdin|--stdin|\bsudo -S|\bchpasswd)\b)"
 )

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from netdoctor.secret_forms.named import looks_secret
+from netdoctor.secret_forms.patterns import LatePattern
 
 Span = tuple[int, int]
 
@@ -16,34 +17,34 @@ BEGIN = re.compile(
 )
 END = re.compile(r"-{2,5} ?END [A-Z0-9 ]{0,60}-{0,5}")
 # the end of a key whose beginning was cut off: the lines before it are the key's
-CUT_END = re.compile(r"-----END [A-Z0-9 ]{0,40}(?:PRIVATE KEY|PGP MESSAGE)[A-Z0-9 ]{0,20}-{0,5}")
+CUT_END = LatePattern(r"-----END [A-Z0-9 ]{0,40}(?:PRIVATE KEY|PGP MESSAGE)[A-Z0-9 ]{0,20}-{0,5}")
 KEY_LINES = re.compile(r"(?:[A-Za-z0-9+/=]+|[ \t\"',|>]*(?:[\r\n]|[nr]\\)[ \t\"',|>]*)*")  # from the end to the front
-PEM_IN_BASE64 = re.compile(
+PEM_IN_BASE64 = LatePattern(
     r"(?:LS0tLS1CRUdJTi|0tLS0tQkVHSU4|tLS0tLUJFR0lO|LS0tLS1FTkQg)(?:[A-Za-z0-9+/=_-]|"
     r"\\[nrt]|\s{1,8}(?=[A-Za-z0-9+/=_-]{40}))*"
 )
-PUTTY = re.compile(r"(?i)Private-(?:Lines|MAC): ?[^\n]*(?:\n[A-Za-z0-9+/=]{10,}+)*")
+PUTTY = LatePattern(r"(?i)Private-(?:Lines|MAC): ?[^\n]*(?:\n[A-Za-z0-9+/=]{10,}+)*")
 
-SLASHES = re.compile(r":(?:\\?/){2}")
+SLASHES = LatePattern(r":(?:\\?/){2}")
 AUTHORITY = re.compile(r"[^\s\"'<>`]+")
 LONGEST_URL = 2000
-IN_PERCENT = re.compile(r"(?i)%3A%2F%2F(?P<rest>[^\s\"'<>&]{1,1000}?)%40")
-WITHOUT_SCHEME = re.compile(
+IN_PERCENT = LatePattern(r"(?i)%3A%2F%2F(?P<rest>[^\s\"'<>&]{1,1000}?)%40")
+WITHOUT_SCHEME = LatePattern(
     r"(?<![\w/.:@+-])(?!(?:mailto|sips?|tel|acct|system):)(?P<user>[\w.+-]{1,64}):(?P<password>[^\s:/@\"'<>,;]{3,200})@"
     r"(?!sha\d{3}:)(?=(?:[A-Za-z0-9-]{1,63}\.|localhost|tcp\(|unix\(|\[|[a-z0-9-]{1,63}[:/]))"
 )
-ORACLE = re.compile(r"(?i)\bthin:[^\s@\"']{1,200}@")
+ORACLE = LatePattern(r"(?i)\bthin:[^\s@\"']{1,200}@")
 PLAIN_USERS = frozenset(
     ("git", "root", "admin", "user", "postgres", "ubuntu", "core", "www", "anonymous", "app", "hg", "svn")
 )
 WEB = ("http", "https", "ws", "wss", "oci", "docker")
 PLAIN_PASSWORDS = frozenset(("", "x", "x-oauth-basic", "x-token-auth"))
 
-BEARER = re.compile(
+BEARER = LatePattern(
     r"(?i)\b(?:bearer|negotiate|ntlm|apikey|hmac)(?:[ \t]+|\r?\n[ \t]+|%20|\+|\\?[nt])(?P<value>[\w.~+/=:%-]{6,}+)"
 )
-BASIC = re.compile(r"(?i)\bbasic(?:[ \t]+|\r?\n[ \t]+|%20)(?P<value>[\w+/-]{6,}+={0,2})")
-HEADER = re.compile(
+BASIC = LatePattern(r"(?i)\bbasic(?:[ \t]+|\r?\n[ \t]+|%20)(?P<value>[\w+/-]{6,}+={0,2})")
+HEADER = LatePattern(
     r"(?i)(?<![a-z0-9])(?P<name>(?:proxy-)?authorization|(?:set-)?cookie2?|x-(?:[a-z0-9]{1,16}-){0,3}(?:api|access)?(?:key|"
     r"token|auth|secret|signature|credential)s?|(?:api|private|job|deploy|vault)-(?:key|"
     r"token)|x-amz-security-token|www-authenticate-token)"

@@ -8,22 +8,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import cache
 from typing import NamedTuple
 
-from netdoctor.secret_forms.hints import Hints
+from netdoctor.secret_forms.patterns import Hints, LatePattern
 
 
 class Prefix(NamedTuple):
     """One form: words of which one is in each such secret, a pattern that matches the whole secret, and the source."""
 
     words: tuple[str, ...]
-    pattern: str
+    pattern: LatePattern
     source: str
 
 
 def _row(words: str, pattern: str, source: str) -> Prefix:
-    return Prefix(tuple(words.split()), pattern, source)
+    return Prefix(tuple(words.split()), LatePattern(pattern), source)
 
 
 PREFIXES = (
@@ -105,7 +104,7 @@ TELEGRAM_NUMBER = re.compile(r"\d{6,16}\Z")
 def spans(text: str) -> Iterator[tuple[int, int]]:
     """Where secrets of a known form stand in a text."""
     for place in HINTS.found_in(text):
-        for match in _compiled(PREFIXES[place].pattern).finditer(text):
+        for match in PREFIXES[place].pattern.finditer(text):
             start = match.start()
             if text[start] == ":":  # a Telegram bot's number stands before it
                 number = TELEGRAM_NUMBER.search(text, max(0, start - 16), start)
@@ -122,12 +121,6 @@ def spans(text: str) -> Iterator[tuple[int, int]]:
         for match in DOT_AND_SIXTEEN.finditer(text):
             if found := BOOTSTRAP.match(text, match.start() - 6) if match.start() >= 6 else None:
                 yield found.span()
-
-
-@cache
-def _compiled(pattern: str) -> re.Pattern[str]:
-    """Compiled when a text may hold it: most processes need few of them."""
-    return re.compile(pattern)
 
 
 def _letter(character: str) -> bool:

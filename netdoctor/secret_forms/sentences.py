@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from netdoctor.secret_forms.hints import Hints
 from netdoctor.secret_forms.named import is_secret_name, looks_secret
+from netdoctor.secret_forms.patterns import Hints, LatePattern
 
 Span = tuple[int, int]
 
@@ -15,88 +15,88 @@ LINE = 200  # characters before a word that tell what line it is in
 MOST = 5000  # places in one text; what has more is no report, and its rest is hidden
 WORD = r"[\"'`(\[<{]{0,3}(?P<value>[^\s\"'`)\]>}]{4,200})"
 # a password beside the word; a blank, a bracket, a sign or a name is between them, and `password-reset-x2x9k` is a pod
-BESIDE = re.compile(
+BESIDE = LatePattern(
     r"(?i)(?:passw(?:or)?d|passphrase|rcon_password|requirepass|community|rootpw|(?:auth|become|priv)_?pass|(?<![a-z])psk|(?<![a-z])pw)"
     r"(?:[ \t]+(?:for|of)(?:[ \t]+(?:user|role))?[ \t]+(?:'[^'\n]{1,80}'|[^\s:=]{1,80})|[ \t]+\d(?=[ \t])"
     r"|[ \t]+\([^()\n]{1,30}\))?"
     rf"(?:[ \t]*(?:[:;,=~\u2013\u2014\u2026]|\.{{3,80}}|-(?=[ \t]))[ \t]*|[ \t]+|(?=[\"'`(\[<{{])){WORD}"
 )
 # the password that was typed or printed in the line below
-BELOW = re.compile(
+BELOW = LatePattern(
     r"(?m)(?:(?i:passw(?:or)?d|passphrase)|(?i:[a-z0-9]_(?:key|token|secret|pass))|/token)[\"')}?:]{0,3}[ \t]*\n"
     r"[ \t]*(?P<value>[^\s/]{8,200})(?=[ \t]|$)"
 )
 # a token beside the word, before or after
-NAMED = re.compile(
+NAMED = LatePattern(
     r"(?i)\b(?:tokens?|secrets?|credentials?|(?:api|access|private|master|module|auth)[ _-]?keys?|keys?|jwts?)"
     rf"(?:[ \t]+(?:provided|given|used|supplied|received|sent|value))?[ \t]*:?[ \t]+{WORD}"
 )
-CALLED = re.compile(rf"(?i)\b(?:tokens?|secrets?|passw(?:or)?d|credentials?|api[ _-]?keys?)[ \t]*\({WORD}")
-BY = re.compile(r"(?i)\bidentified\s+(?:with\s+\S{1,40}\s+)?(?:by|as)\s+(?:password\s+)?[\"'](?P<value>[^\"'\n]+)")
-ACL = re.compile(r"\b(?:user|SETUSER)\s+\S{1,64}\s+(?:on|off)\s[^\n]{0,80}?[>#<](?P<value>\S+)")
-IN_QUERY = re.compile(r"[?&](?:key|code|k)=(?P<value>[^\s&#\"'<>]{8,})")
-WITHOUT_SCHEME = re.compile(r"(?<![:\w/])//[^\s/@:\"']{0,64}:(?P<value>[^\s@/\"']{1,200})@")
-ORACLE = re.compile(r"(?<![\w./-])\w{1,30}/(?P<value>[\w#$!.-]{4,100})@(?=(?://)?\w)(?!sha\d{3}:)")
-LISTED = re.compile(
+CALLED = LatePattern(rf"(?i)\b(?:tokens?|secrets?|passw(?:or)?d|credentials?|api[ _-]?keys?)[ \t]*\({WORD}")
+BY = LatePattern(r"(?i)\bidentified\s+(?:with\s+\S{1,40}\s+)?(?:by|as)\s+(?:password\s+)?[\"'](?P<value>[^\"'\n]+)")
+ACL = LatePattern(r"\b(?:user|SETUSER)\s+\S{1,64}\s+(?:on|off)\s[^\n]{0,80}?[>#<](?P<value>\S+)")
+IN_QUERY = LatePattern(r"[?&](?:key|code|k)=(?P<value>[^\s&#\"'<>]{8,})")
+WITHOUT_SCHEME = LatePattern(r"(?<![:\w/])//[^\s/@:\"']{0,64}:(?P<value>[^\s@/\"']{1,200})@")
+ORACLE = LatePattern(r"(?<![\w./-])\w{1,30}/(?P<value>[\w#$!.-]{4,100})@(?=(?://)?\w)(?!sha\d{3}:)")
+LISTED = LatePattern(
     r"(?im)^(?P<indent>[ \t]*+)[^\n:]{0,60}(?:passw(?:or)?d|passphrase|token|secret)s?[\"']?:[ \t]*\n"
     r"(?P<value>(?:(?P=indent)[ \t]*- [^\n]*\n?){1,200})"
 )
-EXPLICIT = re.compile(
+EXPLICIT = LatePattern(
     r"(?i)\? [\"']?[\w.-]{0,40}(?:passw(?:or)?d|token|secret|key)[\"']?[ \t]*\n[ \t]*:[ \t]+(?P<value>[^\n]+)"
 )
-DOCKER = re.compile(r"(?i)\.?dockerc(?:onfigjson|fg)[\"']?[ \t]*[:=][ \t]*[\"']?(?P<value>[\w+/=-]{8,})")
+DOCKER = LatePattern(r"(?i)\.?dockerc(?:onfigjson|fg)[\"']?[ \t]*[:=][ \t]*[\"']?(?P<value>[\w+/=-]{8,})")
 # `Secret namespace/name`, as Kubernetes and netdoctor write it: the suffix of kustomize's names is a hash
 OBJECT = re.compile(
     r"\bSecrets?[ \t]+[\"']?(?P<value>[a-z][a-z0-9-]{0,62}/(?:[a-z]{1,40}\d{0,3}|[a-z][a-z0-9]{0,7})"
     r"(?:[.-][a-z0-9]{1,60}){0,20})(?![\w/+=.-])"
 )
 # `login app/password`, `authentication failed for app:password`: a name and what is behind the colon
-LOGIN = re.compile(
+LOGIN = LatePattern(
     r"(?i)\b(?:auth(?:enticat\w{1,5}|oriz\w{1,6})?|log[io]n|credentials?|user|role|denied|chpasswd)\b[^\n]{0,40}?(?<![^\s\"'(\[])"
     r"[a-z_][\w.-]{0,40}[:/](?P<value>[^\s\"'`)\]},;:/]{8,200})(?![:/])"
 )
 # a login method of pg_hba.conf takes options, and each has a name; this has none
-HBA = re.compile(r"\b(?:md5|password|scram-sha-256|ldap|radius)[ \t]+(?P<value>[^\s#=\"]{8,200})")
+HBA = LatePattern(r"\b(?:md5|password|scram-sha-256|ldap|radius)[ \t]+(?P<value>[^\s#=\"]{8,200})")
 HBA_LINE = re.compile(r"\b(?:host(?:no)?(?:ssl|gssenc)?|local|pg_hba)\b[^\n]*\Z")
-PGPASS = re.compile(
+PGPASS = LatePattern(
     r"(?<![\w:.-])[\w.*-]{1,100}:(?:\d{1,5}|\*):(?:[\w-]{1,63}|\*):(?:[\w-]{1,63}|\*):(?P<value>[^\s:\"']{8,200})"
 )
-USERLIST = re.compile(r"(?m)^[ \t]*\"[\w.-]{1,63}\"[ \t]+\"(?P<value>[^\"\n]{8,200})\"")
+USERLIST = LatePattern(r"(?m)^[ \t]*\"[\w.-]{1,63}\"[ \t]+\"(?P<value>[^\"\n]{8,200})\"")
 # a directive with a user and a password, as CoreDNS's plugins etcd and route53 have it
-DIRECTIVE = re.compile(
+DIRECTIVE = LatePattern(
     r"\b(?:credentials|aws_access_key|basic_?auth|auth)[ \t]+(?:\{[ \t]*)?(?:user[ \t]+)?"
     r"[^\s{}]{1,100}[ \t]+(?P<value>[^\s{}]{8,200})"
 )
-REDIS = re.compile(r"\bAUTH[ \t]+(?:default[ \t]+|PLAIN[ \t]+|LOGIN[ \t]+)?(?P<value>[^\s\"']{8,200})")
-SET = re.compile(
+REDIS = LatePattern(r"\bAUTH[ \t]+(?:default[ \t]+|PLAIN[ \t]+|LOGIN[ \t]+)?(?P<value>[^\s\"']{8,200})")
+SET = LatePattern(
     r"\b(?:set|setenv|ENV|ARG|export)[ \t]+(?:-\w+[ \t]+){0,3}\w{0,60}(?:KEY|TOKEN|SECRET|PASS|PASSWORD)[ \t]+"
     r"[\"']?(?P<value>[^\s\"']{8,200})"
 )
-DIRECTIVE_OF_ONE = re.compile(r"\b(?:tsigsecret|tls_token|wpa-psk|storepass|keypass)[ \t]+(?P<value>\S{4,200})")
-IPSEC = re.compile(r"\b(?:PSK|XAUTH|EAP)[ \t]+\"(?P<value>[^\"\n]+)\"")
-XFRM = re.compile(r"\w\([\w()-]{1,40}\)[ \t]+(?P<value>(?:0x)?[0-9a-fA-F]{16,})")
-CERTIFICATE_KEY = re.compile(r"(?i)certificate[ -]key[: ]\s{0,20}(?P<value>[0-9a-f]{32,})")
+DIRECTIVE_OF_ONE = LatePattern(r"\b(?:tsigsecret|tls_token|wpa-psk|storepass|keypass)[ \t]+(?P<value>\S{4,200})")
+IPSEC = LatePattern(r"\b(?:PSK|XAUTH|EAP)[ \t]+\"(?P<value>[^\"\n]+)\"")
+XFRM = LatePattern(r"\w\([\w()-]{1,40}\)[ \t]+(?P<value>(?:0x)?[0-9a-fA-F]{16,})")
+CERTIFICATE_KEY = LatePattern(r"(?i)certificate[ -]key[: ]\s{0,20}(?P<value>[0-9a-f]{32,})")
 # an object of JSON or YAML that has its value before its name
-VALUE_FIRST = re.compile(
+VALUE_FIRST = LatePattern(
     r"\bvalue[\"']?[ \t]?:[ \t]?(?:[\"'](?=[^\n\"']{1,400}+[\"'])|(?=[^\n\"',{}]{1,100}+\n))(?P<value>[^\n\"']{1,400}+)"
     r"[\"']?(?:,\s{0,40}+|\s{1,40}+)[\"']?(?:name|key)[\"']?[ \t]?:[ \t]?[\"']?(?P<name>[\w.-]{1,100})"
 )
 # what programs say of a password: LiteLLM of a key, libpq and Go of a URL whose password was not escaped, pydantic
-RECEIVED = re.compile(r"\bReceived=(?P<value>[^\s,]{4,}),? expected to start with")
-AS_HOST = re.compile(
+RECEIVED = LatePattern(r"\bReceived=(?P<value>[^\s,]{4,}),? expected to start with")
+AS_HOST = LatePattern(
     r"(?i)\b(?:host ?name|lookup|invalid port(?: number)?):?[ \t]+[\"'`]?(?P<value>[^\s\"'`@]{1,200})"
     r"@(?!if\d|tty|sha\d{3}:)(?=\w)"
 )
-SPACED = re.compile(
+SPACED = LatePattern(
     r"(?:postgres(?:ql)?|mysql|mariadb|redis|mongodb|amqps?)(?:\+\w{1,20})?://[^\s:@/\"']{0,64}:"
     r"(?!\d{1,5}[\s/])(?P<value>[^\"'\n@/\s]{1,200}[ \t][^\"'\n@]{0,200})@"
 )
-AS_PORT = re.compile(
+AS_PORT = LatePattern(
     r"(?i)(?:invalid (?:integer value|port(?: number)?):?|cast to integer value as)[ \t]+[\"'`]:?"
     r"(?![a-z-]{1,15}[\"'`])(?=[^\"'`\n]{0,200}?[a-z])(?P<value>[^\"'`\n]{8,200})"
 )
-QUOTED = re.compile(r"(?i)\b(?:header(?: field)?|percent-encoded) value:?[ \t]+b?[\"'](?P<value>[^\"'\n]{4,400})")
-INPUT = re.compile(
+QUOTED = LatePattern(r"(?i)\b(?:header(?: field)?|percent-encoded) value:?[ \t]+b?[\"'](?P<value>[^\"'\n]{4,400})")
+INPUT = LatePattern(
     r"(?:\binput_value=|missing \"=\" after |invalid connection option |\bbase 10: )[\"'](?P<value>[^\"'\n]{8,400})"
 )
 
@@ -105,7 +105,7 @@ class Form(NamedTuple):
     """Where a secret is: words of which one is in each such text, the pattern, whether its value has to look odd."""
 
     words: str
-    pattern: re.Pattern[str]
+    pattern: LatePattern
     odd: bool = True
 
 

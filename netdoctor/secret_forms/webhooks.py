@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from netdoctor.secret_forms.named import looks_secret
+from netdoctor.secret_forms.patterns import LatePattern
 
 Span = tuple[int, int]
 
@@ -13,10 +14,10 @@ MOST = 5000  # addresses in one text; what has more is no report, and its rest i
 PATH = r"(?P<path>[^\s\"'<>`\\]{8,200})"
 # a path below a hook, or the address that a name calls a webhook: secret from the first odd segment on
 PATHS = (
-    re.compile(rf"(?i)(?<![a-z0-9])(?:web-?)?hooks?(?:b2)?/{PATH}"),
-    re.compile(rf"(?i)webhooks?(?:[_-]?ur[il])?[\"']?[ \t]?[:=][ \t]?[\"']?https?://[^\s/\"']{{1,200}}/{PATH}"),
-    re.compile(rf"(?:hc-ping\.com|events\.pagerduty\.com/integration|maker\.ifttt\.com/\S{{1,80}}/key)/{PATH}"),
-    re.compile(rf"(?i)https?://[^\s\"'<>]{{1,120}}/(?:api-?keys?|keys?|tokens?|invite|magic|reset-password)/{PATH}"),
+    LatePattern(rf"(?i)(?<![a-z0-9])(?:web-?)?hooks?(?:b2)?/{PATH}"),
+    LatePattern(rf"(?i)webhooks?(?:[_-]?ur[il])?[\"']?[ \t]?[:=][ \t]?[\"']?https?://[^\s/\"']{{1,200}}/{PATH}"),
+    LatePattern(rf"(?:hc-ping\.com|events\.pagerduty\.com/integration|maker\.ifttt\.com/\S{{1,80}}/key)/{PATH}"),
+    LatePattern(rf"(?i)https?://[^\s\"'<>]{{1,120}}/(?:api-?keys?|keys?|tokens?|invite|magic|reset-password)/{PATH}"),
 )
 WORDS = ("webhook", "hc-ping", "pagerduty", "ifttt", "/key", "key/", "/token", "/invite", "/magic", "/reset-password")
 SEGMENT = re.compile(r"[^/?&#@=]+")

@@ -1,8 +1,26 @@
-"""Which of many forms a text may hold: each has words of which one is in every such secret."""
+"""Many patterns, of which a run needs few: which of them a text may hold, and each compiled when it is first used."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+
+
+class LatePattern:
+    """A regular expression that is compiled when a text is first searched for it."""
+
+    def __init__(self, pattern: str) -> None:
+        self.pattern = pattern
+
+    @cached_property
+    def compiled(self) -> re.Pattern[str]:
+        """As `re` has it."""
+        return re.compile(self.pattern)
+
+    def finditer(self, text: str) -> Iterator[re.Match[str]]:
+        """Each match in the text."""
+        return self.compiled.finditer(text)
 
 
 class Hints:
