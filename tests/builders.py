@@ -21,7 +21,8 @@ from netdoctor.facts.postgres import STAGES, TCP, Postgres, PostgresStage
 from netdoctor.facts.postgres_session import Slots
 from netdoctor.facts.reach import CLUSTER_IP, NODE, POD, Flow, Reach
 from netdoctor.facts.services import Endpoint, EndpointSlices, Service, ServicePort, Services
-from netdoctor.facts.sysctl import BRIDGE_NF_CALL, IP_FORWARD, Sysctls
+from netdoctor.facts.sysctl import BRIDGE_NF_CALL, IP_FORWARD, TRACKED, TRACKED_MOST, Sysctls
+from netdoctor.facts.this_node import ThisNode
 from netdoctor.facts.vantage import HOST, NEW, OLD, VantagePoint, VantagePoints
 from netdoctor.kube_api import KubeApi
 from netdoctor.trace import Dropped
@@ -123,8 +124,17 @@ def cni(**changed: Any) -> CniConfig:
     return replace(built, **changed)
 
 
-def sysctls(ip_forward: str = "1", bridge_nf_call: str | None = "1") -> Sysctls:
-    return Sysctls({IP_FORWARD: ip_forward, BRIDGE_NF_CALL: bridge_nf_call})
+def sysctls(
+    ip_forward: str = "1", bridge_nf_call: str | None = "1", tracked: tuple[str | None, str | None] = ("31", "262144")
+) -> Sysctls:
+    """`tracked`: how many connections the node tracks, and how many at most."""
+    count, most = tracked
+    return Sysctls({IP_FORWARD: ip_forward, BRIDGE_NF_CALL: bridge_nf_call, TRACKED: count, TRACKED_MOST: most})
+
+
+def this_node(problem: str = "") -> ThisNode:
+    """`problem`: why the kubelet calls the node not ready."""
+    return ThisNode(NODE_NAME, (NODE_ADDRESS,), problem)
 
 
 def iptables(*leave_out: str) -> Iptables:

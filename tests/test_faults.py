@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from netdoctor.catalogue import Catalogue
 from tests.busy import busy_loops
 from tests.conftest import Lab
 from tests.fault_node import FaultNode
@@ -19,6 +20,7 @@ from tests.node_state import SCRIPT, difference, sections, without_owners
 from tests.rotation import repaired_in_this_run
 
 FAULTS = {path.stem: path for path in sorted((Path(__file__).parent / "faults").glob("*.yaml"))}
+TELLING = ("causes", "warnings", "symptoms")  # the keys that name probes
 LAB_PASSWORD = "lab-canary-5f1d"
 
 
@@ -83,6 +85,12 @@ def break_it(lab: Lab, fault: dict[str, Any]) -> None:
 def heal_outside(lab: Lab, fault: dict[str, Any]) -> None:
     for line in fault.get("outside_heal", ()):
         lab.outside(line)
+
+
+def test_each_probe_has_a_fault() -> None:
+    """In a file of tests/faults, which says in its skip reason what the lab cannot make."""
+    told = {name for fault in map(load, FAULTS) for key in TELLING for name in fault.get(key, ())}
+    assert set(Catalogue.load().probes) <= told
 
 
 @pytest.fixture(scope="module")

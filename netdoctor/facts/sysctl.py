@@ -15,14 +15,15 @@ from netdoctor.model import Evidence
 
 IP_FORWARD = "net.ipv4.ip_forward"
 BRIDGE_NF_CALL = "net.bridge.bridge-nf-call-iptables"
+TRACKED, TRACKED_MOST = "net.netfilter.nf_conntrack_count", "net.netfilter.nf_conntrack_max"
 KEYS = (
     IP_FORWARD,
     BRIDGE_NF_CALL,
     "net.bridge.bridge-nf-call-ip6tables",
     "net.ipv4.conf.all.forwarding",
     "net.ipv4.conf.all.rp_filter",
-    "net.netfilter.nf_conntrack_max",
-    "net.netfilter.nf_conntrack_count",
+    TRACKED_MOST,
+    TRACKED,
 )
 # systemd-sysctl's folders, the first one wins for files of one name: sysctl.d(5)
 FOLDERS = ("/etc/sysctl.d", "/run/sysctl.d", "/usr/local/lib/sysctl.d", "/usr/lib/sysctl.d")

@@ -42,4 +42,8 @@ def cni_config_unusable(cni: CniConfig, new_pod: NewPod | CannotRead, this: This
         evidence.insert(0, Evidence(str(PLUGIN_FOLDERS[0]), f"no {names}", "each plugin's program"))
     else:
         return
+    if cni.others:
+        evidence.append(Evidence("files that sort after it", ", ".join(cni.others), "the runtime takes the first"))
+    if this.problem:
+        evidence.append(Evidence("condition Ready of the node", this.problem, "True"))
     yield Finding(summary, tuple(evidence), Subject(node=this.name), confidence=confidence)

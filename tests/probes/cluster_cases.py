@@ -36,6 +36,7 @@ from tests.builders import (
     reach,
     services,
     slices,
+    this_node,
     upstream_answers,
     workloads,
 )
@@ -158,6 +159,9 @@ CASES = [
          "ipvs"),
     Case("new-pod-without-network", "none in time", FAIL, says="no network within",
          unread={NewPod: CannotRead("test pod", "no network within 4 s: sandbox")}),
+    Case("new-pod-without-network", "the kubelet says why", FAIL, (this_node("cni plugin not initialized"),),
+         unread={NewPod: CannotRead("test pod", "no network within 4 s: sandbox")},
+         evidence="cni plugin not initialized"),
     Case("new-pod-without-network", "there", PASS),
     Case("new-pod-without-network", "not made", UNKNOWN, says="no pause image",
          unread={NewPod: CannotRead("test pod", "the node has no pause image, and nothing is pulled")}),

@@ -42,6 +42,11 @@ FAULTS: dict[str, tuple[Facts, list[str]]] = {
         world(sysctls("0"), upstream_answers(pods=SILENT), UNRESOLVED, reach(cluster_ip=SILENT), postgres("TCP")),
         ["ip-forward-disabled"],
     ),
+    "no connection can be tracked any more": (
+        world(sysctls(tracked=("65536", "65536")), upstream_answers(pods=SILENT), UNRESOLVED, SILENT_DNS,
+              reach(cluster_ip=SILENT), postgres("name")),
+        ["connection-tracking-full"],
+    ),
     "bridge netfilter off": (
         world(sysctls(bridge_nf_call="0"), reach(cluster_ip=SILENT), SILENT_DNS, postgres("name")),
         ["bridge-netfilter-disabled"],

@@ -1,0 +1,44 @@
+"""The node's table of tracked connections is full.
+
+## What it checks
+`net.netfilter.nf_conntrack_count`, the connections that the node tracks, against `net.netfilter.nf_conntrack_max`.
+
+## Why it matters
+A packet that would begin a connection is dropped once the table is full, without an ICMP error; the kernel's log says
+`nf_conntrack: table full, dropping packet`. DNS suffers first: each question is a connection. Those that are tracked
+already go on.
+
+## When it mends itself
+When whoever opens the connections stops: an idle one of UDP is forgotten after 30 s, an open one of TCP after days.
+
+## By hand
+`conntrack -C` and `sysctl net.netfilter.nf_conntrack_max`; `conntrack -L | awk '{print $1, $4, $5}' | sort | uniq -c`
+shows whose they are. kube-proxy sets the limit when it starts: raise `conntrack.maxPerCore` and `conntrack.min` in its
+configuration, else its next start takes a value set with sysctl back.
+"""
+
+from collections.abc import Iterator
+
+from netdoctor import Finding, NotApplicable, Subject, probe
+from netdoctor.errors import CannotRead
+from netdoctor.facts.sysctl import TRACKED, TRACKED_MOST, Sysctls
+from netdoctor.facts.this_node import ThisNode
+from netdoctor.symptoms import POD_TRAFFIC
+
+FULL = 0.99  # of the limit: entries come and go while they are counted
+
+
+@probe(explains=("coredns-upstream-dead", *POD_TRAFFIC))
+def connection_tracking_full(sysctls: Sysctls, this: ThisNode) -> Iterator[Finding]:
+    """As many connections are tracked as may be."""
+    count, limit = sysctls[TRACKED], sysctls[TRACKED_MOST]
+    if count is None or limit is None:
+        raise NotApplicable("the kernel tracks no connections")
+    if not (count.isdecimal() and limit.isdecimal()):
+        raise CannotRead("connection tracking", f"{count!r:.40} of {limit!r:.40} is not a count and its limit")
+    if int(limit) and int(count) >= FULL * int(limit):
+        yield Finding(
+            f"the table of tracked connections is full, {count} of {limit}: the node drops what begins a new one",
+            (sysctls.evidence(TRACKED, f"well below {limit}"), sysctls.evidence(TRACKED_MOST, f"well above {count}")),
+            Subject(node=this.name),
+        )
