@@ -11,6 +11,7 @@ from netdoctor.errors import CannotRead
 from netdoctor.facts import Facts
 from netdoctor.facts.closed_endpoints import ClosedEndpoints
 from netdoctor.facts.coredns import Corefile, Upstreams
+from netdoctor.facts.corefile_refusal import CorefileRefusal
 from netdoctor.facts.departures import Departures
 from netdoctor.facts.drops import Drops
 from netdoctor.facts.failed_flows import FailedFlows
@@ -86,7 +87,8 @@ def healthy() -> dict[type, object]:
         pods(), services(), slices(), workloads(), attachments(), cni(), sysctls(), iptables(), Firewalld.absent(),
         points(), reach(), dns_answers(), upstream_answers(), postgres(), masquerade(), links, Drops(()),
         Departures(()),
-        Corefile.parse(corefile), Upstreams(UPSTREAMS, "Corefile"), FirewalldRules({}), SysctlFiles({}),
+        Corefile.parse(corefile), CorefileRefusal("", 0, ""), Upstreams(UPSTREAMS, "Corefile"),
+        FirewalldRules({}), SysctlFiles({}),
         BridgeNetfilterModule(True, ""), KubeProxy("iptables", "its process", True, "kube-system/kube-proxy-1", ""),
         PodNetwork((POD_NETWORK,), "/etc/cni/net.d/1-k8s.conflist"), ThisNode(NODE_NAME, (NODE_ADDRESS,), ""),
         NewPod("default", "netdoctor-1", TEST_POD, "/run/netns/new", (DNS_ADDRESS,), (), 0.8), servers(),

@@ -1,10 +1,11 @@
 """The Corefile cannot be used.
 
 ## What it checks
-The Corefile is not empty, and its blocks are closed. Which directives CoreDNS knows is not looked at.
+The Corefile is not empty, and its blocks are closed. Where CoreDNS is not ready: whether the log of its pods says that
+it ended because of its Corefile (a directive that it does not know, a value that a plugin refuses).
 
 ## Why it matters
-CoreDNS with a broken Corefile keeps the old one until its pod is made anew; the new pod does not start.
+CoreDNS with a broken Corefile keeps the old one until its pod is replaced; the new pod does not start.
 
 ## By hand
 `kubectl -n kube-system logs -l k8s-app=kube-dns --previous`; `kubectl -n kube-system edit configmap coredns`.
@@ -13,14 +14,22 @@ CoreDNS with a broken Corefile keeps the old one until its pod is made anew; the
 from collections.abc import Iterator
 
 from netdoctor import Evidence, Finding, probe
+from netdoctor.errors import CannotRead
 from netdoctor.facts.coredns import Corefile
+from netdoctor.facts.corefile_refusal import CorefileRefusal
 
 
 @probe(explains=("coredns-not-ready", "cluster-dns-silent", "outside-names-unresolved", "postgres-name-unresolved"))
-def corefile_invalid(corefile: Corefile) -> Iterator[Finding]:
+def corefile_invalid(corefile: Corefile, refusal: CorefileRefusal | CannotRead) -> Iterator[Finding]:
     """A Corefile that CoreDNS refuses."""
     if corefile.problem:
         yield Finding(
             f"the Corefile cannot be used: {corefile.problem}",
             (Evidence("ConfigMap kube-system/coredns", corefile.problem, "as many blocks closed as opened"),),
+        )
+    elif isinstance(refusal, CorefileRefusal) and refusal.pod:
+        where = f"line {refusal.line} of the Corefile" if refusal.line else "the Corefile"
+        yield Finding(
+            f"CoreDNS does not start because of {where}: {refusal.said}",
+            (Evidence(f"log of pod {refusal.pod}", refusal.said, "a start without an error"),),
         )

@@ -8,6 +8,7 @@ from netdoctor.errors import CannotRead
 from netdoctor.facts.closed_endpoints import ClosedEndpoint, ClosedEndpoints
 from netdoctor.facts.cluster import Pods
 from netdoctor.facts.coredns import Corefile, Upstream, Upstreams
+from netdoctor.facts.corefile_refusal import CorefileRefusal
 from netdoctor.facts.kube_proxy import KubeProxy
 from netdoctor.facts.names import ClusterDns, UpstreamAnswers, UpstreamLookup
 from netdoctor.facts.new_pod import NewPod
@@ -110,6 +111,10 @@ CASES = [
     Case("coredns-upstream-dead", "the Corefile forwards nowhere", NOT_APPLICABLE, (Upstreams((), "Corefile"),)),
     Case("corefile-invalid", "empty", FAIL, (Corefile.parse(""),), "empty"),
     Case("corefile-invalid", "a block left open", FAIL, (Corefile.parse(".:53 {\n forward . 8.8.8.8\n"),), "1 blocks"),
+    Case("corefile-invalid", "a directive that CoreDNS does not know", FAIL,
+         (CorefileRefusal("kube-system/coredns-1", 5, "Unknown directive 'redy'"),),
+         "does not start because of line 5 of the Corefile: Unknown directive 'redy'"),
+    Case("corefile-invalid", "its log cannot be read", PASS, unread=unread(CorefileRefusal)),
     Case("corefile-invalid", "braces in comments", PASS, (Corefile.parse(".:53 {\n # {\n errors\n}\n"),)),
     Case("endpoint-port-closed", "another port", FAIL, (closed(("0.0.0.0", 53), ("127.0.0.1", 9000)),),
          "leads 53/tcp to port 5353 of pod kube-system/coredns-1, where nobody listens: its pod listens on 53"),
