@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
 import tarfile
+import tomllib
 import zipfile
 from pathlib import Path
 
 import pytest
 
+from netdoctor import __version__
 from tests.conftest import ROOT
 
 SOURCES = ("netdoctor", "probes", "remedies")
@@ -78,8 +81,19 @@ def test_the_wheel_installed_runs_without_the_repository(wheel: Path, tmp_path: 
         "sys.argv[1:] = ['--version']; from netdoctor.cli import main; main()"
     )
     said = run(sys.executable, "-I", "-c", code, tmp_path / "site", ROOT, cwd=tmp_path)
-    assert said.splitlines()[-1] == "netdoctor 0.1.0"
+    assert said.splitlines()[-1] == f"netdoctor {__version__}"
     assert int(said.split()[0]) >= 20
+
+
+def test_the_version_stands_in_one_place(wheel: Path) -> None:
+    """In netdoctor/__init__.py; the wheel, pyproject.toml and the changelog have none of their own that could differ."""
+    archive = zipfile.ZipFile(wheel)
+    metadata = next(archive.read(n).decode() for n in archive.namelist() if n.endswith("/METADATA"))
+    assert f"\nVersion: {__version__}\n" in metadata
+    assert "version" not in tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    newest = re.search(r"^## \[(\d[^]]*)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert newest
+    assert newest[1] == __version__
 
 
 def test_the_licence_travels(wheel: Path) -> None:
