@@ -1,5 +1,6 @@
-.PHONY: demo test busy check lint lab bench fidelity fuzz docs lock
+.PHONY: demo test busy check fast coverage lint dist lab bench fidelity fuzz docs lock
 PYTHON := .venv/bin/python
+FAST := "not lab and not thorough"
 # else each of the tests' many starts of netdoctor would compile it anew
 unexport PYTHONDONTWRITEBYTECODE
 ifdef ALL  # every fault is repaired and taken back, not a third of them
@@ -19,8 +20,18 @@ test: .venv/ready ## everything (ALL=1: every repair too); the lab's part is ski
 busy: .venv/ready ## every fault named while four busy loops for each processor run beside it
 	@NETDOCTOR_TEST_BUSY=4 $(PYTHON) -m pytest -q tests/test_faults.py
 
-check: lint ## ruff, mypy strict, the fast tests
-	@$(PYTHON) -m pytest -q -n 4 --dist worksteal -m "not lab and not thorough"
+check: lint fast ## ruff, mypy strict, the fast tests
+
+fast: .venv/ready ## the fast tests
+	@$(PYTHON) -m pytest -q -n 4 --dist worksteal -m $(FAST)
+
+coverage: .venv/ready ## the fast tests again, slower: which lines they run, and a failure where that is less than pyproject.toml wants
+	@rm -rf .coverage && mkdir -m 1777 .coverage  # tests run as nobody, too
+	@$(PYTHON) -m coverage run -m pytest -q -n 4 --dist worksteal -m $(FAST)
+	@$(PYTHON) -m coverage combine -q && $(PYTHON) -m coverage report
+
+dist: .venv/ready ## wheel, sdist, SBOM and checksums into dist/ (TAG=v1.2.3: only if that is the version)
+	@$(PYTHON) scripts/dist.py $(if $(TAG),--tag "$(TAG)")
 
 lint: .venv/ready ## ruff, mypy strict
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy

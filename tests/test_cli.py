@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from netdoctor import __version__
 from netdoctor.errors import CannotRead
 from netdoctor.host import Host
 from netdoctor.kube_api import connect
@@ -78,7 +79,7 @@ class TestHelp:
         assert not loaded & {"kubernetes", "pydantic", "rich", "dns", "psycopg", "scapy", "jeepney", "urllib3", "yaml"}
 
     def test_version(self) -> None:
-        assert netdoctor("--version").stdout == "netdoctor 0.1.0\n"
+        assert netdoctor("--version").stdout == f"netdoctor {__version__}\n"
 
 
 class TestStreams:

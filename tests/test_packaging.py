@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
 import subprocess
 import sys
 import tarfile
+import tomllib
 import zipfile
 from pathlib import Path
 
 import pytest
 
+from netdoctor import __version__
 from tests.conftest import ROOT
 
 SOURCES = ("netdoctor", "probes", "remedies")
@@ -78,8 +82,19 @@ def test_the_wheel_installed_runs_without_the_repository(wheel: Path, tmp_path: 
         "sys.argv[1:] = ['--version']; from netdoctor.cli import main; main()"
     )
     said = run(sys.executable, "-I", "-c", code, tmp_path / "site", ROOT, cwd=tmp_path)
-    assert said.splitlines()[-1] == "netdoctor 0.1.0"
+    assert said.splitlines()[-1] == f"netdoctor {__version__}"
     assert int(said.split()[0]) >= 20
+
+
+def test_the_version_stands_in_one_place(wheel: Path) -> None:
+    """In netdoctor/__init__.py; the wheel has it from there, and the changelog's newest release is that one."""
+    archive = zipfile.ZipFile(wheel)
+    metadata = next(archive.read(n).decode() for n in archive.namelist() if n.endswith("/METADATA"))
+    assert f"\nVersion: {__version__}\n" in metadata
+    assert "version" not in tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    newest = re.search(r"^## \[(\d[^]]*)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert newest
+    assert newest[1] == __version__
 
 
 def test_the_licence_travels(wheel: Path) -> None:
@@ -89,3 +104,34 @@ def test_the_licence_travels(wheel: Path) -> None:
     metadata = next(archive.read(n).decode() for n in archive.namelist() if n.endswith("/METADATA"))
     assert "License-Expression: Apache-2.0" in metadata
     assert "Name: k8s-netdoctor" in metadata
+
+
+def dist(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    argv = [sys.executable, str(ROOT / "scripts/dist.py"), *map(str, arguments)]
+    return subprocess.run(argv, check=False, capture_output=True, text=True, timeout=120)
+
+
+def test_a_release_is_four_files(tmp_path: Path) -> None:
+    done = dist("--folder", tmp_path, "--tag", f"v{__version__}")
+    assert done.returncode == 0, done.stderr
+    names = {path.name for path in tmp_path.iterdir()}
+    stem = f"k8s_netdoctor-{__version__}"
+    sbom = f"k8s-netdoctor-{__version__}.cdx.json"
+    assert names == {f"{stem}-py3-none-any.whl", f"{stem}.tar.gz", sbom, "SHA256SUMS"}
+    sums = subprocess.run(["sha256sum", "-c", "SHA256SUMS"], check=False, capture_output=True, cwd=tmp_path, timeout=30)
+    assert sums.returncode == 0
+    assert {line.split()[1] for line in (tmp_path / "SHA256SUMS").read_text().splitlines()} == names - {"SHA256SUMS"}
+    bom = json.loads((tmp_path / sbom).read_text())
+    locked = (ROOT / "requirements/run.txt").read_text()
+    pins = {(name.lower(), version) for name, version in re.findall(r"^([\w.-]+)(?:\[.*\])?==([^\s;]+)", locked, re.M)}
+    assert {(part["name"], part["version"]) for part in bom["components"]} == pins
+    hashes = {item["value"] for part in bom["components"] for item in part["properties"]}
+    assert hashes == set(re.findall(r"sha256:([0-9a-f]{64})", locked))
+    assert dist("--folder", tmp_path).returncode == 1, "it is not empty"
+
+
+def test_a_tag_of_another_version_is_refused(tmp_path: Path) -> None:
+    done = dist("--folder", tmp_path, "--tag", "v99.0.0")
+    assert done.returncode == 1
+    assert __version__ in done.stderr
+    assert not any(tmp_path.iterdir())

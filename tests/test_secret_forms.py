@@ -181,7 +181,7 @@ def test_a_hostile_text_takes_no_longer_than_another(part: str) -> None:
     text = part * (100_000 // len(part))
     begin = time.process_time()
     redact(text)
-    assert time.process_time() - begin < 0.5  # 0.02 to 0.1; what grows with the square takes minutes
+    assert time.process_time() - begin < 2  # 0.02 to 0.1, more under make coverage; by the square it takes minutes
 
 
 def test_a_text_is_redacted_before_it_is_cut() -> None:

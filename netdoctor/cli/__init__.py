@@ -17,6 +17,8 @@ from typing import NoReturn, TextIO
 
 import click
 
+from netdoctor import __version__
+
 INTERRUPTED = 130
 DETAILS = "NETDOCTOR_TRACEBACK"  # the variable that has a mistake of netdoctor's own shown in full
 REPORT_TO = "the project's issues, as README says under Help it learn"
@@ -39,7 +41,7 @@ class Commands(click.Group):
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(package_name="k8s-netdoctor", prog_name="netdoctor", message="%(prog)s %(version)s")
+@click.version_option(__version__, prog_name="netdoctor", message="%(prog)s %(version)s")
 def group() -> None:
     """Finds the one cause of a Kubernetes node's network fault, repairs it, and proves the repair.
 

@@ -19,7 +19,9 @@ from netdoctor.kube_api import _plain_reason
 
 pytestmark = pytest.mark.skipif(not shutil.which("openssl"), reason="needs openssl for the certificates")
 KEY = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes"
-AUTHORITY = f"req -x509 {KEY} -subj /CN=ca -days 2 -keyout {{0}}.key -out {{0}}.crt"
+AUTHORITY = (
+    f"req -x509 {KEY} -subj /CN=ca -days 2 -addext keyUsage=critical,keyCertSign -keyout {{0}}.key -out {{0}}.crt"
+)
 REQUEST = f"req {KEY} -subj /CN=s -addext subjectAltName={{}} -keyout s.key -out s.csr"
 SIGN = (
     "ca -batch -config ca.cnf -notext -in s.csr -out s.crt -cert {0}.crt -keyfile {0}.key -startdate {1} -enddate {2}"
@@ -34,6 +36,9 @@ new_certs_dir = .
 default_md = sha256
 policy = any
 copy_extensions = copy
+x509_extensions = as_python_3_13_wants
+[as_python_3_13_wants]
+authorityKeyIdentifier = keyid
 [any]
 commonName = supplied
 """
