@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 from xml.etree import ElementTree
@@ -16,6 +16,11 @@ COMMENT = "<!--"  # firewalld writes none: who has written one has edited the fi
 SOURCE = re.compile(rb"<source\b[^<>]*?(?:/>|>\s*</source\s*>)")
 Element = tuple[str, tuple[tuple[str, str], ...], str, Any]  # tag, attributes, text, and the elements in it
 EMPTY: tuple[Any, frozenset[Element]] = ((), frozenset())
+# the elements of a zone's file, and what firewalld calls them in a zone's settings
+LISTS = {
+    "source": "sources", "interface": "interfaces", "service": "services", "port": "ports", "protocol": "protocols",
+    "icmp-block": "icmp_blocks", "forward-port": "forward_ports", "source-port": "source_ports", "rule": "rules_str",
+}  # fmt: skip
 
 
 def contents(state: FileState) -> tuple[Any, frozenset[Element]]:
@@ -46,6 +51,19 @@ def source_of(address: str) -> Element:
 def is_by_firewalld(state: FileState) -> bool:
     """Whether nobody has left a comment in it."""
     return COMMENT not in state.text
+
+
+def is_read(state: FileState, settings: Mapping[str, tuple[str, Any]]) -> bool:
+    """Whether firewalld, with these permanent settings of the zone, has read its file: else it would write over it."""
+    try:
+        _, elements = contents(state)
+    except Drifted:
+        return False
+    known = {key: value for key, (_, value) in settings.items()}
+    counts = all(sum(each[0] == tag for each in elements) == len(known.get(key, ())) for tag, key in LISTS.items())
+    attributes = [dict(each[1]) for each in elements if each[0] == "source"]
+    sources = {one.get("address") or one.get("mac") or f"ipset:{one.get('ipset')}" for one in attributes}
+    return counts and {one.lower() for one in sources} == {str(one).lower() for one in known.get("sources", ())}
 
 
 def without(state: FileState, address: str) -> FileState:

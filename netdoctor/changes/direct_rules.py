@@ -44,7 +44,13 @@ class RemoveDirectRules:
         for rule in (*in_force, *at_boot):
             if not _only_accepts(rule):
                 raise NotApplicable(f"the direct rule `{words(rule)}` does not just accept: its owner must judge")
-        return cls(in_force, at_boot, FileState.read(DIRECT_FILE), FileState.read(DIRECT_FILE + ".old"))
+        file = FileState.read(DIRECT_FILE)
+        if file and not _is_read(file, at_boot):
+            raise NotApplicable(
+                f"firewalld has not read {DIRECT_FILE} since somebody edited it, and would write over that; "
+                "it does so within seconds"
+            )
+        return cls(in_force, at_boot, file, FileState.read(DIRECT_FILE + ".old"))
 
     def describe(self) -> str:
         """One line: what will be different."""
@@ -95,8 +101,7 @@ class RemoveDirectRules:
         if any(state.mode & ~MODES for state in states):
             return False
         try:
-            _, elements = contents(self.file) if self.file else EMPTY
-            in_file = [_rule(element) for element in elements]
+            in_file = _in_file(self.file) if self.file else frozenset()
         except (Drifted, KeyError, ValueError):
             return False
         return all(_only_accepts(rule) for rule in (*self.in_force, *self.at_boot, *in_file))
@@ -134,7 +139,10 @@ class RemoveDirectRules:
         chains, found, passthroughs = bus.call("config.direct", "getSettings", path=CONFIG)
         now = _rules(found)
         now_in_file = FileState.read(DIRECT_FILE)
-        by_hand = now_in_file is not None and now_in_file != self.file and not is_by_firewalld(now_in_file)
+        by_hand = (
+            now_in_file is not None and now_in_file != self.file
+            and not (is_by_firewalld(now_in_file) and _is_read(now_in_file, now))
+        )  # fmt: skip
         if chains or passthroughs or by_hand or not {*now} <= {*self.at_boot}:
             raise Drifted("somebody has added direct rules to firewalld's permanent configuration since")
         if now != self.at_boot:
@@ -192,6 +200,19 @@ def _only_accepts(rule: Rule) -> bool:
     ipv, table, _, _, arguments = rule
     target = [after for word, after in pairwise(arguments) if word in ("-j", "--jump")]
     return ipv in ("ipv4", "ipv6") and table == "filter" and target == ["ACCEPT"]
+
+
+def _in_file(state: FileState) -> frozenset[Rule]:
+    """The rules of a direct.xml. Raises Drifted, KeyError, ValueError where it has something else."""
+    return frozenset(_rule(element) for element in contents(state)[1])
+
+
+def _is_read(state: FileState, at_boot: Iterable[Rule]) -> bool:
+    """Whether firewalld, which has these rules for the next boot and nothing else, has read its file."""
+    try:
+        return _in_file(state) == {*at_boot}
+    except (Drifted, KeyError, ValueError):
+        return False
 
 
 def _rule(element: Element) -> Rule:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
-from netdoctor.changes._firewalld_files import contents, is_by_firewalld, put_back, source_of, without
+from netdoctor.changes._firewalld_files import contents, is_by_firewalld, is_read, put_back, source_of, without
 from netdoctor.changes.file import MODES, FileState, put
 from netdoctor.errors import CannotRead, Drifted, NotRehearsable
 from netdoctor.firewalld_bus import CONFIG, FirewalldBus, firewalld_bus
@@ -38,19 +38,27 @@ class TrustSource:
     file: FileState | None  # the zone's file below /etc
     backup: FileState | None  # firewalld's own .old beside it
     given_back: bool = False  # whether the CNI puts each address of this source into the zone itself
+    earlier: tuple[str, ...] = ()  # sources that earlier changes of the same repair bind at boot
 
     @classmethod
-    def planned(cls, zone: str, source: str, *, given_back: bool = False) -> TrustSource:
-        """The change from what is bound now. Raises NotApplicable when another zone has the source, CannotRead."""
+    def planned(cls, zone: str, source: str, *, given_back: bool = False, earlier: tuple[str, ...] = ()) -> TrustSource:
+        """The change from what is bound now.
+
+        Raises NotApplicable when another zone has the source or firewalld would overwrite somebody's edit, CannotRead.
+        """
+        path = f"{ETC_ZONES}/{zone}.xml"
         with firewalld_bus() as bus:
             other = str(bus.call("zone", "getZoneOfSource", "s", source))
             if other not in ("", zone):
                 raise NotApplicable(f"firewalld has {source} in zone {other}: take it out there first")
             permanent = source in bus.call("config.zone", "getSources", path=_permanent(bus, zone))
-        path = f"{ETC_ZONES}/{zone}.xml"
-        return cls(
-            zone, source, other == zone, permanent, FileState.read(path), FileState.read(path + ".old"), given_back
-        )
+            file, backup = FileState.read(path), FileState.read(path + ".old")
+            if not permanent and file and not _is_read(bus, zone, file):
+                raise NotApplicable(
+                    f"firewalld has not read {path} since somebody edited it, and would write over that; "
+                    "`firewall-cmd --permanent` makes such an edit without a reload"
+                )
+        return cls(zone, source, other == zone, permanent, file, backup, given_back, earlier)
 
     @property
     def path(self) -> str:
@@ -79,9 +87,11 @@ class TrustSource:
     def check(self, host: Host) -> None:  # noqa: ARG002 - the protocol's
         """Raise Drifted unless the source and the zone's file are still as planned. Raises CannotRead."""
         try:
-            now = TrustSource.planned(self.zone, self.source, given_back=self.given_back)
+            now = TrustSource.planned(self.zone, self.source, given_back=self.given_back, earlier=self.earlier)
         except NotApplicable as why:
             raise Drifted(str(why)) from why
+        if self._has_earlier(now.file) and self._is_ours_alone(now.file):
+            now = replace(now, file=self.file, backup=self.backup)  # firewalld has written both for the earlier ones
         if now != self:
             raise Drifted(f"firewalld's zone {self.zone} has changed since the repair was planned")
 
@@ -118,11 +128,12 @@ class TrustSource:
         """Whether zone and source are ones, and nothing that could run as another is put back."""
         modes = [state.mode for state in (self.file, self.backup) if state]
         try:
-            to_network(self.source)
+            for source in (self.source, *self.earlier):
+                to_network(source)
         except ValueError:
             return False
         return (
-            "%" not in self.source
+            not any("%" in source for source in (self.source, *self.earlier))
             and ZONE.fullmatch(self.zone) is not None
             and not any(mode & ~MODES for mode in modes)
         )
@@ -152,14 +163,15 @@ class TrustSource:
         if self.at_boot:
             return None
         now = FileState.read(self.path)
-        if now is not None and not is_by_firewalld(now) and now != self.file:  # it would lose what was written by hand
+        by_hand = now is not None and not (is_by_firewalld(now) and _is_read(bus, self.zone, now))
+        if by_hand and now != self.file:  # it would lose what was written by hand
             said = self._undo_file()
             self._wait_until_it_is_read(bus)
             return said
-        ours_alone = self._is_ours_alone(now)
+        ours_alone, earlier = self._is_ours_alone(now), self._has_earlier(now)
         path = _permanent(bus, self.zone)
         if self.source in bus.call("config.zone", "getSources", path=path):
-            if ours_alone and self.file is None:
+            if ours_alone and self.file is None and not earlier:
                 # firewalld forgets the file, and goes back to its own zone at once; to a deleted file it is blind
                 with suppress(CannotRead):
                     bus.call("config.zone", "loadDefaults", path=path)
@@ -167,7 +179,8 @@ class TrustSource:
             if self.source in bus.call("config.zone", "getSources", path=path):
                 bus.call("config.zone", "removeSource", "s", self.source, path=path)
         if ours_alone:
-            self._restore_files()
+            if not earlier:  # else the undo of those does it
+                self._restore_files()
             return None
         return f"{self.path}: somebody has changed it since, so only {self.source} is taken out"
 
@@ -182,13 +195,17 @@ class TrustSource:
     def _undo_file(self) -> str | None:
         """The zone's file where no firewalld writes it. Raises Drifted, CannotRead."""
         now = FileState.read(self.path)
-        if self._is_ours_alone(now):
+        alone = self._is_ours_alone(now)
+        if alone and not self._has_earlier(now):
             self._restore_files()
             return None
+        said = f"so only {self.source} is taken out"
         if now is None or source_of(self.source) not in contents(now)[1]:
-            return f"{self.path}: somebody has changed it since, and {self.source} is not in it any more"
-        put(self.path, without(now, self.source))
-        return f"{self.path}: somebody has changed it since, so only {self.source} is taken out"
+            said = f"and {self.source} is not in it any more"
+        else:
+            put(self.path, without(now, self.source))
+        # what earlier changes of the repair have bound goes with their undo
+        return None if alone else f"{self.path}: somebody has changed it since, {said}"
 
     def _restore_files(self) -> None:
         put_back(self.path, FileState.read(self.path), self.file)
@@ -197,15 +214,23 @@ class TrustSource:
             put_back(self.path + ".old", backup, self.backup)
 
     def _is_ours_alone(self, now: FileState | None) -> bool:
-        """Whether this differs from what the zone's file was by our source only: else it is not ours to put back."""
+        """Whether this differs from what the zone's file was by the repair's sources only: else it is not ours."""
         if now is None or (self.file and now.data == self.file.data):
             return now is not None or self.file is None
         before = self.file or FileState.read(f"{USR_ZONES}/{self.zone}.xml")
         if before is None or not is_by_firewalld(now):
             return False
         attributes, elements = contents(now)
-        was = contents(before)
-        return (attributes, elements - {source_of(self.source)}) == (was[0], was[1] - {source_of(self.source)})
+        was, ours = contents(before), {source_of(source) for source in (self.source, *self.earlier)}
+        return (attributes, elements - ours) == (was[0], was[1] - ours)
+
+    def _has_earlier(self, now: FileState | None) -> bool:
+        """Whether a source is in the zone's file that an earlier change of the repair has bound."""
+        return now is not None and any(source_of(source) in contents(now)[1] for source in self.earlier)
+
+
+def _is_read(bus: FirewalldBus, zone: str, file: FileState) -> bool:
+    return is_read(file, bus.call("config.zone", "getSettings2", path=_permanent(bus, zone)))
 
 
 def _permanent(bus: FirewalldBus, zone: str) -> str:

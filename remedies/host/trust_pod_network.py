@@ -47,12 +47,15 @@ def trust_pod_network(
     """One source for each prefix of the pod network."""
     if not firewalld.running:
         return
+    earlier: tuple[str, ...] = ()
     given = not isinstance(cni, CannotRead) and cni.puts_pods_into(ZONE)
     for cidr in network.cidrs:
         there = cidr in firewalld.zones[ZONE].sources, cidr in firewalld.permanent_zones[ZONE].sources
         if not all(there):
             # a recorded firewalld is not on this machine's bus
             if host.live:
-                yield TrustSource.planned(ZONE, cidr, given_back=given)
+                yield TrustSource.planned(ZONE, cidr, given_back=given, earlier=earlier)
             else:
-                yield TrustSource(ZONE, cidr, *there, None, None, given)
+                yield TrustSource(ZONE, cidr, *there, None, None, given, earlier)
+            if not there[1]:
+                earlier = (*earlier, cidr)

@@ -16,7 +16,7 @@ from netdoctor.host import Host
 from netdoctor.journal import rebuild
 
 pytestmark = pytest.mark.skipif(Path("/run/dbus/system_bus_socket").exists(), reason="a firewalld might answer here")
-POD_NETWORK, USERS = "10.244.0.0/16", "192.0.2.0/24"
+POD_NETWORK, OTHER_NETWORK, USERS = "10.244.0.0/16", "fd00:10:244::/64", "192.0.2.0/24"
 HEAD = '<?xml version="1.0" encoding="utf-8"?>\n'
 SHIPPED = f'{HEAD}<zone target="ACCEPT">\n  <short>Trusted</short>\n  <forward/>\n</zone>\n'
 OURS = f'  <source address="{POD_NETWORK}"/>\n'
@@ -124,6 +124,21 @@ class TestZone:
             change.undo(Host())
         assert zones.read_text() == later
 
+    @pytest.mark.parametrize("was_there", [False, True])
+    def test_several_networks_of_one_repair_go_one_by_one(self, zones: Path, was_there: bool) -> None:
+        if was_there:
+            zones.write_text(with_lines(SHIPPED, THEIRS))
+        before = zones.read_text() if was_there else None
+        first = planned(zones)
+        second = replace(first, source=OTHER_NETWORK, earlier=(POD_NETWORK,))
+        ours = [OURS, OURS.replace(POD_NETWORK, OTHER_NETWORK)]
+        zones.write_text(with_lines(before or SHIPPED, *ours))
+        for _ in range(2):
+            assert second.undo(Host()) is None
+            assert zones.read_text() == with_lines(before or SHIPPED, OURS)
+        assert first.undo(Host()) is None
+        assert (zones.read_text() if zones.exists() else None) == before
+
     def test_another_zones_source_at_boot_is_left(self, zones: Path) -> None:
         change = replace(planned(zones), at_boot=True)
         zones.write_text(with_lines(SHIPPED, OURS))
@@ -210,6 +225,7 @@ POD = {
         ("firewalld-source", SOURCE, {"zone": ""}),
         ("firewalld-source", SOURCE, {"source": "0.0.0.0/0\"/><x"}),
         ("firewalld-source", SOURCE, {"source": "fe80::1%eth0"}),
+        ("firewalld-source", SOURCE, {"earlier": ["x"]}),
         ("firewalld-source", SOURCE, {"file": FILE | {"mode": 0o4755}}),
         ("firewalld-source", SOURCE, {"backup": FILE | {"mode": 0o2755}}),
         ("firewalld-direct", DIRECT_RULES, {"in_force": [["ipv4", "filter", "INPUT", 0, ["-j", "DROP"]]]}),

@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from netdoctor.changes import _conntrack
 from netdoctor.changes.masquerade import PodRules, RestoreMasquerade
 from netdoctor.errors import Drifted
 from netdoctor.facts import cni
 from netdoctor.facts.iptables import Ruleset
 from netdoctor.host import Host
+from netdoctor.traffic import Answer
 from tests.changes.test_rules import CONTAINER, POD, WRITTEN
-from tests.twin.network import Node, real, small_node
+from tests.twin.network import ADDRESS, CLIENT, FLOWS, NODE_ADDRESS, RESOLVER, SERVER, Node, real, small_node
 
 pytestmark = real
 CHAIN = PodRules(*POD, None, False).chain
@@ -122,3 +125,34 @@ def test_rules_that_went_with_their_pod_are_no_reason_to_write(node: Node) -> No
     gone = nat(node)
     on(node, change.undo)
     assert nat(node) == gone
+
+
+@pytest.mark.skipif(not _conntrack.available(), reason="conntrack is not installed")
+def test_connections_without_masquerade_are_forgotten_and_no_others(node: Node) -> None:
+    node.sh("iptables-nft -A FORWARD -m conntrack --ctstate ESTABLISHED", "conntrack -F")  # which has them tracked
+    pods = [("default/client", "bridge", CONTAINER, ADDRESS[CLIENT], "10.244.0.0/16")]
+    change = RestoreMasquerade.planned(pods, Ruleset.parse(node.text("iptables-nft-save -t nat")))
+    assert node.ask(FLOWS["outside"], 0.1).answer is Answer.TIMEOUT
+    for name in ("host", "pod"):
+        assert node.ask(FLOWS[name]).answer is Answer.OK
+    on(node, change.apply)
+    left = _conntrack.parse(node.text("conntrack -L"))
+    assert {(one.source, one.destination) for one in left} == {
+        (NODE_ADDRESS, RESOLVER), (ADDRESS[CLIENT], ADDRESS[SERVER]),
+    }  # fmt: skip
+    assert node.ask(FLOWS["outside"]).answer is Answer.OK
+    masqueraded = node.text("conntrack -L")
+    on(node, change.apply)
+    assert _conntrack.parse(node.text("conntrack -L")) == _conntrack.parse(masqueraded)
+    on(node, change.undo)
+
+
+def test_it_says_each_rule(node: Node) -> None:
+    change = planned(node)
+    assert change.describe() == "masquerade 1 pods again, as the CNI did: default/client; nothing restarts"
+    rules = (*change.pods[0].rules, change.pods[0].jump)
+    assert change.diff().splitlines()[:3] == [f"+{rule}" for rule in rules]
+    forgets = replace(change, forgets=True).diff().splitlines()[3:]
+    assert forgets == ["+conntrack -D   for these pods' connections to the outside that were not masqueraded"]
+    goes_on = replace(change, forgets=False).diff().splitlines()[3:]
+    assert goes_on == [" connections without masquerade go on until they time out: no conntrack tool is installed"]

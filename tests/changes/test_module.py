@@ -1,8 +1,12 @@
-"""br_netfilter is unloaded only where nothing has come to use it: the kernel's own count is always 0."""
+"""br_netfilter is loaded, and unloaded only where nothing has come to use it: the kernel's own count is always 0.
+
+A module is the whole machine's: small programs stand for modprobe and rmmod, and files for what the kernel shows.
+"""
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +16,7 @@ import pytest
 from netdoctor.changes import _bridge_users
 from netdoctor.changes import module as module_file
 from netdoctor.changes.module import LoadModule
-from netdoctor.errors import CannotRead
+from netdoctor.errors import CannotRead, Drifted, NotRehearsable
 from netdoctor.host import Host
 
 MODULE = "br_netfilter"
@@ -36,7 +40,11 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         write(tmp_path / "settings" / name, value)
     write(tmp_path / "etc/other.conf", "# nothing\n")
     write(tmp_path / "bin/rmmod", f'#!/bin/sh\nprintf %s "$*" >{tmp_path}/unloaded\n')
-    (tmp_path / "bin/rmmod").chmod(0o755)
+    write(
+        tmp_path / "bin/modprobe", f'#!/bin/sh\nmkdir {tmp_path}/module/"$1" && echo 0 >{tmp_path}/module/"$1"/refcnt\n'
+    )
+    for name in ("rmmod", "modprobe"):
+        (tmp_path / "bin" / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
     return tmp_path
 
@@ -44,6 +52,32 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
+
+
+def test_it_is_loaded_where_it_is_not(machine: Path) -> None:
+    shutil.rmtree(machine / "module" / MODULE)
+    before = sorted(machine.rglob("*"))
+    change = LoadModule.planned(Host(), MODULE)
+    assert change.describe() == f"load the kernel module {MODULE}, now"
+    assert change.diff() == f"+modprobe {MODULE}"
+    change.check(Host())
+    with pytest.raises(NotRehearsable, match=f"{MODULE} is not loaded, and a copy cannot load it"):
+        change.rehearse(Host())
+    assert change.undo(Host(loads=True)) is None  # of an apply that was never begun
+    assert sorted(machine.rglob("*")) == before
+    change.apply(Host(loads=True))
+    assert (machine / "module" / MODULE / "refcnt").exists()
+    change.rehearse(Host())  # the copy has it: a module is the whole machine's
+    with pytest.raises(Drifted, match=f"{MODULE} is loaded by now"):
+        change.check(Host())
+    assert change.undo(Host(loads=True)) is None
+    assert (machine / "unloaded").read_text() == MODULE
+
+
+def test_one_that_cannot_be_loaded_is_said(machine: Path) -> None:
+    write(machine / "bin/modprobe", "#!/bin/sh\necho 'modprobe: FATAL: Module br_netfilter not found' >&2; exit 1\n")
+    with pytest.raises(CannotRead, match=f"modprobe {MODULE}: modprobe: FATAL: Module {MODULE} not found"):
+        LoadModule(MODULE).apply(Host(loads=True))
 
 
 def test_it_goes_where_nothing_has_come(machine: Path) -> None:

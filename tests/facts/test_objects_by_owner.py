@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
-import threading
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from netdoctor.changes.kube_proxy import ResyncKubeProxy
-from netdoctor.errors import CannotRead, Drifted
+from netdoctor.errors import CannotRead
 from netdoctor.facts import Finalizers
 from netdoctor.facts.cluster import Nodes, Pod, Pods, dns_pods, pod_uid
 from netdoctor.facts.coredns import Corefile, Upstream, Upstreams
@@ -28,29 +23,14 @@ from netdoctor.facts.vantage import OLD, VantagePoint, VantagePoints
 from netdoctor.host import Host
 from netdoctor.kube_api import KubeApi
 from tests.builders import COREDNS, NODE_NAME, attachments, pod, pods, services
+from tests.kube_proxy_api import DAEMON_SET, LABELS, REVISIONS, daemon_set, revision
 from tests.worlds import catalogue, world
 
-DAEMON_SET = "/apis/apps/v1/namespaces/kube-system/daemonsets/kube-proxy"
-REVISIONS = "/apis/apps/v1/namespaces/kube-system/controllerrevisions"
 POD_LIST = "/api/v1/namespaces/kube-system/pods"
 THIS = ThisNode(NODE_NAME, (), "")
-LABELS = {"k8s-app": "kube-proxy", "controller-revision-hash": "aaa"}
 TENANT = pod("kube-proxy-zzzzz", "tenant", "10.244.0.66", LABELS, owner="", uid="uid-tenant")
 REAL = pod("kube-proxy-abcde", "kube-system", "192.0.2.10", LABELS, owner="DaemonSet/kube-proxy", uid="uid-real",
            owner_uid="ds-1")  # fmt: skip
-
-
-def daemon_set(**more: Any) -> dict[str, Any]:
-    spec = {"updateStrategy": {"type": more.pop("strategy", "RollingUpdate")}}
-    meta = {"namespace": "kube-system", "name": "kube-proxy", "uid": "ds-1", "generation": 1, **more}
-    return {"kind": "DaemonSet", "metadata": meta, "spec": spec, "status": {"observedGeneration": 1}}
-
-
-def revision(number: int, template: str, owner: str = "ds-1") -> dict[str, Any]:
-    owners = [{"kind": "DaemonSet", "name": "kube-proxy", "uid": owner, "controller": True}]
-    labels = {"controller-revision-hash": template}
-    return {"metadata": {"name": f"kube-proxy-{template}", "labels": labels, "ownerReferences": owners},
-            "revision": number}  # fmt: skip
 
 
 class Cluster(KubeApi):
@@ -184,97 +164,6 @@ class Process(Host):
         mine = Path("/proc") / str(self.pid)
         told = {mine / "comm": "kube-proxy\n", mine / "cgroup": self.cgroup}
         return told.get(Path(path), "")
-
-
-@dataclass
-class Server:
-    """A real HTTP server that stands for the API server's part: one pod, and what was asked of it."""
-
-    pods: list[dict[str, Any]] = field(default_factory=list)
-    template: str = "aaa"
-    deletes: list[dict[str, Any]] = field(default_factory=list)
-
-    def answer(self, path: str) -> dict[str, Any]:
-        if path.startswith(DAEMON_SET):
-            return daemon_set()
-        if path.startswith(REVISIONS):
-            return {"kind": "List", "items": [revision(1, self.template)]}
-        return {"kind": "PodList", "items": self.pods}
-
-
-def listed(uid: str, **meta: Any) -> dict[str, Any]:
-    owners = [{"kind": "DaemonSet", "name": "kube-proxy", "uid": "ds-1", "controller": True}]
-    whole = {"namespace": "kube-system", "name": "kube-proxy-abcde", "uid": uid, "labels": LABELS,
-             "ownerReferences": owners, **meta}  # fmt: skip
-    return {"metadata": whole, "spec": {"nodeName": NODE_NAME}, "status": {}}
-
-
-@pytest.fixture
-def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    told = Server()
-
-    class Handler(BaseHTTPRequestHandler):
-        def reply(self, status: int, body: dict[str, Any]) -> None:
-            data = json.dumps(body).encode()
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
-
-        def do_GET(self) -> None:
-            self.reply(200, told.answer(self.path))
-
-        def do_DELETE(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            told.deletes.append(body)
-            conflict = (body.get("preconditions") or {}).get("uid") != told.pods[0]["metadata"]["uid"]
-            self.reply(409 if conflict else 200, {"kind": "Status", "message": "the UID in the precondition differs"})
-
-        def log_message(self, format: str, *args: Any) -> None:
-            """Say nothing."""
-
-    httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=httpd.serve_forever, daemon=True).start()
-    config = {
-        "apiVersion": "v1", "kind": "Config", "current-context": "c", "users": [{"name": "u", "user": {}}],
-        "clusters": [{"name": "c", "cluster": {"server": f"http://127.0.0.1:{httpd.server_port}"}}],
-        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
-    }  # fmt: skip
-    (tmp_path / "config").write_text(json.dumps(config))
-    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "config"))
-    yield told
-    httpd.shutdown()
-    httpd.server_close()
-
-
-CHANGE = ResyncKubeProxy("kube-system/kube-proxy-abcde", "iptables", (), False, uid="uid-real", node=NODE_NAME)
-
-
-class TestResync:
-    def test_it_is_checked_before_it_is_deleted(self, server: Server) -> None:
-        server.pods = [listed("uid-real")]
-        CHANGE.check(Host())
-
-    @pytest.mark.parametrize(
-        "pods",
-        [[], [listed("uid-other")], [listed("uid-real", ownerReferences=[])], [listed("uid-real", namespace="tenant")]],
-        ids=["gone", "replaced", "nobody's", "elsewhere"],
-    )
-    def test_another_one_is_drift(self, server: Server, pods: list[dict[str, Any]]) -> None:
-        server.pods = pods
-        with pytest.raises(Drifted, match="has been replaced since"):
-            CHANGE.check(Host())
-
-    def test_a_template_that_has_changed_since_is_drift(self, server: Server) -> None:
-        server.pods, server.template = [listed("uid-real")], "bbb"
-        with pytest.raises(Drifted, match="another template"):
-            CHANGE.check(Host())
-
-    def test_its_uid_goes_with_the_delete(self, server: Server) -> None:
-        server.pods = [listed("uid-tenant")]  # of the same name, made in the last moment
-        with pytest.raises(CannotRead, match="409 the UID in the precondition differs"):
-            CHANGE.apply(Host())
-        assert server.deletes[0]["preconditions"] == {"uid": "uid-real"}
 
 
 IMPOSTOR = pod("coredns-5dd-evil1", "tenant", "10.244.0.66", {"k8s-app": "kube-dns"}, uid="aaaaaaaa-eeee")
