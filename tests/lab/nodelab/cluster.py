@@ -11,16 +11,16 @@ from subprocess import CompletedProcess
 from typing import Any
 
 from . import cgroups, network, readiness
-from .config import LOCKS, LOGS, NODE, NODE_IP, RUNS
+from .config import LOCKS, LOGS, NODE_IP, RUNS
 from .images import IMAGES, WORKER_IMAGES
 from .node import Node
+from .place import NODE, OUTSIDE
 from .processes import Argument, LabError, end, locked, run, spawned, wait_for
 from .programs import program
 from .roots import FIREWALLD_STEPS, NODEFILES, ROOTFS
 from .steps import remove
 from .wheels import PYTHON, WHEEL
 
-OUTSIDE = "outside"
 BUSY_DEADLINE = 150.0
 
 

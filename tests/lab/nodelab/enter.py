@@ -4,6 +4,7 @@ import ctypes
 import os
 import signal
 import sys
+import warnings  # noqa: F401 -- os.execvpe imports it, where this Python's files are out of sight
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
@@ -23,10 +24,12 @@ def _enter(pid: int, namespaces: Sequence[str]) -> None:
         if _libc.setns(descriptor, 0):
             code = ctypes.get_errno()
             raise OSError(code, f"cannot enter the lab: {os.strerror(code)}")
+        os.close(descriptor)
     if "mnt" in namespaces:
         os.fchdir(root)
         os.chroot(".")
         os.chdir("/root")
+    os.close(root)
 
 
 def run_inside(pid: int, namespaces: Sequence[str], argv: Sequence[str], env: Mapping[str, str]) -> int:
