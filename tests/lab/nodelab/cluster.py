@@ -113,7 +113,9 @@ class Lab:
             readiness.wait_ready(self.node)
             for number in range(1, workers + 1):
                 self.add_worker(number)
-            wait_for(lambda: readiness.reported_ready(self.node), "Ready conditions", 60)
+            if workers:
+                api = readiness.api_of(self.node)
+                wait_for(lambda: readiness.reported_ready(self.node, api), "Ready conditions", 60)
             self._note(ready=True)
         except LabError as error:
             told = self._keep_story(error)

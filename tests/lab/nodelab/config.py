@@ -37,6 +37,7 @@ POSTGRES_PACKAGES = [
 NODE_IP, GATEWAY, SUBNET_LEN = "10.77.0.2", "10.77.0.1", 24
 RESOLVERS = ("8.8.8.8", "1.1.1.1")
 WEB = "93.184.215.14"  # example.com in the lab's outside world
+API_PORT = 8443  # kubeadm.yaml has it too
 PROVIDER_PORT = 8080  # of WEB: where the modules' OpenAI-compatible provider answers
 MAX_WORKERS = 3
 

@@ -5,8 +5,8 @@ import os
 import signal
 import sys
 import warnings  # noqa: F401 -- os.execvpe imports it, where this Python's files are out of sight
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 
 PR_SET_PDEATHSIG = 1
 SI_USER = 0
@@ -30,6 +30,18 @@ def _enter(pid: int, namespaces: Sequence[str]) -> None:
         os.chroot(".")
         os.chdir("/root")
     os.close(root)
+
+
+@contextmanager
+def network(pid: int) -> Iterator[None]:
+    """Sockets made here are in the network namespace of another process; raises OSError."""
+    own = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        _enter(pid, ("net",))
+        yield
+    finally:
+        _libc.setns(own, 0)
+        os.close(own)
 
 
 def run_inside(pid: int, namespaces: Sequence[str], argv: Sequence[str], env: Mapping[str, str]) -> int:
