@@ -39,13 +39,11 @@ def client_pid(node: Node, api: Api) -> int | None:
     return pid_of_pod(node, pod["metadata"]["uid"]) if pod else None
 
 
-def answers(node: Node, api: Api) -> bool:
+def answers(node: Node, api: Api, client: int) -> bool:
     """Whether the client pod resolves a cluster name and reaches a Service and PostgreSQL, by address and by name."""
     if not (services := api.get("/api/v1/namespaces/default/services")):
         return False
     addresses = {s["metadata"]["name"]: s["spec"]["clusterIP"] for s in services["items"]}
-    if (client := client_pid(node, api)) is None:
-        return False
     # -IS: without what the site adds, which can take as long as the probe
     command = [*within(client), sys.executable, "-IS", PROBE, addresses["echo"], addresses["postgres"]]
     if run(*command, check=False, deadline=20).returncode == 0:
@@ -83,13 +81,20 @@ def wait_ready(node: Node, deadline: float = 150.0) -> None:
     """Wait until everything answers and is Ready; raises LabError naming what is missing after `deadline` seconds."""
     limit = time.monotonic() + deadline
 
-    def step(name: str, condition: Callable[[], Any]) -> Any:
-        return wait_for(condition, name, max(limit - time.monotonic(), 0), 0.2)
+    def step(name: str, condition: Callable[[], Any], pause: float = 0.2) -> Any:
+        return wait_for(condition, name, max(limit - time.monotonic(), 0), pause)
 
     api = api_of(node)
     step("the API server", lambda: api.ask("/readyz"))
-    step("the pod client", lambda: client_pid(node, api))
+    client: int = step("the pod client", lambda: client_pid(node, api))
+
+    def answered() -> bool:
+        nonlocal client
+        if not Path(f"/proc/{client}").exists():  # it was one that prepares a container, and ends with that
+            client = client_pid(node, api) or client
+        return answers(node, api, client)
+
     step("kube-proxy's rules", lambda: "10.96.0.1/32" in node.execute("iptables-save -t nat").stdout)
     node.execute("conntrack -D -d 10.96.0.1 -r 10.96.0.1", check=False)
-    step("answers to the pod client", lambda: answers(node, api))
+    step("answers to the pod client", answered, 0.5)
     step("Ready conditions", lambda: reported_ready(node, api))
