@@ -16,7 +16,8 @@ from netdoctor.secret_forms.known import KnownSecrets
 
 ROOT = Path(__file__).resolve().parent.parent
 LAB = ROOT / "tests/lab/lab"
-COMMAND = (sys.executable, str(LAB))  # not by way of a version manager's shell script, some thousand times
+# not by way of a version manager's shell script, and without what the site adds: some thousand times
+COMMAND = (sys.executable, "-IS", str(LAB))
 REQUIRED = os.environ.get("NETDOCTOR_REQUIRE_LAB") == "1"
 
 

@@ -11,16 +11,16 @@ from subprocess import CompletedProcess
 from typing import Any
 
 from . import cgroups, network, readiness
-from .config import LOCKS, LOGS, NODE, NODE_IP, RUNS
+from .config import LOCKS, LOGS, NODE_IP, RUNS
 from .images import IMAGES, WORKER_IMAGES
 from .node import Node
+from .place import NODE, OUTSIDE
 from .processes import Argument, LabError, end, locked, run, spawned, wait_for
 from .programs import program
 from .roots import FIREWALLD_STEPS, NODEFILES, ROOTFS
 from .steps import remove
 from .wheels import PYTHON, WHEEL
 
-OUTSIDE = "outside"
 BUSY_DEADLINE = 150.0
 
 
@@ -113,7 +113,9 @@ class Lab:
             readiness.wait_ready(self.node)
             for number in range(1, workers + 1):
                 self.add_worker(number)
-            wait_for(lambda: readiness.reported_ready(self.node), "Ready conditions", 60)
+            if workers:
+                api = readiness.api_of(self.node)
+                wait_for(lambda: readiness.reported_ready(self.node, api), "Ready conditions", 60)
             self._note(ready=True)
         except LabError as error:
             told = self._keep_story(error)

@@ -7,13 +7,13 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import NoReturn
 
-from . import enter, modules, network, requirements, wheels
-from .cluster import OUTSIDE, Lab, all_labs, layers_for
+from . import modules, requirements, through, wheels
+from .cluster import Lab, all_labs, layers_for
 from .config import CACHE, FIREWALLD, MAX_NAME, MAX_WORKERS, valid_name
 from .images import IMAGES
-from .node import ENVIRONMENT
 from .prepare import PREPARED
 from .processes import LabError, UsageError
 from .programs import STEPS as PROGRAMS
@@ -22,7 +22,6 @@ from .steps import Step, make_all, note_timing, timings
 
 RUN_STEPS: list[Step] = [*PROGRAMS.values(), ROOTFS, POSTGRES, *FIREWALLD_STEPS.values(), NODEFILES, IMAGES, PREPARED]
 RESERVED = "prepare"
-PASSED_VARIABLES = ("TERM", "COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "TZ")
 USAGE = """usage: tests/lab/lab VERB [--name NAME] ...
 
   build                               build everything a lab is started from (kept in a cache)
@@ -145,34 +144,16 @@ def _down(options: argparse.Namespace) -> int:
     return 0
 
 
-def _inside(options: argparse.Namespace) -> tuple[Lab, list[str], dict[str, str]]:
-    """The lab, the command, and its environment."""
+def _enter(verb: str, options: argparse.Namespace) -> int:
     command = options.command[1:] if options.command[:1] == ["--"] else options.command
-    lab = Lab(options.name)
     _check(built=True)
-    if not lab.running:
-        raise LabError(f"lab {lab.name} is not up; `tests/lab/lab up --name {lab.name}` starts it")
-    return lab, command, {name: os.environ[name] for name in PASSED_VARIABLES if name in os.environ}
-
-
-def _exec(options: argparse.Namespace, prefix: tuple[str, ...] = ()) -> int:
-    lab, command, env = _inside(options)
-    if not (command := [*prefix, *command]):
-        raise UsageError("a command is missing: `tests/lab/lab exec CMD...`")
-    if (init := lab.node.init) is None:
-        raise LabError(f"lab {lab.name} went down")
-    return enter.run_inside(init, enter.ALL, command, {**env, **ENVIRONMENT})
-
-
-def _kubectl(options: argparse.Namespace) -> int:
-    return _exec(options, ("kubectl",))
-
-
-def _outside(options: argparse.Namespace) -> int:
-    lab, command, _ = _inside(options)
-    if not command:
-        raise UsageError("a command is missing: `tests/lab/lab outside CMD...`")
-    return enter.run_inside(network.holder(lab.run / OUTSIDE), ("net",), command, os.environ)
+    if not Lab(options.name).running:
+        raise LabError(f"lab {options.name} is not up; `tests/lab/lab up --name {options.name}` starts it")
+    if not command and verb != "kubectl":
+        raise UsageError(f"a command is missing: `tests/lab/lab {verb} CMD...`")
+    if (status := through.enter(verb, options.name, command)) is None:
+        raise LabError(f"lab {options.name} went down")
+    return status
 
 
 def _provider(options: argparse.Namespace) -> int:
@@ -213,8 +194,8 @@ def _status(_: argparse.Namespace) -> int:
 
 
 VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
-    "build": _build, "require": _require, "up": _up, "reset": _reset, "down": _down, "exec": _exec,
-    "kubectl": _kubectl, "outside": _outside, "provider": _provider, "status": _status,
+    "build": _build, "require": _require, "up": _up, "reset": _reset, "down": _down, "provider": _provider,
+    "status": _status, **{verb: partial(_enter, verb) for verb in through.PREFIXES},
 }  # fmt: skip
 
 

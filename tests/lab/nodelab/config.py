@@ -1,13 +1,13 @@
 """What the lab is made of: versions, packages, addresses, and where its files are."""
 
-import os
 import re
 from pathlib import Path
 
+from . import place
+
 LAB = Path(__file__).resolve().parent.parent
 CHECKOUT = LAB.parent.parent
-# the prepared images are hard-linked into a run, so runs and images share this folder's file system
-CACHE = Path(os.environ.get("NETDOCTOR_LAB_CACHE") or Path.home() / ".cache/netdoctor-lab").resolve()
+CACHE = Path(place.CACHE)
 RUNS, LOCKS, LOGS = CACHE / "runs", CACHE / "locks", CACHE / "logs"
 
 KUBERNETES = "v1.36.3"
@@ -34,10 +34,10 @@ POSTGRES_PACKAGES = [
     "postgresql-15", "iproute2", "procps", "curl", "bind9-dnsutils", "python3-minimal",
 ]  # fmt: skip
 
-NODE = "minikube"
 NODE_IP, GATEWAY, SUBNET_LEN = "10.77.0.2", "10.77.0.1", 24
 RESOLVERS = ("8.8.8.8", "1.1.1.1")
 WEB = "93.184.215.14"  # example.com in the lab's outside world
+API_PORT = 8443  # kubeadm.yaml has it too
 PROVIDER_PORT = 8080  # of WEB: where the modules' OpenAI-compatible provider answers
 MAX_WORKERS = 3
 

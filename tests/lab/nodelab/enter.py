@@ -4,8 +4,9 @@ import ctypes
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+import warnings  # noqa: F401 -- os.execvpe imports it, where this Python's files are out of sight
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 
 PR_SET_PDEATHSIG = 1
 SI_USER = 0
@@ -23,10 +24,24 @@ def _enter(pid: int, namespaces: Sequence[str]) -> None:
         if _libc.setns(descriptor, 0):
             code = ctypes.get_errno()
             raise OSError(code, f"cannot enter the lab: {os.strerror(code)}")
+        os.close(descriptor)
     if "mnt" in namespaces:
         os.fchdir(root)
         os.chroot(".")
         os.chdir("/root")
+    os.close(root)
+
+
+@contextmanager
+def network(pid: int) -> Iterator[None]:
+    """Sockets made here are in the network namespace of another process; raises OSError."""
+    own = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        _enter(pid, ("net",))
+        yield
+    finally:
+        _libc.setns(own, 0)
+        os.close(own)
 
 
 def run_inside(pid: int, namespaces: Sequence[str], argv: Sequence[str], env: Mapping[str, str]) -> int:

@@ -16,9 +16,16 @@ from .roots import ROOTFS
 from .steps import Step, meaning
 
 ENV = ["PATH=/usr/local/bin:/usr/bin:/usr/sbin:/bin:/sbin"]
+# of the control plane: memory is there and processors are not, so collect garbage less often
+FRUGAL = [*ENV, "GOGC=400"]
+# idle threads that look for each other's work are half of what these do
+ONE_THREAD = [*FRUGAL, "GOMAXPROCS=1"]
 WORKER_IMAGES = ("pause", "kube-proxy", "coredns", "labtool", "postgres")
 _NOT_IN_IMAGE = ("./usr/share/locale", "./var/cache", "./var/lib/apt", "./usr/lib/*/libLLVM*", "./dev/*",
-                 "./usr/lib/postgresql/15/lib/bitcode", "./var/lib/postgresql/15")  # fmt: skip
+                 "./usr/lib/postgresql/15/lib/bitcode", "./var/lib/postgresql/15",
+                 # a run links and removes every file of it
+                 "./usr/share/perl*", "./usr/lib/*/perl*", "./usr/share/man", "./usr/share/i18n", "./var/lib/dpkg/info",
+                 "./usr/share/bash-completion", "./usr/share/zoneinfo/right", "./usr/share/zoneinfo/posix")  # fmt: skip
 
 
 def write_image(out: Path, name: str, layer: Path, config: Mapping[str, object]) -> None:
@@ -74,16 +81,17 @@ def _rule_programs() -> dict[str, Path]:
 def build_images(out: Path) -> None:
     """All images of the node; iptables in kube-proxy's is the one the node has."""
     layer, links = out / "layer.tmp", out / "links"
-    for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler"):
+    parts = {"kube-apiserver": FRUGAL, "kube-controller-manager": ONE_THREAD, "kube-scheduler": ONE_THREAD}
+    for name, env in parts.items():
         write_image(
             out,
             KUBE.format(name),
             layer_of(layer, {f"usr/local/bin/{name}": program(name)}),
-            {"Env": ENV, "Entrypoint": [name]},
+            {"Env": env, "Entrypoint": [name]},
         )
     # the module of etcd calls its program "server"
     etcd = {"usr/local/bin/etcd": program("server"), "usr/local/bin/etcdctl": program("etcdctl")}
-    write_image(out, ETCD, layer_of(layer, etcd), {"Env": ENV, "Entrypoint": ["etcd"]})
+    write_image(out, ETCD, layer_of(layer, etcd), {"Env": ONE_THREAD, "Entrypoint": ["etcd"]})
     write_image(
         out, COREDNS, layer_of(layer, {"coredns": program("coredns")}), {"Env": ENV, "Entrypoint": ["/coredns"]}
     )
@@ -122,5 +130,6 @@ def build_images(out: Path) -> None:
 
 
 IMAGES = Step("images", "container images", "5 s", build_images,
-              lambda: [PAUSE, ETCD, COREDNS, KUBE, POSTGRES, LABTOOL, _NOT_IN_IMAGE, meaning(_rule_programs)],
+              lambda: [PAUSE, ETCD, COREDNS, KUBE, POSTGRES, LABTOOL, FRUGAL, ONE_THREAD, _NOT_IN_IMAGE,
+                       meaning(_rule_programs)],
               (*PROGRAMS.values(), ROOTFS, POSTGRES_ROOT))  # fmt: skip

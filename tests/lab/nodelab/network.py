@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from .config import GATEWAY, LAB, PROVIDER_PORT, RESOLVERS, SUBNET_LEN, WEB
+from .place import HOLDER
 from .processes import Argument, LabError, end, run, spawn, spawned, wait_for
 
 # the names pNNN.example.com are for probes that must not be answered from a cache
@@ -24,7 +25,7 @@ COREFILE = f""".:53 {{
     errors
 }}
 """
-HOLDER, DNS, HTTP, PROVIDER = "netns", "dns", "web", "provider"
+DNS, HTTP, PROVIDER = "dns", "web", "provider"
 
 
 def within(pid: int) -> list[str]:

@@ -5,18 +5,14 @@ import shutil
 import signal
 import time
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from subprocess import CompletedProcess
 
-from . import network
+from . import network, records
 from .config import CACHE
+from .place import HOLDER
 from .processes import Argument, LabError, end, run, spawn, spawned, wait_for
-
-ENVIRONMENT = {
-    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-    "HOME": "/root", "USER": "root", "SHELL": "/bin/bash", "LANG": "C.UTF-8",
-}  # fmt: skip
+from .through import ENVIRONMENT
 
 # The overlay is mounted in a mount namespace of nspawn's own: the machine's list of mounts never changes, and the mount
 # goes with the process. nsenter, not --network-namespace-path: nspawn would mount /sys while still in the machine's
@@ -89,21 +85,14 @@ class Node:
     @property
     def init(self) -> int | None:
         """The pid of the container's init as this machine sees it, None when it does not run."""
-        if nspawn := spawned(self.run, "nspawn"):
-            with suppress(OSError, IndexError):
-                for child in Path(f"/proc/{nspawn}/task/{nspawn}/children").read_text().split():
-                    status = Path(f"/proc/{child}/status").read_text()
-                    ids = status.split("NSpid:", 1)[1].split("\n")[0].split()
-                    if status.startswith("Name:\tsystemd\n") and ids[-1] == "1":
-                        return int(child)
-        return None
+        return records.container_init(str(self.run))
 
     @property
     def uptime(self) -> float:
         """Seconds since the container's init started; 0 when it does not run."""
         if (init := self.init) is None:
             return 0.0
-        ticks = int(Path(f"/proc/{init}/stat").read_text().rsplit(")", 1)[1].split()[19])
+        ticks = int(records.stat(init)[19])
         return time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
 
     def execute(
@@ -136,5 +125,5 @@ class Node:
 
     def processes(self) -> list[int]:
         """What must be ended for the node to be gone, its init first."""
-        found = [self.init, spawned(self.run, "nspawn"), spawned(self.run, network.HOLDER)]
+        found = [self.init, spawned(self.run, "nspawn"), spawned(self.run, HOLDER)]
         return [pid for pid in found if pid]

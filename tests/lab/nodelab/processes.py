@@ -10,6 +10,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
+from . import records
+
 T = TypeVar("T")
 Argument = str | Path
 _held: list[int] = []  # file descriptors of the locks this process holds
@@ -72,25 +74,6 @@ def wait_for(condition: Callable[[], T], what: str, deadline: float = 30.0, paus
     return value
 
 
-def _stat(pid: int) -> list[str]:
-    """The fields of /proc/PID/stat from the state on; raises OSError when there is no such process."""
-    return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-
-
-def identity(pid: int) -> str:
-    """A process's id and start time: unlike the id alone never used again. Raises OSError."""
-    return f"{pid} {_stat(pid)[19]}"
-
-
-def alive(record: Path) -> int | None:
-    """The pid of the process whose identity is in this file, while it runs."""
-    with suppress(OSError, ValueError, IndexError):
-        pid = int(record.read_text().split()[0])
-        if identity(pid) == record.read_text() and _stat(pid)[0] != "Z":
-            return pid
-    return None
-
-
 def spawn(folder: Path, name: str, argv: Sequence[Argument], groups: Iterable[Path] = ()) -> int:
     """Start a background program in these cgroups, its output at the end of `folder/NAME.log`; returns its pid."""
     groups = list(groups)
@@ -99,7 +82,7 @@ def spawn(folder: Path, name: str, argv: Sequence[Argument], groups: Iterable[Pa
         # runs in the child, which holds the caller's lock until exec: a sweep never misses a program without a record
         for group in groups:
             (group / "cgroup.procs").write_text("0")
-        (folder / f"{name}.process").write_text(identity(os.getpid()))
+        (folder / f"{name}.process").write_text(records.identity(os.getpid()))
 
     with (folder / f"{name}.log").open("ab") as log:
         process = subprocess.Popen(
@@ -112,7 +95,7 @@ def spawn(folder: Path, name: str, argv: Sequence[Argument], groups: Iterable[Pa
 
 def spawned(folder: Path, name: str) -> int | None:
     """The pid of a program started by `spawn`, while it runs."""
-    return alive(folder / f"{name}.process")
+    return records.spawned(str(folder), name)
 
 
 def gone(pid: int) -> bool:
@@ -120,7 +103,7 @@ def gone(pid: int) -> bool:
     if child := _children.get(pid):
         return child.poll() is not None
     try:
-        return _stat(pid)[0] == "Z"
+        return records.stat(pid)[0] == "Z"
     except (OSError, IndexError):
         return True
 

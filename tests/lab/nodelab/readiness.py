@@ -1,7 +1,6 @@
 """When a lab counts as ready: a client in a pod gets answers, and Kubernetes reports everything Ready."""
 
 import calendar
-import json
 import sys
 import time
 from collections.abc import Callable
@@ -9,17 +8,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from .api import Api
 from .config import LAB
 from .network import within
 from .node import Node
 from .processes import LabError, run, wait_for
 
 PROBE = LAB / "nodelab" / "probe.py"
-
-
-def get(node: Node, what: str) -> Any:
-    """`kubectl get WHAT -o json` on the node, parsed."""
-    return json.loads(node.execute(["kubectl", "get", *what.split(), "-o", "json"]).stdout)
 
 
 def pid_of_pod(node: Node, uid: str) -> int | None:
@@ -31,18 +26,26 @@ def pid_of_pod(node: Node, uid: str) -> int | None:
     return None
 
 
-def client_pid(node: Node) -> int | None:
+def api_of(node: Node) -> Api:
+    """The node's API server; raises LabError."""
+    if (init := node.init) is None:
+        raise LabError(f"{node.name} is down")
+    return Api(init)
+
+
+def client_pid(node: Node, api: Api) -> int | None:
     """A process of the pod `client`."""
-    uid = node.execute("kubectl get pod client -o 'jsonpath={.metadata.uid}'", check=False).stdout
-    return pid_of_pod(node, uid) if uid else None
+    pod = api.get("/api/v1/namespaces/default/pods/client")
+    return pid_of_pod(node, pod["metadata"]["uid"]) if pod else None
 
 
-def answers(node: Node) -> bool:
+def answers(node: Node, api: Api, client: int) -> bool:
     """Whether the client pod resolves a cluster name and reaches a Service and PostgreSQL, by address and by name."""
-    addresses = {s["metadata"]["name"]: s["spec"]["clusterIP"] for s in get(node, "services")["items"]}
-    if (client := client_pid(node)) is None:
+    if not (services := api.get("/api/v1/namespaces/default/services")):
         return False
-    command = [*within(client), sys.executable, PROBE, addresses["echo"], addresses["postgres"]]
+    addresses = {s["metadata"]["name"]: s["spec"]["clusterIP"] for s in services["items"]}
+    # -IS: without what the site adds, which can take as long as the probe
+    command = [*within(client), sys.executable, "-IS", PROBE, addresses["echo"], addresses["postgres"]]
     if run(*command, check=False, deadline=20).returncode == 0:
         return True
     # CoreDNS asks 10.96.0.1 before kube-proxy has its rules. That connection is tracked without translation, and its
@@ -51,7 +54,7 @@ def answers(node: Node) -> bool:
     return False
 
 
-def reported_ready(node: Node) -> bool:
+def reported_ready(node: Node, api: Api) -> bool:
     """All nodes and pods are Ready by reports of this boot (the prepared layer holds old ones)."""
     if (init := node.init) is None:
         raise LabError(f"{node.name} went down while it was waited for")
@@ -60,11 +63,14 @@ def reported_ready(node: Node) -> bool:
     def young(text: str) -> bool:
         return calendar.timegm(time.strptime(text, "%Y-%m-%dT%H:%M:%SZ")) >= boot
 
-    for item in get(node, "nodes")["items"]:
+    nodes, pods = api.get("/api/v1/nodes"), api.get("/api/v1/pods")
+    if not nodes or not pods:
+        return False
+    for item in nodes["items"]:
         ready = next(c for c in item["status"]["conditions"] if c["type"] == "Ready")
         if ready["status"] != "True" or not young(ready["lastHeartbeatTime"]):
             return False
-    for item in get(node, "pods -A")["items"]:
+    for item in pods["items"]:
         states = item["status"].get("containerStatuses") or [{}]
         if not all(c.get("ready") and young(c["state"]["running"]["startedAt"]) for c in states):
             return False
@@ -75,12 +81,20 @@ def wait_ready(node: Node, deadline: float = 150.0) -> None:
     """Wait until everything answers and is Ready; raises LabError naming what is missing after `deadline` seconds."""
     limit = time.monotonic() + deadline
 
-    def step(name: str, condition: Callable[[], Any]) -> Any:
-        return wait_for(condition, name, max(limit - time.monotonic(), 0), 0.2)
+    def step(name: str, condition: Callable[[], Any], pause: float = 0.2) -> Any:
+        return wait_for(condition, name, max(limit - time.monotonic(), 0), pause)
 
-    step("the API server", lambda: node.execute("kubectl get --raw /readyz", check=False).returncode == 0)
-    step("the pod client", lambda: client_pid(node))
+    api = api_of(node)
+    step("the API server", lambda: api.ask("/readyz"))
+    client: int = step("the pod client", lambda: client_pid(node, api))
+
+    def answered() -> bool:
+        nonlocal client
+        if not Path(f"/proc/{client}").exists():  # it was one that prepares a container, and ends with that
+            client = client_pid(node, api) or client
+        return answers(node, api, client)
+
     step("kube-proxy's rules", lambda: "10.96.0.1/32" in node.execute("iptables-save -t nat").stdout)
     node.execute("conntrack -D -d 10.96.0.1 -r 10.96.0.1", check=False)
-    step("answers to the pod client", lambda: answers(node))
-    step("Ready conditions", lambda: reported_ready(node))
+    step("answers to the pod client", answered, 0.5)
+    step("Ready conditions", lambda: reported_ready(node, api))
