@@ -25,7 +25,7 @@ check: lint fast ## ruff, mypy strict, the fast tests
 fast: .venv/ready ## the fast tests
 	@$(PYTHON) -m pytest -q -n 4 --dist worksteal -m $(FAST)
 
-coverage: .venv/ready ## the fast tests again, slower: which lines they run, and a failure where that is less than pyproject.toml wants
+coverage: .venv/ready ## which lines the fast tests run; fails below the floor in pyproject.toml
 	@rm -rf .coverage && mkdir -m 1777 .coverage  # tests run as nobody, too
 	@$(PYTHON) -m coverage run -m pytest -q -n 4 --dist worksteal -m $(FAST)
 	@$(PYTHON) -m coverage combine -q && $(PYTHON) -m coverage report

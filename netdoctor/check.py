@@ -13,7 +13,7 @@ from netdoctor.catalogue import Catalogue
 from netdoctor.clock import now
 from netdoctor.diagnosis import diagnose
 from netdoctor.errors import CannotRead
-from netdoctor.facts import Facts, parameters
+from netdoctor.facts import Facts
 from netdoctor.facts.experiments import Experiments, Trial
 from netdoctor.facts.node_network import NodeNetwork
 from netdoctor.facts.this_node import ThisNode
@@ -66,12 +66,6 @@ class Look:
             copies=self.experiments.copies if self.experiments else 0,
             kubeconfig=kubeconfig.used() if self.facts.get(Host).live else "",
         )
-
-
-def without_experiments(catalogue: Catalogue) -> list[str]:
-    """The probes that need no experiment on a copy of the node, for a look that has to be quick."""
-    asked = {name: parameters(probe.run) for name, probe in catalogue.probes.items()}
-    return [name for name, wanted in asked.items() if all(want.kind is not Experiments for want in wanted)]
 
 
 def _experiment(trial: Trial) -> Experiment:

@@ -3,8 +3,7 @@
 The plan is made once. For each step: each change to the journal, `check` (is the node still as the plan saw it?),
 `apply`; a new look. The target probe must pass, and every probe that passed before must still pass; else the step's
 changes are undone, newest first, and it is looked again. An error, Ctrl-C, SIGTERM or SIGHUP halfway undoes the step
-too. Proved steps stay. Between two steps nothing is tried on copies of the node: that takes seconds, and the look after
-the last step does it.
+too. Proved steps stay.
 
 A step that is not proved ends the plan, and so does a node that is not as the plan saw it any more. What is left is
 planned again from the newest look, and nothing of that is made before it was shown, rehearsed and agreed to.
@@ -17,7 +16,7 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from netdoctor.catalogue import Catalogue
 from netdoctor.errors import Drifted, JournalError, NetdoctorError
@@ -75,19 +74,11 @@ class Outcomes:
 Agree = Callable[[Plan, "Look"], bool]
 
 
-class Looks(Protocol):
-    """A new look at the node; without `experiments` the probes that need copies of it are not asked."""
-
-    def __call__(self, *, experiments: bool = True) -> Look:
-        """Look."""
-        ...
-
-
 def repair(
     catalogue: Catalogue,
     plan: Plan,
     first: Look,
-    look: Looks,
+    look: Callable[[], Look],
     journal: Journal,
     say: Callable[[str], None],
     agree: Agree,
@@ -124,7 +115,7 @@ def repair(
     return Outcomes(tuple(done), seen)
 
 
-def _settled(seen: Look, look: Looks) -> Look:
+def _settled(seen: Look, look: Callable[[], Look]) -> Look:
     """Look until nothing is wrong or unknown any more, while that changes, and for a limited time.
 
     A repaired node needs a moment to recover: CoreDNS is asked for its readiness once in a while.
@@ -155,34 +146,23 @@ def _close(journal: Journal) -> None:
         raise JournalError(f"{error}; {stands}; the journal lacks {lacks} the run has ended") from error
 
 
-def execute(plan: Plan, first: Look, look: Looks, journal: Journal, say: Callable[[str], None]) -> Outcomes:
+def execute(
+    plan: Plan, first: Look, look: Callable[[], Look], journal: Journal, say: Callable[[str], None]
+) -> Outcomes:
     """Take the plan's safe steps in order, up to the first that is not proved; `say` is told what happens.
 
     A step that cannot be rolled back leaves the journal open. Raises KeyboardInterrupt, and whatever is not an error
     of netdoctor's own, after the step at hand was undone; JournalError.
     """
     seen, done = first, list[StepOutcome]()
-    guards = _passing(first, frozenset())
     for step in plan.to_apply:
-        last = step is plan.to_apply[-1]
-        if step.probe not in seen.results:  # its probe needs experiments
-            seen = look()
         outcome = _not_as_planned(step, seen) if seen is not first else None
         if outcome is None:
-            outcome, seen = _take(step, guards, look, journal, say, experiments=last)
-            guards = _passing(seen, guards)
-        elif seen is not first:
-            seen = look()  # the last one was made between two steps
+            outcome, seen = _take(step, seen, look, journal, say)
         done.append(outcome)
         if outcome.end is not End.PROVED:
             break
     return Outcomes(tuple(done), seen)
-
-
-def _passing(seen: Look, before: frozenset[str]) -> frozenset[str]:
-    """The probes that pass; of those that this look did not ask, those that passed before."""
-    now = {name for name, result in seen.results.items() if result.outcome is Outcome.PASS}
-    return frozenset(now | (before - seen.results.keys()))
 
 
 def _not_as_planned(step: Step, seen: Look) -> StepOutcome | None:
@@ -199,9 +179,10 @@ def _not_as_planned(step: Step, seen: Look) -> StepOutcome | None:
 
 
 def _take(
-    step: Step, guards: Collection[str], look: Looks, journal: Journal, say: Callable[[str], None], *, experiments: bool
+    step: Step, seen: Look, look: Callable[[], Look], journal: Journal, say: Callable[[str], None]
 ) -> tuple[StepOutcome, Look]:
     begin = len(journal.entries)
+    guards = [name for name, before in seen.results.items() if before.outcome is Outcome.PASS]
     host, end = Host(loads=True), End.ROLLED_BACK
     try:
         for change in step.changes:
@@ -215,7 +196,7 @@ def _take(
             journal.begin(entry)
             change.apply(host)
             journal.mark(entry, State.APPLIED)
-        seen, problem = _prove(step.probe, guards, look, experiments=experiments)
+        seen, problem = _prove(step.probe, guards, look)
         if not problem:
             for entry in journal.entries[begin:]:
                 journal.mark(entry, State.VERIFIED)
@@ -254,21 +235,16 @@ def _what_stays(journal: Journal, begin: int) -> str:
     return "; ".join(words)
 
 
-def _prove(target: str, guards: Collection[str], look: Looks, *, experiments: bool) -> tuple[Look, str]:
-    """Look until the target and every guard that is asked are fine, for a limited time.
-
-    The last look, and what is wrong in it, "" for nothing.
-    """
+def _prove(target: str, guards: Collection[str], look: Callable[[], Look]) -> tuple[Look, str]:
+    """Look until the target and every guard are fine, for a limited time; "" or what is wrong in the last look."""
     end = time.monotonic() + SETTLE_SECONDS
     looks = 0
     while True:
-        seen = look(experiments=experiments)
-        if target not in seen.results:
-            seen = look()
+        seen = look()
         looks += 1
         outcome = _outcomes(seen)
         target_fails = outcome.get(target) not in FINE
-        broken = [name for name in guards if name in outcome and outcome[name] not in FINE]
+        broken = [name for name in guards if outcome.get(name) not in FINE]
         if not target_fails and not broken:
             return seen, ""
         if time.monotonic() > end or (target_fails and looks >= HOPELESS_LOOKS):

@@ -13,7 +13,7 @@ from netdoctor import Change, Evidence, Finding, NotApplicable, Risk, probe, rem
 from netdoctor import executor as executor_module
 from netdoctor.catalogue import Catalogue
 from netdoctor.changes.file import WriteFile
-from netdoctor.check import Look, without_experiments
+from netdoctor.check import Look
 from netdoctor.check import look as look_at
 from netdoctor.executor import End, Outcomes, repair
 from netdoctor.facts import Facts
@@ -63,12 +63,6 @@ def switch_on(findings: tuple[Finding, ...], folder: Folder) -> Iterator[Change]
     yield write(folder, "a.conf", "forward = 1\n")
 
 
-@remedy(fixes="forwarding-off")
-def do_everything(findings: tuple[Finding, ...], folder: Folder) -> Iterator[Change]:
-    yield write(folder, "a.conf", "forward = 1\n")
-    yield write(folder, "sub/deep/b.conf", "names = 1\n")
-
-
 @remedy(fixes="names-unresolved")
 def add_names(findings: tuple[Finding, ...], folder: Folder) -> Iterator[Change]:
     if "names = 1" not in folder.text("sub/deep/b.conf"):
@@ -113,17 +107,14 @@ class Node:
     folder: Path
     said: list[str] = field(default_factory=list)
     looks: int = 0
-    experiments: list[bool] = field(default_factory=list)  # of each look: whether copies were asked too
 
     def catalogue(self, *remedies: Remedy) -> Catalogue:
         probes: tuple[Probe, ...] = (forwarding_off, names_unresolved, door_open)
         return Catalogue.of({p.name: p for p in probes}, {r.name: r for r in remedies})
 
-    def look(self, catalogue: Catalogue, *, experiments: bool = True) -> Look:
+    def look(self, catalogue: Catalogue) -> Look:
         self.looks += 1
-        self.experiments.append(experiments)
-        only = None if experiments else without_experiments(catalogue)
-        return look_at(catalogue, Facts({Folder: Folder(self.folder)}, live=False), only)
+        return look_at(catalogue, Facts({Folder: Folder(self.folder)}, live=False))
 
     def repair(self, *remedies: Remedy, say: Callable[[str], None] | None = None) -> tuple[Outcomes, Journal]:
         catalogue = self.catalogue(*remedies)
@@ -140,10 +131,7 @@ class Node:
         say: Callable[[str], None] | None = None,
         agree: Callable[[Plan, Look], bool] = lambda _plan, _seen: True,
     ) -> Outcomes:
-        def look(*, experiments: bool = True) -> Look:
-            return self.look(catalogue, experiments=experiments)
-
-        return repair(catalogue, planned, first, look, journal, say or self.said.append, agree)
+        return repair(catalogue, planned, first, lambda: self.look(catalogue), journal, say or self.said.append, agree)
 
     def files(self) -> dict[str, tuple[bytes, int]]:
         return {

@@ -23,7 +23,6 @@ from tests.folder_node import (
     add_names,
     add_nothing_useful,
     call_somebody,
-    do_everything,
     ends,
     give_up,
     node,
@@ -44,38 +43,6 @@ def test_proved_and_undone_to_the_byte(node: Node) -> None:
     assert not undo(journal.entries, journal, node.said.append).stuck
     assert node.files() == before
     assert not undo(journal.entries, journal, node.said.append).stuck
-
-
-def test_nothing_is_tried_on_copies_between_two_steps(node: Node) -> None:
-    outcomes, _ = node.repair(switch_on, add_names)
-    assert ends(outcomes) == [("switch-on", End.PROVED), ("add-names", End.PROVED)]
-    assert node.experiments == [True, False, True]
-
-
-def test_the_last_look_is_whole_where_the_next_step_is_not_wanted_any_more(node: Node) -> None:
-    outcomes, _ = node.repair(do_everything, add_names)
-    assert ends(outcomes) == [("do-everything", End.PROVED), ("add-names", End.SKIPPED)]
-    assert node.experiments == [True, False, True]
-
-
-def test_a_target_that_is_not_asked_in_a_quick_look_is_asked_in_a_whole_one(
-    node: Node, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("tests.folder_node.without_experiments", lambda _catalogue: ["names-unresolved", "door-open"])
-    outcomes, _ = node.repair(switch_on, add_names)
-    assert ends(outcomes) == [("switch-on", End.PROVED), ("add-names", End.PROVED)]
-    assert node.experiments == [True, False, True, True]
-
-
-def test_a_probe_that_passed_before_a_quick_look_is_a_guard_of_the_last_one(
-    node: Node, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(
-        "tests.folder_node.without_experiments", lambda _catalogue: ["forwarding-off", "names-unresolved"]
-    )
-    outcomes, _ = node.repair(switch_on, open_the_door)
-    assert ends(outcomes)[1] == ("open-the-door", End.ROLLED_BACK)
-    assert outcomes.steps[1].why == "door-open passed before and does not any more"
 
 
 def test_a_target_that_still_fails_is_taken_back_and_the_proved_step_stays(node: Node) -> None:

@@ -16,11 +16,16 @@ COMMENT = "<!--"  # firewalld writes none: who has written one has edited the fi
 SOURCE = re.compile(rb"<source\b[^<>]*?(?:/>|>\s*</source\s*>)")
 Element = tuple[str, tuple[tuple[str, str], ...], str, Any]  # tag, attributes, text, and the elements in it
 EMPTY: tuple[Any, frozenset[Element]] = ((), frozenset())
-# the elements of a zone's file, and what firewalld calls them in a zone's settings
+# the elements of a zone's file: what firewalld calls them in a zone's settings, and which attributes are listed there
 LISTS = {
-    "source": "sources", "interface": "interfaces", "service": "services", "port": "ports", "protocol": "protocols",
-    "icmp-block": "icmp_blocks", "forward-port": "forward_ports", "source-port": "source_ports", "rule": "rules_str",
+    "interface": ("interfaces", ("name",)), "service": ("services", ("name",)), "protocol": ("protocols", ("value",)),
+    "icmp-block": ("icmp_blocks", ("name",)), "port": ("ports", ("port", "protocol")),
+    "source-port": ("source_ports", ("port", "protocol")),
+    "forward-port": ("forward_ports", ("port", "protocol", "to-port", "to-addr")),
 }  # fmt: skip
+FLAGS = {"masquerade": "masquerade", "forward": "forward", "icmp-block-inversion": "icmp_block_inversion"}
+RULES = "rules_str"  # compared by their number: each is one text there
+TARGET, NO_TARGET = "target", "default"
 
 
 def contents(state: FileState) -> tuple[Any, frozenset[Element]]:
@@ -54,16 +59,28 @@ def is_by_firewalld(state: FileState) -> bool:
 
 
 def is_read(state: FileState, settings: Mapping[str, tuple[str, Any]]) -> bool:
-    """Whether firewalld, with these permanent settings of the zone, has read its file: else it would write over it."""
+    """Whether firewalld, with these permanent settings of the zone, has read its file: else it would overwrite it."""
     try:
-        _, elements = contents(state)
+        root, elements = contents(state)
     except Drifted:
         return False
     known = {key: value for key, (_, value) in settings.items()}
-    counts = all(sum(each[0] == tag for each in elements) == len(known.get(key, ())) for tag, key in LISTS.items())
-    attributes = [dict(each[1]) for each in elements if each[0] == "source"]
-    sources = {one.get("address") or one.get("mac") or f"ipset:{one.get('ipset')}" for one in attributes}
-    return counts and {one.lower() for one in sources} == {str(one).lower() for one in known.get("sources", ())}
+    found: dict[str, list[dict[str, str]]] = {}
+    for tag, attributes, _, _ in elements:
+        found.setdefault(tag, []).append(dict(attributes))
+    for tag, (key, names) in LISTS.items():
+        here = {tuple(one.get(name, "") for name in names) for one in found.get(tag, ())}
+        there = {(one,) if isinstance(one, str) else tuple(one) for one in known.get(key, ())}
+        if here != there:
+            return False
+    if any((tag in found) != bool(known[key]) for tag, key in FLAGS.items() if key in known):
+        return False
+    if TARGET in known and dict(root).get(TARGET, NO_TARGET) != known[TARGET]:
+        return False
+    sources = {one.get("address") or one.get("mac") or f"ipset:{one.get('ipset')}" for one in found.get("source", ())}
+    if {one.lower() for one in sources} != {str(one).lower() for one in known.get("sources", ())}:
+        return False
+    return len(found.get("rule", ())) == len(known.get(RULES, ()))
 
 
 def without(state: FileState, address: str) -> FileState:

@@ -47,8 +47,8 @@ class RemoveDirectRules:
         file = FileState.read(DIRECT_FILE)
         if file and not _is_read(file, at_boot):
             raise NotApplicable(
-                f"firewalld has not read {DIRECT_FILE} since somebody edited it, and would write over that; "
-                "it does so within seconds"
+                f"firewalld has not read {DIRECT_FILE} since somebody edited it, and would overwrite the edit: "
+                "it reads the file within seconds, then run netdoctor again"
             )
         return cls(in_force, at_boot, file, FileState.read(DIRECT_FILE + ".old"))
 

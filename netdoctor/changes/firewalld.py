@@ -55,8 +55,8 @@ class TrustSource:
             file, backup = FileState.read(path), FileState.read(path + ".old")
             if not permanent and file and not _is_read(bus, zone, file):
                 raise NotApplicable(
-                    f"firewalld has not read {path} since somebody edited it, and would write over that; "
-                    "`firewall-cmd --permanent` makes such an edit without a reload"
+                    f"firewalld has not read {path} since somebody edited it, and would overwrite the edit: "
+                    "wait until it has, or make the edit with `firewall-cmd --permanent`"
                 )
         return cls(zone, source, other == zone, permanent, file, backup, given_back, earlier)
 

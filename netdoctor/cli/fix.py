@@ -9,10 +9,12 @@ import click
 from netdoctor.cli_options import cluster_access
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from netdoctor.catalogue import Catalogue
     from netdoctor.check import Look
     from netdoctor.consent import Agreement, Choices
-    from netdoctor.executor import Looks, Outcomes
+    from netdoctor.executor import Outcomes
     from netdoctor.journal import Journal
     from netdoctor.planner import Plan
 
@@ -85,7 +87,7 @@ def command(
 
 def _fix(catalogue: Catalogue, choices: Choices) -> tuple[int, Journal | None]:
     """The exit status, and the run, None where nothing was to be made."""
-    from netdoctor.check import look, without_experiments
+    from netdoctor.check import look
     from netdoctor.cli_output import waiting
     from netdoctor.consent import Agreement
     from netdoctor.facts import Facts
@@ -94,10 +96,9 @@ def _fix(catalogue: Catalogue, choices: Choices) -> tuple[int, Journal | None]:
     from netdoctor.report.repair_text import as_json, end_lines
     from netdoctor.runs import unfinished_notice
 
-    def look_again(*, experiments: bool = True) -> Look:
-        facts = Facts(context=(Scope(False, whole_state=True),))
+    def look_again() -> Look:
         with waiting() as watch:
-            return look(catalogue, facts, None if experiments else without_experiments(catalogue), watch)
+            return look(catalogue, Facts(context=(Scope(False, whole_state=True),)), watch=watch)
 
     for notice in unfinished_notice() if choices.dry_run else ():
         _say(f"! {notice}", err=True)
@@ -123,7 +124,7 @@ def _fix(catalogue: Catalogue, choices: Choices) -> tuple[int, Journal | None]:
 
 
 def _repair(
-    catalogue: Catalogue, plan: Plan, first: Look, look_again: Looks, agreement: Agreement
+    catalogue: Catalogue, plan: Plan, first: Look, look_again: Callable[[], Look], agreement: Agreement
 ) -> tuple[Outcomes, Journal]:
     """What became of the repair, and its run."""
     from netdoctor.cli_output import Unstopped
@@ -137,9 +138,9 @@ def _repair(
 
     with confirming(journal, choices.confirm) as put_off:
 
-        def look_and_put_off(*, experiments: bool = True) -> Look:
+        def look_and_put_off() -> Look:
             put_off()
-            return look_again(experiments=experiments)
+            return look_again()
 
         try:
             outcomes = repair(catalogue, plan, first, look_and_put_off, journal, say, agreement.further, choices.only)

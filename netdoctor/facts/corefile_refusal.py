@@ -1,7 +1,7 @@
-"""What CoreDNS says of its Corefile where it does not start: the last lines of its log, and of them this alone.
+"""What CoreDNS says of its Corefile where it does not start: the line of its log that says so, and nothing else of it.
 
 The words are those of coredns/caddy (caddyfile/dispenser.go: `FILE:LINE - Error during parsing: ...`) and of CoreDNS's
-plugins (plugin.Error: `plugin/NAME: ...`), which it prints before it ends. What they quote may be anything.
+plugin forward (plugin/pkg/parse/host.go), which it prints before it ends. What they quote may be anything.
 """
 
 from __future__ import annotations
@@ -10,19 +10,20 @@ import re
 from dataclasses import dataclass
 
 from netdoctor.errors import CannotRead
-from netdoctor.facts.cluster import Pod, Pods, dns_pods
+from netdoctor.facts.cluster import Pods, dns_pods
 from netdoctor.facts.services import Services
-from netdoctor.kube_api import ApiError, KubeApi
+from netdoctor.kube_api import KubeApi
 from netdoctor.redact import excerpt
 
-PODS, LINES, BYTES = 3, "20", "16384"  # that are read
+PODS, LINES, BYTES = 3, "20", "16384"  # limits on what is read
 WORDS = 160  # characters of what CoreDNS says
 PARSING = re.compile(
     r"(?:plugin/(?P<plugin>[a-z0-9_]{1,30}): )?\S{1,200}:(?P<line>[0-9]{1,6}) - Error during parsing: (?P<said>.+)"
 )
-SET_UP = re.compile(r"plugin/(?P<plugin>[a-z0-9_]{1,30}): (?P<said>.+)")
-QUOTED = re.compile(r"'(?P<single>[^']*)'|\"(?P<double>[^\"]*)\"")
-PLAIN = re.compile(r"[a-z_]{1,20}")  # the name of a directive, and no secret
+UPSTREAM = re.compile(r"plugin/(?P<plugin>forward): (?P<said>not an IP address or file: .+)")
+# the name of a directive, and no secret; whatever else is quoted may be one
+NAMED = re.compile(r"(?:Unknown directive|unknown property) '[a-z_]{1,20}'", re.IGNORECASE)
+QUOTED = re.compile(r"['\"`].*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,39 +36,32 @@ class CorefileRefusal:
 
     @classmethod
     def collect(cls, api: KubeApi, services: Services, pods: Pods) -> CorefileRefusal:
-        """Read the logs of CoreDNS's pods that are not ready. Raises CannotRead."""
-        unready = [pod for pod in dns_pods(services, pods) if not pod.ready and not pod.leaving]
-        for pod in unready[:PODS]:
-            found = cls.parse(f"{pod.namespace}/{pod.name}", _log(api, pod))
+        """Read the logs of CoreDNS's pods that are not ready. Raises CannotRead where none that had to be read can be.
+
+        A container that waits for its next start has the log of its last one.
+        """
+        unread: CannotRead | None = None
+        for pod in [pod for pod in dns_pods(services, pods) if not pod.ready and not pod.leaving][:PODS]:
+            path = f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}/log"
+            try:
+                log = api.text(path, tailLines=LINES, limitBytes=BYTES)
+            except CannotRead as error:
+                unread = CannotRead(f"log of pod {pod.namespace}/{pod.name}", error.reason)
+                continue
+            found = cls.parse(f"{pod.namespace}/{pod.name}", log)
             if found.pod:
                 return found
+        if unread:
+            raise unread
         return cls("", 0, "")
 
     @classmethod
     def parse(cls, pod: str, log: str) -> CorefileRefusal:
         """The last such line of a log."""
-        for line in reversed(log.splitlines()):
-            match = PARSING.fullmatch(line.strip()) or SET_UP.fullmatch(line.strip())
+        for line in reversed(log.split("\n")):
+            match = PARSING.fullmatch(line.strip()) or UPSTREAM.fullmatch(line.strip())
             if match:
                 plugin = f"{match['plugin']}: " if match["plugin"] else ""
-                said = excerpt(plugin + QUOTED.sub(_without_values, match["said"]), WORDS)
-                return cls(pod, int(match.groupdict().get("line") or 0), said)
+                said = match["said"] if NAMED.fullmatch(match["said"]) else QUOTED.sub("'...'", match["said"])
+                return cls(pod, int(match.groupdict().get("line") or 0), excerpt(plugin + said, WORDS))
         return cls("", 0, "")
-
-
-def _without_values(quoted: re.Match[str]) -> str:
-    word = quoted["single"] if quoted["single"] is not None else quoted["double"]
-    return f"'{word}'" if PLAIN.fullmatch(word) else "'...'"
-
-
-def _log(api: KubeApi, pod: Pod) -> str:
-    """The end of the log of a pod's container that ended, else of the one that runs. Raises CannotRead."""
-    path = f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}/log"
-    try:
-        return api.text(path, previous="true", tailLines=LINES, limitBytes=BYTES)
-    except ApiError:  # it has not ended yet
-        pass
-    try:
-        return api.text(path, tailLines=LINES, limitBytes=BYTES)
-    except ApiError as error:
-        raise CannotRead(f"log of pod {pod.namespace}/{pod.name}", error.reason) from error

@@ -1,8 +1,8 @@
 """Logs in at a Postgres in a process of its own, which has nothing to lose: run by facts/postgres_session.py.
 
-Each session is a process more, which enters its network namespace and becomes nobody before it connects. They have a
-limit of memory, and are killed when their time is up: a server that never ends, or that finds a fault in libpq, has
-such a process and no more. One JSON object comes on standard input, one goes to standard output.
+Each session runs in a process of its own, which enters its network namespace and becomes nobody before it connects.
+They have a limit of memory, and are killed when their time is up: a server that never ends, or that finds a fault in
+libpq, has such a process and no more. One JSON object comes on standard input, one goes to standard output.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ import ctypes
 import json
 import os
 import resource
+import selectors
 import sys
 import time
+from contextlib import suppress
 from typing import Any
 
 MEMORY = 768 << 20  # bytes of address space
@@ -20,6 +22,7 @@ MOST_ROWS = 10_000
 LONGEST_NAME = 63  # bytes of a name in Postgres
 FIRST_WITH_REQUIRE_AUTH = 160000  # libpq's version
 CLONE_NEWNET = 0x40000000
+LARGEST = 1 << 20  # bytes of a session's answers
 
 
 def main() -> None:
@@ -34,9 +37,10 @@ def main() -> None:
         return
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # the password would be in it
+    end = time.monotonic() + asked["within"]
     pipes = [_begin(psycopg, session, asked) for session in asked["sessions"]]
     _become_nobody()
-    json.dump({"sessions": [_told(pipe) for pipe in pipes]}, sys.stdout)
+    json.dump({"sessions": _told(pipes, end)}, sys.stdout)
 
 
 def _begin(psycopg: Any, session: dict[str, Any], asked: dict[str, Any]) -> int:
@@ -45,27 +49,52 @@ def _begin(psycopg: Any, session: dict[str, Any], asked: dict[str, Any]) -> int:
     if os.fork() == 0:
         try:
             os.close(reading)
-            _enter(session["netns"])
-            _become_nobody()
+            answers = _answers(psycopg, session, asked)
             with os.fdopen(writing, "w") as pipe:
-                json.dump(_log_in_as_each(psycopg, session, asked), pipe)
+                json.dump(answers, pipe)
         finally:
             os._exit(0)
     os.close(writing)
     return reading
 
 
-def _told(pipe: int) -> Any:
-    """The answers of a session; None where its process ended without any."""
-    with os.fdopen(pipe) as told:
-        text = told.read()
-    return json.loads(text) if text else None
+def _told(pipes: list[int], end: float) -> list[Any]:
+    """The answers of each session; None where its process ended without any, or not before the end."""
+    texts = {pipe: b"" for pipe in pipes}
+    finished: dict[int, Any] = {}
+    with selectors.DefaultSelector() as selector:
+        for pipe in pipes:
+            selector.register(pipe, selectors.EVENT_READ)
+        while selector.get_map() and (left := end - time.monotonic()) > 0:
+            for key, _ in selector.select(left):
+                data = os.read(key.fd, 65536)
+                texts[key.fd] += data
+                if not data:
+                    with suppress(ValueError):
+                        finished[key.fd] = json.loads(texts[key.fd])
+                if not data or len(texts[key.fd]) > LARGEST:
+                    selector.unregister(key.fd)
+    return [finished.get(pipe) for pipe in pipes]
+
+
+def _answers(psycopg: Any, session: dict[str, Any], asked: dict[str, Any]) -> Any:
+    """The answers of a session's logins, or why nobody was asked."""
+    try:
+        _enter(session["netns"])
+    except OSError as error:
+        return {"error": error.strerror}
+    _become_nobody()
+    return _log_in_as_each(psycopg, session, asked)
 
 
 def _enter(netns: int | None) -> None:
-    """Go into the network namespace of this descriptor, if there is one. Raises OSError."""
-    if netns is not None and ctypes.CDLL(None, use_errno=True).setns(netns, CLONE_NEWNET):
-        raise OSError(ctypes.get_errno(), "setns")
+    """Go into the network namespace of this descriptor, if there is one, and close it. Raises OSError."""
+    if netns is None:
+        return
+    if ctypes.CDLL(None, use_errno=True).setns(netns, CLONE_NEWNET):
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+    os.close(netns)
 
 
 def _log_in_as_each(psycopg: Any, session: dict[str, Any], asked: dict[str, Any]) -> list[dict[str, Any]]:

@@ -24,6 +24,7 @@ from netdoctor.traffic import in_namespace
 SECONDS = 1.5
 LOGIN_SECONDS = 2  # of a quiet machine; libpq takes no less
 CLIENT_SECONDS = 7.0  # of a quiet machine, for all logins of a session
+LATE = 3.0  # seconds more of a quiet machine, in which the client starts and tells what it has
 LARGEST = 2 << 20  # bytes: every connection of a large Postgres
 VARIABLE = "NETDOCTOR_DATABASE_AUTH"
 METHODS = ("scram-sha-256", "md5", "password")  # those of libpq's require_auth that send something of the password
@@ -90,10 +91,11 @@ class Session:
             ],
         }  # fmt: skip
 
-    def take(self, answers: Sequence[Mapping[str, Any]] | None) -> None:
-        """Turn the answers of its logins into steps."""
-        if answers is None:
-            self.steps.append(Step(LOGIN, False, "its answers were not understood", "", self.logins[0]))
+    def take(self, answers: Any) -> None:
+        """Turn the answers of its logins into steps; None and a mapping stand for none, and say why."""
+        if not isinstance(answers, list):
+            why = answers.get("error") if isinstance(answers, dict) else f"no answer within {CLIENT_SECONDS:g} s"
+            self.steps.append(Step(LOGIN, False, str(why), "", self.logins[0]))
             return
         for login, answer in zip(self.logins, answers, strict=False):
             self.steps += self._steps(login, answer)
@@ -128,15 +130,26 @@ def run_all(sessions: Sequence[Session]) -> None:
             session.steps = [future.result(4 * SECONDS)]
         except (TimeoutError, CannotRead, OSError) as error:
             session.steps = [Step(TLS, False, f"no answer: {error}")]
-    speaking = [session for session in sessions if session.logins and session.steps[0].ok]
-    if not speaking:
-        return
+    with ExitStack() as opened:
+        speaking: dict[Session, int | None] = {}
+        for session in sessions:
+            if not session.logins or not session.steps[0].ok:
+                continue
+            try:
+                speaking[session] = _opened(session.netns, opened)
+            except OSError as error:  # its pod has ended since
+                session.steps = [Step(TLS, False, f"no answer: {error.strerror}")]
+        if speaking:
+            _log_in(speaking)
+
+
+def _log_in(speaking: Mapping[Session, int | None]) -> None:
+    """Give each session, whose namespace is open as this descriptor, the steps of its logins. Raises BadInput."""
     try:
         told = _answers(speaking)
-    except (CannotRead, OSError) as error:
-        reason = error.reason if isinstance(error, CannotRead) else str(error)
+    except CannotRead as error:
         for session in speaking:
-            session.steps.append(Step(LOGIN, False, reason, "", session.logins[0]))
+            session.steps.append(Step(LOGIN, False, error.reason, "", session.logins[0]))
         return
     if "too_old" in told:
         for session in speaking:
@@ -147,8 +160,8 @@ def run_all(sessions: Sequence[Session]) -> None:
         session.take(of_it)
 
 
-def _answers(sessions: Sequence[Session]) -> dict[str, Any]:
-    """What postgres_client says, {} for what it should not. Raises BadInput, CannotRead, OSError."""
+def _answers(sessions: Mapping[Session, int | None]) -> dict[str, Any]:
+    """What postgres_client says, {} for what it should not. Raises BadInput, CannotRead."""
     patient = math.ceil(patience(LOGIN_SECONDS))
     parameters = {
         "connect_timeout": patient, "options": f"-c statement_timeout={1000 * patient}",
@@ -158,16 +171,15 @@ def _answers(sessions: Sequence[Session]) -> dict[str, Any]:
     }  # fmt: skip
     argv = [sys.executable, "-IS", str(Path(__file__).with_name("postgres_client.py"))]
     environment = {"LC_ALL": "C", "HOME": "/nonexistent", "PATH": os.defpath}
-    with ExitStack() as opened:
-        descriptors = [_opened(session.netns, opened) for session in sessions]
-        asked = {
-            "path": sys.path, "seconds": patient, "parameters": parameters,
-            "sessions": [each.question(netns) for each, netns in zip(sessions, descriptors, strict=True)],
-        }  # fmt: skip
-        done = run(
-            argv, environment, patience(CLIENT_SECONDS), LARGEST, stdin=json.dumps(asked).encode(),
-            passed=[each for each in descriptors if each is not None],
-        )  # fmt: skip
+    within = patience(CLIENT_SECONDS)
+    asked = {
+        "path": sys.path, "seconds": patient, "within": within, "parameters": parameters,
+        "sessions": [session.question(netns) for session, netns in sessions.items()],
+    }  # fmt: skip
+    passed = [netns for netns in sessions.values() if netns is not None]
+    done = run(
+        argv, environment, patience(CLIENT_SECONDS + LATE), LARGEST, stdin=json.dumps(asked).encode(), passed=passed
+    )
     try:
         told = json.loads(done.stdout)
     except ValueError:

@@ -29,6 +29,7 @@ FIRST = -350
 QUIET = 0.01  # seconds without an event, after which none will come
 TRIES = 2
 OWNERS = ("KUBE-", "CNI-")  # chains of kube-proxy and the CNI
+FIREWALLD = "firewalld"  # its table, in which a rule that leads to another chain changes no packet
 LEADS_ELSEWHERE = (-3, -4)  # verdicts: jump, goto
 NOT_THEIRS = (DROP, -5)  # verdicts in such chains that may be somebody else's rule: -5 is return
 PROTOCOLS = {1: "icmp", 6: "tcp", 17: "udp", 58: "icmpv6"}
@@ -282,8 +283,8 @@ class _Reader:
 
     @staticmethod
     def _is_dull(event: Event) -> bool:
-        """Whether no change is proposed for such a rule: it leads to another chain, or does what its owner is for."""
-        if event.verdict in LEADS_ELSEWHERE:
+        """Whether no change is proposed for such a rule: its owner writes it so, and does nothing else with it."""
+        if event.verdict in LEADS_ELSEWHERE and event.table == FIREWALLD:
             return True
         theirs = event.verdict not in NOT_THEIRS or event.chain == "KUBE-POSTROUTING"
         return theirs and event.chain.startswith(OWNERS)

@@ -17,17 +17,24 @@ from netdoctor import Evidence, Finding, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.coredns import Corefile
 from netdoctor.facts.corefile_refusal import CorefileRefusal
+from netdoctor.facts.services import EndpointSlices, Services
 
 
 @probe(explains=("coredns-not-ready", "cluster-dns-silent", "outside-names-unresolved", "postgres-name-unresolved"))
-def corefile_invalid(corefile: Corefile, refusal: CorefileRefusal | CannotRead) -> Iterator[Finding]:
+def corefile_invalid(
+    corefile: Corefile, refusal: CorefileRefusal | CannotRead, services: Services, endpoints: EndpointSlices
+) -> Iterator[Finding]:
     """A Corefile that CoreDNS refuses."""
     if corefile.problem:
         yield Finding(
             f"the Corefile cannot be used: {corefile.problem}",
             (Evidence("ConfigMap kube-system/coredns", corefile.problem, "as many blocks closed as opened"),),
         )
-    elif isinstance(refusal, CorefileRefusal) and refusal.pod:
+    elif isinstance(refusal, CannotRead):
+        service = services.cluster_dns
+        if service and not endpoints.ready(service):
+            raise refusal
+    elif refusal.pod:
         where = f"line {refusal.line} of the Corefile" if refusal.line else "the Corefile"
         yield Finding(
             f"CoreDNS does not start because of {where}: {refusal.said}",

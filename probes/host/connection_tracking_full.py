@@ -4,17 +4,18 @@
 `net.netfilter.nf_conntrack_count`, the connections that the node tracks, against `net.netfilter.nf_conntrack_max`.
 
 ## Why it matters
-A packet that would begin a connection is dropped once the table is full, without an ICMP error; the kernel's log says
-`nf_conntrack: table full, dropping packet`. DNS suffers first: each question is a connection. Those that are tracked
-already go on.
+Once the table is full, the kernel drops packets that would open a new connection, unless it finds one that it may
+forget. There is no ICMP error; its log says `nf_conntrack: table full, dropping packet`. Each DNS question is a
+connection. Existing connections keep working.
 
 ## When it mends itself
-When whoever opens the connections stops: an idle one of UDP is forgotten after 30 s, an open one of TCP after days.
+When whoever opens the connections stops: an idle UDP connection is forgotten after 30 s, an established TCP connection
+only after days.
 
 ## By hand
 `conntrack -C` and `sysctl net.netfilter.nf_conntrack_max`; `conntrack -L | awk '{print $1, $4, $5}' | sort | uniq -c`
-shows whose they are. kube-proxy sets the limit when it starts: raise `conntrack.maxPerCore` and `conntrack.min` in its
-configuration, else its next start takes a value set with sysctl back.
+shows which hosts they belong to. kube-proxy sets the limit when it starts: raise `conntrack.maxPerCore` and
+`conntrack.min` in its configuration, else its next start overwrites a value that was set with sysctl.
 """
 
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from netdoctor import Finding, NotApplicable, Subject, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.sysctl import TRACKED, TRACKED_MOST, Sysctls
 from netdoctor.facts.this_node import ThisNode
+from netdoctor.model import Confidence
 from netdoctor.symptoms import POD_TRAFFIC
 
 FULL = 0.99  # of the limit: entries come and go while they are counted
@@ -30,7 +32,7 @@ FULL = 0.99  # of the limit: entries come and go while they are counted
 
 @probe(explains=("coredns-upstream-dead", *POD_TRAFFIC))
 def connection_tracking_full(sysctls: Sysctls, this: ThisNode) -> Iterator[Finding]:
-    """As many connections are tracked as may be."""
+    """The table of tracked connections is full."""
     count, limit = sysctls[TRACKED], sysctls[TRACKED_MOST]
     if count is None or limit is None:
         raise NotApplicable("the kernel tracks no connections")
@@ -38,7 +40,9 @@ def connection_tracking_full(sysctls: Sysctls, this: ThisNode) -> Iterator[Findi
         raise CannotRead("connection tracking", f"{count!r:.40} of {limit!r:.40} is not a count and its limit")
     if int(limit) and int(count) >= FULL * int(limit):
         yield Finding(
-            f"the table of tracked connections is full, {count} of {limit}: the node drops what begins a new one",
+            f"the table of tracked connections is full, {count} of {limit}: the node drops packets that "
+            "would open a new connection",
             (sysctls.evidence(TRACKED, f"well below {limit}"), sysctls.evidence(TRACKED_MOST, f"well above {count}")),
             Subject(node=this.name),
+            confidence=Confidence.LIKELY,  # how many packets were dropped is not known
         )

@@ -7,6 +7,11 @@ import pytest
 from netdoctor.facts.corefile_refusal import CorefileRefusal
 
 LOGS = {
+    "/etc/coredns/Corefile:4 - Error during parsing: Unknown directive 'it's-S3cret'": (4, "Unknown directive '...'"),
+    "/etc/coredns/Corefile:4 - Error during parsing: Wrong argument count or unexpected line ending after 'hunter'": (
+        4, "Wrong argument count or unexpected line ending after '...'",
+    ),
+    'plugin/forward: not an IP address or file: "ab\\"S3cret"': (0, "forward: not an IP address or file: '...'"),
     "/etc/coredns/Corefile:4 - Error during parsing: Unknown directive 'redy'": (4, "Unknown directive 'redy'"),
     "plugin/kubernetes: /etc/coredns/Corefile:7 - Error during parsing: unknown property 'podss'": (
         7, "kubernetes: unknown property 'podss'",
@@ -28,6 +33,8 @@ def test_the_line_and_the_reason_are_kept(line: str) -> None:
     [
         "",
         "[ERROR] plugin/errors: 2 example.com. A: read udp 10.244.0.2:1->8.8.8.8:53: i/o timeout\n",
+        "plugin/kubernetes: Kubernetes API connection failure: Get https://10.96.0.1: dial tcp: i/o timeout\n",
+        "plugin/hosts: open /etc/hosts: permission denied\n",
         "[INFO] plugin/reload: Running configuration SHA512 = 1b226df\n.:53\nCoreDNS-1.14.2\n",
     ],
 )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import socket
 import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 
 import pytest
 
@@ -15,7 +17,8 @@ from netdoctor.errors import BadInput, CannotRead
 from netdoctor.facts.database_login import Login
 from netdoctor.facts.postgres import Postgres
 from netdoctor.facts.postgres_servers import PostgresServer
-from netdoctor.facts.postgres_session import LOGIN, SELECT, Session, Step, allowed_methods, run_all
+from netdoctor.facts.postgres_session import LOGIN, SELECT, TLS, Session, Step, allowed_methods, run_all
+from netdoctor.twin.namespace import Namespace
 
 PASSWORD = "canary-7d5c2e91"
 SALT = b"salt"
@@ -214,3 +217,47 @@ def test_an_answer_has_an_end(
     steps = steps_of(session(fake(answers)))
     assert time.monotonic() - begin < 60  # far from never, also on a busy machine
     assert not steps[-1].ok
+
+
+def test_a_session_that_hangs_takes_nothing_from_another_one(
+    fake: Callable[[Answers], FakePostgres], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("netdoctor.facts.postgres_session.CLIENT_SECONDS", 1.5)  # less than libpq's own limit
+    hangs = session(fake(drip))
+    answers = session(fake(lambda connection: connection.sendall(authentication(0) + READY)))
+    run_all([hangs, answers])
+    assert [step.stage for step in answers.steps if step.ok][-2:] == [LOGIN, SELECT]
+    assert hangs.steps[-1].observed == "no answer within 1.5 s"
+
+
+def test_a_session_whose_namespace_is_gone_takes_nothing_from_another_one(
+    fake: Callable[[Answers], FakePostgres], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = fake(lambda connection: connection.sendall(authentication(0) + READY))
+    gone, answers = session(server), session(server)
+
+    def and_then_it_goes(held: Session) -> Step:
+        held.netns = "/run/netns/gone"
+        return Step(TLS, True, "no TLS (the server does not offer it)")
+
+    monkeypatch.setattr(gone, "ask_for_tls", lambda: and_then_it_goes(gone))
+    run_all([gone, answers])
+    assert [step.stage for step in answers.steps if step.ok][-2:] == [LOGIN, SELECT]
+    assert [(step.stage, step.ok) for step in gone.steps] == [(TLS, False)]
+    assert "No such file" in gone.steps[0].observed
+
+
+def test_each_session_asks_from_its_own_namespace(fake: Callable[[Answers], FakePostgres]) -> None:
+    server = fake(lambda connection: connection.sendall(authentication(0) + READY))
+    here, elsewhere = session(server), session(server)
+    with closing(Namespace.new()) as empty:
+        descriptor = os.open(empty.path, os.O_RDONLY)
+        try:
+            elsewhere.netns = f"/proc/{os.getpid()}/fd/{descriptor}"
+            elsewhere.ask_for_tls = lambda: Step(TLS, True, "as if it had answered")  # type: ignore[method-assign]
+            run_all([here, elsewhere])
+        finally:
+            os.close(descriptor)
+    assert [step.stage for step in here.steps if step.ok][-2:] == [LOGIN, SELECT]
+    assert not elsewhere.steps[-1].ok
+    assert "unreachable" in elsewhere.steps[-1].observed

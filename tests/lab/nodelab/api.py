@@ -30,7 +30,7 @@ class Api:
             self._connection.request("GET", path, headers={"Accept": "application/json"})
             answer = self._connection.getresponse()
             text = answer.read()
-        except (OSError, http.client.HTTPException):
+        except (OSError, KeyError, ValueError, http.client.HTTPException):  # a kubeconfig that is being written
             self._connection = None
             return None
         return text if answer.status == http.HTTPStatus.OK else None
@@ -45,6 +45,7 @@ class Api:
         with enter.network(self.init):
             plain = socket.create_connection(("127.0.0.1", API_PORT), 5)
         connection = http.client.HTTPConnection("localhost", API_PORT)
+        connection.auto_open = 0  # else it would connect again by itself, in plain text and in this network
         connection.sock = context.wrap_socket(plain, server_hostname="localhost")
         return connection
 
