@@ -1,20 +1,28 @@
-"""The question whether a repair that was made is kept, asked on a terminal until its time is over."""
+"""The question whether a repair that was made is kept, asked on a terminal until its time is over.
+
+ENTER (or y) keeps it, n undoes it at once, and anything else is asked for once more. What was typed before the question
+stood there counts for nothing.
+"""
 
 from __future__ import annotations
 
 import select
 import sys
+import termios
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from netdoctor.confirmation import forget, pending
+from netdoctor.confirm_timer import Timer
+from netdoctor.confirmation import forget, give_up, pending, timer_runs
 from netdoctor.errors import Locked
 from netdoctor.journal import Closed, Journal, load
 from netdoctor.runs import locked
 
 GLANCE = 0.2
+BUSY = 0.1
 UNDOING = 60.0  # seconds for the timer to have undone it
+KEEP, UNDO = ("", "y", "yes"), ("n", "no")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +39,7 @@ def answered(journal: Journal, say: Callable[[str], None]) -> Answer:
     `say` writes over the line that it wrote before. The lock must be free. Raises JournalError, KeyboardInterrupt.
     """
     told = -1
+    forget_what_was_typed()
     while (found := pending()) is not None and found.run == journal.run and found.left:
         left = round(found.left)
         if left != told:
@@ -38,18 +47,43 @@ def answered(journal: Journal, say: Callable[[str], None]) -> Answer:
             told = left
         if not select.select([sys.stdin], [], [], GLANCE)[0]:
             continue
-        if not sys.stdin.readline():  # the terminal is gone
+        line = sys.stdin.readline()
+        if not line:  # the terminal is gone
+            raise KeyboardInterrupt
+        answer = line.strip().lower()
+        if answer in KEEP and _done(journal.run, forget):
+            return Answer(True, f"run {journal.run} is kept")
+        if answer in UNDO and _done(journal.run, give_up):
             break
+        told = -1
+    _await_the_undo(journal.run)
+    return _how_it_stands(journal)
+
+
+def forget_what_was_typed() -> None:
+    """Let only what is typed from now on be an answer; standard input is a terminal."""
+    termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
+
+
+def _done(run: str, what: Callable[[str], object]) -> bool:
+    """Do this under the lock, whoever holds it for a moment; False where the run's time is over before."""
+    while (found := pending()) is not None and found.run == run and found.left:
         try:
             with locked():
-                if forget(journal.run):
-                    break
-        except Locked:  # the timer was quicker
-            break
+                what(run)
+                return True
+        except Locked:
+            time.sleep(BUSY)
+    return False
+
+
+def _await_the_undo(run: str) -> None:
+    """Wait for the timer to undo the run; where there is none any more, do what it would do."""
     end = time.monotonic() + UNDOING
-    while pending() is not None and time.monotonic() < end:
+    while (found := pending()) is not None and found.run == run and time.monotonic() < end:
+        if not found.left and not timer_runs():
+            Timer(run).wait()
         time.sleep(GLANCE)
-    return _how_it_stands(journal)
 
 
 def _how_it_stands(journal: Journal) -> Answer:

@@ -53,6 +53,11 @@ class Pending:
         """Seconds until it is undone, 0 where that is due."""
         return max(0.0, self.deadline - _now()) if self.boot == this_boot() else 0.0
 
+    @property
+    def overdue(self) -> float:
+        """Seconds since it should have been undone, 0 before that and where another boot counted."""
+        return max(0.0, _now() - self.deadline) if self.boot == this_boot() else 0.0
+
 
 def pending() -> Pending | None:
     """The run that waits to be confirmed. Raises JournalError where the file that says so is damaged."""
@@ -104,15 +109,15 @@ def arm(run: str, seconds: int) -> None:
     _write(Pending(run, seconds, _now() + seconds, this_boot()))
     try:
         _start(run)
-        _insist_that_it_runs()
+        _insist_that_it_runs(run)
     except BaseException:
         forget(run)
         raise
 
 
-def _insist_that_it_runs() -> None:
+def _insist_that_it_runs(run: str) -> None:
     end = time.monotonic() + BEGINNING
-    while not timer_runs():
+    while not timer_runs(run):
         if time.monotonic() > end:
             raise NetdoctorError(f"nothing was changed: the timer did not start within {BEGINNING:g} s")
         time.sleep(GLANCE)
@@ -125,6 +130,13 @@ def put_off(run: str) -> None:
         _write(Pending(run, found.seconds, _now() + found.seconds, this_boot()))
 
 
+def give_up(run: str) -> None:
+    """Let a run be undone now. The caller holds the lock."""
+    found = pending()
+    if found is not None and found.run == run:
+        _write(Pending(run, found.seconds, _now(), this_boot()))
+
+
 def forget(run: str) -> bool:
     """Let nobody undo a run any more; whether it was waiting. The caller holds the lock."""
     found = pending()
@@ -134,8 +146,8 @@ def forget(run: str) -> bool:
     return True
 
 
-def timer_runs() -> bool:
-    """Whether a timer is alive: it holds a lock for as long as it is."""
+def timer_runs(run: str = "") -> bool:
+    """Whether a timer is alive, and waits for this run where one is named: it holds a lock for as long as it is."""
     try:
         number = os.open(_timer_file(), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:
@@ -143,18 +155,20 @@ def timer_runs() -> bool:
     try:
         fcntl.flock(number, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return True
+        return not run or os.pread(number, 200, 0) == run.encode()
     finally:
         os.close(number)
     return False
 
 
 @contextmanager
-def being_the_timer() -> Iterator[None]:
-    """Be the one timer of this host for the length of a with block, as soon as there is no other."""
+def being_the_timer(run: str) -> Iterator[None]:
+    """Be the one timer of this host, for this run, for the length of a with block, as soon as there is no other."""
     number = os.open(_timer_file(), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(number, fcntl.LOCK_EX)
+        os.ftruncate(number, 0)
+        os.pwrite(number, run.encode(), 0)
         yield
     finally:
         os.close(number)
@@ -174,10 +188,8 @@ def _start(run: str) -> None:
     if Path("/run/systemd/system").is_dir():
         settings = [f"--setenv={name}={os.environ[name]}" for name in ENVIRONMENT if name in os.environ]
         with suppress(CannotRead):
-            Host(loads=True).run(
-                ["systemd-run", "--quiet", "--collect", f"--unit=netdoctor-confirm-{run}", *settings, *argv],
-                timeout=BEGINNING,
-            )
+            unit = ["--quiet", "--collect", "--property=Restart=on-failure", f"--unit=netdoctor-confirm-{run}"]
+            Host(loads=True).run(["systemd-run", *unit, *settings, *argv], timeout=BEGINNING)
             return
     subprocess.Popen(
         argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,

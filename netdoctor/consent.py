@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 import click
 
 from netdoctor.check import Look
+from netdoctor.confirmation import pending
 from netdoctor.errors import NetdoctorError, NoConsent
 from netdoctor.model import Change
 from netdoctor.planner import Plan, Step
@@ -18,6 +20,7 @@ from netdoctor.report.repair_text import plan_lines
 from netdoctor.twin.rehearsal import Rehearsal, insist, rehearse
 
 YES = ("y", "yes")
+GLANCE = 0.2  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +107,23 @@ def _what(step: Step) -> tuple[str, tuple[Change, ...]]:
 
 
 def _asked(plan: Plan) -> bool:
-    """Ask on the terminal; only y or yes is one. Raises NoConsent where there is none, KeyboardInterrupt."""
+    """Ask on the terminal; only y or yes is one, typed after the question. Raises NoConsent where there is none.
+
+    While a run waits to be confirmed, silence is a no when its time is over. Raises KeyboardInterrupt, JournalError.
+    """
     count = len(plan.to_apply)
     repairs = "this repair" if count == 1 else f"these {count} repairs"
     if not is_on_a_terminal():
         raise NoConsent(f"nothing was changed: without a terminal nobody can be asked; --yes makes {repairs}")
+    from netdoctor.confirm_prompt import forget_what_was_typed
+
+    forget_what_was_typed()
     click.echo(one_line(f"make {repairs}? [y/N]") + " ", nl=False, err=True)
+    while not select.select([sys.stdin], [], [], GLANCE)[0]:
+        waits = pending()
+        if waits is not None and not waits.left:  # what was made before must not wait for this answer
+            click.echo("no answer in time", err=True)
+            return False
     return sys.stdin.readline().strip().lower() in YES
 
 

@@ -112,6 +112,17 @@ def newer_in_force(chosen: Journal, journals: list[Journal]) -> list[Journal]:
     return [j for j in newest_first[:place] if any(not j.never_made(entry) for entry in j.in_force)]
 
 
+def holder() -> int:
+    """The pid of the process that holds the lock, as the kernel tells it; 0 where that is not known."""
+    try:
+        inode = str((state_folder() / "lock").stat().st_ino)
+        locks = [line.split() for line in Path("/proc/locks").read_text(encoding="ascii").splitlines()]
+        found = [words[4] for words in locks if words[1:4:2] == ["FLOCK", "WRITE"] and words[5].endswith(f":{inode}")]
+        return int(found[0]) if found and found[0].isdecimal() else 0
+    except (OSError, IndexError):
+        return 0
+
+
 def changing_now() -> str:
     """The pid of the netdoctor that holds the lock, or "". Only read: to try the lock might keep another from it."""
     path = state_folder() / "lock"

@@ -17,6 +17,7 @@ from netdoctor.journal import Entry, Journal, State, this_boot
 MAYBE_MADE = (State.PLANNED, State.APPLYING)
 LONGEST_MAKING = 60.0  # seconds from the record that a change begins until it is there
 
+STOPPING = (signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)  # a stopped netdoctor would hold the lock
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP)
 
 
@@ -134,9 +135,10 @@ def _uninterrupted(taken: Taken) -> Iterator[None]:
     def remember(*_: object) -> None:  # and say nothing: a line may be half written
         taken.interrupted = True
 
-    before = [signal.signal(each, remember) for each in signals]
+    before = {each: signal.signal(each, remember) for each in signals}
+    before |= {each: signal.signal(each, signal.SIG_IGN) for each in STOPPING}
     try:
         yield
     finally:
-        for each, handler in zip(signals, before, strict=True):
+        for each, handler in before.items():
             signal.signal(each, handler)

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from netdoctor.confirm_timer import Timer
 from netdoctor.confirmation import Pending, pending, timer_runs
 from netdoctor.errors import JournalError
-from netdoctor.journal import Closed, state_folder
-from netdoctor.runs import runs, unfinished_notice
+from netdoctor.journal import Closed, load, state_folder
+from netdoctor.runs import locked, runs, unfinished_notice
 from tests.conftest import ROOT
 from tests.folder_node import BEFORE, Node, node
 from tests.on_terminal import LONGEST
@@ -24,6 +27,9 @@ from tests.test_consent import AFTER, fix, netdoctor, on_terminal, without_termi
 __all__ = ["node"]  # the fixture
 SECONDS = 5  # the shortest that may be asked for
 UNDOING = 15.0  # seconds for an undo that takes one or two on a quiet machine
+KILLED_BEFORE_ITS_FIRST_CHANGE = (
+    "from netdoctor import confirmation, journal, runs; confirmation.arm(journal.begin(runs.next_number()).run, 600)"
+)
 KEEP = "Keep it? Press ENTER within 5 s, else it is undone."
 
 
@@ -115,6 +121,145 @@ def test_ctrl_c_at_the_question_leaves_it_to_the_timer(node: Node) -> None:
     assert "it is undone in time, unless: sudo netdoctor confirm" in terminal.text
     assert timer_runs()
     assert confirm(node).returncode == 0
+
+
+def test_no_undoes_it_at_once(node: Node) -> None:
+    terminal = on_terminal(fix(node, "--yes", "--confirm", "600"))
+    terminal.until("Keep it? Press ENTER within 600 s")
+    terminal.type("what?\n")
+    terminal.until("Keep it? Press ENTER within 600 s")
+    terminal.type("n\n")
+    assert terminal.ended() == 1
+    assert f"run {runs()[0].run} was not confirmed, and is undone" in terminal.text
+    assert a_conf(node) == BEFORE
+
+
+def test_what_was_typed_before_the_questions_answers_none(node: Node) -> None:
+    terminal = on_terminal(fix(node, "--confirm", "600", remedies="switch_on"))
+    terminal.type("y\n\n")
+    terminal.until("make this repair? [y/N] ")
+    time.sleep(1)
+    assert a_conf(node) == BEFORE
+    terminal.type("y\n\n")  # the second ENTER comes before the second question
+    terminal.until("Keep it? Press ENTER within 600 s")
+    time.sleep(1)
+    assert pending() is not None
+    terminal.type("n\n")
+    terminal.ended()
+    assert a_conf(node) == BEFORE
+
+
+def test_enter_counts_while_somebody_holds_the_lock_for_a_moment(node: Node) -> None:
+    terminal = on_terminal(fix(node, "--yes", "--confirm", "600"))
+    terminal.until("Keep it? Press ENTER within 600 s")
+    with locked():
+        terminal.type("\n")
+        time.sleep(1)
+    assert terminal.ended() == 0
+    assert f"run {runs()[0].run} is kept" in terminal.text
+
+
+@pytest.mark.thorough
+def test_a_question_about_what_is_left_does_not_keep_the_timer_waiting(node: Node) -> None:
+    remedies = "switch_on,add_nothing_useful,open_the_door"
+    terminal = on_terminal(fix(node, "--confirm", str(SECONDS), remedies=remedies))
+    terminal.until("make these 2 repairs? [y/N] ")
+    terminal.type("y\n")
+    terminal.until("the node is not as it was when the repair was planned")
+    terminal.until("no answer in time")
+    terminal.ended()
+    until(lambda: a_conf(node) == BEFORE, "it is undone")
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("damage", ["confirm.json", "the folder", "its journal", "somebody else's edit", "SIGTERM"])
+def test_the_timer_gives_up_for_nothing(node: Node, damage: str) -> None:
+    done = without_terminal(fix(node, "--yes", "--confirm", str(SECONDS)))
+    assert done.returncode == 0, done.stderr
+    file, journal = state_folder() / "confirm.json", runs()[0].path
+    left, text = file.read_text(), journal.read_text()
+    if damage == "confirm.json":
+        file.write_text("{")
+    elif damage == "the folder":
+        state_folder().chmod(0o777)
+        time.sleep(SECONDS + 1)
+        state_folder().chmod(0o700)
+    elif damage == "its journal":
+        journal.write_text(text + "garbage\n")
+        time.sleep(SECONDS + 1)
+        assert a_conf(node) == AFTER
+        journal.write_text(text)
+    elif damage == "somebody else's edit":
+        (node.folder / "extra.conf").write_text("theirs\n")
+    else:
+        file.write_text(left.replace(f'"seconds": {SECONDS}', '"seconds": 600'))
+        os.kill(timer_pid(), signal.SIGTERM)
+    until(lambda: a_conf(node) == BEFORE, "it is undone")
+    until(lambda: not timer_runs(), "the timer ends by itself")
+    file.unlink(missing_ok=True)
+    assert runs()[0].closed is Closed.NOT_CONFIRMED
+    if damage == "somebody else's edit":
+        assert (node.folder / "extra.conf").read_text() == "theirs\n"
+
+
+def timer_pid() -> int:
+    """The process that holds the lock of a timer."""
+    inode = str((state_folder() / "confirm.timer").stat().st_ino)
+    locks = [line.split() for line in Path("/proc/locks").read_text().splitlines()]
+    return next(int(words[4]) for words in locks if words[1] == "FLOCK" and words[5].endswith(f":{inode}"))
+
+
+@pytest.mark.thorough
+def test_a_netdoctor_that_was_stopped_is_ended(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = fix(node, "--yes", "--confirm", str(SECONDS), remedies="switch_on,stop_here")
+    running = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    until((node.folder / "stopped").exists, "the second step has begun")
+    os.kill(timer_pid(), signal.SIGKILL)  # a timer with less patience takes its place
+    running.send_signal(signal.SIGSTOP)
+    monkeypatch.setattr("netdoctor.confirm_timer.STOPPED", 1.0)
+    Timer(runs()[0].run).wait()
+    assert running.wait() == -signal.SIGKILL
+    assert a_conf(node) == BEFORE
+    assert pending() is None
+
+
+def test_ctrl_z_does_not_stop_a_repair(node: Node) -> None:
+    terminal = on_terminal(fix(node, "--yes", "--confirm", "600"))
+    terminal.until("Keep it? Press ENTER within 600 s")
+    terminal.type("\x1a")
+    time.sleep(0.5)
+    terminal.type("\n")
+    assert terminal.ended() == 0
+
+
+@pytest.mark.parametrize("where", ["a file", "closed"])
+def test_who_is_asked_sees_the_plan(node: Node, tmp_path: Path, where: str) -> None:
+    out = f">{tmp_path / 'out'}" if where == "a file" else ">&-"
+    terminal = on_terminal(["sh", "-c", f"{shlex.join(fix(node))} {out}"])
+    terminal.until("+forward = 1")
+    terminal.until("make these 2 repairs? [y/N] ")
+    terminal.type("n\n")
+    terminal.ended()
+
+
+def test_undo_takes_the_run_that_waits_and_no_older_one(node: Node) -> None:
+    assert without_terminal(fix(node, "--yes", "--only", "switch-on")).returncode in (0, 1)
+    older = runs()[0]
+    done = without_terminal([sys.executable, "-c", KILLED_BEFORE_ITS_FIRST_CHANGE])
+    assert done.returncode == 0, done.stderr
+    done = without_terminal(netdoctor(node, "undo"))
+    assert (done.returncode, done.stdout) == (0, f"run {runs()[0].run} is undone: nothing of it was in force\n")
+    assert pending() is None
+    assert load(older.path).closed is Closed.COMMITTED
+    until(lambda: not timer_runs(), "the timer ends by itself")
+
+
+def test_an_undo_that_is_refused_leaves_the_timer(waiting: Node) -> None:
+    (waiting.folder / "a.conf").write_text("theirs\n")
+    assert without_terminal(netdoctor(waiting, "undo")).returncode == 3
+    assert pending() is not None
+    assert timer_runs(runs()[0].run)
+    confirm(waiting)
 
 
 def test_an_undo_meanwhile_is_not_called_kept(node: Node) -> None:

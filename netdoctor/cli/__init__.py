@@ -151,7 +151,7 @@ def _say_unchecked(sentence: str) -> None:
 
 
 def _open_streams() -> None:
-    """Where the shell has closed a stream, /dev/null; and no sentence fails for a letter that a terminal lacks."""
+    """Where the shell has closed a stream, /dev/null; nothing fails for a letter that a terminal lacks or sends."""
     for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
         stream = getattr(sys, name)
         if stream is None:
@@ -160,7 +160,7 @@ def _open_streams() -> None:
                 os.dup2(descriptor, number)
                 os.close(descriptor)
             setattr(sys, name, os.fdopen(number, mode, encoding="utf-8"))
-        elif mode == "w" and isinstance(stream, io.TextIOWrapper):
+        elif isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
 
 

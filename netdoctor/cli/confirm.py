@@ -28,6 +28,10 @@ def command() -> None:
         raise NetdoctorError("nothing waits to be confirmed")
     with locked():
         kept = forget(found.run)
-    if not kept:
+        journal = next((journal for journal in readable_runs()[0] if journal.run == found.run), None)
+    if not kept and (journal is None or journal.closed in (Closed.NOT_CONFIRMED, Closed.UNDONE)):
         raise NetdoctorError(f"too late: run {found.run} was undone")
-    click.echo(one_line(f"run {found.run} is kept; undo it: sudo netdoctor undo"))
+    but = (
+        "; it was interrupted and is not proved: sudo netdoctor fix --resume" if journal and journal.unfinished else ""
+    )
+    click.echo(one_line(f"run {found.run} is kept{but}; undo it: sudo netdoctor undo"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -67,6 +69,7 @@ def command(
     from netdoctor.errors import BadInput, NetdoctorError
     from netdoctor.host import Host
     from netdoctor.runs import locked
+    from netdoctor.taking_back import STOPPING
 
     if not Host().is_root:
         raise NetdoctorError("netdoctor fix has to be run as root: sudo netdoctor fix")
@@ -77,6 +80,8 @@ def command(
     with ExitStack() as stack:
         if not dry_run:
             stack.enter_context(locked())
+            for number in STOPPING:  # whoever is stopped would hold the lock, also against the timer
+                signal.signal(number, signal.SIG_IGN)
             _deal_with_unfinished(resume)
         choices = Choices(dry_run, yes, only, allow_exposure, without_rehearsal, rehearse_daemon, output, confirm or 0)
         status, made = _fix(catalogue, choices)
@@ -89,7 +94,7 @@ def _fix(catalogue: Catalogue, choices: Choices) -> tuple[int, Journal | None]:
     """The exit status, and the run, None where nothing was to be made."""
     from netdoctor.check import look
     from netdoctor.cli_output import waiting
-    from netdoctor.consent import Agreement
+    from netdoctor.consent import Agreement, is_on_a_terminal
     from netdoctor.facts import Facts
     from netdoctor.facts.scope import Scope
     from netdoctor.planner import plan as make_plan
@@ -104,10 +109,12 @@ def _fix(catalogue: Catalogue, choices: Choices) -> tuple[int, Journal | None]:
         _say(f"! {notice}", err=True)
     first = look_again()
     plan = make_plan(catalogue, first, only=choices.only)
-    agreement = Agreement(choices, lambda lines: _say_lines(lines, err=choices.output == "json"))
-    rehearsed = agreement.rehearse(plan, first)
     changes_something = bool(plan.to_apply) and not choices.dry_run
     asks = changes_something and not choices.yes
+    # who is asked has to see the plan, wherever standard output goes
+    beside = choices.output == "json" or (asks and is_on_a_terminal() and not sys.stdout.isatty())
+    agreement = Agreement(choices, lambda lines: _say_lines(lines, err=beside))
+    rehearsed = agreement.rehearse(plan, first)
     if choices.output == "text" or asks:
         agreement.show(plan, first, rehearsed)
     last, run, outcomes, journal = first, "", None, None

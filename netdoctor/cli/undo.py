@@ -34,27 +34,45 @@ def command(ctx: click.Context, run: str | None, list_only: bool, force: bool, o
     if list_only:
         _list(*readable_runs(), output)
         return
-    if run and run not in [journal.run for journal in readable_runs()[0]]:
+    if run is not None and run not in [journal.run for journal in readable_runs()[0]]:
         raise BadInput(f"there is no run {run} that can be read: netdoctor undo --list names them")
     if not os.path.lexists(state_folder()):
         _end(output, "nothing to undo", None, [], "")
         return
     with locked():
         found, damaged = readable_runs()
-        if damaged and not run:  # the newest may be the damaged one
+        if damaged and run is None:  # the newest may be the damaged one
             raise JournalError(
                 f"{damaged[0]}; it may be the newest run: `netdoctor undo RUN` takes another one back, and --list "
                 "names them"
             )
+        run = run or _waiting()
         chosen = next((j for j in found if j.in_force and run in (None, j.run)), None)
         if chosen is None:
-            _end(output, "nothing to undo", None, [], "")
+            _end(output, _nothing(run), None, [], "")
             return
         if refused := _refusal(chosen, found):
             sentence = f"run {chosen.run} is not undone: {refused}"
             _end(output, sentence, chosen.run, [], refused)
             ctx.exit(3)
         ctx.exit(_undo(chosen, force, output))
+
+
+def _waiting() -> str | None:
+    """The run that waits to be confirmed: it is the newest, whatever is in force of it."""
+    from netdoctor.confirmation import pending
+
+    found = pending()
+    return found.run if found else None
+
+
+def _nothing(run: str | None) -> str:
+    """What to say where nothing of the run, or of any, is in force; its timer has nothing to wait for then."""
+    from netdoctor.confirmation import forget
+
+    if run and forget(run):
+        return f"run {run} is undone: nothing of it was in force"
+    return "nothing to undo"
 
 
 def _refusal(chosen: Journal, found: list[Journal]) -> str:
@@ -84,8 +102,9 @@ def _undo(journal: Journal, force: bool, output: str) -> int:
         if output == "text":
             echo(line)
 
-    forget(journal.run)  # its timer has nothing to take back any more
     undone = undo_run(journal, say, force=force)
+    if not journal.in_force:
+        forget(journal.run)  # not before: who is killed here leaves the rest to the timer
     echo.end()
     _end(output, undone.sentence, journal.run, lines, undone.stuck)
     return 0 if undone.whole else 3
