@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -200,9 +199,8 @@ def test_a_kubeconfig_that_is_a_folder(tmp_path: Path, monkeypatch: pytest.Monke
 @pytest.mark.skipif(Path("/var/lib/kubelet").exists(), reason="this machine is a Kubernetes node")
 class TestWithoutACluster:
     def test_it_could_not_tell(self) -> None:
-        begin = time.monotonic()
         done = netdoctor("check", "--output", "json")
-        assert time.monotonic() - begin < 6
+        assert "no answer within" not in done.stdout, "nothing is waited for where there is nobody to ask"
         report = json.loads(done.stdout)
         assert done.returncode == 3, [d["cause"]["summary"] for d in report["diagnoses"]]
         reasons = {r["probe"]: r["reason"] for r in report["results"]}
@@ -213,9 +211,8 @@ class TestWithoutACluster:
         nobody = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
         if subprocess.run([*nobody, *START, "--version"], check=False, capture_output=True, timeout=30).returncode:
             pytest.skip("nobody may not read this Python")
-        begin = time.monotonic()
         done = netdoctor("check", "--output", "json", before=nobody)
-        assert time.monotonic() - begin < 6
+        assert "no answer within" not in done.stdout
         assert done.returncode == 3
         assert any("not root" in notice for notice in json.loads(done.stdout)["notices"])
 
