@@ -134,7 +134,7 @@ def test_a_rehearsal_translates_in_the_copy_alone(
     by_iptables: bool, node: Node, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_iptables_nat, "needed", lambda: by_iptables)
-    before = node.text("nft list ruleset")
+    before = node.text("nft -s list ruleset")
     copy = build(node.state())
     try:
         copy.meet(FLOWS["service"])
@@ -143,7 +143,7 @@ def test_a_rehearsal_translates_in_the_copy_alone(
         assert copy.ask(FLOWS["service"]).answer is Answer.OK
     finally:
         copy.close()
-    assert node.text("nft list ruleset") == before
+    assert node.text("nft -s list ruleset") == before
     assert server.deletes == []
 
 
