@@ -11,6 +11,7 @@ import sys
 import termios
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from netdoctor.confirm_timer import Timer
@@ -62,7 +63,8 @@ def answered(journal: Journal, say: Callable[[str], None]) -> Answer:
 
 def forget_what_was_typed() -> None:
     """Let only what is typed from now on be an answer; standard input is a terminal."""
-    termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
+    with suppress(termios.error):  # of a terminal that another session has in the foreground
+        termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
 
 
 def _done(run: str, what: Callable[[str], object]) -> bool:
