@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import click
 
 from netdoctor.check import Look
+from netdoctor.confirm_prompt import forget_what_was_typed
 from netdoctor.confirmation import pending
 from netdoctor.errors import NetdoctorError, NoConsent
 from netdoctor.model import Change
@@ -115,8 +116,6 @@ def _asked(plan: Plan) -> bool:
     repairs = "this repair" if count == 1 else f"these {count} repairs"
     if not is_on_a_terminal():
         raise NoConsent(f"nothing was changed: without a terminal nobody can be asked; --yes makes {repairs}")
-    from netdoctor.confirm_prompt import forget_what_was_typed
-
     forget_what_was_typed()
     click.echo(one_line(f"make {repairs}? [y/N]") + " ", nl=False, err=True)
     while not select.select([sys.stdin], [], [], GLANCE)[0]:

@@ -112,27 +112,35 @@ def newer_in_force(chosen: Journal, journals: list[Journal]) -> list[Journal]:
     return [j for j in newest_first[:place] if any(not j.never_made(entry) for entry in j.in_force)]
 
 
-def holder() -> int:
-    """The pid of the process that holds the lock, as the kernel tells it; 0 where that is not known."""
+def holder_of(path: Path) -> int | None:
+    """The pid of the process that holds the lock of a file, as the kernel tells it; None where nobody is known to.
+
+    Only read: to try the lock might keep another from it. The pid is 0 for a process of another pid namespace.
+    """
     try:
-        inode = str((state_folder() / "lock").stat().st_ino)
-        locks = [line.split() for line in Path("/proc/locks").read_text(encoding="ascii").splitlines()]
-        found = [words[4] for words in locks if words[1:4:2] == ["FLOCK", "WRITE"] and words[5].endswith(f":{inode}")]
-        return int(found[0]) if found and found[0].isdecimal() else 0
+        inode = str(path.stat().st_ino)  # the device's number is another one there on some file systems
+        for line in Path("/proc/locks").read_text(encoding="ascii").splitlines():
+            words = line.split()
+            if words[1:4:2] == ["FLOCK", "WRITE"] and words[5].endswith(f":{inode}"):
+                return int(words[4]) if words[4].isdecimal() else 0
     except (OSError, IndexError):
-        return 0
+        pass
+    return None
+
+
+def holder() -> int:
+    """The pid of the netdoctor that holds the lock; 0 where that is not known."""
+    return holder_of(state_folder() / "lock") or 0
 
 
 def changing_now() -> str:
-    """The pid of the netdoctor that holds the lock, or "". Only read: to try the lock might keep another from it."""
+    """The pid of the netdoctor that holds the lock as it has written it, or ""."""
     path = state_folder() / "lock"
     try:
-        locks = [line.split() for line in Path("/proc/locks").read_text(encoding="ascii").splitlines()]
-        inode = str(path.stat().st_ino)  # the device's number is another one there on some file systems
-        if not any(words[1:4:2] == ["FLOCK", "WRITE"] and words[5].endswith(f":{inode}") for words in locks):
+        if holder_of(path) is None:
             return ""
         return path.read_text(encoding="ascii", errors="replace").strip()[:20] or "unknown"
-    except (OSError, IndexError):
+    except OSError:
         return ""
 
 

@@ -18,7 +18,7 @@ from netdoctor.confirm_timer import Timer
 from netdoctor.confirmation import Pending, pending, timer_runs
 from netdoctor.errors import JournalError
 from netdoctor.journal import Closed, load, state_folder
-from netdoctor.runs import locked, runs, unfinished_notice
+from netdoctor.runs import holder_of, locked, runs, unfinished_notice
 from tests.conftest import ROOT
 from tests.folder_node import BEFORE, Node, node
 from tests.on_terminal import LONGEST
@@ -204,9 +204,9 @@ def test_the_timer_gives_up_for_nothing(node: Node, damage: str) -> None:
 
 def timer_pid() -> int:
     """The process that holds the lock of a timer."""
-    inode = str((state_folder() / "confirm.timer").stat().st_ino)
-    locks = [line.split() for line in Path("/proc/locks").read_text().splitlines()]
-    return next(int(words[4]) for words in locks if words[1] == "FLOCK" and words[5].endswith(f":{inode}"))
+    pid = holder_of(state_folder() / "confirm.timer")
+    assert pid
+    return pid
 
 
 @pytest.mark.thorough

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 from xml.etree import ElementTree
@@ -23,7 +23,7 @@ LISTS = {
     "source-port": ("source_ports", ("port", "protocol")),
     "forward-port": ("forward_ports", ("port", "protocol", "to-port", "to-addr")),
 }  # fmt: skip
-FLAGS = {"masquerade": "masquerade", "forward": "forward", "icmp-block-inversion": "icmp_block_inversion"}
+FLAGS = ("masquerade", "forward", "icmp-block-inversion")  # there with underscores
 RULES = "rules_str"  # compared by their number: each is one text there
 TARGET, NO_TARGET = "target", "default"
 
@@ -65,22 +65,33 @@ def is_read(state: FileState, settings: Mapping[str, tuple[str, Any]]) -> bool:
     except Drifted:
         return False
     known = {key: value for key, (_, value) in settings.items()}
-    found: dict[str, list[dict[str, str]]] = {}
+    found: dict[str, list[dict[str, str]]] = {}  # the attributes of each element, by its tag
     for tag, attributes, _, _ in elements:
         found.setdefault(tag, []).append(dict(attributes))
-    for tag, (key, names) in LISTS.items():
-        here = {tuple(one.get(name, "") for name in names) for one in found.get(tag, ())}
-        there = {(one,) if isinstance(one, str) else tuple(one) for one in known.get(key, ())}
-        if here != there:
-            return False
-    if any((tag in found) != bool(known[key]) for tag, key in FLAGS.items() if key in known):
-        return False
-    if TARGET in known and dict(root).get(TARGET, NO_TARGET) != known[TARGET]:
-        return False
-    sources = {one.get("address") or one.get("mac") or f"ipset:{one.get('ipset')}" for one in found.get("source", ())}
-    if {one.lower() for one in sources} != {str(one).lower() for one in known.get("sources", ())}:
-        return False
-    return len(found.get("rule", ())) == len(known.get(RULES, ()))
+    target = dict(root).get(TARGET, NO_TARGET)
+    return (
+        all(_listed(found.get(tag, ()), names) == _told(known.get(key, ())) for tag, (key, names) in LISTS.items())
+        and _sources_in(found.get("source", ())) == {str(one).lower() for one in known.get("sources", ())}
+        and all((tag in found) == bool(known.get(tag.replace("-", "_"), tag in found)) for tag in FLAGS)
+        and target == known.get(TARGET, target)
+        and len(found.get("rule", ())) == len(known.get(RULES, ()))
+    )
+
+
+def _listed(elements: Iterable[Mapping[str, str]], names: Iterable[str]) -> set[tuple[str, ...]]:
+    """These attributes of each element of a file."""
+    return {tuple(one.get(name, "") for name in names) for one in elements}
+
+
+def _told(values: Iterable[Any]) -> set[tuple[Any, ...]]:
+    """The same as firewalld tells it: words, or tuples of words."""
+    return {(one,) if isinstance(one, str) else tuple(one) for one in values}
+
+
+def _sources_in(elements: Iterable[Mapping[str, str]]) -> set[str]:
+    """The sources of a file, as firewalld names them."""
+    found = (one.get("address") or one.get("mac") or f"ipset:{one.get('ipset')}" for one in elements)
+    return {one.lower() for one in found}
 
 
 def without(state: FileState, address: str) -> FileState:

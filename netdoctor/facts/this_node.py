@@ -9,6 +9,7 @@ from pathlib import Path
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster import Node, Nodes
 from netdoctor.host import Host
+from netdoctor.model import Evidence
 
 NODE_FOLDERS = ("/var/lib/kubelet/pki", "/var/lib/kubelet/config.yaml", "/etc/kubernetes/manifests")
 
@@ -39,6 +40,10 @@ class ThisNode:
     name: str
     addresses: tuple[str, ...]
     problem: str  # why the node is not Ready, "" when it is or when the API server could not be asked
+
+    def not_ready(self) -> tuple[Evidence, ...]:
+        """What the kubelet says of a node that is not Ready, as evidence; nothing where it is."""
+        return (Evidence("condition Ready of the node", self.problem, "True"),) if self.problem else ()
 
     @classmethod
     def collect(cls, nodes: Nodes | CannotRead, local: LocalAddresses) -> ThisNode:

@@ -25,7 +25,5 @@ def new_pod_without_network(pod: NewPod | CannotRead, this: ThisNode) -> Iterato
         return
     if not pod.reason.startswith(NO_NETWORK):
         raise pod
-    evidence = [Evidence("test pod", pod.reason, "a network")]
-    if this.problem:
-        evidence.append(Evidence("condition Ready of the node", this.problem, "True"))
-    yield Finding(f"a new pod gets {pod.reason}", tuple(evidence), Subject(node=this.name))
+    evidence = (Evidence("test pod", pod.reason, "a network"), *this.not_ready())
+    yield Finding(f"a new pod gets {pod.reason}", evidence, Subject(node=this.name))

@@ -44,6 +44,4 @@ def cni_config_unusable(cni: CniConfig, new_pod: NewPod | CannotRead, this: This
         return
     if cni.others:
         evidence.append(Evidence("files that sort after it", ", ".join(cni.others), "the runtime takes the first"))
-    if this.problem:
-        evidence.append(Evidence("condition Ready of the node", this.problem, "True"))
-    yield Finding(summary, tuple(evidence), Subject(node=this.name), confidence=confidence)
+    yield Finding(summary, (*evidence, *this.not_ready()), Subject(node=this.name), confidence=confidence)
