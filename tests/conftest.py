@@ -118,7 +118,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     return LabScheduling(config, log)
 
 
-COUNTED = ("node", "tried again on a fresh node", "left behind", "repair left to another run")
+TOLD = ("tried again on a fresh node", "left behind")
+LEFT_OUT = ("repair left to another run", "gate left to another run")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -134,9 +135,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     terminalreporter.write_line(
         f"{nodes.count('fresh')} faults on a fresh node, {nodes.count('went on')} on one that went on"
     )
-    for name in COUNTED[1:]:
+    for name in TOLD:
         for value in sorted(told.get(name, [])):
             terminalreporter.write_line(f"{name}: {value.splitlines()[0]}")
+    for name in LEFT_OUT:
+        terminalreporter.write_line(f"{name}: {' '.join(sorted(told.get(name, []))) or 'none'}")
 
 
 @pytest.fixture(autouse=True)

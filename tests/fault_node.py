@@ -9,9 +9,15 @@ from __future__ import annotations
 import time
 
 from tests.conftest import Lab
-from tests.node_state import OUTSIDE_SCRIPT, SCRIPT, State, difference, owners_sorted, sections
+from tests.node_state import OUTSIDE_SCRIPT, SCRIPT, State, difference, owners_sorted, script, sections
 
-CALM = 5.0  # seconds for what the node itself takes back: the test pod of a check, a port that begins to learn
+# seconds for what the node itself takes back: the test pod of a check, a port that begins to learn, a pod's readiness
+CALM = (0.5, 2.0, 4.0)
+READY = script({
+    "ready": "kubectl get pods,endpointslices,nodes -A --no-headers -o custom-columns="
+    "'KIND:.kind,NAME:.metadata.name,READY:.status.conditions[?(@.type==\"Ready\")].status,"
+    "ENDPOINTS:.endpoints[*].conditions.ready,ADDRESSES:.endpoints[*].addresses' | sort"
+})  # fmt: skip
 
 
 class FaultNode:
@@ -39,13 +45,16 @@ class FaultNode:
         """What the last fault left behind, "" where nothing; then the node goes on."""
         if not healed:
             return "not healed"
-        end = time.monotonic() + CALM
-        while (changed := difference(self._as_it_was, self._now())) and time.monotonic() < end:
-            time.sleep(0.5)
+        changed = difference(self._as_it_was, self._now())
+        for pause in CALM:
+            if not changed:
+                break
+            time.sleep(pause)
+            changed = difference(self._as_it_was, self._now())
         self._goes_on = not changed
         return changed
 
     def _now(self) -> State:
         outside = self.lab.outside(OUTSIDE_SCRIPT)
         assert outside.returncode == 0, outside.stderr
-        return owners_sorted(sections(self.lab.must(SCRIPT)) | sections(outside.stdout))
+        return owners_sorted(sections(self.lab.must(f"{SCRIPT}\n{READY}")) | sections(outside.stdout))

@@ -1,6 +1,6 @@
-"""Which faults go through repair and undo in this run: a third by the commit, and all that the change touches.
+"""Which faults this run repairs and undoes, and in which it asks the gate: a third, and what the change touches.
 
-Every fault is broken and named in each run. `make test ALL=1` (NETDOCTOR_TEST_ALL) repairs them all; so does a tree
+Every fault is broken and named in each run. `make test ALL=1` (NETDOCTOR_TEST_ALL) takes them all; so does a tree
 without git. The change is what was committed since the last pause of six hours, and what is not committed yet.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
 
 from tests.conftest import ROOT
@@ -21,19 +21,35 @@ EVERY_REPAIR = (
     "netdoctor/taking_back.py", "netdoctor/cli/fix.py", "netdoctor/cli/undo.py", "netdoctor/twin/rehearsal.py",
     "netdoctor/twin/exposure.py", "tests/test_faults.py", "tests/rotation.py", "tests/node_state.py",
 )  # fmt: skip
+# and these every verdict of the gate
+EVERY_GATE = ("netdoctor/cli/gate.py", "netdoctor/gate.py")
 
 
 def repaired_in_this_run(remedies: Mapping[str, tuple[str, ...]]) -> frozenset[str]:
     """Of the faults that have remedies (name to remedies), those that are repaired and taken back now."""
+    return _in_this_run(remedies, EVERY_REPAIR)
+
+
+def gated_in_this_run(names: Iterable[str]) -> frozenset[str]:
+    """Of the faults that say what the gate's verdict is, those in whose state the gate is asked now."""
+    return _in_this_run(dict.fromkeys(names, ()), EVERY_GATE)
+
+
+def _in_this_run(remedies: Mapping[str, tuple[str, ...]], every: tuple[str, ...]) -> frozenset[str]:
     commit = _git("rev-parse", "HEAD").strip()
     if os.environ.get("NETDOCTOR_TEST_ALL") == "1" or not commit:
         return frozenset(remedies)
-    return chosen(remedies, commit, changed_files())
+    return chosen(remedies, commit, changed_files(), every)
 
 
-def chosen(remedies: Mapping[str, tuple[str, ...]], commit: str, changed: frozenset[str]) -> frozenset[str]:
-    """A third of the faults by the commit's hash, and those whose file or remedy is among the changed files."""
-    if any(path.startswith(EVERY_REPAIR) for path in changed):
+def chosen(
+    remedies: Mapping[str, tuple[str, ...]], commit: str, changed: frozenset[str], every: tuple[str, ...]
+) -> frozenset[str]:
+    """A third of the faults by the commit's hash, and those whose file or remedy is among the changed files.
+
+    All of them where a path that begins with one of `every` has changed.
+    """
+    if any(path.startswith(every) for path in changed):
         return frozenset(remedies)
     turn = int(commit, 16) % PARTS
     found = {name for place, name in enumerate(sorted(remedies)) if place % PARTS == turn}
