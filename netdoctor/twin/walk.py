@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -126,11 +127,14 @@ class Tracer:
         self._twin = twin
         self._texts = texts
         self._listeners: dict[str, socket.socket] = {}
-        for name in twin.namespaces:
-            if name == NODE or (name != OUTSIDE and twin.state.by_name[name].nftables):
-                self._listeners[name] = twin.run(listen, name)
-                devices = [link.name for link in twin.state.by_name[name].interfaces() if link.name != "lo"]
-                twin.run(lambda them=devices: _mark(them), name)  # type: ignore[misc]
+        with ExitStack() as until_all_trace:
+            for name in twin.namespaces:
+                if name == NODE or (name != OUTSIDE and twin.state.by_name[name].nftables):
+                    self._listeners[name] = until_all_trace.enter_context(twin.run(listen, name))
+                    devices = [link.name for link in twin.state.by_name[name].interfaces() if link.name != "lo"]
+                    twin.run(lambda them=devices: _mark(them), name)  # type: ignore[misc]
+                    until_all_trace.callback(twin.run, _unmark, name)
+            self._open = until_all_trace.pop_all()
         self._readers = {name: _Reader(twin, name, texts=texts) for name in self._listeners}
 
     def __enter__(self) -> Tracer:
@@ -138,9 +142,7 @@ class Tracer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for name, listener in self._listeners.items():
-            listener.close()
-            self._twin.run(_unmark, name)
+        self._open.close()
 
     def walk(self, flow: Flow) -> Walk:
         """Ask once, and see every packet of it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import subprocess
 from dataclasses import replace
 from functools import partial
@@ -12,6 +13,7 @@ import pytest
 
 from netdoctor.errors import BadInput, CannotRead
 from netdoctor.host import Host
+from netdoctor.trace import listen
 from netdoctor.traffic import Answer
 from netdoctor.twin.build import build
 from netdoctor.twin.nftables import NftObject
@@ -103,6 +105,27 @@ def test_the_walk_names_the_rule(break_it: list[str], flow: str, place: tuple[st
     if stop.handle:  # the node's own handle, not the copy's
         listed = node.text(f"nft -a list chain {stop.family} {stop.table} {stop.chain}")
         assert f"# handle {stop.handle}\n" in listed
+
+
+def test_a_trace_that_cannot_begin_leaves_no_socket_open(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[socket.socket] = []
+
+    def listening() -> socket.socket:
+        opened.append(listen())
+        return opened[-1]
+
+    def without_nft(_: list[str]) -> None:
+        raise CannotRead("nft", "is not installed")
+
+    monkeypatch.setattr("netdoctor.twin.walk.listen", listening)
+    monkeypatch.setattr("netdoctor.twin.walk._mark", without_nft)
+    twin = build(node.state())
+    try:
+        with pytest.raises(CannotRead):
+            walk(twin, FLOWS["outside"])
+    finally:
+        twin.close()
+    assert [listener.fileno() for listener in opened] == [-1]
 
 
 def test_a_packet_that_routing_loses_is_last_seen_before_forward(node: Node) -> None:
