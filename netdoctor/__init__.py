@@ -14,8 +14,8 @@ One way through, and each step is one file::
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from netdoctor.catalogue import probe as probe
-    from netdoctor.catalogue import remedy as remedy
+    from netdoctor.diagnosis.catalogue import probe as probe
+    from netdoctor.diagnosis.catalogue import remedy as remedy
     from netdoctor.model import Change as Change
     from netdoctor.model import Evidence as Evidence
     from netdoctor.model import Finding as Finding
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 EXPORTED = {
-    **dict.fromkeys(("probe", "remedy"), "netdoctor.catalogue"),
+    **dict.fromkeys(("probe", "remedy"), "netdoctor.diagnosis.catalogue"),
     **dict.fromkeys(
         ("Change", "Evidence", "Finding", "NotApplicable", "Risk", "Severity", "Subject"), "netdoctor.model"
     ),

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from netdoctor.host import Host
+    from netdoctor.system.host import Host
 
 
 class Outcome(StrEnum):

@@ -63,7 +63,7 @@ def help_against_click() -> Figure:
 def catalogue() -> Figure:
     """The files of probes, after the facts that they ask for are imported."""
     code = (
-        "import sys, time\nfrom netdoctor.catalogue import Catalogue\nCatalogue.load()\n"
+        "import sys, time\nfrom netdoctor.diagnosis.catalogue import Catalogue\nCatalogue.load()\n"
         "for name in [m for m in sys.modules if m.startswith('netdoctor.probes.')]: del sys.modules[name]\n"
         "begin = time.perf_counter()\nfound = Catalogue.load()\n"
         "print((time.perf_counter() - begin) * 1000 / len(found.probes))"
@@ -93,9 +93,9 @@ def kube_proxy_rules(services: int) -> str:
 
 def ten_thousand_services() -> Iterator[Figure]:
     """Parsing and judging, against the plain reading of the same text by a process."""
-    from netdoctor.facts.iptables import EMPTY, Iptables, Ruleset, masquerade_sources
-    from netdoctor.facts.kube_proxy_rules import in_iptables
-    from netdoctor.facts.services import services_in_rules
+    from netdoctor.facts.cluster.services import services_in_rules
+    from netdoctor.facts.node.iptables import EMPTY, Iptables, Ruleset, masquerade_sources
+    from netdoctor.facts.node.kube_proxy_rules import in_iptables
 
     text = kube_proxy_rules(SERVICES)
     with tempfile.NamedTemporaryFile("w", encoding="utf-8") as file:

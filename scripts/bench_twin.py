@@ -15,11 +15,11 @@ from typing import TypeVar
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from netdoctor.host import Host
+from netdoctor.experiments.search import Asked, Search
+from netdoctor.experiments.work_limit import WorkLimit
+from netdoctor.system.host import Host
 from netdoctor.twin.build import build
-from netdoctor.twin.search import Asked, Search
 from netdoctor.twin.state import size_of
-from netdoctor.twin.work_limit import WorkLimit
 from tests.twin.network import CLUSTER, FLOWS, Node, small_node
 
 T = TypeVar("T")
@@ -77,7 +77,7 @@ def costs(node: Node, what: str, runs: int) -> None:
 
 def search(node: Node) -> None:
     """A search with one fault, on the node as it is."""
-    from netdoctor.twin.interventions import Situation
+    from netdoctor.experiments.interventions import Situation
 
     state = node.state()
     asked = [Asked(name, FLOWS[name], node.ask(FLOWS[name])) for name in ("outside", "service")]

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import yaml
 
-from netdoctor.catalogue import Catalogue
+from netdoctor.diagnosis.catalogue import Catalogue
 from netdoctor.model import Probe, Remedy
-from netdoctor.report.schema import json_schema
+from netdoctor.output.schema import json_schema
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"

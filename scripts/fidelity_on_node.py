@@ -13,33 +13,33 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 
-from netdoctor.catalogue import Catalogue
-from netdoctor.check import closing
-from netdoctor.diagnosis import diagnose
+from netdoctor.diagnosis.catalogue import Catalogue
+from netdoctor.diagnosis.check import closing
+from netdoctor.diagnosis.conclude import verified
+from netdoctor.diagnosis.diagnose import diagnose
+from netdoctor.diagnosis.experiments import Experiments, Trial
+from netdoctor.diagnosis.runner import run
 from netdoctor.errors import CannotRead, NetdoctorError
+from netdoctor.experiments.interventions import Situation, proposed
 from netdoctor.facts import Facts
-from netdoctor.facts.cluster_addresses import ClusterAddresses
-from netdoctor.facts.experiments import Experiments, Trial
-from netdoctor.facts.failed_flows import FailedFlow, FailedFlows
-from netdoctor.facts.names import OUTSIDE_NAME, ClusterDns, UpstreamAnswers
-from netdoctor.facts.node_network import NodeNetwork
-from netdoctor.facts.postgres import TCP, Postgres
-from netdoctor.facts.reach import Reach
-from netdoctor.facts.scope import Scope
-from netdoctor.facts.vantage import HOST, VantagePoint, VantagePoints
-from netdoctor.host import Host
+from netdoctor.facts.cluster.cluster_addresses import ClusterAddresses
+from netdoctor.facts.gateways.postgres import TCP, Postgres
+from netdoctor.facts.gateways.scope import Scope
+from netdoctor.facts.node.node_network import NodeNetwork
+from netdoctor.facts.traffic.failed_flows import FailedFlow, FailedFlows
+from netdoctor.facts.traffic.names import OUTSIDE_NAME, ClusterDns, UpstreamAnswers
+from netdoctor.facts.traffic.reach import Reach
+from netdoctor.facts.traffic.vantage import HOST, VantagePoint, VantagePoints
 from netdoctor.model import Severity
-from netdoctor.planner import changes_of
-from netdoctor.runner import run
-from netdoctor.traffic import Answer, Reply, in_namespace
+from netdoctor.repair.plan import changes_of
+from netdoctor.system.host import Host
+from netdoctor.system.traffic import Answer, Reply, in_namespace
 from netdoctor.twin.beyond import flow_of
 from netdoctor.twin.build import build
 from netdoctor.twin.capture import capture
-from netdoctor.twin.interventions import Situation, proposed
 from netdoctor.twin.state import State
 from netdoctor.twin.twin import NAME, Flow, alike, question
 from netdoctor.twin.walk import walk
-from netdoctor.verification import verified
 
 RECOVERY = 8.0  # seconds in which a node that was cured has to be well
 

@@ -6,27 +6,34 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from netdoctor.diagnosis.experiments import Experiments, Trial, Tried
 from netdoctor.errors import CannotRead
-from netdoctor.facts.cluster import Pod, Pods, Workload, Workloads
-from netdoctor.facts.cni import Attachment, Attachments, CniConfig
-from netdoctor.facts.coredns import Upstream
-from netdoctor.facts.departures import Departure, Departures
-from netdoctor.facts.experiments import Experiments, Trial, Tried
-from netdoctor.facts.failed_flows import FailedFlow, FailedFlows
-from netdoctor.facts.firewalld import Firewalld, Zone
-from netdoctor.facts.iptables import EMPTY, Iptables, Ruleset
-from netdoctor.facts.masquerade import Masquerade, Unmasqueraded
-from netdoctor.facts.names import OUTSIDE_NAME, SERVICE_NAME, ClusterDns, Lookup, UpstreamAnswers, UpstreamLookup
-from netdoctor.facts.postgres import STAGES, TCP, Postgres, PostgresStage
-from netdoctor.facts.postgres_session import Slots
-from netdoctor.facts.reach import CLUSTER_IP, NODE, POD, Flow, Reach
-from netdoctor.facts.services import Endpoint, EndpointSlices, Service, ServicePort, Services
-from netdoctor.facts.sysctl import BRIDGE_NF_CALL, IP_FORWARD, TRACKED, TRACKED_MOST, Sysctls
-from netdoctor.facts.this_node import ThisNode
-from netdoctor.facts.vantage import HOST, NEW, OLD, VantagePoint, VantagePoints
-from netdoctor.kube_api import KubeApi
-from netdoctor.trace import Dropped
-from netdoctor.traffic import Answer, Reply
+from netdoctor.facts.cluster.coredns import Upstream
+from netdoctor.facts.cluster.services import Endpoint, EndpointSlices, Service, ServicePort, Services
+from netdoctor.facts.cluster.this_node import ThisNode
+from netdoctor.facts.cluster.workloads import Pod, Pods, Workload, Workloads
+from netdoctor.facts.gateways.postgres import STAGES, TCP, Postgres, PostgresStage
+from netdoctor.facts.gateways.postgres_session import Slots
+from netdoctor.facts.node.cni import Attachment, Attachments, CniConfig
+from netdoctor.facts.node.firewalld import Firewalld, Zone
+from netdoctor.facts.node.iptables import EMPTY, Iptables, Ruleset
+from netdoctor.facts.node.masquerade import Masquerade, Unmasqueraded
+from netdoctor.facts.node.sysctl import BRIDGE_NF_CALL, IP_FORWARD, TRACKED, TRACKED_MOST, Sysctls
+from netdoctor.facts.traffic.departures import Departure, Departures
+from netdoctor.facts.traffic.failed_flows import FailedFlow, FailedFlows
+from netdoctor.facts.traffic.names import (
+    OUTSIDE_NAME,
+    SERVICE_NAME,
+    ClusterDns,
+    Lookup,
+    UpstreamAnswers,
+    UpstreamLookup,
+)
+from netdoctor.facts.traffic.reach import CLUSTER_IP, NODE, POD, Flow, Reach
+from netdoctor.facts.traffic.vantage import HOST, NEW, OLD, VantagePoint, VantagePoints
+from netdoctor.system.kube_api import KubeApi
+from netdoctor.system.nft_trace import Dropped
+from netdoctor.system.traffic import Answer, Reply
 
 NODE_NAME, NODE_ADDRESS, POD_NETWORK, BRIDGE = "n1", "192.0.2.10", "10.244.0.0/16", "bridge"
 COREDNS, CLIENT, POSTGRES, TEST_POD = "10.244.0.2", "10.244.0.3", "10.244.0.4", "10.244.0.9"

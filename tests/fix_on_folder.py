@@ -8,11 +8,11 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from netdoctor import check as check_module
-from netdoctor import executor
-from netdoctor.catalogue import Catalogue
 from netdoctor.cli import main
-from netdoctor.host import Host
+from netdoctor.diagnosis import check as check_module
+from netdoctor.diagnosis.catalogue import Catalogue
+from netdoctor.repair import executor
+from netdoctor.system.host import Host
 from tests import folder_node
 
 

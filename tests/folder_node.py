@@ -10,16 +10,16 @@ from pathlib import Path
 import pytest
 
 from netdoctor import Change, Evidence, Finding, NotApplicable, Risk, probe, remedy
-from netdoctor import executor as executor_module
-from netdoctor.catalogue import Catalogue
 from netdoctor.changes.file import WriteFile
-from netdoctor.check import Look
-from netdoctor.check import look as look_at
-from netdoctor.executor import End, Outcomes, repair
+from netdoctor.diagnosis.catalogue import Catalogue
+from netdoctor.diagnosis.check import Look
+from netdoctor.diagnosis.check import look as look_at
 from netdoctor.facts import Facts
-from netdoctor.journal import Journal, begin
 from netdoctor.model import Probe, Remedy
-from netdoctor.planner import Plan, plan
+from netdoctor.repair import executor as executor_module
+from netdoctor.repair.executor import End, Outcomes, repair
+from netdoctor.repair.journal import Journal, begin
+from netdoctor.repair.plan import Plan, plan
 
 BEFORE = b"forward = 0\n\xff\n"
 

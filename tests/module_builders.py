@@ -6,13 +6,13 @@ from dataclasses import replace
 from typing import Any
 
 from netdoctor.errors import CannotRead
-from netdoctor.facts.images import Images, NodeImage
-from netdoctor.facts.litellm_config import Database, Model
-from netdoctor.facts.modules import NONE, Gateway, Image, Modules, SecretKey
-from netdoctor.facts.policy_answers import DNS, PolicyAnswer, PolicyAnswers
-from netdoctor.facts.postgres_servers import PostgresServer, PostgresServers
-from netdoctor.facts.providers import Provider, Providers
-from netdoctor.traffic import Answer, Reply
+from netdoctor.facts.gateways.gateways import NONE, Gateway, Image, Modules, SecretKey
+from netdoctor.facts.gateways.images import Images, NodeImage
+from netdoctor.facts.gateways.litellm_config import Database, Model
+from netdoctor.facts.gateways.policy_answers import DNS, PolicyAnswer, PolicyAnswers
+from netdoctor.facts.gateways.postgres_servers import PostgresServer, PostgresServers
+from netdoctor.facts.gateways.providers import Provider, Providers
+from netdoctor.system.traffic import Answer, Reply
 from tests.builders import DNS_ADDRESS, OK, POSTGRES_IP
 
 NO_MODULES = CannotRead(NONE, "the cluster has no workload of LiteLLM")

@@ -17,12 +17,11 @@ PARTS = 3
 PAUSE = 6 * 3600  # seconds between two commits, after which a new change begins
 # whoever touches these touches every repair
 EVERY_REPAIR = (
-    "netdoctor/changes/", "netdoctor/executor.py", "netdoctor/journal.py", "netdoctor/planner.py", "netdoctor/runs.py",
-    "netdoctor/taking_back.py", "netdoctor/cli/fix.py", "netdoctor/cli/undo.py", "netdoctor/twin/rehearsal.py",
-    "netdoctor/twin/exposure.py", "tests/test_faults.py", "tests/rotation.py", "tests/node_state.py",
+    "netdoctor/changes/", "netdoctor/repair/", "netdoctor/rehearsal/", "netdoctor/cli/fix.py", "netdoctor/cli/undo.py",
+    "tests/test_faults.py", "tests/rotation.py", "tests/node_state.py",
 )  # fmt: skip
 # and these every verdict of the gate
-EVERY_GATE = ("netdoctor/cli/gate.py", "netdoctor/gate.py")
+EVERY_GATE = ("netdoctor/cli/gate.py", "netdoctor/diagnosis/gate.py")
 
 
 def repaired_in_this_run(remedies: Mapping[str, tuple[str, ...]]) -> frozenset[str]:

@@ -82,7 +82,7 @@ def test_each_box_is_code_that_exists(box: tuple[str, str, str]) -> None:
     place = ROOT / path
     assert place.is_dir() if path.endswith("/") else place.is_file(), label
     for name in names.split(", ") if names else ():
-        files = [place] if place.is_file() else sorted(place.glob("*.py"))
+        files = [place] if place.is_file() else sorted(place.rglob("*.py"))
         dotted = name.split(".")
         methods = [[each.name, *dotted] for file in files for each in tree(file).body if isinstance(each, ast.ClassDef)]
         assert any(has(file, names) for file in files for names in (dotted, *methods)), label
@@ -97,7 +97,9 @@ def test_each_path_and_name_exists(page: Path) -> None:
     assert [name for name in names if not exists(name)] == []
 
 
-@pytest.mark.parametrize("made_up", ["netdoctor.traffic.ask_sctp", "netdoctor.traffic.Reply.lost", "netdoctor.doctor"])
+@pytest.mark.parametrize(
+    "made_up", ["netdoctor.system.traffic.ask_sctp", "netdoctor.system.traffic.Reply.lost", "netdoctor.doctor"]
+)
 def test_a_name_that_does_not_exist_is_noticed(made_up: str) -> None:
     assert not exists(made_up)
 

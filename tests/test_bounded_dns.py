@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from netdoctor.traffic import MOST_ADDRESSES, Answer, Reply, ask_dns
+from netdoctor.system.traffic import MOST_ADDRESSES, Answer, Reply, ask_dns
 
 
 def large(query: bytes) -> bytes:

@@ -16,11 +16,11 @@ from pathlib import Path
 import pytest
 import urllib3
 
-from netdoctor.bounded_http import BadAnswer, ask, bound
 from netdoctor.errors import CannotRead
-from netdoctor.host import Host
-from netdoctor.kube_api import KubeApi
-from netdoctor.modules.gateway_http import ask as ask_gateway
+from netdoctor.gateways.gateway_http import ask as ask_gateway
+from netdoctor.system.bounded_http import BadAnswer, ask, bound
+from netdoctor.system.host import Host
+from netdoctor.system.kube_api import KubeApi
 from tests.test_kubeconfig import config
 
 LIMIT = 1 << 20
@@ -194,7 +194,7 @@ def test_a_key_does_not_follow_a_redirect(status: int, serve: Serve) -> None:
 
 @pytest.mark.parametrize("kind", ["endless body", "dripping body", "gzip bomb"])
 def test_a_gateway_that_misbehaves_is_told_in_words(kind: str, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("netdoctor.modules.gateway_http.LARGEST", LIMIT)
+    monkeypatch.setattr("netdoctor.gateways.gateway_http.LARGEST", LIMIT)
     reply = ask_gateway(serve(ANSWERS[kind]).url, timeout=SECONDS)
     assert reply.status == 0
     assert any(words in reply.text for words in ("larger than", "no answer within", "compressed"))
@@ -210,8 +210,8 @@ def test_a_key_that_is_no_header_is_not_shown(key: str, serve: Serve) -> None:
 def test_an_api_server_that_misbehaves_is_unread(
     kind: str, serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("netdoctor.kube_api.SECONDS", SECONDS)
-    monkeypatch.setattr("netdoctor.kube_api.LARGEST", LIMIT)
+    monkeypatch.setattr("netdoctor.system.kube_api.SECONDS", SECONDS)
+    monkeypatch.setattr("netdoctor.system.kube_api.LARGEST", LIMIT)
     deep = b"[" * 200_000
     answers = {**ANSWERS, "deep": lambda: iter([OK + b"Content-Length: %d\r\n\r\n" % len(deep), deep])}
     file = tmp_path / "config"

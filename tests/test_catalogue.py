@@ -12,7 +12,7 @@ from types import ModuleType
 
 import pytest
 
-from netdoctor.catalogue import Catalogue, _one_per_file
+from netdoctor.diagnosis.catalogue import Catalogue, _one_per_file
 from netdoctor.model import Probe, Remedy, Risk
 from tests.conftest import ROOT
 
@@ -103,8 +103,8 @@ A setting.
 from collections.abc import Iterator
 
 from netdoctor import Evidence, Finding, Subject, probe
-from netdoctor.facts.sysctl import Sysctls
-from netdoctor.facts.this_node import ThisNode
+from netdoctor.facts.node.sysctl import Sysctls
+from netdoctor.facts.cluster.this_node import ThisNode
 
 
 @probe({explains})

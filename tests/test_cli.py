@@ -13,9 +13,9 @@ import pytest
 
 from netdoctor import __version__
 from netdoctor.errors import CannotRead
-from netdoctor.host import Host
-from netdoctor.kube_api import connect
-from netdoctor.recording import to_json
+from netdoctor.recording.file import to_json
+from netdoctor.system.host import Host
+from netdoctor.system.kube_api import connect
 from tests.builders import SILENT, sysctls, upstream_answers
 from tests.conftest import ROOT
 from tests.worlds import catalogue, world
@@ -140,7 +140,7 @@ class TestExplain:
     def test_every_page(self) -> None:
         code = (
             "from click.testing import CliRunner\nfrom netdoctor.cli import group\n"
-            "from netdoctor.catalogue import Catalogue\ncatalogue = Catalogue.load()\n"
+            "from netdoctor.diagnosis.catalogue import Catalogue\ncatalogue = Catalogue.load()\n"
             "for name in (*catalogue.probes, *catalogue.remedies):\n"
             "    done = CliRunner().invoke(group, ['explain', name])\n"
             "    assert done.exit_code == 0 and '## ' in done.output, (name, done.output)\n    print(name)"

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from netdoctor import confinement
-from netdoctor.confinement import Asked, judge
 from netdoctor.errors import BadInput, CannotRead
+from netdoctor.recording import confinement
+from netdoctor.recording.confinement import Asked, judge
 from netdoctor.twin.netlink import attribute
 from netdoctor.twin.state import IFLA_IFNAME, IFLA_MTU, _pack
 from tests.conftest import ROOT
@@ -101,7 +101,7 @@ def test_it_is_refused_with_json_where_that_is_asked_for(tmp_path: Path) -> None
     assert json.loads(done.stdout)["error"] in one_sentence(done)
 
 
-STATUS = "from netdoctor.confined import confine; confine(); print(open('/proc/self/status').read())"
+STATUS = "from netdoctor.recording.confined import confine; confine(); print(open('/proc/self/status').read())"
 
 
 @root

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from netdoctor.confirm_timer import Timer
-from netdoctor.confirmation import Pending, pending, timer_runs
 from netdoctor.errors import JournalError
-from netdoctor.journal import Closed, load, state_folder
-from netdoctor.runs import holder_of, locked, runs, unfinished_notice
+from netdoctor.repair.confirm_timer import Timer
+from netdoctor.repair.confirmation import Pending, pending, timer_runs
+from netdoctor.repair.journal import Closed, load, state_folder
+from netdoctor.repair.runs import holder_of, locked, runs, unfinished_notice
 from tests.conftest import ROOT
 from tests.folder_node import BEFORE, Node, node
 from tests.on_terminal import LONGEST
@@ -27,9 +27,7 @@ from tests.test_consent import AFTER, fix, netdoctor, on_terminal, without_termi
 __all__ = ["node"]  # the fixture
 SECONDS = 5  # the shortest that may be asked for
 UNDOING = 15.0  # seconds for an undo that takes one or two on a quiet machine
-KILLED_BEFORE_ITS_FIRST_CHANGE = (
-    "from netdoctor import confirmation, journal, runs; confirmation.arm(journal.begin(runs.next_number()).run, 600)"
-)
+KILLED_BEFORE_ITS_FIRST_CHANGE = "from netdoctor.repair import confirmation, journal, runs; confirmation.arm(journal.begin(runs.next_number()).run, 600)"
 KEEP = "Keep it? Press ENTER within 5 s, else it is undone."
 
 
@@ -216,7 +214,7 @@ def test_a_netdoctor_that_was_stopped_is_ended(node: Node, monkeypatch: pytest.M
     until((node.folder / "stopped").exists, "the second step has begun")
     os.kill(timer_pid(), signal.SIGKILL)  # a timer with less patience takes its place
     running.send_signal(signal.SIGSTOP)
-    monkeypatch.setattr("netdoctor.confirm_timer.STOPPED", 1.0)
+    monkeypatch.setattr("netdoctor.repair.confirm_timer.STOPPED", 1.0)
     Timer(runs()[0].run).wait()
     assert running.wait() == -signal.SIGKILL
     assert a_conf(node) == BEFORE

@@ -10,8 +10,8 @@ import sys
 
 import pytest
 
-from netdoctor.journal import Closed
-from netdoctor.runs import runs
+from netdoctor.repair.journal import Closed
+from netdoctor.repair.runs import runs
 from tests.conftest import ROOT
 from tests.folder_node import BEFORE, Node, node
 from tests.on_terminal import LONGEST, Terminal

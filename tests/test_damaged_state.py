@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from netdoctor.errors import JournalError
-from netdoctor.journal import begin
-from netdoctor.runs import locked, runs
+from netdoctor.repair.journal import begin
+from netdoctor.repair.runs import locked, runs
 from tests.test_cli import netdoctor, one_sentence
 from tests.test_undo import repaired, state
 

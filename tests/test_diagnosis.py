@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 import pytest
 
-from netdoctor.catalogue import Catalogue
-from netdoctor.diagnosis import diagnose
+from netdoctor.diagnosis.catalogue import Catalogue
+from netdoctor.diagnosis.diagnose import diagnose
 from netdoctor.model import Diagnosis, Finding, Outcome, Probe, Result, Severity, Subject
 
 N1, N2, ANYWHERE = Subject(node="n1"), Subject(node="n2"), Subject()

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from netdoctor.report.schema import to_json
+from netdoctor.output.schema import to_json
 from tests.conftest import ROOT
 from tests.test_report import REPORTS
 

@@ -10,13 +10,13 @@ import pytest
 
 from netdoctor.changes.file import WriteFile
 from netdoctor.errors import Drifted
-from netdoctor.executor import End
-from netdoctor.host import Host
-from netdoctor.journal import Closed, Journal, State, begin, load, reopen
 from netdoctor.model import Change, Outcome
-from netdoctor.planner import plan
-from netdoctor.runs import runs
-from netdoctor.taking_back import undo
+from netdoctor.repair.executor import End
+from netdoctor.repair.journal import Closed, Journal, State, begin, load, reopen
+from netdoctor.repair.plan import plan
+from netdoctor.repair.rollback import undo
+from netdoctor.repair.runs import runs
+from netdoctor.system.host import Host
 from tests.conftest import ROOT
 from tests.folder_node import (
     Node,
@@ -164,7 +164,7 @@ def test_causes_come_first_and_manual_remedies_are_shown_only(node: Node) -> Non
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from netdoctor.journal import Journal
+from netdoctor.repair.journal import Journal
 from tests import folder_node as module
 left = [int(sys.argv[1])]
 original = Journal._write

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from netdoctor.changes.kube_proxy import ResyncKubeProxy
-from netdoctor.facts.kube_proxy import KubeProxy
-from netdoctor.facts.services import Service, ServicePort, service_of
-from netdoctor.facts.this_node import LocalAddresses, ThisNode
-from netdoctor.facts.translated import Translated
+from netdoctor.facts.cluster.kube_proxy import KubeProxy
+from netdoctor.facts.cluster.services import Service, ServicePort, service_of
+from netdoctor.facts.cluster.this_node import LocalAddresses, ThisNode
+from netdoctor.facts.node.translated import Translated
 from netdoctor.remedies.cluster.resync_kube_proxy import resync_kube_proxy
 from tests.builders import NODE_ADDRESS, POSTGRES, POSTGRES_IP, services, slices
 

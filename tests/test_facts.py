@@ -12,7 +12,7 @@ import pytest
 
 from netdoctor.errors import BadInput, CannotRead
 from netdoctor.facts import Facts, Finalizers, parameters
-from netdoctor.host import Host
+from netdoctor.system.host import Host
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from netdoctor.catalogue import Catalogue
+from netdoctor.diagnosis.catalogue import Catalogue
 from tests.busy import busy_loops
 from tests.conftest import Lab
 from tests.fault_node import FaultNode

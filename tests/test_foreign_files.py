@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from netdoctor import foreign_files, openat2, rights
 from netdoctor.errors import CannotRead
-from netdoctor.foreign_files import Folder, open_named
-from netdoctor.rights import Rights
+from netdoctor.system import foreign_files, openat2, rights
+from netdoctor.system.foreign_files import Folder, open_named
+from netdoctor.system.rights import Rights
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 STRANGER = 12345

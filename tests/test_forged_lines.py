@@ -13,16 +13,16 @@ import pytest
 from rich.console import Console
 
 from netdoctor.errors import BadInput
-from netdoctor.gate_text import render as render_gate
-from netdoctor.kube_api import _message_of
+from netdoctor.facts.gateways.kustomization import parse
+from netdoctor.gateways.pod_failure import cut, of_log
 from netdoctor.model import Diagnosis, Evidence, Finding, Outcome, Report, Result
-from netdoctor.modules.kustomization import parse
-from netdoctor.modules.pod_failure import cut, of_log
-from netdoctor.plain_yaml import load, trouble
-from netdoctor.report.rehearsal_text import lines as rehearsal_lines
-from netdoctor.report.svg import Drawing, wrapped
-from netdoctor.report.text import render
-from netdoctor.report.walk_text import render as render_walk
+from netdoctor.output.gate_text import render as render_gate
+from netdoctor.output.rehearsal_text import lines as rehearsal_lines
+from netdoctor.output.svg import Drawing, wrapped
+from netdoctor.output.text import render
+from netdoctor.output.walk_text import render as render_walk
+from netdoctor.system.kube_api import _message_of
+from netdoctor.system.plain_yaml import load, trouble
 from tests.worlds import catalogue
 
 CANARY = "canary4k8s9x2q7m1z"

@@ -8,10 +8,10 @@ import pytest
 
 from netdoctor.changes.file import WriteFile
 from netdoctor.errors import Drifted, JournalError
-from netdoctor.host import Host
-from netdoctor.journal import Closed, Journal, State, load
-from netdoctor.runs import runs, unfinished
-from netdoctor.taking_back import undo
+from netdoctor.repair.journal import Closed, Journal, State, load
+from netdoctor.repair.rollback import undo
+from netdoctor.repair.runs import runs, unfinished
+from netdoctor.system.host import Host
 from tests.folder_node import Node, node, switch_on
 
 __all__ = ["node"]  # the fixture

@@ -246,8 +246,8 @@ def test_the_test_pod_is_no_endpoint_and_nobody_adopts_it(node: Node) -> None:
 # hold a test pod for as long as its container takes to become ready, and look at what picks it
 WATCH_POD = """import json, subprocess, time
 from netdoctor.facts import Facts
-from netdoctor.facts.new_pod import NewPod
-from netdoctor.modules.kustomization import Kustomization
+from netdoctor.facts.traffic.new_pod import NewPod
+from netdoctor.facts.gateways.kustomization import Kustomization
 
 def get(*what):
     return json.loads(subprocess.run(["kubectl", "-n", "litellm", "get", *what, "-o", "json"], capture_output=True,

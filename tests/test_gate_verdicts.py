@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from netdoctor.diagnosis import diagnose
+from netdoctor.diagnosis.diagnose import diagnose
+from netdoctor.diagnosis.gate import NEEDS, Gate, Verdict, ask, judge
+from netdoctor.diagnosis.runner import run
 from netdoctor.errors import BadInput, NetdoctorError
 from netdoctor.facts import Facts
-from netdoctor.facts.postgres import Postgres
-from netdoctor.gate import NEEDS, Gate, Verdict, ask, judge
-from netdoctor.gate_text import render
-from netdoctor.modules.kustomization import MISSING_ENV, EnvMissing, Kustomization
-from netdoctor.report.schema import plain
-from netdoctor.runner import run
+from netdoctor.facts.gateways.kustomization import MISSING_ENV, EnvMissing, Kustomization
+from netdoctor.facts.gateways.postgres import Postgres
+from netdoctor.output.gate_text import render
+from netdoctor.output.schema import plain
 from tests.builders import DOWN, REFUSED, SILENT, postgres, reach, services, slices, sysctls, workloads
 from tests.conftest import ROOT
 from tests.module_builders import images, modules, policy_answers, provider, servers

@@ -16,7 +16,7 @@ from netdoctor.changes.file import FileState, WriteFile
 from netdoctor.changes.kube_proxy import ResyncKubeProxy
 from netdoctor.changes.sysctl import SetSysctl
 from netdoctor.errors import Drifted, JournalError, Locked
-from netdoctor.journal import (
+from netdoctor.repair.journal import (
     Closed,
     Journal,
     State,
@@ -24,7 +24,7 @@ from netdoctor.journal import (
     load,
     reopen,
 )
-from netdoctor.runs import locked, readable_runs, runs, unfinished, unfinished_notice
+from netdoctor.repair.runs import locked, readable_runs, runs, unfinished, unfinished_notice
 
 
 @pytest.fixture(autouse=True)
@@ -154,7 +154,8 @@ def test_every_change_is_registered_by_its_file() -> None:
 
 def test_two_repairs_do_not_run_at_once() -> None:
     code = (
-        "import sys\nfrom netdoctor.runs import locked\nwith locked():\n print('held', flush=True)\n sys.stdin.read()"
+        "import sys\nfrom netdoctor.repair.runs import locked\nwith locked():\n print('held', flush=True)\n "
+        "sys.stdin.read()"
     )
     with subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ}

@@ -16,12 +16,12 @@ from typing import ClassVar
 
 import pytest
 
-from netdoctor import kubeconfig
 from netdoctor.errors import CannotRead
-from netdoctor.host import Host
-from netdoctor.kube_api import KubeApi
-from netdoctor.modules.kubectl import Kubectl
-from netdoctor.ownership import ANYBODY, writers
+from netdoctor.facts.gateways.kubectl import Kubectl
+from netdoctor.system import kubeconfig
+from netdoctor.system.host import Host
+from netdoctor.system.kube_api import KubeApi
+from netdoctor.system.ownership import ANYBODY, writers
 from tests.test_cli import netdoctor, one_sentence
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, which is what is protected")

@@ -20,14 +20,14 @@ from pathlib import Path
 
 import pytest
 
-from netdoctor import kernel_modules
 from netdoctor.changes.kube_proxy import translate
 from netdoctor.errors import CannotRead
-from netdoctor.facts.iptables import Iptables
-from netdoctor.host import Host
-from netdoctor.trace import listen
+from netdoctor.experiments.interventions import masquerade_pods
+from netdoctor.facts.node.iptables import Iptables
+from netdoctor.system import kernel_modules
+from netdoctor.system.host import Host
+from netdoctor.system.nft_trace import listen
 from netdoctor.twin.build import build
-from netdoctor.twin.interventions import masquerade_pods
 from netdoctor.twin.netlink import NETFILTER, Netlink
 from netdoctor.twin.nftables import GET, SUBSYSTEM, TABLE, nfgenmsg
 from tests.conftest import ROOT
@@ -73,7 +73,7 @@ def noted(event, arguments):
 log = open(sys.argv.pop(1), "a")
 sys.addaudithook(noted)
 from pathlib import Path
-from netdoctor import kernel_modules
+from netdoctor.system import kernel_modules
 root = Path(sys.argv.pop(1))
 kernel_modules.LOADED, kernel_modules.FOLDERS, kernel_modules.BUILT_IN = root / "modules", root / "sys", root / "lib"
 from netdoctor.cli import main

@@ -13,15 +13,15 @@ from typing import Any
 import pytest
 
 from netdoctor.errors import BadInput, CannotRead
-from netdoctor.facts.module_objects import ModuleObjects, is_gateway
-from netdoctor.facts.modules import Modules
-from netdoctor.facts.postgres_servers import PostgresServers
-from netdoctor.facts.scope import Scope
-from netdoctor.facts.services import Services
-from netdoctor.kube_api import KubeApi
-from netdoctor.modules import rollout
-from netdoctor.modules.kustomization import Kustomization, parse
-from netdoctor.object_shapes import KINDS, Misshapen, shaped
+from netdoctor.facts.cluster.services import Services
+from netdoctor.facts.gateways.gateway_objects import ModuleObjects, is_gateway
+from netdoctor.facts.gateways.gateways import Modules
+from netdoctor.facts.gateways.kustomization import Kustomization, parse
+from netdoctor.facts.gateways.postgres_servers import PostgresServers
+from netdoctor.facts.gateways.scope import Scope
+from netdoctor.gateways import rollout
+from netdoctor.system.kube_api import KubeApi
+from netdoctor.system.object_shapes import KINDS, Misshapen, shaped
 from tests.conftest import ROOT
 
 NOWHERE = CannotRead("API server", "not asked")

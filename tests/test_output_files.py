@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from netdoctor.cli_output import read_recording, writable, write_file
 from netdoctor.errors import BadInput, CannotRead
-from netdoctor.foreign_files import Folder
-from netdoctor.output_file import OutputFile
+from netdoctor.output.output_file import OutputFile
+from netdoctor.system.foreign_files import Folder
+from netdoctor.terminal.output import read_recording, writable, write_file
 from tests.test_cli import netdoctor, one_sentence, recording
 
 __all__ = ["recording"]  # the fixture

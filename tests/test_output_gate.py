@@ -17,29 +17,31 @@ from pathlib import Path
 import pytest
 
 import netdoctor
-from netdoctor import cli, output_gate
+from netdoctor import cli
 from netdoctor import redact as redaction
 from netdoctor.errors import CannotRead
-from netdoctor.host import Host
-from netdoctor.output_file import OutputFile
-from netdoctor.output_gate import UNCHECKED, GuardedStream, Unchecked, passed
+from netdoctor.output.output_file import OutputFile
+from netdoctor.system import output_gate
+from netdoctor.system.host import Host
+from netdoctor.system.output_gate import UNCHECKED, GuardedStream, Unchecked, passed
 
 CANARY = "canary4k8s9x2q7m1z"
 SOURCES = sorted(Path(netdoctor.__file__).parent.rglob("*.py"))
 # who writes to files or descriptors, and why nothing of it is for the outside
 WRITERS = {
-    "output_gate.py": "the gate",
-    "output_file.py": "files that the user names: what passes the gate",
-    "foreign_files.py": "what netdoctor keeps: .env, the journal",
-    "confined.py": "the answer of the process that judges a recording, which goes through the gate",
-    "journal.py": "its own state",
-    "runs.py": "its own state",
-    "facts/postgres_client.py": "the answer of a child, read by a pipe",
-    "twin/second_firewalld.py": "the answer of a child, read by a pipe; files of a daemon in a folder of its own",
+    "system/output_gate.py": "the gate",
+    "output/output_file.py": "files that the user names: what passes the gate",
+    "system/foreign_files.py": "what netdoctor keeps: .env, the journal",
+    "recording/confined.py": "the answer of the process that judges a recording, which goes through the gate",
+    "repair/journal.py": "its own state",
+    "repair/runs.py": "its own state",
+    "facts/gateways/postgres_client.py": "the answer of a child, read by a pipe",
+    "rehearsal/second_firewalld.py": "the answer of a child, read by a pipe; files of a daemon in a folder of its own",
     "twin/namespace.py": "/proc", "twin/build.py": "/proc", "twin/outside.py": "/proc",
-    "twin/firewalld_rehearsal.py": "/proc",
-    "twin/interventions/__init__.py": "/proc", "changes/sysctl.py": "/proc", "changes/file.py": "what a repair writes",
-    "bounded_process.py": "the input of a child", "modules/kustomize.py": "the input of a child",
+    "rehearsal/firewalld_rehearsal.py": "/proc",
+    "experiments/interventions/__init__.py": "/proc", "changes/sysctl.py": "/proc",
+    "changes/file.py": "what a repair writes",
+    "system/bounded_process.py": "the input of a child", "facts/gateways/kustomize.py": "the input of a child",
 }  # fmt: skip
 
 
@@ -239,20 +241,23 @@ def _writes(node: ast.AST) -> str:
 
 # each stage of each command: a mistake there ends it
 STAGES = {
-    "check": ("netdoctor.catalogue.Catalogue.load", "netdoctor.check.look", "netdoctor.report.schema.to_json",
-              "netdoctor.runs.changes_in_force", "netdoctor.runs.unfinished_notice", "netdoctor.check.run",
-              "netdoctor.check.diagnose", "netdoctor.check.verified"),
-    "fix --dry-run": ("netdoctor.catalogue.Catalogue.load", "netdoctor.check.look", "netdoctor.planner.plan",
-                      "netdoctor.runs.unfinished_notice", "netdoctor.report.repair_text.to_json"),
-    "fix": ("netdoctor.runs.locked", "netdoctor.runs.unfinished"),
-    "undo": ("netdoctor.runs.readable_runs", "netdoctor.journal.state_folder"),
-    "undo --list": ("netdoctor.runs.readable_runs",),
-    "gate": ("netdoctor.modules.kustomization.chosen", "netdoctor.gate.ask"),
-    "deploy -k k8s": ("netdoctor.modules.kustomization.file_in", "netdoctor.cli.deploy.keys"),
-    "status": ("netdoctor.modules.status.read",),
+    "check": ("netdoctor.diagnosis.catalogue.Catalogue.load", "netdoctor.diagnosis.check.look",
+              "netdoctor.output.schema.to_json",
+              "netdoctor.repair.runs.changes_in_force", "netdoctor.repair.runs.unfinished_notice",
+              "netdoctor.diagnosis.check.run",
+              "netdoctor.diagnosis.check.diagnose", "netdoctor.diagnosis.check.verified"),
+    "fix --dry-run": ("netdoctor.diagnosis.catalogue.Catalogue.load", "netdoctor.diagnosis.check.look",
+                      "netdoctor.repair.plan.plan",
+                      "netdoctor.repair.runs.unfinished_notice", "netdoctor.output.repair_text.to_json"),
+    "fix": ("netdoctor.repair.runs.locked", "netdoctor.repair.runs.unfinished"),
+    "undo": ("netdoctor.repair.runs.readable_runs", "netdoctor.repair.journal.state_folder"),
+    "undo --list": ("netdoctor.repair.runs.readable_runs",),
+    "gate": ("netdoctor.facts.gateways.kustomization.chosen", "netdoctor.diagnosis.gate.ask"),
+    "deploy -k k8s": ("netdoctor.facts.gateways.kustomization.file_in", "netdoctor.cli.deploy.keys"),
+    "status": ("netdoctor.gateways.status.read",),
     "trace host node 1": ("netdoctor.cli.trace._known", "netdoctor.cli.trace._trace"),
-    "record -": ("netdoctor.check.look", "netdoctor.catalogue.Catalogue.load"),
-    "explain": ("netdoctor.catalogue.Catalogue.load",),
+    "record -": ("netdoctor.diagnosis.check.look", "netdoctor.diagnosis.catalogue.Catalogue.load"),
+    "explain": ("netdoctor.diagnosis.catalogue.Catalogue.load",),
 }  # fmt: skip
 INJECTED = [(command, stage) for command, stages in STAGES.items() for stage in stages]
 
@@ -267,7 +272,7 @@ def test_a_mistake_in_any_stage(
 
     if command.startswith(("fix", "undo")) and not Host().is_root:
         pytest.skip("root alone")
-    monkeypatch.setattr("netdoctor.check.run", lambda *_: {})  # quick: no probe is asked
+    monkeypatch.setattr("netdoctor.diagnosis.check.run", lambda *_: {})  # quick: no probe is asked
     monkeypatch.setattr(stage, fails)
     json_too = not command.startswith(("record", "explain"))
     status = standard.run(*command.split(), *(["--output", "json"] if json_too else []))
@@ -287,7 +292,7 @@ def test_the_details_are_shown_where_they_are_asked_for(standard: Standard, monk
     def fails(*_: object) -> None:
         raise ZeroDivisionError(f"password={CANARY}")
 
-    monkeypatch.setattr("netdoctor.catalogue.Catalogue.load", fails)
+    monkeypatch.setattr("netdoctor.diagnosis.catalogue.Catalogue.load", fails)
     monkeypatch.setenv("NETDOCTOR_TRACEBACK", "1")
     assert standard.run("explain") == 3
     assert "Traceback" in standard.err.told
@@ -302,7 +307,7 @@ def test_without_the_gate_there_is_one_fixed_sentence(
         raise ZeroDivisionError(CANARY)
 
     monkeypatch.setattr(redaction, "visible", fails)
-    monkeypatch.setattr("netdoctor.check.run", lambda *_: {})
+    monkeypatch.setattr("netdoctor.diagnosis.check.run", lambda *_: {})
     assert standard.run(*command.split()) == 3
     assert UNCHECKED in standard.err.told
     assert CANARY not in standard.told

@@ -77,7 +77,7 @@ def test_the_wheel_installed_runs_without_the_repository(wheel: Path, tmp_path: 
     zipfile.ZipFile(wheel).extractall(tmp_path / "site")
     code = (
         "import sys; sys.path[:] = [sys.argv[1], *(p for p in sys.path if p and p != sys.argv[2])]; "
-        "import netdoctor; from netdoctor.catalogue import Catalogue; catalogue = Catalogue.load(); "
+        "import netdoctor; from netdoctor.diagnosis.catalogue import Catalogue; catalogue = Catalogue.load(); "
         "assert netdoctor.__file__.startswith(sys.argv[1]); print(len(catalogue.probes), netdoctor.__version__); "
         "sys.argv[1:] = ['--version']; from netdoctor.cli import main; main()"
     )

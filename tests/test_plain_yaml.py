@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from netdoctor.errors import BadInput
-from netdoctor.modules.kustomization import parse
-from netdoctor.plain_yaml import load, load_all
+from netdoctor.facts.gateways.kustomization import parse
+from netdoctor.system.plain_yaml import load, load_all
 
 
 def bomb(depth: int) -> str:

@@ -14,20 +14,20 @@ from typing import Any
 
 import pytest
 
-from netdoctor.credential_plugin import ask_plugin
 from netdoctor.errors import BadInput, NetdoctorError
-from netdoctor.facts.database_login import DatabaseLogins, Login, parse_url
-from netdoctor.facts.litellm_config import config_of
-from netdoctor.facts.module_objects import ModuleObjects
-from netdoctor.kube_api import KubeApi
-from netdoctor.kubeconfig import Choice, _load
-from netdoctor.kubeconfig_files import Unusable, merge
-from netdoctor.modules import kustomization
-from netdoctor.modules.env_file import find
-from netdoctor.modules.gateway_http import ask
-from netdoctor.modules.kubectl import Answered
-from netdoctor.modules.kustomization import parse
+from netdoctor.facts.gateways import kustomization
+from netdoctor.facts.gateways.database_login import DatabaseLogins, Login, parse_url
+from netdoctor.facts.gateways.env_file import find
+from netdoctor.facts.gateways.gateway_objects import ModuleObjects
+from netdoctor.facts.gateways.kubectl import Answered
+from netdoctor.facts.gateways.kustomization import parse
+from netdoctor.facts.gateways.litellm_config import config_of
+from netdoctor.gateways.gateway_http import ask
 from netdoctor.redact import redact
+from netdoctor.system.credential_plugin import ask_plugin
+from netdoctor.system.kube_api import KubeApi
+from netdoctor.system.kubeconfig import Choice, _load
+from netdoctor.system.kubeconfig_files import Unusable, merge
 
 
 @pytest.fixture
@@ -201,7 +201,7 @@ def test_hostile_objects_end(secret: str) -> None:
     deep: Any = secret
     for _ in range(200):
         deep = {"token": [deep]}
-    from netdoctor.read_secrets import remember_fields, remember_objects
+    from netdoctor.system.read_secrets import remember_fields, remember_objects
 
     remember_fields(deep)
     strange: Iterator[Any] = iter([None, 3, [], {"kind": [], "items": 3}, {"kind": "Secret", "data": 3}, {"spec": []}])

@@ -9,22 +9,22 @@ from typing import Any
 
 import pytest
 
+from netdoctor.diagnosis.runner import run
 from netdoctor.errors import CannotRead
-from netdoctor.facts.cluster import Node, Nodes, pod_of
-from netdoctor.facts.cni import CniConfig
-from netdoctor.facts.coredns import Corefile
-from netdoctor.facts.images import Images, NodeImage
-from netdoctor.facts.links import Links
-from netdoctor.facts.litellm_config import Database, Model
-from netdoctor.facts.modules import Image
-from netdoctor.facts.network_policies import NetworkPolicies, policy_of
-from netdoctor.facts.sysctl import SysctlFiles, _settings
-from netdoctor.facts.this_node import ThisNode
-from netdoctor.facts.vantage import VantagePoint, VantagePoints
-from netdoctor.kube_api import KubeApi
-from netdoctor.recorded_parts import judged_labels
-from netdoctor.recording import from_json, to_json
-from netdoctor.runner import run
+from netdoctor.facts.cluster.coredns import Corefile
+from netdoctor.facts.cluster.network_policies import NetworkPolicies, policy_of
+from netdoctor.facts.cluster.this_node import ThisNode
+from netdoctor.facts.cluster.workloads import Node, Nodes, pod_of
+from netdoctor.facts.gateways.gateways import Image
+from netdoctor.facts.gateways.images import Images, NodeImage
+from netdoctor.facts.gateways.litellm_config import Database, Model
+from netdoctor.facts.node.cni import CniConfig
+from netdoctor.facts.node.links import Links
+from netdoctor.facts.node.sysctl import SysctlFiles, _settings
+from netdoctor.facts.traffic.vantage import VantagePoint, VantagePoints
+from netdoctor.recording.file import from_json, to_json
+from netdoctor.recording.parts import judged_labels
+from netdoctor.system.kube_api import KubeApi
 from netdoctor.twin.redaction.foreign_names import ForeignNames
 from tests.builders import iptables, pods
 from tests.conftest import ROOT

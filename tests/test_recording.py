@@ -7,14 +7,14 @@ import re
 
 import pytest
 
-from netdoctor.check import look
-from netdoctor.diagnosis import diagnose
+from netdoctor.diagnosis.check import look
+from netdoctor.diagnosis.diagnose import diagnose
+from netdoctor.diagnosis.runner import run
 from netdoctor.errors import BadInput
-from netdoctor.facts.links import Links
-from netdoctor.kube_api import KubeApi
-from netdoctor.recorded_json import MOST_VALUES, decode
-from netdoctor.recording import from_json, to_json, wanted
-from netdoctor.runner import run
+from netdoctor.facts.node.links import Links
+from netdoctor.recording.file import from_json, to_json, wanted
+from netdoctor.system.foreign_json import MOST_VALUES, decode
+from netdoctor.system.kube_api import KubeApi
 from tests.builders import DOWN, OLD_POD, REJECTED, SILENT, dns_answers, firewalld, reach, sysctls, upstream_answers
 from tests.worlds import catalogue, healthy, unread, world
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from netdoctor.catalogue import Catalogue
-from netdoctor.check import look
+from netdoctor.diagnosis.catalogue import Catalogue
+from netdoctor.diagnosis.check import look
 from netdoctor.model import Severity
-from netdoctor.recording import from_json
+from netdoctor.recording.file import from_json
 
 RECORDINGS = sorted((Path(__file__).parent / "recordings").glob("*.json"))
 FAULTS = Path(__file__).parent / "faults"

@@ -14,18 +14,18 @@ from rich.console import Console
 from netdoctor import redact as redaction
 from netdoctor.errors import CannotRead
 from netdoctor.facts import Facts
-from netdoctor.facts.coredns import Corefile
-from netdoctor.facts.database_login import DatabaseLogins, parse_url
-from netdoctor.facts.sysctl import Sysctls
-from netdoctor.host import Host
+from netdoctor.facts.cluster.coredns import Corefile
+from netdoctor.facts.gateways.database_login import DatabaseLogins, parse_url
+from netdoctor.facts.gateways.kubectl import Answered
+from netdoctor.facts.node.sysctl import Sysctls
+from netdoctor.gateways import pod_failure
 from netdoctor.model import Diagnosis, Evidence, Finding, Outcome, Report, Result
-from netdoctor.modules import pod_failure
-from netdoctor.modules.kubectl import Answered
-from netdoctor.recording import to_json as recorded
+from netdoctor.output.schema import to_json
+from netdoctor.output.text import render
+from netdoctor.recording.file import to_json as recorded
 from netdoctor.redact import redact, remember
-from netdoctor.report.schema import to_json
-from netdoctor.report.text import render
 from netdoctor.secret_forms.known import KnownSecrets
+from netdoctor.system.host import Host
 from tests.worlds import catalogue
 
 DICE = random.Random(3)

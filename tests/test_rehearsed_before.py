@@ -9,15 +9,15 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from netdoctor import Change, Finding, remedy
-from netdoctor import check as check_module
-from netdoctor.catalogue import Catalogue
-from netdoctor.check import Look
 from netdoctor.cli import main
+from netdoctor.diagnosis import check as check_module
+from netdoctor.diagnosis.catalogue import Catalogue
+from netdoctor.diagnosis.check import Look
 from netdoctor.errors import Exposed
-from netdoctor.executor import End
-from netdoctor.journal import begin
-from netdoctor.planner import Plan
-from netdoctor.planner import plan as make_plan
+from netdoctor.repair.executor import End
+from netdoctor.repair.journal import begin
+from netdoctor.repair.plan import Plan
+from netdoctor.repair.plan import plan as make_plan
 from tests.folder_node import Folder, Node, add_names, add_nothing_useful, ends, node, switch_on, write
 
 __all__ = ["node"]  # the fixture
@@ -85,7 +85,7 @@ def fix(node: Node, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtu
     catalogue = node.catalogue(switch_on, add_names)
     monkeypatch.setattr(Catalogue, "load", lambda: catalogue)
     monkeypatch.setattr(check_module, "look", lambda *_, **__: node.look(catalogue))
-    monkeypatch.setattr("netdoctor.host.os.geteuid", lambda: 0)
+    monkeypatch.setattr("netdoctor.system.host.os.geteuid", lambda: 0)
 
     def run(*options: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["netdoctor", "fix", *options])

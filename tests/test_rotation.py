@@ -21,7 +21,7 @@ def test_three_commits_in_turn_repair_everything_once() -> None:
         ("remedies/host/resync_kube_proxy.py", {"other"}),
         ("tests/faults/other.yaml", {"other"}),
         ("netdoctor/changes/file.py", set(REMEDIES)),
-        ("netdoctor/journal.py", set(REMEDIES)),
+        ("netdoctor/repair/journal.py", set(REMEDIES)),
         ("probes/host/other.py", set()),
     ],
 )
@@ -31,6 +31,6 @@ def test_what_a_change_touches_is_repaired_in_any_case(changed: str, repaired: s
 
 
 def test_a_change_of_the_gate_asks_every_gate_and_repairs_nothing_more() -> None:
-    changed = frozenset(["netdoctor/gate.py"])
+    changed = frozenset(["netdoctor/diagnosis/gate.py"])
     assert chosen(REMEDIES, "a0", changed, EVERY_GATE) == set(REMEDIES)
     assert chosen(REMEDIES, "a0", changed, EVERY_REPAIR) == chosen(REMEDIES, "a0", NOTHING, EVERY_REPAIR)

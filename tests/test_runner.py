@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from netdoctor.catalogue import Catalogue
+from netdoctor.diagnosis.catalogue import Catalogue
+from netdoctor.diagnosis.runner import run
 from netdoctor.errors import CannotRead
 from netdoctor.facts import Facts
 from netdoctor.model import Evidence, Finding, NotApplicable, Outcome, Probe
-from netdoctor.runner import run
 
 
 def passing() -> Iterator[Finding]:

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from netdoctor import kernel_modules
-from netdoctor.twin import second_firewalld
+from netdoctor.rehearsal import second_firewalld
+from netdoctor.system import kernel_modules
 from tests.conftest import ROOT
 
 PAGE = (ROOT / "docs/SECURITY.md").read_text()
@@ -17,19 +17,21 @@ SOURCES = [path for top in ("netdoctor", "probes", "remedies") for path in sorte
            if not any(parent.is_symlink() for parent in path.parents)]  # fmt: skip
 # the only places from which a process is started
 STARTERS = {
-    "netdoctor/host.py", "netdoctor/bounded_process.py", "netdoctor/confinement.py", "netdoctor/modules/kustomize.py",
-    "netdoctor/confirmation.py", "netdoctor/trace_table.py", "netdoctor/twin/second_firewalld.py",
+    "netdoctor/system/host.py", "netdoctor/system/bounded_process.py", "netdoctor/recording/confinement.py",
+    "netdoctor/facts/gateways/kustomize.py",
+    "netdoctor/repair/confirmation.py", "netdoctor/system/trace_table.py", "netdoctor/rehearsal/second_firewalld.py",
 }  # fmt: skip
 # programs whose name is not written where they are started, by file; the names are all in kernel_modules.PROGRAMS
 DYNAMIC = {
-    "netdoctor/trace.py", "netdoctor/facts/firewalld.py", "netdoctor/facts/iptables.py", "netdoctor/twin/rehearsal.py",
-    "netdoctor/twin/traced.py", "netdoctor/twin/named_sources.py", "netdoctor/twin/direct_rules.py",
+    "netdoctor/system/nft_trace.py", "netdoctor/facts/node/firewalld.py", "netdoctor/facts/node/iptables.py",
+    "netdoctor/rehearsal/rehearsal.py", "netdoctor/tracing/traced.py",
+    "netdoctor/rehearsal/named_sources.py", "netdoctor/rehearsal/direct_rules.py",
     "netdoctor/changes/_foreign_rules.py", "netdoctor/changes/direct_rules.py",
     "netdoctor/changes/_conntrack.py", "netdoctor/changes/_iptables_nat.py",
 }  # fmt: skip
 STARTS = re.compile(r"\b(os\.(system|popen|spawn\w*|exec\w*|posix_spawn\w*|fork\w*)|pty\.|shell=True|multiprocessing)")
 # a process that becomes nobody, for each session with a Postgres; its own starter has a time limit and kills its group
-FORKS = {"netdoctor/facts/postgres_client.py": "os.fork"}
+FORKS = {"netdoctor/facts/gateways/postgres_client.py": "os.fork"}
 PLACE = re.compile(r"/(proc|sys|dev|etc|run|var|usr|lib|opt|root|home|tmp|snap)(/[\w./@-]*)?(?=$|[\s:{])")
 NO_PLACE = {"/proxy/", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}  # a part of URLs; PATH
 # of a pod's root, reached through /proc/PID/root

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from netdoctor.changes.file import WriteFile
-from netdoctor.host import Host
-from netdoctor.journal import Closed, State, load
-from netdoctor.runs import runs
-from netdoctor.taking_back import undo
+from netdoctor.repair.journal import Closed, State, load
+from netdoctor.repair.rollback import undo
+from netdoctor.repair.runs import runs
+from netdoctor.system.host import Host
 from tests.conftest import ROOT
 from tests.folder_node import Node, add_names, add_nothing_useful, node, switch_on
 
@@ -96,7 +96,7 @@ FULL_PIPE = """
 import os, signal, sys
 from pathlib import Path
 from netdoctor.cli import undo as command
-from netdoctor.journal import load
+from netdoctor.repair.journal import load
 from tests import folder_node as module
 sys.exit(command._undo(load(Path(sys.argv[1])), False, "text"))
 """

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from netdoctor.host import Host
-from netdoctor.trace import chain_rules
+from netdoctor.system.host import Host
+from netdoctor.system.nft_trace import chain_rules
 from tests.twin.network import real, small_node
 
 # nft 1.0.6 without iptables' extensions: `nft -a -s list chain ip nat PREROUTING`

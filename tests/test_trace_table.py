@@ -16,8 +16,8 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("nft"), re
 # a run that traces until it is killed
 TRACING = """
 import signal, sys
-from netdoctor.host import Host
-from netdoctor.trace import trace
+from netdoctor.system.host import Host
+from netdoctor.system.nft_trace import trace
 {before}
 def ask():
     print("traced", flush=True)
@@ -26,7 +26,7 @@ trace(Host(), "10.9.8.1", "10.9.8.2", "tcp", 81, ask)
 """
 # where nft knows no owner of a table, as before 1.0
 WITHOUT_OWNER = """
-from netdoctor import trace_table
+from netdoctor.system import trace_table
 whole = trace_table._table
 trace_table._table = lambda flow, flags: whole(flow, "flags nonsense;" if flags else "")
 """
@@ -55,7 +55,7 @@ def test_a_run_that_is_killed_leaves_no_table(tmp_path: Path) -> None:
 
 
 def test_where_no_table_has_an_owner_the_next_run_sweeps(tmp_path: Path) -> None:
-    sweep = "from netdoctor.host import Host; from netdoctor.trace_table import sweep; sweep(Host())"
+    sweep = "from netdoctor.system.host import Host; from netdoctor.system.trace_table import sweep; sweep(Host())"
     script = f'{KILLED}; "$0" -c "{sweep}"; echo "swept: $(nft list tables)"'
     said = in_namespace(script, TRACING.format(before=WITHOUT_OWNER), str(tmp_path)).splitlines()
     assert said[:3] == ["traced", "table inet netdoctor_trace", "left: table inet netdoctor_trace"]
@@ -66,10 +66,10 @@ def test_where_no_table_has_an_owner_the_next_run_sweeps(tmp_path: Path) -> None
 LOOK = """
 from netdoctor.errors import CannotRead
 from netdoctor.facts import Finalizers
-from netdoctor.facts.cni import CniConfig
-from netdoctor.facts.drops import Drops
-from netdoctor.facts.failed_flows import FailedFlows
-from netdoctor.host import Host
+from netdoctor.facts.node.cni import CniConfig
+from netdoctor.facts.traffic.drops import Drops
+from netdoctor.facts.traffic.failed_flows import FailedFlows
+from netdoctor.system.host import Host
 cni = CniConfig("", "", (), (), (), "")
 Drops.collect(Host(), FailedFlows((), True), CannotRead("twin", "not made"), cni, Finalizers())
 """
@@ -81,7 +81,7 @@ def test_looking_sweeps() -> None:
 
 
 def test_a_sweep_leaves_the_table_of_a_run_that_is_alive(tmp_path: Path) -> None:
-    sweep = "from netdoctor.host import Host; from netdoctor.trace_table import sweep; sweep(Host())"
+    sweep = "from netdoctor.system.host import Host; from netdoctor.system.trace_table import sweep; sweep(Host())"
     script = (
         'mkfifo "$2/said"; "$0" -c "$1" >"$2/said" & pid=$!; read -r line <"$2/said"; '
         f'"$0" -c "{sweep}"; nft list tables; kill -9 $pid'

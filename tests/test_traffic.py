@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from netdoctor.errors import CannotRead
-from netdoctor.host import Host
-from netdoctor.trace import Dropped, trace
-from netdoctor.traffic import Answer, Reply, ask_all, ask_dns, ask_tcp, enter, in_namespace
+from netdoctor.system.host import Host
+from netdoctor.system.nft_trace import Dropped, trace
+from netdoctor.system.traffic import Answer, Reply, ask_all, ask_dns, ask_tcp, enter, in_namespace
 
 NEEDED = [tool for tool in ("ip", "nft") if not shutil.which(tool)]
 pytestmark = pytest.mark.skipif(

@@ -23,7 +23,7 @@ UNDOING = 15.0  # seconds for an undo that takes one or two on a quiet machine
 CARELESS = """
 import sys
 from netdoctor import remedy
-from netdoctor.catalogue import Catalogue
+from netdoctor.diagnosis.catalogue import Catalogue
 from netdoctor.changes.direct_rules import RemoveDirectRules
 from netdoctor.cli import main
 

@@ -12,9 +12,9 @@ import pytest
 
 from netdoctor.changes.file import WriteFile
 from netdoctor.changes.sysctl import SetSysctl
-from netdoctor.host import Host
-from netdoctor.journal import Closed, Journal, State, begin, load
-from netdoctor.runs import locked, next_number, runs, unfinished, unfinished_notice
+from netdoctor.repair.journal import Closed, Journal, State, begin, load
+from netdoctor.repair.runs import locked, next_number, runs, unfinished, unfinished_notice
+from netdoctor.system.host import Host
 from tests.conftest import ROOT
 from tests.test_cli import netdoctor, one_sentence
 
@@ -196,8 +196,8 @@ class TestFullDisk:
     def test_fix_names_the_path(self, state: Path, tmp_path: Path) -> None:
         repaired(tmp_path)
         code = (
-            "from netdoctor.cli import main, group\nfrom netdoctor.journal import begin\n"
-            "from netdoctor.runs import locked\n"
+            "from netdoctor.cli import main, group\nfrom netdoctor.repair.journal import begin\n"
+            "from netdoctor.repair.runs import locked\n"
             "def run(**_):\n with locked(): begin(2)\ngroup.main = run\nmain()"
         )
         kept = state.rename(state.with_name("kept"))
@@ -218,7 +218,7 @@ import click
 from netdoctor import cli
 from netdoctor.changes.file import WriteFile
 from netdoctor.changes.sysctl import SetSysctl
-from netdoctor.cli_output import Unstopped
+from netdoctor.terminal.output import Unstopped
 from tests import folder_node as module
 node = module.Node(Path(sys.argv[1]))
 apply = WriteFile.apply

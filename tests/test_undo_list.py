@@ -8,9 +8,9 @@ import re
 
 import pytest
 
-from netdoctor.journal import load
-from netdoctor.rights import ours
-from netdoctor.runs import runs
+from netdoctor.repair.journal import load
+from netdoctor.repair.runs import runs
+from netdoctor.system.rights import ours
 from tests.folder_node import Node, node
 from tests.test_consent import fix, netdoctor, without_terminal
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from netdoctor.diagnosis import diagnose
+from netdoctor.diagnosis.conclude import verified
+from netdoctor.diagnosis.diagnose import diagnose
+from netdoctor.diagnosis.experiments import Experiments
+from netdoctor.diagnosis.runner import run
 from netdoctor.facts import Facts
-from netdoctor.facts.experiments import Experiments
-from netdoctor.facts.reach import Reach
+from netdoctor.facts.traffic.reach import Reach
 from netdoctor.model import Confidence, Diagnosis, Severity
-from netdoctor.runner import run
-from netdoctor.verification import verified
 from tests.builders import SILENT, experiments, failed_flow, sysctls, tried, upstream_answers
 from tests.worlds import catalogue, unread, world
 

@@ -6,36 +6,36 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 
-from netdoctor.catalogue import Catalogue
+from netdoctor.diagnosis.catalogue import Catalogue
+from netdoctor.diagnosis.runner import run
 from netdoctor.errors import CannotRead
 from netdoctor.facts import Facts
-from netdoctor.facts.closed_endpoints import ClosedEndpoints
-from netdoctor.facts.coredns import Corefile, Upstreams
-from netdoctor.facts.corefile_refusal import CorefileRefusal
-from netdoctor.facts.departures import Departures
-from netdoctor.facts.drops import Drops
-from netdoctor.facts.failed_flows import FailedFlows
-from netdoctor.facts.firewalld import Firewalld
-from netdoctor.facts.firewalld_rules import FirewalldRules
-from netdoctor.facts.gateways import Gateways
-from netdoctor.facts.images import Images
-from netdoctor.facts.iptables import Iptables
-from netdoctor.facts.kube_proxy import KubeProxy
-from netdoctor.facts.links import Link, Links
-from netdoctor.facts.listeners import Listeners
-from netdoctor.facts.modules import Modules
-from netdoctor.facts.new_pod import NewPod
-from netdoctor.facts.pod_network import PodNetwork
-from netdoctor.facts.policy_answers import PolicyAnswers
-from netdoctor.facts.providers import Providers
-from netdoctor.facts.services import EndpointSlices, Services
-from netdoctor.facts.sysctl import BridgeNetfilterModule, SysctlFiles
-from netdoctor.facts.this_node import ThisNode
-from netdoctor.facts.translated import Translated
-from netdoctor.host import Host
-from netdoctor.kube_api import KubeApi
+from netdoctor.facts.cluster.coredns import Corefile, Upstreams
+from netdoctor.facts.cluster.corefile_refusal import CorefileRefusal
+from netdoctor.facts.cluster.kube_proxy import KubeProxy
+from netdoctor.facts.cluster.pod_network import PodNetwork
+from netdoctor.facts.cluster.services import EndpointSlices, Services
+from netdoctor.facts.cluster.this_node import ThisNode
+from netdoctor.facts.gateways.gateways import Modules
+from netdoctor.facts.gateways.images import Images
+from netdoctor.facts.gateways.policy_answers import PolicyAnswers
+from netdoctor.facts.gateways.providers import Providers
+from netdoctor.facts.node.firewalld import Firewalld
+from netdoctor.facts.node.firewalld_rules import FirewalldRules
+from netdoctor.facts.node.iptables import Iptables
+from netdoctor.facts.node.links import Link, Links
+from netdoctor.facts.node.listeners import Listeners
+from netdoctor.facts.node.sysctl import BridgeNetfilterModule, SysctlFiles
+from netdoctor.facts.node.translated import Translated
+from netdoctor.facts.traffic.closed_endpoints import ClosedEndpoints
+from netdoctor.facts.traffic.departures import Departures
+from netdoctor.facts.traffic.drops import Drops
+from netdoctor.facts.traffic.failed_flows import FailedFlows
+from netdoctor.facts.traffic.new_pod import NewPod
+from netdoctor.facts.traffic.next_hops import Gateways
 from netdoctor.model import Result
-from netdoctor.runner import run
+from netdoctor.system.host import Host
+from netdoctor.system.kube_api import KubeApi
 from tests.builders import (
     BRIDGE,
     DNS_ADDRESS,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from netdoctor.facts.sysctl import OTHERS_LAST, SysctlFiles
+from netdoctor.facts.node.sysctl import OTHERS_LAST, SysctlFiles
 
 FOLDER = "/etc/sysctl.d"
 LONGEST = 200  # of a file's name: the temporary one beside it is longer, and 255 is the most

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from netdoctor.changes.file import is_of_netdoctor
 from netdoctor.errors import CannotRead
-from netdoctor.host import Host
-from netdoctor.traffic import in_namespace
+from netdoctor.system.host import Host
+from netdoctor.system.traffic import in_namespace
 
 MODULES = Path("/sys/module")
 LINKS = Path("/sys/class/net")

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from netdoctor.errors import CannotRead
-from netdoctor.host import Host
+from netdoctor.system.host import Host
 
 SECONDS = 5.0
 ENDED, TRIES = "such conntrack doesn't exist", 5

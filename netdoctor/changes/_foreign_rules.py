@@ -10,8 +10,8 @@ from pathlib import Path
 
 from netdoctor.changes.file import FileState, put
 from netdoctor.errors import CannotRead
-from netdoctor.facts.iptables import Ruleset
-from netdoctor.host import Host
+from netdoctor.facts.node.iptables import Ruleset
+from netdoctor.system.host import Host
 
 KEPT = "/run/netdoctor-rules-of-others.json"  # there only while the tables may be empty, in case that we are killed
 FAMILIES = ("iptables-nft", "ip6tables-nft")

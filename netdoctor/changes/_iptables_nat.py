@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from netdoctor import kernel_modules
-from netdoctor.host import Host
+from netdoctor.system import kernel_modules
+from netdoctor.system.host import Host
 
 NFTABLES = ("nft_chain_nat", "nft_nat", "nft_masq")
 TARGETS = ("xt_nat", "xt_MASQUERADE")

@@ -13,9 +13,9 @@ from netdoctor.changes import _foreign_rules
 from netdoctor.changes._firewalld_files import EMPTY, Element, contents, is_by_firewalld, put_back
 from netdoctor.changes.file import MODES, FileState
 from netdoctor.errors import CannotRead, Drifted, NotRehearsable
-from netdoctor.firewalld_bus import CONFIG, FirewalldBus, firewalld_bus
-from netdoctor.host import Host
 from netdoctor.model import NotApplicable
+from netdoctor.system.firewalld_bus import CONFIG, FirewalldBus, firewalld_bus
+from netdoctor.system.host import Host
 
 DIRECT_FILE = "/etc/firewalld/direct.xml"
 Rule = tuple[str, str, str, int, tuple[str, ...]]  # ipv4 or ipv6, table, chain, priority, arguments

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from netdoctor.errors import CannotRead, Drifted, IsLink
-from netdoctor.host import Host
+from netdoctor.system.host import Host
 
 NO_FILE = "/dev/null"
 # the files that remedies write; see _at_boot.py

@@ -12,10 +12,10 @@ from typing import ClassVar
 from netdoctor.changes._firewalld_files import contents, is_by_firewalld, is_read, put_back, source_of, without
 from netdoctor.changes.file import MODES, FileState, put
 from netdoctor.errors import CannotRead, Drifted, NotRehearsable
-from netdoctor.firewalld_bus import CONFIG, FirewalldBus, firewalld_bus
-from netdoctor.foreign_text import to_network
-from netdoctor.host import Host
 from netdoctor.model import Access, NotApplicable
+from netdoctor.system.firewalld_bus import CONFIG, FirewalldBus, firewalld_bus
+from netdoctor.system.foreign_text import to_network
+from netdoctor.system.host import Host
 
 ETC_ZONES = "/etc/firewalld/zones"
 USR_ZONES = "/usr/lib/firewalld/zones"

@@ -9,12 +9,12 @@ from typing import ClassVar
 
 from netdoctor.changes import _conntrack, _iptables_nat
 from netdoctor.errors import CannotRead, Drifted, NotRehearsable
-from netdoctor.facts.kube_proxy_pod import kube_proxy_pod, pods_now
-from netdoctor.facts.kube_proxy_rules import Port
-from netdoctor.facts.translated import Translated
-from netdoctor.foreign_text import to_address
-from netdoctor.host import Host
-from netdoctor.kube_api import connect
+from netdoctor.facts.cluster.kube_proxy_pod import kube_proxy_pod, pods_now
+from netdoctor.facts.node.kube_proxy_rules import Port
+from netdoctor.facts.node.translated import Translated
+from netdoctor.system.foreign_text import to_address
+from netdoctor.system.host import Host
+from netdoctor.system.kube_api import connect
 
 RULES_SECONDS = 35.0  # a second is usual; kube-proxy's own look at its rules comes every 30 s
 PAUSE = 0.1

@@ -11,9 +11,9 @@ from typing import ClassVar
 
 from netdoctor.changes import _conntrack
 from netdoctor.errors import Drifted, NotRehearsable
-from netdoctor.facts.cni import Attachments
-from netdoctor.facts.iptables import Ruleset
-from netdoctor.host import Host
+from netdoctor.facts.node.cni import Attachments
+from netdoctor.facts.node.iptables import Ruleset
+from netdoctor.system.host import Host
 
 PLAIN = re.compile(r"[\w.-]+")
 MULTICAST = "224.0.0.0/4"

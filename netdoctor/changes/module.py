@@ -10,7 +10,7 @@ from typing import ClassVar
 from netdoctor.changes import _bridged
 from netdoctor.changes._bridge_users import MODULES, users
 from netdoctor.errors import BadInput, CannotRead, Drifted, NotRehearsable
-from netdoctor.host import Host
+from netdoctor.system.host import Host
 from netdoctor.twin.state import State
 
 MODPROBE_SECONDS = 10.0

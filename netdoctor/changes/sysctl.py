@@ -10,8 +10,8 @@ from typing import ClassVar
 from netdoctor.changes import _bridged
 from netdoctor.changes.file import is_of_netdoctor
 from netdoctor.errors import BadInput, CannotRead, Drifted, NotRehearsable
-from netdoctor.facts.sysctl import SysctlFiles, matches, path_of
-from netdoctor.host import Host
+from netdoctor.facts.node.sysctl import SysctlFiles, matches, path_of
+from netdoctor.system.host import Host
 from netdoctor.twin.state import State
 
 KEY = re.compile(r"net(\.[A-Za-z0-9_@-]+(/[A-Za-z0-9_@-]+)*)+")

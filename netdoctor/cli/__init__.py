@@ -57,7 +57,7 @@ def main() -> NoReturn:
         signal.signal(signal.SIGHUP, _interrupt)
     _open_streams()
     _forget_relative_programs()
-    from netdoctor.output_gate import Unchecked, install
+    from netdoctor.system.output_gate import Unchecked, install
 
     install()
     threading.excepthook = _thread_ended
@@ -139,7 +139,7 @@ def _thread_ended(arguments: threading.ExceptHookArgs) -> None:
 
 def _say_unchecked(sentence: str) -> None:
     """Output that could not be checked for secrets: nothing of it is written, only this fixed sentence."""
-    from netdoctor.output_gate import GuardedStream
+    from netdoctor.system.output_gate import GuardedStream
 
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, GuardedStream):

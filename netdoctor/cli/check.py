@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from netdoctor.cli_options import cluster_access
+from netdoctor.terminal.cluster_options import cluster_access
 
 if TYPE_CHECKING:
-    from netdoctor.confinement import Judgement
     from netdoctor.facts import Facts
+    from netdoctor.recording.confinement import Judgement
 
 
 @click.command()
@@ -31,7 +31,7 @@ def command(
 
     Exit status: 0 healthy, 1 faults found, 3 could not tell.
     """
-    from netdoctor.cli_output import judged_elsewhere, writable
+    from netdoctor.terminal.output import judged_elsewhere, writable
 
     if report_file is not None:
         writable(report_file, facts_file)
@@ -43,14 +43,14 @@ def command(
 
 def _check(output: str, report_file: str | None, facts_file: str | None) -> int:
     """Look at this host, or at a trusted recording, and say what is wrong; the exit status."""
-    from netdoctor.catalogue import Catalogue
-    from netdoctor.check import look
-    from netdoctor.cli_output import read_recording, waiting, write_file
-    from netdoctor.host import Host
-    from netdoctor.recording import from_json
+    from netdoctor.diagnosis.catalogue import Catalogue
+    from netdoctor.diagnosis.check import look
+    from netdoctor.output.schema import to_json
+    from netdoctor.recording.file import from_json
     from netdoctor.redact import one_line
-    from netdoctor.report.schema import to_json
-    from netdoctor.runs import changes_in_force, unfinished_notice
+    from netdoctor.repair.runs import changes_in_force, unfinished_notice
+    from netdoctor.system.host import Host
+    from netdoctor.terminal.output import read_recording, waiting, write_file
     from netdoctor.twin.namespace import become_root_of_a_user_namespace
 
     catalogue = Catalogue.load()
@@ -72,7 +72,7 @@ def _check(output: str, report_file: str | None, facts_file: str | None) -> int:
     if output == "json":
         click.echo(to_json(report))
     else:
-        from netdoctor.report.text import console, render
+        from netdoctor.output.text import console, render
 
         console().print(render(report, catalogue))
         if report_file:
@@ -82,12 +82,12 @@ def _check(output: str, report_file: str | None, facts_file: str | None) -> int:
 
 def judge(data: bytes, own_namespace: bool, width: int, colors: bool, output: str, wants_report: bool) -> Judgement:
     """The report on a recording, in a process that has given up its rights. Raises BadInput."""
-    from netdoctor.catalogue import Catalogue
-    from netdoctor.check import look
-    from netdoctor.confinement import Judgement
-    from netdoctor.recording import from_json
-    from netdoctor.report.schema import to_json
-    from netdoctor.report.text import render, rendered
+    from netdoctor.diagnosis.catalogue import Catalogue
+    from netdoctor.diagnosis.check import look
+    from netdoctor.output.schema import to_json
+    from netdoctor.output.text import render, rendered
+    from netdoctor.recording.confinement import Judgement
+    from netdoctor.recording.file import from_json
     from netdoctor.twin.namespace import NOT_ALLOWED
 
     catalogue = Catalogue.load()

@@ -11,12 +11,12 @@ def command() -> None:
 
     Exit status: 0 kept, 3 nothing waits to be confirmed, or it is too late.
     """
-    from netdoctor.confirmation import forget, pending
     from netdoctor.errors import NetdoctorError
-    from netdoctor.host import Host
-    from netdoctor.journal import Closed
     from netdoctor.redact import one_line
-    from netdoctor.runs import locked, readable_runs
+    from netdoctor.repair.confirmation import forget, pending
+    from netdoctor.repair.journal import Closed
+    from netdoctor.repair.runs import locked, readable_runs
+    from netdoctor.system.host import Host
 
     if not Host().is_root:
         raise NetdoctorError("netdoctor confirm has to be run as root: sudo netdoctor confirm")

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from netdoctor.cli_options import cluster_access
+from netdoctor.terminal.cluster_options import cluster_access
 
 if TYPE_CHECKING:
-    from netdoctor.gate import Gate
-    from netdoctor.modules.deployment import Deployer
-    from netdoctor.modules.env_file import EnvFile
-    from netdoctor.modules.smoke import Served
+    from netdoctor.diagnosis.gate import Gate
+    from netdoctor.facts.gateways.env_file import EnvFile
+    from netdoctor.gateways.deployment import Deployer
+    from netdoctor.gateways.smoke import Served
 
 
 @click.command()
@@ -38,8 +38,8 @@ def command(
     Exit status: 0 every module serves, 1 the gate is closed or something failed, 3 could not tell or could not do.
     """
     from netdoctor.errors import BadInput
-    from netdoctor.modules.deployment import Deployer, Options
-    from netdoctor.modules.kustomization import Kustomization, chosen, file_in
+    from netdoctor.facts.gateways.kustomization import Kustomization, chosen, file_in
+    from netdoctor.gateways.deployment import Deployer, Options
 
     folder, doubt = chosen(kustomization)
     if doubt and not _meant(folder, doubt):
@@ -53,10 +53,10 @@ def command(
         say.json(deployed=False)
         ctx.exit(0)
     manifests = Kustomization.build(folder)
-    from netdoctor.cli_output import waiting
-    from netdoctor.gate import ask
-    from netdoctor.gate_text import render, summary
-    from netdoctor.kubeconfig import used
+    from netdoctor.diagnosis.gate import ask
+    from netdoctor.output.gate_text import render, summary
+    from netdoctor.system.kubeconfig import used
+    from netdoctor.terminal.output import waiting
 
     with waiting() as watch:
         gate = ask(manifests, watch)
@@ -114,8 +114,8 @@ class Sayer:
         from dataclasses import asdict, is_dataclass
 
         from netdoctor import __version__
-        from netdoctor.kubeconfig import used
-        from netdoctor.report.schema import plain
+        from netdoctor.output.schema import plain
+        from netdoctor.system.kubeconfig import used
 
         whole = {k: asdict(v) if is_dataclass(v) and not isinstance(v, type) else v for k, v in parts.items()}
         whole = {"schema_version": 1, "tool": f"netdoctor {__version__}", "kubeconfig": used(), **whole}
@@ -124,7 +124,7 @@ class Sayer:
 
 def keys(folder: str, say: Sayer, *, dry_run: bool) -> bool:
     """Make the keys that are missing and say where they are; False where a dry run cannot go on without them."""
-    from netdoctor.modules.env_file import complete, find
+    from netdoctor.facts.gateways.env_file import complete, find
 
     goes_on = True
     for file in find(folder):
@@ -226,7 +226,7 @@ def served_line(served: Served) -> str:
 def _failed(deployer: Deployer, gate: Gate, say: Sayer, roll_back: bool | None) -> None:
     import sys
 
-    from netdoctor.modules.pod_failure import Kind
+    from netdoctor.gateways.pod_failure import Kind
 
     result = deployer.result
     rollout = result.rollout

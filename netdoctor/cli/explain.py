@@ -9,7 +9,7 @@ import click
 @click.argument("name", required=False)
 def command(name: str | None) -> None:
     """The manual page of a probe or remedy, with its neighbours; without NAME, a list of them all."""
-    from netdoctor.catalogue import Catalogue
+    from netdoctor.diagnosis.catalogue import Catalogue
 
     catalogue = Catalogue.load()
     if name is None:

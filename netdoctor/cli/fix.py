@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from netdoctor.cli_options import cluster_access
+from netdoctor.terminal.cluster_options import cluster_access
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from netdoctor.catalogue import Catalogue
-    from netdoctor.check import Look
-    from netdoctor.consent import Agreement, Choices
-    from netdoctor.executor import Outcomes
-    from netdoctor.journal import Journal
-    from netdoctor.planner import Plan
+    from netdoctor.diagnosis.catalogue import Catalogue
+    from netdoctor.diagnosis.check import Look
+    from netdoctor.repair.executor import Outcomes
+    from netdoctor.repair.journal import Journal
+    from netdoctor.repair.plan import Plan
+    from netdoctor.terminal.consent import Agreement, Choices
 
 FAILED = ("rolled-back", "not-undone")
 
@@ -64,12 +64,12 @@ def command(
     """
     from contextlib import ExitStack
 
-    from netdoctor.catalogue import Catalogue
-    from netdoctor.consent import Choices
+    from netdoctor.diagnosis.catalogue import Catalogue
     from netdoctor.errors import BadInput, NetdoctorError
-    from netdoctor.host import Host
-    from netdoctor.runs import locked
-    from netdoctor.taking_back import STOPPING
+    from netdoctor.repair.rollback import STOPPING
+    from netdoctor.repair.runs import locked
+    from netdoctor.system.host import Host
+    from netdoctor.terminal.consent import Choices
 
     if not Host().is_root:
         raise NetdoctorError("netdoctor fix has to be run as root: sudo netdoctor fix")
@@ -92,14 +92,14 @@ def command(
 
 def _fix(catalogue: Catalogue, choices: Choices) -> tuple[int, Journal | None]:
     """The exit status, and the run, None where nothing was to be made."""
-    from netdoctor.check import look
-    from netdoctor.cli_output import waiting
-    from netdoctor.consent import Agreement, is_on_a_terminal
+    from netdoctor.diagnosis.check import look
     from netdoctor.facts import Facts
-    from netdoctor.facts.scope import Scope
-    from netdoctor.planner import plan as make_plan
-    from netdoctor.report.repair_text import as_json, end_lines
-    from netdoctor.runs import unfinished_notice
+    from netdoctor.facts.gateways.scope import Scope
+    from netdoctor.output.repair_text import as_json, end_lines
+    from netdoctor.repair.plan import plan as make_plan
+    from netdoctor.repair.runs import unfinished_notice
+    from netdoctor.terminal.consent import Agreement, is_on_a_terminal
+    from netdoctor.terminal.output import waiting
 
     def look_again() -> Look:
         with waiting() as watch:
@@ -134,11 +134,11 @@ def _repair(
     catalogue: Catalogue, plan: Plan, first: Look, look_again: Callable[[], Look], agreement: Agreement
 ) -> tuple[Outcomes, Journal]:
     """What became of the repair, and its run."""
-    from netdoctor.cli_output import Unstopped
-    from netdoctor.confirmation import confirming
-    from netdoctor.executor import repair
-    from netdoctor.journal import begin
-    from netdoctor.runs import next_number
+    from netdoctor.repair.confirmation import confirming
+    from netdoctor.repair.executor import repair
+    from netdoctor.repair.journal import begin
+    from netdoctor.repair.runs import next_number
+    from netdoctor.terminal.output import Unstopped
 
     journal, choices = begin(next_number()), agreement.choices
     say = Unstopped(lambda line: _say(f"  {line}", err=True))
@@ -163,9 +163,9 @@ def _repair(
 
 def _wait(made: Journal, seconds: int) -> int:
     """Ask on the terminal whether the repair is kept; the exit status of that. Where there is none, it is told."""
-    from netdoctor.confirm_prompt import answered
-    from netdoctor.consent import is_on_a_terminal
     from netdoctor.redact import one_line
+    from netdoctor.terminal.confirm_prompt import answered
+    from netdoctor.terminal.consent import is_on_a_terminal
 
     if not is_on_a_terminal():
         _say(f"it is undone in {seconds} s, unless: sudo netdoctor confirm", err=True)
@@ -182,10 +182,10 @@ def _wait(made: Journal, seconds: int) -> int:
 
 
 def _deal_with_unfinished(resume: bool) -> None:
-    from netdoctor.confirmation import notice, pending
     from netdoctor.errors import UnfinishedRun
-    from netdoctor.journal import Closed, reopen
-    from netdoctor.runs import unfinished, what_happened
+    from netdoctor.repair.confirmation import notice, pending
+    from netdoctor.repair.journal import Closed, reopen
+    from netdoctor.repair.runs import unfinished, what_happened
 
     if (waits := pending()) is not None:
         raise UnfinishedRun(notice(waits))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from netdoctor.cli_options import cluster_access
+from netdoctor.terminal.cluster_options import cluster_access
 
 
 @click.command()
@@ -23,14 +23,14 @@ def command(ctx: click.Context, kustomization: str | None, output: str) -> None:
     import json
     from dataclasses import asdict
 
-    from netdoctor.cli_output import waiting
+    from netdoctor.diagnosis.gate import ask
     from netdoctor.errors import CannotRead
-    from netdoctor.gate import ask
-    from netdoctor.gate_text import render
-    from netdoctor.kubeconfig import used
-    from netdoctor.modules.kustomization import EnvMissing, Kustomization, chosen
+    from netdoctor.facts.gateways.kustomization import EnvMissing, Kustomization, chosen
+    from netdoctor.output.gate_text import render
+    from netdoctor.output.schema import plain
     from netdoctor.redact import one_line
-    from netdoctor.report.schema import plain
+    from netdoctor.system.kubeconfig import used
+    from netdoctor.terminal.output import waiting
 
     (folder, doubt), built, unbuilt = chosen(kustomization), None, None
     if doubt:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from netdoctor.cli_options import cluster_access
+from netdoctor.terminal.cluster_options import cluster_access
 
 
 @click.command()
@@ -15,14 +15,14 @@ def command(file: str) -> None:
 
     `netdoctor check --facts FILE` judges it on any machine.
     """
-    from netdoctor.catalogue import Catalogue
-    from netdoctor.check import look
-    from netdoctor.cli_output import waiting, writable, write_file
+    from netdoctor.diagnosis.catalogue import Catalogue
+    from netdoctor.diagnosis.check import look
     from netdoctor.facts import Facts
-    from netdoctor.facts.scope import Scope
-    from netdoctor.kubeconfig import used
-    from netdoctor.recording import to_json
+    from netdoctor.facts.gateways.scope import Scope
+    from netdoctor.recording.file import to_json
     from netdoctor.redact import one_line
+    from netdoctor.system.kubeconfig import used
+    from netdoctor.terminal.output import waiting, writable, write_file
 
     if file != "-":
         writable(file)

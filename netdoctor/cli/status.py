@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from netdoctor.cli_options import cluster_access
+from netdoctor.terminal.cluster_options import cluster_access
 
 
 @click.command()
@@ -21,15 +21,15 @@ def command(ctx: click.Context, output: str) -> None:
     import json
     from dataclasses import asdict
 
-    from netdoctor.catalogue import Catalogue
-    from netdoctor.check import look
-    from netdoctor.cli_output import waiting
+    from netdoctor.diagnosis.catalogue import Catalogue
+    from netdoctor.diagnosis.check import look
     from netdoctor.facts import Facts
-    from netdoctor.kubeconfig import used
-    from netdoctor.modules.status import read
-    from netdoctor.modules.status_text import markdown, text
+    from netdoctor.gateways.status import read
+    from netdoctor.output.schema import plain
+    from netdoctor.output.status_text import markdown, text
     from netdoctor.redact import one_line
-    from netdoctor.report.schema import plain
+    from netdoctor.system.kubeconfig import used
+    from netdoctor.terminal.output import waiting
 
     facts = Facts()
     status = read(facts)

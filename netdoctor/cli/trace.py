@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from netdoctor.cli_options import cluster_access
+from netdoctor.terminal.cluster_options import cluster_access
 
 if TYPE_CHECKING:
-    from netdoctor.confinement import Judgement
-    from netdoctor.twin.ends import Known
-    from netdoctor.twin.traced import Traced
+    from netdoctor.recording.confinement import Judgement
+    from netdoctor.tracing.ends import Known
+    from netdoctor.tracing.traced import Traced
 
 
 @click.command()
@@ -41,9 +41,9 @@ def command(
 
     Exit status: 0 it arrived, 1 it was lost, 2 no such end, 3 could not tell.
     """
-    from netdoctor.cli_output import judged_elsewhere, writable, write_file
-    from netdoctor.kubeconfig import used
     from netdoctor.redact import one_line
+    from netdoctor.system.kubeconfig import used
+    from netdoctor.terminal.output import judged_elsewhere, writable, write_file
 
     if picture is not None:
         writable(picture, facts_file)
@@ -57,14 +57,14 @@ def command(
     asked_by = "" if facts_file else used()
     traced = _trace(known, source, destination, port, _protocol(udp))
     if picture is not None:
-        from netdoctor.report.walk_picture import draw
+        from netdoctor.output.walk_picture import draw
 
         write_file(picture, draw(traced))
     if output == "json":
         click.echo(_json(traced, asked_by))
     else:
-        from netdoctor.report.text import console
-        from netdoctor.report.walk_text import render
+        from netdoctor.output.text import console
+        from netdoctor.output.walk_text import render
 
         console().print(render(traced, verbose=verbose))
         if asked_by:
@@ -82,14 +82,14 @@ def judge(
 
     Raises BadInput, CannotRead.
     """
-    from netdoctor.catalogue import Catalogue
-    from netdoctor.confinement import Judgement
+    from netdoctor.diagnosis.catalogue import Catalogue
     from netdoctor.errors import CannotRead
-    from netdoctor.recording import from_json
-    from netdoctor.report.text import rendered
-    from netdoctor.report.walk_picture import draw
-    from netdoctor.report.walk_text import render
-    from netdoctor.twin import reading
+    from netdoctor.output.text import rendered
+    from netdoctor.output.walk_picture import draw
+    from netdoctor.output.walk_text import render
+    from netdoctor.recording.confinement import Judgement
+    from netdoctor.recording.file import from_json
+    from netdoctor.tracing import reading
     from netdoctor.twin.namespace import NOT_ALLOWED
 
     known = reading.recorded(from_json(data, Catalogue.load()))
@@ -107,22 +107,22 @@ def _protocol(udp: bool | None) -> str:
 def _json(traced: Traced, kubeconfig: str = "") -> str:
     import json
 
-    from netdoctor.report.schema import plain
-    from netdoctor.report.walk_json import as_json
+    from netdoctor.output.schema import plain
+    from netdoctor.output.walk_json import as_json
 
     return json.dumps(plain({**as_json(traced), "kubeconfig": kubeconfig}), indent=1, ensure_ascii=False)
 
 
 def _known(facts_file: str | None, words: tuple[str, str]) -> Known:
     """What names can stand for, on this host or in a recording."""
-    from netdoctor.cli_output import read_recording, waiting
     from netdoctor.facts import Facts
-    from netdoctor.host import Host
-    from netdoctor.twin import reading
+    from netdoctor.system.host import Host
+    from netdoctor.terminal.output import read_recording, waiting
+    from netdoctor.tracing import reading
 
     if facts_file:
-        from netdoctor.catalogue import Catalogue
-        from netdoctor.recording import from_json
+        from netdoctor.diagnosis.catalogue import Catalogue
+        from netdoctor.recording.file import from_json
         from netdoctor.twin.namespace import become_root_of_a_user_namespace
 
         if not Host().is_root:
@@ -136,8 +136,8 @@ def _known(facts_file: str | None, words: tuple[str, str]) -> Known:
 
 
 def _trace(known: Known, source: str, destination: str, port: str, protocol: str) -> Traced:
-    from netdoctor.twin.ends import End
-    from netdoctor.twin.traced import trace
+    from netdoctor.tracing.ends import End
+    from netdoctor.tracing.traced import trace
 
     name, label = known.source(source)
     target = known.target(destination, port, protocol)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from netdoctor.journal import Entry, Journal
+    from netdoctor.repair.journal import Entry, Journal
 
 
 @click.command()
@@ -25,9 +25,9 @@ def command(ctx: click.Context, run: str | None, list_only: bool, force: bool, o
     Exit status: 0 undone or nothing to undo, 2 no such run, 3 not all of it could be taken back.
     """
     from netdoctor.errors import BadInput, JournalError, NetdoctorError
-    from netdoctor.host import Host
-    from netdoctor.journal import state_folder
-    from netdoctor.runs import locked, readable_runs
+    from netdoctor.repair.journal import state_folder
+    from netdoctor.repair.runs import locked, readable_runs
+    from netdoctor.system.host import Host
 
     if not Host().is_root:
         raise NetdoctorError("netdoctor undo has to be run as root: sudo netdoctor undo")
@@ -60,7 +60,7 @@ def command(ctx: click.Context, run: str | None, list_only: bool, force: bool, o
 
 def _waiting() -> str | None:
     """The run that waits to be confirmed: it is the newest, whatever is in force of it."""
-    from netdoctor.confirmation import pending
+    from netdoctor.repair.confirmation import pending
 
     found = pending()
     return found.run if found else None
@@ -68,7 +68,7 @@ def _waiting() -> str | None:
 
 def _nothing(run: str | None) -> str:
     """What to say where nothing of the run, or of any, is in force; its timer has nothing to wait for then."""
-    from netdoctor.confirmation import forget
+    from netdoctor.repair.confirmation import forget
 
     if run and forget(run):
         return f"run {run} is undone: nothing of it was in force"
@@ -77,8 +77,8 @@ def _nothing(run: str | None) -> str:
 
 def _refusal(chosen: Journal, found: list[Journal]) -> str:
     """Why a run cannot be undone now, whatever else is chosen; "" where it can."""
-    from netdoctor.journal import this_machine
-    from netdoctor.runs import newer_in_force
+    from netdoctor.repair.journal import this_machine
+    from netdoctor.repair.runs import newer_in_force
 
     machine = this_machine()
     if machine and chosen.machine and chosen.machine != machine:
@@ -90,9 +90,9 @@ def _refusal(chosen: Journal, found: list[Journal]) -> str:
 
 
 def _undo(journal: Journal, force: bool, output: str) -> int:
-    from netdoctor.cli_output import Unstopped
-    from netdoctor.confirmation import forget
-    from netdoctor.undo_run import undo_run
+    from netdoctor.repair.confirmation import forget
+    from netdoctor.repair.undo_run import undo_run
+    from netdoctor.terminal.output import Unstopped
 
     lines: list[str] = []
     echo = Unstopped(_echo)
@@ -157,6 +157,6 @@ def _echo(line: str) -> None:
 def _echo_json(whole: dict[str, Any]) -> None:
     import json
 
-    from netdoctor.report.schema import plain
+    from netdoctor.output.schema import plain
 
     click.echo(json.dumps(plain(whole), indent=1, ensure_ascii=False))

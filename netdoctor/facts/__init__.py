@@ -23,8 +23,8 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from netdoctor.errors import CannotRead, NetdoctorError
-from netdoctor.host import Host
-from netdoctor.patience import patience
+from netdoctor.system.host import Host
+from netdoctor.system.patience import patience
 
 F = TypeVar("F")
 LONGEST = (

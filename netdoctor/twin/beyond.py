@@ -6,8 +6,8 @@ import ipaddress
 from typing import Any
 
 from netdoctor.errors import CannotRead
-from netdoctor.facts.cluster_addresses import ClusterAddresses
-from netdoctor.foreign_text import to_address, to_network
+from netdoctor.facts.cluster.cluster_addresses import ClusterAddresses
+from netdoctor.system.foreign_text import to_address, to_network
 from netdoctor.twin.state import Listener, State
 from netdoctor.twin.twin import Flow
 from netdoctor.twin.uplinks import BRIDGE, uplinks

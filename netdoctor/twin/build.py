@@ -11,9 +11,9 @@ import struct
 import time
 from collections.abc import Iterator, Sequence
 
-from netdoctor import kernel_modules
 from netdoctor.errors import CannotRead
-from netdoctor.host import Host
+from netdoctor.system import kernel_modules
+from netdoctor.system.host import Host
 from netdoctor.twin import conntrack, nftables, rtnl, vxlan
 from netdoctor.twin.capture import sysctls
 from netdoctor.twin.listening import Responder

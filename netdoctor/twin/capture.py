@@ -14,9 +14,9 @@ from functools import partial
 from pathlib import Path
 
 from netdoctor.errors import CannotRead
-from netdoctor.host import Host
-from netdoctor.kernel_modules import present
-from netdoctor.traffic import in_namespace
+from netdoctor.system.host import Host
+from netdoctor.system.kernel_modules import present
+from netdoctor.system.traffic import in_namespace
 from netdoctor.twin import conntrack, nftables
 from netdoctor.twin.netlink import ROUTE, Netlink, by_kind, text
 from netdoctor.twin.settings import NOT_ITS_OWN

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from netdoctor.errors import CannotRead
-from netdoctor.traffic import CLONE_NEWNET, in_namespace
+from netdoctor.system.traffic import CLONE_NEWNET, in_namespace
 
 T = TypeVar("T")
 CLONE_NEWUSER = 0x10000000

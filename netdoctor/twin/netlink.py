@@ -12,8 +12,8 @@ import struct
 from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
 
-from netdoctor import kernel_modules
 from netdoctor.errors import CannotRead
+from netdoctor.system import kernel_modules
 
 ROUTE, NETFILTER = 0, 12
 HEADER = struct.Struct("=IHHII")

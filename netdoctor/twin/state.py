@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Any
 
 from netdoctor.errors import BadInput
-from netdoctor.foreign_text import to_address
+from netdoctor.system.foreign_text import to_address
 from netdoctor.twin.netlink import by_kind, text, u32
 from netdoctor.twin.nftables import NftObject
 

@@ -9,7 +9,7 @@ import re
 import struct
 from collections.abc import Iterable
 
-from netdoctor.foreign_text import to_address
+from netdoctor.system.foreign_text import to_address
 from netdoctor.twin import limits
 from netdoctor.twin.capture import NO_SETTING
 from netdoctor.twin.netlink import by_kind

@@ -7,9 +7,9 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from netdoctor.foreign_text import to_address
-from netdoctor.patience import patience
-from netdoctor.traffic import Answer, Reply, ask_all, ask_dns, ask_tcp, in_namespace
+from netdoctor.system.foreign_text import to_address
+from netdoctor.system.patience import patience
+from netdoctor.system.traffic import Answer, Reply, ask_all, ask_dns, ask_tcp, in_namespace
 from netdoctor.twin.namespace import Namespace
 from netdoctor.twin.state import Listener, State
 

@@ -13,10 +13,20 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from netdoctor.errors import CannotRead
-from netdoctor.host import Host
-from netdoctor.trace import DROP, T_POLICY, T_RETURN, Dropped, Event, chain_rules, listen, messages, read_events
-from netdoctor.trace_table import BRACKETS, TABLE
-from netdoctor.traffic import Reply
+from netdoctor.system.host import Host
+from netdoctor.system.nft_trace import (
+    DROP,
+    T_POLICY,
+    T_RETURN,
+    Dropped,
+    Event,
+    chain_rules,
+    listen,
+    messages,
+    read_events,
+)
+from netdoctor.system.trace_table import BRACKETS, TABLE
+from netdoctor.system.traffic import Reply
 from netdoctor.twin import vxlan
 from netdoctor.twin.nftables import RULE, NftObject
 from netdoctor.twin.state import NetworkState

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 
 from netdoctor import Evidence, Finding, probe
 from netdoctor.errors import CannotRead
-from netdoctor.kube_api import ApiError, KubeApi
+from netdoctor.system.kube_api import ApiError, KubeApi
 
 
 @probe()

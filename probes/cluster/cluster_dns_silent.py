@@ -14,9 +14,9 @@ from collections.abc import Iterator
 
 from netdoctor import Evidence, Finding, Subject, probe
 from netdoctor.errors import CannotRead
-from netdoctor.facts.names import SERVICE_NAME, ClusterDns
-from netdoctor.facts.this_node import ThisNode
-from netdoctor.traffic import Answer
+from netdoctor.facts.cluster.this_node import ThisNode
+from netdoctor.facts.traffic.names import SERVICE_NAME, ClusterDns
+from netdoctor.system.traffic import Answer
 
 
 @probe(symptom=True, explains=("outside-names-unresolved", "postgres-name-unresolved", "provider-name-unresolved"))

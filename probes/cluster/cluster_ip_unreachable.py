@@ -16,9 +16,9 @@ from collections.abc import Iterator
 
 from netdoctor import Evidence, Finding, Subject, probe
 from netdoctor.errors import CannotRead
-from netdoctor.facts.reach import CLUSTER_IP, Reach
-from netdoctor.facts.this_node import ThisNode
-from netdoctor.traffic import Answer
+from netdoctor.facts.cluster.this_node import ThisNode
+from netdoctor.facts.traffic.reach import CLUSTER_IP, Reach
+from netdoctor.system.traffic import Answer
 
 
 @probe(symptom=True, explains=("cluster-dns-silent", "coredns-not-ready", "postgres-unreachable"))

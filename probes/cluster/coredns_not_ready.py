@@ -14,10 +14,10 @@ Without an endpoint kube-proxy rejects every DNS question: no name resolves, of 
 from collections.abc import Iterator
 
 from netdoctor import Finding, NotApplicable, Subject, probe
-from netdoctor.facts.cluster import Pods, Workloads
-from netdoctor.facts.endpoints import no_endpoints
-from netdoctor.facts.services import EndpointSlices, Services
-from netdoctor.facts.this_node import ThisNode
+from netdoctor.facts.cluster.endpoints import no_endpoints
+from netdoctor.facts.cluster.services import EndpointSlices, Services
+from netdoctor.facts.cluster.this_node import ThisNode
+from netdoctor.facts.cluster.workloads import Pods, Workloads
 from netdoctor.symptoms import CLUSTER_DNS
 
 

@@ -18,11 +18,11 @@ from collections.abc import Iterator
 
 from netdoctor import Evidence, Finding, NotApplicable, Severity, Subject, probe
 from netdoctor.errors import CannotRead
-from netdoctor.facts.coredns import Corefile, Upstreams
-from netdoctor.facts.firewalld import Firewalld
-from netdoctor.facts.names import UpstreamAnswers, can_ask
-from netdoctor.facts.this_node import ThisNode
-from netdoctor.facts.vantage import HOST, VantagePoints
+from netdoctor.facts.cluster.coredns import Corefile, Upstreams
+from netdoctor.facts.cluster.this_node import ThisNode
+from netdoctor.facts.node.firewalld import Firewalld
+from netdoctor.facts.traffic.names import UpstreamAnswers, can_ask
+from netdoctor.facts.traffic.vantage import HOST, VantagePoints
 
 
 @probe(explains=("outside-names-unresolved",))

@@ -15,9 +15,9 @@ from collections.abc import Iterator
 
 from netdoctor import Evidence, Finding, probe
 from netdoctor.errors import CannotRead
-from netdoctor.facts.coredns import Corefile
-from netdoctor.facts.corefile_refusal import CorefileRefusal
-from netdoctor.facts.services import EndpointSlices, Services
+from netdoctor.facts.cluster.coredns import Corefile
+from netdoctor.facts.cluster.corefile_refusal import CorefileRefusal
+from netdoctor.facts.cluster.services import EndpointSlices, Services
 
 
 @probe(explains=("coredns-not-ready", "cluster-dns-silent", "outside-names-unresolved", "postgres-name-unresolved"))

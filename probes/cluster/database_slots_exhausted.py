@@ -20,11 +20,11 @@ from collections.abc import Iterator
 
 from netdoctor import Evidence, Finding, NotApplicable, Subject, probe
 from netdoctor.errors import CannotRead
-from netdoctor.facts.modules import Modules, needed
-from netdoctor.facts.postgres import Postgres
-from netdoctor.facts.postgres_servers import PostgresServers
-from netdoctor.facts.postgres_session import LOGIN, TOO_MANY, Slots
-from netdoctor.facts.this_node import ThisNode
+from netdoctor.facts.cluster.this_node import ThisNode
+from netdoctor.facts.gateways.gateways import Modules, needed
+from netdoctor.facts.gateways.postgres import Postgres
+from netdoctor.facts.gateways.postgres_servers import PostgresServers
+from netdoctor.facts.gateways.postgres_session import LOGIN, TOO_MANY, Slots
 
 
 @probe(requires=("postgres-unreachable", "postgres-tls-broken"), explains=("postgres-login-refused",))

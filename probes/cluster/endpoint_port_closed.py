@@ -22,9 +22,9 @@ the program listens.
 from collections.abc import Iterator
 
 from netdoctor import Evidence, Finding, Subject, probe
-from netdoctor.facts.closed_endpoints import ClosedEndpoint, ClosedEndpoints
-from netdoctor.facts.services import Services
-from netdoctor.facts.this_node import ThisNode
+from netdoctor.facts.cluster.services import Services
+from netdoctor.facts.cluster.this_node import ThisNode
+from netdoctor.facts.traffic.closed_endpoints import ClosedEndpoint, ClosedEndpoints
 from netdoctor.model import Confidence
 from netdoctor.symptoms import CLUSTER_IPS
 

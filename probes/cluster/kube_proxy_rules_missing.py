@@ -30,11 +30,11 @@ from collections.abc import Iterator
 
 from netdoctor import Evidence, Finding, NotApplicable, Subject, probe
 from netdoctor.errors import CannotRead
-from netdoctor.facts.kube_proxy import KubeProxy
-from netdoctor.facts.reach import CLUSTER_IP, Reach
-from netdoctor.facts.this_node import ThisNode
-from netdoctor.facts.translated import Translated
-from netdoctor.facts.vantage import HOST
+from netdoctor.facts.cluster.kube_proxy import KubeProxy
+from netdoctor.facts.cluster.this_node import ThisNode
+from netdoctor.facts.node.translated import Translated
+from netdoctor.facts.traffic.reach import CLUSTER_IP, Reach
+from netdoctor.facts.traffic.vantage import HOST
 from netdoctor.symptoms import CLUSTER_IPS
 
 

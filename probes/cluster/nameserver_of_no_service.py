@@ -21,13 +21,13 @@ kubelet, and make the pods anew.
 from collections.abc import Iterator
 
 from netdoctor import Evidence, Finding, NotApplicable, Subject, probe
-from netdoctor.facts.names import SERVICE_NAME, ClusterDns
-from netdoctor.facts.services import Services
-from netdoctor.facts.this_node import ThisNode
-from netdoctor.facts.vantage import VantagePoint, VantagePoints
-from netdoctor.foreign_text import to_address
-from netdoctor.kube_api import KubeApi
+from netdoctor.facts.cluster.services import Services
+from netdoctor.facts.cluster.this_node import ThisNode
+from netdoctor.facts.traffic.names import SERVICE_NAME, ClusterDns
+from netdoctor.facts.traffic.vantage import VantagePoint, VantagePoints
 from netdoctor.symptoms import CLUSTER_DNS
+from netdoctor.system.foreign_text import to_address
+from netdoctor.system.kube_api import KubeApi
 
 
 @probe(explains=CLUSTER_DNS)

@@ -14,8 +14,8 @@ from collections.abc import Iterator
 
 from netdoctor import Evidence, Finding, Subject, probe
 from netdoctor.errors import CannotRead
-from netdoctor.facts.new_pod import NO_NETWORK, NewPod
-from netdoctor.facts.this_node import ThisNode
+from netdoctor.facts.cluster.this_node import ThisNode
+from netdoctor.facts.traffic.new_pod import NO_NETWORK, NewPod
 
 
 @probe(symptom=True)

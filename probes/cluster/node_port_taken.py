@@ -17,9 +17,9 @@ from collections.abc import Iterator
 
 from netdoctor import Evidence, Finding, Subject, probe
 from netdoctor.errors import CannotRead
-from netdoctor.facts.modules import Modules, needed
-from netdoctor.facts.services import Services
-from netdoctor.kube_api import KubeApi
+from netdoctor.facts.cluster.services import Services
+from netdoctor.facts.gateways.gateways import Modules, needed
+from netdoctor.system.kube_api import KubeApi
 
 
 @probe()

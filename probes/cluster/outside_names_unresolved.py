@@ -15,9 +15,9 @@ from collections.abc import Iterator
 
 from netdoctor import Evidence, Finding, Subject, probe
 from netdoctor.errors import CannotRead
-from netdoctor.facts.names import OUTSIDE_NAME, ClusterDns, UpstreamAnswers
-from netdoctor.facts.this_node import ThisNode
-from netdoctor.traffic import Answer
+from netdoctor.facts.cluster.this_node import ThisNode
+from netdoctor.facts.traffic.names import OUTSIDE_NAME, ClusterDns, UpstreamAnswers
+from netdoctor.system.traffic import Answer
 
 
 @probe(symptom=True, explains=("provider-name-unresolved",))

@@ -15,8 +15,8 @@ from collections.abc import Iterator
 
 from netdoctor import Evidence, Finding, Severity, Subject, probe
 from netdoctor.errors import CannotRead
-from netdoctor.facts.reach import NODE, Reach
-from netdoctor.facts.this_node import ThisNode
+from netdoctor.facts.cluster.this_node import ThisNode
+from netdoctor.facts.traffic.reach import NODE, Reach
 
 
 @probe(symptom=True)

@@ -15,8 +15,8 @@ from collections.abc import Iterator
 
 from netdoctor import Evidence, Finding, Subject, probe
 from netdoctor.errors import CannotRead
-from netdoctor.facts.reach import POD, Reach
-from netdoctor.facts.this_node import ThisNode
+from netdoctor.facts.cluster.this_node import ThisNode
+from netdoctor.facts.traffic.reach import POD, Reach
 
 
 @probe(symptom=True, explains=("cluster-ip-unreachable",))

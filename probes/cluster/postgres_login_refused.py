@@ -16,9 +16,9 @@ password in the data folder, which is set once, when the folder is made.
 from collections.abc import Iterator
 
 from netdoctor import Finding, probe
-from netdoctor.facts.postgres import Postgres
-from netdoctor.facts.postgres_session import LOGIN
-from netdoctor.facts.this_node import ThisNode
+from netdoctor.facts.cluster.this_node import ThisNode
+from netdoctor.facts.gateways.postgres import Postgres
+from netdoctor.facts.gateways.postgres_session import LOGIN
 
 
 @probe(requires=("postgres-unreachable", "postgres-tls-broken"))

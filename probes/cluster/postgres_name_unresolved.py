@@ -13,8 +13,8 @@ Modules connect to `postgres:5432`: without the name there is no address to conn
 from collections.abc import Iterator
 
 from netdoctor import Finding, probe
-from netdoctor.facts.postgres import NAME, Postgres
-from netdoctor.facts.this_node import ThisNode
+from netdoctor.facts.cluster.this_node import ThisNode
+from netdoctor.facts.gateways.postgres import NAME, Postgres
 
 
 @probe(symptom=True)

@@ -13,9 +13,9 @@ A server that lets in and does not answer is overloaded, read-only after a crash
 from collections.abc import Iterator
 
 from netdoctor import Finding, probe
-from netdoctor.facts.postgres import Postgres
-from netdoctor.facts.postgres_session import SELECT
-from netdoctor.facts.this_node import ThisNode
+from netdoctor.facts.cluster.this_node import ThisNode
+from netdoctor.facts.gateways.postgres import Postgres
+from netdoctor.facts.gateways.postgres_session import SELECT
 
 
 @probe(requires=("postgres-unreachable", "postgres-login-refused"))

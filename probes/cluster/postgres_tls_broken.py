@@ -14,9 +14,9 @@ network fault from a module.
 from collections.abc import Iterator
 
 from netdoctor import Finding, probe
-from netdoctor.facts.postgres import Postgres
-from netdoctor.facts.postgres_session import TLS
-from netdoctor.facts.this_node import ThisNode
+from netdoctor.facts.cluster.this_node import ThisNode
+from netdoctor.facts.gateways.postgres import Postgres
+from netdoctor.facts.gateways.postgres_session import TLS
 
 
 @probe(requires=("postgres-unreachable",))

@@ -13,8 +13,8 @@ This is where the modules' wait ends, or does not.
 from collections.abc import Iterator
 
 from netdoctor import Finding, probe
-from netdoctor.facts.postgres import TCP, Postgres
-from netdoctor.facts.this_node import ThisNode
+from netdoctor.facts.cluster.this_node import ThisNode
+from netdoctor.facts.gateways.postgres import TCP, Postgres
 
 
 @probe(symptom=True)

@@ -18,10 +18,10 @@ from collections.abc import Iterator
 
 from netdoctor import Finding, NotApplicable, Severity, Subject, probe
 from netdoctor.errors import CannotRead
-from netdoctor.facts.cluster import Pods, Workloads
-from netdoctor.facts.endpoints import no_endpoints
-from netdoctor.facts.postgres_servers import PostgresServers
-from netdoctor.facts.services import EndpointSlices, Services
+from netdoctor.facts.cluster.endpoints import no_endpoints
+from netdoctor.facts.cluster.services import EndpointSlices, Services
+from netdoctor.facts.cluster.workloads import Pods, Workloads
+from netdoctor.facts.gateways.postgres_servers import PostgresServers
 
 
 @probe(explains=("postgres-unreachable",))

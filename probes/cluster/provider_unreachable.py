@@ -15,9 +15,9 @@ from collections.abc import Iterator
 
 from netdoctor import Evidence, Finding, Subject, probe
 from netdoctor.errors import CannotRead
-from netdoctor.facts.modules import Modules, needed
-from netdoctor.facts.providers import Providers
-from netdoctor.facts.this_node import ThisNode
+from netdoctor.facts.cluster.this_node import ThisNode
+from netdoctor.facts.gateways.gateways import Modules, needed
+from netdoctor.facts.gateways.providers import Providers
 
 
 @probe()

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 
 from netdoctor import Evidence, Finding, Subject, probe
 from netdoctor.errors import CannotRead
-from netdoctor.facts.modules import Modules, needed
+from netdoctor.facts.gateways.gateways import Modules, needed
 
 
 @probe()

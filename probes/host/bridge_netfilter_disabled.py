@@ -21,18 +21,18 @@ from collections.abc import Iterator
 
 from netdoctor import Evidence, Finding, NotApplicable, Subject, probe
 from netdoctor.errors import CannotRead
-from netdoctor.facts.cni import Attachments, CniConfig
-from netdoctor.facts.kube_proxy import KubeProxy
-from netdoctor.facts.names import SERVICE_NAME, ClusterDns
-from netdoctor.facts.postgres import TCP, Postgres
-from netdoctor.facts.reach import CLUSTER_IP, Reach
-from netdoctor.facts.services import EndpointSlices, Services
-from netdoctor.facts.sysctl import BRIDGE_NF_CALL, BridgeNetfilterModule, Sysctls
-from netdoctor.facts.this_node import ThisNode
-from netdoctor.facts.vantage import HOST
+from netdoctor.facts.cluster.kube_proxy import KubeProxy
+from netdoctor.facts.cluster.services import EndpointSlices, Services
+from netdoctor.facts.cluster.this_node import ThisNode
+from netdoctor.facts.gateways.postgres import TCP, Postgres
+from netdoctor.facts.node.cni import Attachments, CniConfig
+from netdoctor.facts.node.sysctl import BRIDGE_NF_CALL, BridgeNetfilterModule, Sysctls
+from netdoctor.facts.traffic.names import SERVICE_NAME, ClusterDns
+from netdoctor.facts.traffic.reach import CLUSTER_IP, Reach
+from netdoctor.facts.traffic.vantage import HOST
 from netdoctor.model import Confidence
 from netdoctor.symptoms import CLUSTER_IPS
-from netdoctor.traffic import Answer, Reply
+from netdoctor.system.traffic import Answer, Reply
 
 
 @probe(explains=CLUSTER_IPS)

@@ -18,9 +18,9 @@ from collections.abc import Iterator
 
 from netdoctor import Evidence, Finding, Subject, probe
 from netdoctor.errors import CannotRead
-from netdoctor.facts.cni import CONFIG_FOLDERS, PLUGIN_FOLDERS, CniConfig
-from netdoctor.facts.new_pod import NO_NETWORK, NewPod
-from netdoctor.facts.this_node import ThisNode
+from netdoctor.facts.cluster.this_node import ThisNode
+from netdoctor.facts.node.cni import CONFIG_FOLDERS, PLUGIN_FOLDERS, CniConfig
+from netdoctor.facts.traffic.new_pod import NO_NETWORK, NewPod
 from netdoctor.model import Confidence
 
 

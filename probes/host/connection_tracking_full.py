@@ -22,8 +22,8 @@ from collections.abc import Iterator
 
 from netdoctor import Finding, NotApplicable, Subject, probe
 from netdoctor.errors import CannotRead
-from netdoctor.facts.sysctl import TRACKED, TRACKED_MOST, Sysctls
-from netdoctor.facts.this_node import ThisNode
+from netdoctor.facts.cluster.this_node import ThisNode
+from netdoctor.facts.node.sysctl import TRACKED, TRACKED_MOST, Sysctls
 from netdoctor.model import Confidence
 from netdoctor.symptoms import POD_TRAFFIC
 

@@ -18,11 +18,11 @@ Without it the kernel answers `network is unreachable` at once to whatever is no
 from collections.abc import Iterator
 
 from netdoctor import Evidence, Finding, Subject, probe
-from netdoctor.facts.links import Links
-from netdoctor.facts.names import UpstreamAnswers
-from netdoctor.facts.this_node import ThisNode
+from netdoctor.facts.cluster.this_node import ThisNode
+from netdoctor.facts.node.links import Links
+from netdoctor.facts.traffic.names import UpstreamAnswers
 from netdoctor.symptoms import OUTSIDE
-from netdoctor.traffic import Answer
+from netdoctor.system.traffic import Answer
 
 
 @probe(

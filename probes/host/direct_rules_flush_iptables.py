@@ -20,12 +20,12 @@ from collections.abc import Iterator
 
 from netdoctor import Evidence, Finding, NotApplicable, Subject, probe
 from netdoctor.errors import CannotRead
-from netdoctor.facts.cni import Attachments, CniConfig
-from netdoctor.facts.firewalld import Firewalld
-from netdoctor.facts.iptables import Iptables
-from netdoctor.facts.kube_proxy import KubeProxy
-from netdoctor.facts.masquerade import Masquerade
-from netdoctor.facts.this_node import ThisNode
+from netdoctor.facts.cluster.kube_proxy import KubeProxy
+from netdoctor.facts.cluster.this_node import ThisNode
+from netdoctor.facts.node.cni import Attachments, CniConfig
+from netdoctor.facts.node.firewalld import Firewalld
+from netdoctor.facts.node.iptables import Iptables
+from netdoctor.facts.node.masquerade import Masquerade
 
 
 @probe(explains=("kube-proxy-rules-missing", "pod-masquerade-missing"))

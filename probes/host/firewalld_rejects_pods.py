@@ -24,17 +24,17 @@ from dataclasses import dataclass
 
 from netdoctor import Evidence, Finding, NotApplicable, Severity, Subject, probe
 from netdoctor.errors import CannotRead
-from netdoctor.facts.cni import Attachment, Attachments, CniConfig
-from netdoctor.facts.drops import Drops
-from netdoctor.facts.firewalld import ACCEPTS, Firewalld
-from netdoctor.facts.firewalld_rules import FORWARD, INPUT, FirewalldRules
-from netdoctor.facts.names import UpstreamAnswers
-from netdoctor.facts.pod_network import PodNetwork
-from netdoctor.facts.reach import NODE, Reach
-from netdoctor.facts.this_node import ThisNode
-from netdoctor.facts.vantage import NEW, VantagePoint, VantagePoints
+from netdoctor.facts.cluster.pod_network import PodNetwork
+from netdoctor.facts.cluster.this_node import ThisNode
+from netdoctor.facts.node.cni import Attachment, Attachments, CniConfig
+from netdoctor.facts.node.firewalld import ACCEPTS, Firewalld
+from netdoctor.facts.node.firewalld_rules import FORWARD, INPUT, FirewalldRules
+from netdoctor.facts.traffic.drops import Drops
+from netdoctor.facts.traffic.names import UpstreamAnswers
+from netdoctor.facts.traffic.reach import NODE, Reach
+from netdoctor.facts.traffic.vantage import NEW, VantagePoint, VantagePoints
 from netdoctor.symptoms import POD_TRAFFIC
-from netdoctor.traffic import Answer, Reply
+from netdoctor.system.traffic import Answer, Reply
 
 
 @probe(explains=POD_TRAFFIC)

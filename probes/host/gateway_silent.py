@@ -18,9 +18,9 @@ A gateway that answers nobody's ARP, while the outside answers.
 from collections.abc import Iterator
 
 from netdoctor import Evidence, Finding, Subject, probe
-from netdoctor.facts.gateways import Gateway, Gateways
-from netdoctor.facts.names import UpstreamAnswers
-from netdoctor.facts.this_node import ThisNode
+from netdoctor.facts.cluster.this_node import ThisNode
+from netdoctor.facts.traffic.names import UpstreamAnswers
+from netdoctor.facts.traffic.next_hops import Gateway, Gateways
 from netdoctor.symptoms import OUTSIDE
 
 

@@ -16,10 +16,10 @@ from collections.abc import Iterator
 
 from netdoctor import Evidence, Finding, NotApplicable, Subject, probe
 from netdoctor.errors import CannotRead
-from netdoctor.facts.cluster import Pods, pod_uid
-from netdoctor.facts.listeners import Listeners
-from netdoctor.facts.modules import Modules, needed
-from netdoctor.facts.this_node import ThisNode
+from netdoctor.facts.cluster.this_node import ThisNode
+from netdoctor.facts.cluster.workloads import Pods, pod_uid
+from netdoctor.facts.gateways.gateways import Modules, needed
+from netdoctor.facts.node.listeners import Listeners
 
 
 @probe()

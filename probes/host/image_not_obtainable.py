@@ -19,10 +19,10 @@ from collections.abc import Iterator
 
 from netdoctor import Evidence, Finding, Subject, probe
 from netdoctor.errors import CannotRead
-from netdoctor.facts.images import NEVER, Images, NodeImage
-from netdoctor.facts.modules import Modules, needed
-from netdoctor.facts.this_node import ThisNode
-from netdoctor.traffic import Answer
+from netdoctor.facts.cluster.this_node import ThisNode
+from netdoctor.facts.gateways.gateways import Modules, needed
+from netdoctor.facts.gateways.images import NEVER, Images, NodeImage
+from netdoctor.system.traffic import Answer
 
 
 @probe()

@@ -18,9 +18,9 @@ from collections.abc import Iterator
 
 from netdoctor import Evidence, Finding, Subject, probe
 from netdoctor.errors import CannotRead
-from netdoctor.facts.names import UpstreamAnswers
-from netdoctor.facts.sysctl import IP_FORWARD, SysctlFiles, Sysctls
-from netdoctor.facts.this_node import ThisNode
+from netdoctor.facts.cluster.this_node import ThisNode
+from netdoctor.facts.node.sysctl import IP_FORWARD, SysctlFiles, Sysctls
+from netdoctor.facts.traffic.names import UpstreamAnswers
 from netdoctor.model import Confidence
 from netdoctor.symptoms import CLUSTER_IPS, OUTSIDE
 

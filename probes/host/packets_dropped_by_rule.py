@@ -18,8 +18,8 @@ What belongs to firewalld's zones and to kube-proxy's own rejections has probes 
 from collections.abc import Iterator
 
 from netdoctor import Evidence, Finding, Subject, probe
-from netdoctor.facts.drops import Drop, Drops
-from netdoctor.facts.this_node import ThisNode
+from netdoctor.facts.cluster.this_node import ThisNode
+from netdoctor.facts.traffic.drops import Drop, Drops
 from netdoctor.symptoms import POD_TRAFFIC
 
 

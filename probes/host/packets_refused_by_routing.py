@@ -16,11 +16,11 @@ say nothing at all. No rule of the packet filter is to blame, and none shows the
 from collections.abc import Iterator
 
 from netdoctor import Evidence, Finding, Subject, probe
-from netdoctor.facts.drops import Drop, Drops
-from netdoctor.facts.links import Links
-from netdoctor.facts.this_node import ThisNode
-from netdoctor.foreign_text import to_address, to_network
+from netdoctor.facts.cluster.this_node import ThisNode
+from netdoctor.facts.node.links import Links
+from netdoctor.facts.traffic.drops import Drop, Drops
 from netdoctor.symptoms import POD_TRAFFIC
+from netdoctor.system.foreign_text import to_address, to_network
 
 REFUSING = ("prohibit", "blackhole", "unreachable", "throw")
 

@@ -13,9 +13,9 @@ A pod whose port is down sends and receives nothing, though its address, its rou
 from collections.abc import Iterator
 
 from netdoctor import Evidence, Finding, NotApplicable, Subject, probe
-from netdoctor.facts.cni import CniConfig
-from netdoctor.facts.links import Links
-from netdoctor.facts.this_node import ThisNode
+from netdoctor.facts.cluster.this_node import ThisNode
+from netdoctor.facts.node.cni import CniConfig
+from netdoctor.facts.node.links import Links
 from netdoctor.symptoms import POD_TRAFFIC
 
 

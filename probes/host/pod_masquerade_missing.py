@@ -20,11 +20,11 @@ from collections.abc import Iterator
 
 from netdoctor import Evidence, Finding, Subject, probe
 from netdoctor.errors import CannotRead
-from netdoctor.facts.departures import Departure, Departures
-from netdoctor.facts.masquerade import Masquerade
-from netdoctor.facts.names import UpstreamAnswers
-from netdoctor.facts.this_node import ThisNode
-from netdoctor.facts.vantage import VantagePoints
+from netdoctor.facts.cluster.this_node import ThisNode
+from netdoctor.facts.node.masquerade import Masquerade
+from netdoctor.facts.traffic.departures import Departure, Departures
+from netdoctor.facts.traffic.names import UpstreamAnswers
+from netdoctor.facts.traffic.vantage import VantagePoints
 from netdoctor.model import Confidence
 from netdoctor.symptoms import OUTSIDE
 

@@ -21,8 +21,8 @@ what comes from pods over a second uplink: the check follows such a rule.
 from collections.abc import Iterator
 
 from netdoctor import Evidence, Finding, Subject, probe
-from netdoctor.facts.departures import Departures
-from netdoctor.facts.this_node import ThisNode
+from netdoctor.facts.cluster.this_node import ThisNode
+from netdoctor.facts.traffic.departures import Departures
 from netdoctor.symptoms import OUTSIDE
 
 

@@ -20,9 +20,9 @@ from collections.abc import Iterator
 
 from netdoctor import Evidence, Finding, Subject, probe
 from netdoctor.errors import CannotRead
-from netdoctor.facts.links import Link, Links
-from netdoctor.facts.names import UpstreamAnswers
-from netdoctor.facts.this_node import ThisNode
+from netdoctor.facts.cluster.this_node import ThisNode
+from netdoctor.facts.node.links import Link, Links
+from netdoctor.facts.traffic.names import UpstreamAnswers
 from netdoctor.model import Confidence
 from netdoctor.symptoms import OUTSIDE
 

@@ -23,10 +23,10 @@ from itertools import islice, product
 from netdoctor import Change, Finding, NotApplicable, remedy
 from netdoctor.changes.kube_proxy import ResyncKubeProxy, Translation
 from netdoctor.errors import CannotRead
-from netdoctor.facts.kube_proxy import KubeProxy
-from netdoctor.facts.services import EndpointSlices, Service, Services
-from netdoctor.facts.this_node import LocalAddresses, ThisNode
-from netdoctor.facts.translated import Translated
+from netdoctor.facts.cluster.kube_proxy import KubeProxy
+from netdoctor.facts.cluster.services import EndpointSlices, Service, Services
+from netdoctor.facts.cluster.this_node import LocalAddresses, ThisNode
+from netdoctor.facts.node.translated import Translated
 from netdoctor.model import Access
 
 MOST = 200  # Services that a rehearsal translates: those that are asked come first

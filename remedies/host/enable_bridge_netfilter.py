@@ -24,9 +24,9 @@ from netdoctor.changes._at_boot import keep_at_boot
 from netdoctor.changes.file import WriteFile
 from netdoctor.changes.module import LoadModule
 from netdoctor.changes.sysctl import SetSysctl
-from netdoctor.facts.sysctl import BRIDGE_NF_CALL, BridgeNetfilterModule, SysctlFiles, Sysctls
-from netdoctor.host import Host
+from netdoctor.facts.node.sysctl import BRIDGE_NF_CALL, BridgeNetfilterModule, SysctlFiles, Sysctls
 from netdoctor.model import Access
+from netdoctor.system.host import Host
 
 MODULE = "br_netfilter"
 MODULE_FILE = "/etc/modules-load.d/99-netdoctor-br-netfilter.conf"

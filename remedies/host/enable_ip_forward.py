@@ -27,9 +27,9 @@ from netdoctor import Change, Finding, remedy
 from netdoctor.changes._at_boot import keep_at_boot
 from netdoctor.changes.file import WriteFile
 from netdoctor.changes.sysctl import SetSysctl
-from netdoctor.facts.sysctl import IP_FORWARD, SysctlFiles, Sysctls
-from netdoctor.host import Host
+from netdoctor.facts.node.sysctl import IP_FORWARD, SysctlFiles, Sysctls
 from netdoctor.model import FROM_PODS, Access
+from netdoctor.system.host import Host
 
 
 @remedy(fixes="ip-forward-disabled", opens=(*FROM_PODS, Access.OUTSIDE_TO_POD, Access.OUTSIDE_TO_NODE_PORT))

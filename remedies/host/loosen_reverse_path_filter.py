@@ -24,10 +24,10 @@ from netdoctor import Change, Finding, NotApplicable, remedy
 from netdoctor.changes._at_boot import keep_at_boot
 from netdoctor.changes.file import WriteFile
 from netdoctor.changes.sysctl import KEY, SetSysctl
-from netdoctor.facts.departures import Departures
-from netdoctor.facts.sysctl import SysctlFiles
-from netdoctor.host import Host
+from netdoctor.facts.node.sysctl import SysctlFiles
+from netdoctor.facts.traffic.departures import Departures
 from netdoctor.model import FROM_PODS, Access
+from netdoctor.system.host import Host
 
 LOOSE = "2"
 

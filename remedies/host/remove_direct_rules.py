@@ -26,11 +26,11 @@ from collections.abc import Iterator
 from netdoctor import Change, Finding, NotApplicable, remedy
 from netdoctor.changes.direct_rules import RemoveDirectRules, by_hand, words
 from netdoctor.errors import CannotRead
-from netdoctor.facts.cluster_addresses import ClusterAddresses
-from netdoctor.facts.connections import Connections
-from netdoctor.facts.firewalld import Firewalld
-from netdoctor.facts.node_network import NodeNetwork
-from netdoctor.host import Host
+from netdoctor.facts.cluster.cluster_addresses import ClusterAddresses
+from netdoctor.facts.node.connections import Connections
+from netdoctor.facts.node.firewalld import Firewalld
+from netdoctor.facts.node.node_network import NodeNetwork
+from netdoctor.system.host import Host
 
 
 @remedy(fixes="direct-rules-flush-iptables")
@@ -42,7 +42,7 @@ def remove_direct_rules(
     host: Host,
 ) -> Iterator[Change]:
     """All direct rules at once, where none of them changes what becomes of a packet."""
-    from netdoctor.twin.direct_rules import that_matter
+    from netdoctor.rehearsal.direct_rules import that_matter
 
     if not host.live:
         raise NotApplicable("a recorded firewalld is on no bus of this machine")

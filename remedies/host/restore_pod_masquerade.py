@@ -22,11 +22,11 @@ from collections.abc import Iterator
 
 from netdoctor import Change, Finding, NotApplicable, remedy
 from netdoctor.changes.masquerade import RestoreMasquerade
-from netdoctor.facts.cni import Attachments, CniConfig
-from netdoctor.facts.iptables import Iptables
-from netdoctor.facts.masquerade import Masquerade
-from netdoctor.foreign_text import to_address, to_network
+from netdoctor.facts.node.cni import Attachments, CniConfig
+from netdoctor.facts.node.iptables import Iptables
+from netdoctor.facts.node.masquerade import Masquerade
 from netdoctor.model import Access
+from netdoctor.system.foreign_text import to_address, to_network
 
 
 @remedy(fixes="pod-masquerade-missing", opens=(Access.POD_TO_OUTSIDE,))

@@ -27,11 +27,11 @@ from collections.abc import Iterator
 from netdoctor import Change, Finding, remedy
 from netdoctor.changes.firewalld import TrustSource
 from netdoctor.errors import CannotRead
-from netdoctor.facts.cni import CniConfig
-from netdoctor.facts.firewalld import Firewalld
-from netdoctor.facts.pod_network import PodNetwork
-from netdoctor.host import Host
+from netdoctor.facts.cluster.pod_network import PodNetwork
+from netdoctor.facts.node.cni import CniConfig
+from netdoctor.facts.node.firewalld import Firewalld
 from netdoctor.model import FROM_PODS
+from netdoctor.system.host import Host
 
 ZONE = "trusted"
 

@@ -19,8 +19,8 @@ import pytest
 
 from netdoctor.changes.direct_rules import SETTINGS_SIGNATURE
 from netdoctor.errors import CannotRead
-from netdoctor.firewalld_bus import CONFIG, ROOT, firewalld_bus
-from netdoctor.host import Host
+from netdoctor.system.firewalld_bus import CONFIG, ROOT, firewalld_bus
+from netdoctor.system.host import Host
 from tests.conftest import REQUIRED
 from tests.lab.nodelab.roots import FIREWALLD_STEPS, ROOTFS
 from tests.twin.network import RULES, Node, small_node

@@ -14,12 +14,12 @@ import pytest
 from netdoctor.changes import _foreign_rules
 from netdoctor.changes.direct_rules import RULE_SIGNATURE, SETTINGS_SIGNATURE, RemoveDirectRules
 from netdoctor.errors import Drifted, NotRehearsable
-from netdoctor.firewalld_bus import CONFIG
-from netdoctor.host import Host
 from netdoctor.model import NotApplicable
-from netdoctor.traffic import Answer
+from netdoctor.rehearsal.rehearsal import HostOfCopy
+from netdoctor.system.firewalld_bus import CONFIG
+from netdoctor.system.host import Host
+from netdoctor.system.traffic import Answer
 from netdoctor.twin.namespace import Namespace
-from netdoctor.twin.rehearsal import HostOfCopy
 from tests.changes.node_with_firewalld import FirewalldNode
 from tests.twin.network import FLOWS, RULES, real
 

@@ -8,7 +8,7 @@ import pytest
 
 from netdoctor.changes.file import FileState, WriteFile, temporary
 from netdoctor.errors import CannotRead, Drifted
-from netdoctor.host import Host
+from netdoctor.system.host import Host
 
 HOST = Host()
 

@@ -10,15 +10,15 @@ import pytest
 
 from netdoctor.changes.firewalld import TrustSource
 from netdoctor.errors import CannotRead, Drifted
-from netdoctor.facts.firewalld import Firewalld
-from netdoctor.facts.pod_network import PodNetwork
-from netdoctor.firewalld_bus import CONFIG, firewalld_bus
+from netdoctor.facts.cluster.pod_network import PodNetwork
+from netdoctor.facts.node.firewalld import Firewalld
 from netdoctor.model import NotApplicable
+from netdoctor.rehearsal import firewalld_rehearsal
+from netdoctor.rehearsal.rehearsal import HostOfCopy
 from netdoctor.remedies.host.trust_pod_network import trust_pod_network
-from netdoctor.traffic import Answer
-from netdoctor.twin import firewalld_rehearsal
+from netdoctor.system.firewalld_bus import CONFIG, firewalld_bus
+from netdoctor.system.traffic import Answer
 from netdoctor.twin.build import build
-from netdoctor.twin.rehearsal import HostOfCopy
 from tests.changes.node_with_firewalld import FirewalldNode
 from tests.twin.network import FLOWS, real
 

@@ -12,8 +12,8 @@ from netdoctor.changes.direct_rules import RemoveDirectRules
 from netdoctor.changes.file import FileState
 from netdoctor.changes.firewalld import TrustSource
 from netdoctor.errors import Drifted
-from netdoctor.host import Host
-from netdoctor.journal import rebuild
+from netdoctor.repair.journal import rebuild
+from netdoctor.system.host import Host
 
 pytestmark = pytest.mark.skipif(Path("/run/dbus/system_bus_socket").exists(), reason="a firewalld might answer here")
 POD_NETWORK, OTHER_NETWORK, USERS = "10.244.0.0/16", "fd00:10:244::/64", "192.0.2.0/24"

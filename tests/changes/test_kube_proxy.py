@@ -16,10 +16,10 @@ import pytest
 from netdoctor.changes import _conntrack, _iptables_nat, kube_proxy
 from netdoctor.changes.kube_proxy import ResyncKubeProxy
 from netdoctor.errors import CannotRead, Drifted
-from netdoctor.host import Host
-from netdoctor.traffic import Answer
+from netdoctor.rehearsal.rehearsal import HostOfCopy
+from netdoctor.system.host import Host
+from netdoctor.system.traffic import Answer
 from netdoctor.twin.build import build
-from netdoctor.twin.rehearsal import HostOfCopy
 from tests.builders import NODE_NAME
 from tests.kube_proxy_api import Server, listed, serving
 from tests.twin.network import ADDRESS, CLUSTER_IP, FLOWS, RULES, SERVER, Node, real, small_node

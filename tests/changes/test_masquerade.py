@@ -13,10 +13,10 @@ import pytest
 from netdoctor.changes import _conntrack
 from netdoctor.changes.masquerade import PodRules, RestoreMasquerade
 from netdoctor.errors import Drifted
-from netdoctor.facts import cni
-from netdoctor.facts.iptables import Ruleset
-from netdoctor.host import Host
-from netdoctor.traffic import Answer
+from netdoctor.facts.node import cni
+from netdoctor.facts.node.iptables import Ruleset
+from netdoctor.system.host import Host
+from netdoctor.system.traffic import Answer
 from tests.changes.test_rules import CONTAINER, POD, WRITTEN
 from tests.twin.network import ADDRESS, CLIENT, FLOWS, NODE_ADDRESS, RESOLVER, SERVER, Node, real, small_node
 

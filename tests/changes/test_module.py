@@ -17,7 +17,7 @@ from netdoctor.changes import _bridge_users
 from netdoctor.changes import module as module_file
 from netdoctor.changes.module import LoadModule
 from netdoctor.errors import CannotRead, Drifted, NotRehearsable
-from netdoctor.host import Host
+from netdoctor.system.host import Host
 
 MODULE = "br_netfilter"
 
@@ -147,7 +147,7 @@ def test_a_built_in_one_is_left(machine: Path) -> None:
 NAMESPACES = """
 import subprocess, sys, time
 from netdoctor.changes import _bridge_users
-from netdoctor.host import Host
+from netdoctor.system.host import Host
 before = list(_bridge_users._other_namespaces(Host()))
 with subprocess.Popen(["unshare", "--net", "sh", "-c", "ip link add br7 type bridge; echo; read line"],
                       stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:

@@ -16,8 +16,8 @@ from netdoctor.changes.direct_rules import _only_accepts
 from netdoctor.changes.file import FileState
 from netdoctor.changes.masquerade import PodRules, RestoreMasquerade
 from netdoctor.errors import CannotRead, Drifted
-from netdoctor.facts.iptables import Ruleset
-from netdoctor.host import Host
+from netdoctor.facts.node.iptables import Ruleset
+from netdoctor.system.host import Host
 
 CONTAINER = "d2b014e04d6df6855fec08c33e9c0762ffcb4b1efdd825161da1dcd57db36319"
 # as iptables-save printed them on a node where the plugin (1.9.1) had written them

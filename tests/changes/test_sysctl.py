@@ -11,14 +11,14 @@ import pytest
 from netdoctor.changes._at_boot import keep_at_boot
 from netdoctor.changes.sysctl import SetSysctl
 from netdoctor.errors import BadInput, Drifted
-from netdoctor.facts.sysctl import IP_FORWARD, SysctlFiles, path_of
-from netdoctor.host import Host
+from netdoctor.facts.node.sysctl import IP_FORWARD, SysctlFiles, path_of
+from netdoctor.system.host import Host
 
 ROUND_TRIP = """
 import pathlib, subprocess, sys
 from netdoctor.changes.sysctl import SetSysctl
 from netdoctor.errors import Drifted
-from netdoctor.host import Host
+from netdoctor.system.host import Host
 def snapshot():
     found = {}
     for path in pathlib.Path("/proc/sys/net/ipv4").rglob("*"):
@@ -72,7 +72,7 @@ FOLLOWERS = """
 import pathlib, subprocess
 from netdoctor.changes.sysctl import SetSysctl
 from netdoctor.errors import Drifted
-from netdoctor.host import Host
+from netdoctor.system.host import Host
 def put(path, value):
     pathlib.Path("/proc/sys/net", path).write_text(value)
 def get(path):
@@ -120,7 +120,7 @@ print("fine")
 ADOPTED = """
 import pathlib, subprocess
 from netdoctor.changes.sysctl import SetSysctl
-from netdoctor.host import Host
+from netdoctor.system.host import Host
 for folder in ("/etc/sysctl.d", "/run"):
     subprocess.run(["mount", "-t", "tmpfs", "tmpfs", folder], check=True)
 host, forward, files = Host(), pathlib.Path("/proc/sys/net/ipv4/ip_forward"), pathlib.Path("/etc/sysctl.d")

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 import urllib3
 
-from netdoctor.bounded_http import ask
-from netdoctor.kube_api import _plain_reason
+from netdoctor.system.bounded_http import ask
+from netdoctor.system.kube_api import _plain_reason
 
 pytestmark = pytest.mark.skipif(not shutil.which("openssl"), reason="needs openssl for the certificates")
 KEY = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes"

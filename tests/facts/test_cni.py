@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from netdoctor.facts.cni import Attachments, CniConfig
+from netdoctor.facts.node.cni import Attachments, CniConfig
 from tests.facts.texts import CACHE, CONFLIST
 
 

@@ -9,8 +9,16 @@ import sys
 
 import pytest
 
-from netdoctor.facts.connections import Connection, Connections, connections, parse, sockets, ssh_connection, with_you
-from netdoctor.host import Host
+from netdoctor.facts.node.connections import (
+    Connection,
+    Connections,
+    connections,
+    parse,
+    sockets,
+    ssh_connection,
+    with_you,
+)
+from netdoctor.system.host import Host
 
 HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
 TAIL = "00000000:00000000 00:00000000 00000000     0        0"
@@ -70,7 +78,7 @@ def test_you_are_marked_or_added() -> None:
 def test_what_sudo_drops_its_parents_have() -> None:
     """A shell with SSH_CONNECTION starts a program without it, twice over, as sudo and a script do."""
     told = "192.0.2.7 40006 192.0.2.10 22"
-    program = "from netdoctor.facts.connections import ssh_connection; print(ssh_connection())"
+    program = "from netdoctor.facts.node.connections import ssh_connection; print(ssh_connection())"
     script = f"env -u SSH_CONNECTION sh -c '{sys.executable} -c \"{program}\"; true'; true"
     environment = {**os.environ, "SSH_CONNECTION": told}
     done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, env=environment, check=True, timeout=20)

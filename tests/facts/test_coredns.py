@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from netdoctor.errors import CannotRead
-from netdoctor.facts.coredns import Corefile, Upstream, Upstreams, nameservers, parse_upstream, search_list
-from netdoctor.host import Host
+from netdoctor.facts.cluster.coredns import Corefile, Upstream, Upstreams, nameservers, parse_upstream, search_list
+from netdoctor.system.host import Host
 from tests.builders import pods, services
 from tests.facts.texts import COREFILE
 

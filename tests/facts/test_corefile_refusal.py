@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from netdoctor.facts.corefile_refusal import CorefileRefusal
+from netdoctor.facts.cluster.corefile_refusal import CorefileRefusal
 
 LOGS = {
     "/etc/coredns/Corefile:4 - Error during parsing: Unknown directive 'it's-S3cret'": (4, "Unknown directive '...'"),

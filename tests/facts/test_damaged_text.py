@@ -9,16 +9,16 @@ from pathlib import Path
 import pytest
 
 from netdoctor.errors import CannotRead, NetdoctorError
-from netdoctor.facts.cni import Attachments, CniConfig
-from netdoctor.facts.coredns import Corefile, nameservers, parse_upstream
-from netdoctor.facts.database_login import parse_url
-from netdoctor.facts.firewalld_rules import FORWARD, FirewalldRules
-from netdoctor.facts.iptables import Ruleset, masquerade_sources
-from netdoctor.facts.kube_proxy_rules import in_nftables
-from netdoctor.facts.links import Links
-from netdoctor.facts.services import services_in_rules
-from netdoctor.facts.sysctl import IP_FORWARD, SysctlFiles
-from netdoctor.foreign_text import is_address, to_address, to_interface, to_network
+from netdoctor.facts.cluster.coredns import Corefile, nameservers, parse_upstream
+from netdoctor.facts.cluster.services import services_in_rules
+from netdoctor.facts.gateways.database_login import parse_url
+from netdoctor.facts.node.cni import Attachments, CniConfig
+from netdoctor.facts.node.firewalld_rules import FORWARD, FirewalldRules
+from netdoctor.facts.node.iptables import Ruleset, masquerade_sources
+from netdoctor.facts.node.kube_proxy_rules import in_nftables
+from netdoctor.facts.node.links import Links
+from netdoctor.facts.node.sysctl import IP_FORWARD, SysctlFiles
+from netdoctor.system.foreign_text import is_address, to_address, to_interface, to_network
 from tests.facts.texts import CACHE, CONFLIST, COREFILE, IPTABLES, KUBE_PROXY_NFTABLES, LINKS, NFT
 
 
@@ -68,7 +68,7 @@ def test_damaged_text_gives_a_fact_or_one_sentence(name: str) -> None:
 
 
 def test_a_file_that_is_not_text_is_read_with_its_bytes_replaced(tmp_path: Path) -> None:
-    from netdoctor.host import Host
+    from netdoctor.system.host import Host
 
     file = tmp_path / "junk"
     file.write_bytes(bytes(range(256)))
@@ -79,7 +79,7 @@ def test_a_file_that_is_not_text_is_read_with_its_bytes_replaced(tmp_path: Path)
 
 
 def test_commands_end_in_one_sentence() -> None:
-    from netdoctor.host import Host
+    from netdoctor.system.host import Host
 
     for argv, says in (
         (["/nonexistent"], "No such file"),

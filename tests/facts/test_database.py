@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from netdoctor.errors import BadInput
-from netdoctor.facts.database_login import Login, parse_url
-from netdoctor.facts.postgres_session import LOGIN, TLS, classify
+from netdoctor.facts.gateways.database_login import Login, parse_url
+from netdoctor.facts.gateways.postgres_session import LOGIN, TLS, classify
 
 
 class TestDatabase:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from netdoctor.facts.firewalld import Firewalld, Zone, direct_words, zone_of
-from netdoctor.facts.firewalld_rules import FORWARD, INPUT, FirewalldRules
+from netdoctor.facts.node.firewalld import Firewalld, Zone, direct_words, zone_of
+from netdoctor.facts.node.firewalld_rules import FORWARD, INPUT, FirewalldRules
 from tests.builders import firewalld, zone
 from tests.facts.texts import NFT
 

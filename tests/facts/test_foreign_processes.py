@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from netdoctor.facts.connections import ssh_connection
-from netdoctor.facts.images import detours
-from netdoctor.host import LARGEST_ENVIRONMENT, Host, process_environment
+from netdoctor.facts.gateways.images import detours
+from netdoctor.facts.node.connections import ssh_connection
+from netdoctor.system.host import LARGEST_ENVIRONMENT, Host, process_environment
 
 HUGE = 4 << 30
 # prctl(PR_SET_MM, PR_SET_MM_MAP): anybody may say where the environment begins and ends
@@ -104,7 +104,7 @@ def test_a_pods_runtime_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_file_without_an_end_is_not_read_to_its_end(tmp_path: Path) -> None:
     from netdoctor.errors import CannotRead
-    from netdoctor.host import LARGEST
+    from netdoctor.system.host import LARGEST
 
     endless = tmp_path / "sparse"
     with endless.open("wb") as file:

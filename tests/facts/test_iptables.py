@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from netdoctor.errors import CannotRead
-from netdoctor.facts.iptables import Ruleset, masquerade_sources
-from netdoctor.facts.masquerade import covered
-from netdoctor.facts.services import services_in_rules
+from netdoctor.facts.cluster.services import services_in_rules
+from netdoctor.facts.node.iptables import Ruleset, masquerade_sources
+from netdoctor.facts.node.masquerade import covered
 from tests.facts.texts import IPTABLES
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from netdoctor.facts.iptables import EMPTY, Iptables, Ruleset
-from netdoctor.facts.kube_proxy_rules import Led, in_iptables, in_nftables
+from netdoctor.facts.node.iptables import EMPTY, Iptables, Ruleset
+from netdoctor.facts.node.kube_proxy_rules import Led, in_iptables, in_nftables
 from tests.facts.texts import KUBE_PROXY_IPTABLES, KUBE_PROXY_NFTABLES
 
 WHOLE = {("10.96.0.1", "tcp", 443), ("10.96.0.10", "udp", 53), ("10.101.91.109", "tcp", 5432),

@@ -7,9 +7,9 @@ import json
 import pytest
 
 from netdoctor.errors import CannotRead
-from netdoctor.facts.gateways import Gateways
-from netdoctor.facts.links import Link, Links, NextHop
-from netdoctor.host import Host
+from netdoctor.facts.node.links import Link, Links, NextHop
+from netdoctor.facts.traffic.next_hops import Gateways
+from netdoctor.system.host import Host
 from tests.builders import SILENT, upstream_answers
 from tests.facts.texts import LINKS
 

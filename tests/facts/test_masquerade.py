@@ -10,9 +10,9 @@ from dataclasses import replace
 import pytest
 
 from netdoctor.errors import CannotRead
-from netdoctor.facts.cni import Attachment, Attachments, CniConfig
-from netdoctor.facts.iptables import Iptables, Ruleset
-from netdoctor.facts.masquerade import Masquerade
+from netdoctor.facts.node.cni import Attachment, Attachments, CniConfig
+from netdoctor.facts.node.iptables import Iptables, Ruleset
+from netdoctor.facts.node.masquerade import Masquerade
 from tests.facts.texts import CACHE, CONFLIST
 
 EMPTY = Iptables(Ruleset.parse("*nat\nCOMMIT\n"), Ruleset.parse(""))

@@ -6,22 +6,22 @@ from typing import Any
 
 import pytest
 
-from netdoctor.facts.cluster import Workload, Workloads
-from netdoctor.facts.database_login import DatabaseLogins, Login, of_modules
-from netdoctor.facts.images import normal, policy_of, server_of
-from netdoctor.facts.listeners import parse
-from netdoctor.facts.litellm_config import Model, endpoint, proxy_of
-from netdoctor.facts.module_objects import ModuleObjects
-from netdoctor.facts.modules import Image, Modules
-from netdoctor.facts.new_pod import HASH, NEVER, manifest, place
-from netdoctor.facts.policy_answers import described
-from netdoctor.facts.postgres_servers import PostgresServers, comes_later
-from netdoctor.facts.providers import spellings
-from netdoctor.facts.scope import Scope
-from netdoctor.facts.services import Service, ServicePort, Services
-from netdoctor.facts.vantage import NEW, VantagePoint
-from netdoctor.read_secrets import remember_value
+from netdoctor.facts.cluster.services import Service, ServicePort, Services
+from netdoctor.facts.cluster.workloads import Workload, Workloads
+from netdoctor.facts.gateways.database_login import DatabaseLogins, Login, of_modules
+from netdoctor.facts.gateways.gateway_objects import ModuleObjects
+from netdoctor.facts.gateways.gateways import Image, Modules
+from netdoctor.facts.gateways.images import normal, policy_of, server_of
+from netdoctor.facts.gateways.litellm_config import Model, endpoint, proxy_of
+from netdoctor.facts.gateways.policy_answers import described
+from netdoctor.facts.gateways.postgres_servers import PostgresServers, comes_later
+from netdoctor.facts.gateways.providers import spellings
+from netdoctor.facts.gateways.scope import Scope
+from netdoctor.facts.node.listeners import parse
+from netdoctor.facts.traffic.new_pod import HASH, NEVER, manifest, place
+from netdoctor.facts.traffic.vantage import NEW, VantagePoint
 from netdoctor.redact import HIDDEN, redact
+from netdoctor.system.read_secrets import remember_value
 from tests.builders import services, workloads
 from tests.module_builders import NO_MODULES, gateway, modules
 

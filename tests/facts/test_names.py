@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 import pytest
 
 from netdoctor.errors import CannotRead
-from netdoctor.facts.coredns import Upstream, Upstreams
-from netdoctor.facts.failed_flows import OUTSIDE, FailedFlow, FailedFlows, refused_by_routing
-from netdoctor.facts.names import UpstreamAnswers, UpstreamLookup, cluster_dns_address, questions
-from netdoctor.facts.vantage import HOST, OLD, VantagePoint, VantagePoints
-from netdoctor.host import Host
+from netdoctor.facts.cluster.coredns import Upstream, Upstreams
+from netdoctor.facts.traffic.failed_flows import OUTSIDE, FailedFlow, FailedFlows, refused_by_routing
+from netdoctor.facts.traffic.names import UpstreamAnswers, UpstreamLookup, cluster_dns_address, questions
+from netdoctor.facts.traffic.vantage import HOST, OLD, VantagePoint, VantagePoints
+from netdoctor.system.host import Host
 from tests.builders import (
     BRIDGE,
     CLIENT,

@@ -13,15 +13,15 @@ import pytest
 
 from netdoctor.errors import CannotRead
 from netdoctor.facts import Finalizers
-from netdoctor.facts.cluster import Nodes, Pod, Pods, dns_pods, pod_uid
-from netdoctor.facts.coredns import Corefile, Upstream, Upstreams
-from netdoctor.facts.kube_proxy import KubeProxy
-from netdoctor.facts.new_pod import BeforeNewPods, NewPod, sweep
-from netdoctor.facts.services import Services
-from netdoctor.facts.this_node import ThisNode
-from netdoctor.facts.vantage import OLD, VantagePoint, VantagePoints
-from netdoctor.host import Host
-from netdoctor.kube_api import KubeApi
+from netdoctor.facts.cluster.coredns import Corefile, Upstream, Upstreams
+from netdoctor.facts.cluster.kube_proxy import KubeProxy
+from netdoctor.facts.cluster.services import Services
+from netdoctor.facts.cluster.this_node import ThisNode
+from netdoctor.facts.cluster.workloads import Nodes, Pod, Pods, dns_pods, pod_uid
+from netdoctor.facts.traffic.new_pod import BeforeNewPods, NewPod, sweep
+from netdoctor.facts.traffic.vantage import OLD, VantagePoint, VantagePoints
+from netdoctor.system.host import Host
+from netdoctor.system.kube_api import KubeApi
 from tests.builders import COREDNS, NODE_NAME, attachments, pod, pods, services
 from tests.kube_proxy_api import DAEMON_SET, LABELS, REVISIONS, daemon_set, revision
 from tests.worlds import catalogue, world

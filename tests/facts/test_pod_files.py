@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from netdoctor.errors import CannotRead
-from netdoctor.facts.cni import Attachments
-from netdoctor.facts.coredns import Corefile, Upstreams
-from netdoctor.facts.vantage import VantagePoint, old_pods
-from netdoctor.host import Host
+from netdoctor.facts.cluster.coredns import Corefile, Upstreams
+from netdoctor.facts.node.cni import Attachments
+from netdoctor.facts.traffic.vantage import VantagePoint, old_pods
+from netdoctor.system.host import Host
 from tests.builders import pods, services
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to give a process a root of its own")

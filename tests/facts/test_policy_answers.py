@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from netdoctor.facts.cluster import Pods
-from netdoctor.facts.litellm_config import Database
-from netdoctor.facts.network_policies import NetworkPolicies, policy_of
-from netdoctor.facts.policy_answers import POSTGRES, PolicyAnswers
-from netdoctor.facts.services import Service, ServicePort, Services
+from netdoctor.facts.cluster.network_policies import NetworkPolicies, policy_of
+from netdoctor.facts.cluster.services import Service, ServicePort, Services
+from netdoctor.facts.cluster.workloads import Pods
+from netdoctor.facts.gateways.litellm_config import Database
+from netdoctor.facts.gateways.policy_answers import POSTGRES, PolicyAnswers
 from tests.builders import services
 from tests.facts.test_module_needs import objects
 from tests.module_builders import gateway, modules, provider

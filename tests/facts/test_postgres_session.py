@@ -14,10 +14,10 @@ from contextlib import closing
 import pytest
 
 from netdoctor.errors import BadInput, CannotRead
-from netdoctor.facts.database_login import Login
-from netdoctor.facts.postgres import Postgres
-from netdoctor.facts.postgres_servers import PostgresServer
-from netdoctor.facts.postgres_session import LOGIN, SELECT, TLS, Session, Step, allowed_methods, run_all
+from netdoctor.facts.gateways.database_login import Login
+from netdoctor.facts.gateways.postgres import Postgres
+from netdoctor.facts.gateways.postgres_servers import PostgresServer
+from netdoctor.facts.gateways.postgres_session import LOGIN, SELECT, TLS, Session, Step, allowed_methods, run_all
 from netdoctor.twin.namespace import Namespace
 
 PASSWORD = "canary-7d5c2e91"
@@ -212,7 +212,7 @@ def endless_rows(connection: socket.socket) -> None:
 def test_an_answer_has_an_end(
     answers: Answers, fake: Callable[[Answers], FakePostgres], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("netdoctor.facts.postgres_session.CLIENT_SECONDS", 3.0)
+    monkeypatch.setattr("netdoctor.facts.gateways.postgres_session.CLIENT_SECONDS", 3.0)
     begin = time.monotonic()
     steps = steps_of(session(fake(answers)))
     assert time.monotonic() - begin < 60  # far from never, also on a busy machine
@@ -222,7 +222,7 @@ def test_an_answer_has_an_end(
 def test_a_session_that_hangs_takes_nothing_from_another_one(
     fake: Callable[[Answers], FakePostgres], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("netdoctor.facts.postgres_session.CLIENT_SECONDS", 1.5)  # less than libpq's own limit
+    monkeypatch.setattr("netdoctor.facts.gateways.postgres_session.CLIENT_SECONDS", 1.5)  # less than libpq's own limit
     hangs = session(fake(drip))
     answers = session(fake(lambda connection: connection.sendall(authentication(0) + READY)))
     run_all([hangs, answers])

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from netdoctor.facts.sysctl import IP_FORWARD, SysctlFiles
-from netdoctor.host import Host
+from netdoctor.facts.node.sysctl import IP_FORWARD, SysctlFiles
+from netdoctor.system.host import Host
 
 
 class TestSysctlFiles:
@@ -57,7 +57,7 @@ class TestSysctlFiles:
         late.mkdir()
         (late / "50-b.conf").write_text("net.ipv4.ip_forward = 0\n")
         (late / ".40-hidden.conf").write_text("net.ipv4.ip_forward = 0\n")
-        monkeypatch.setattr("netdoctor.facts.sysctl.FOLDERS", (str(early), str(late)))
+        monkeypatch.setattr("netdoctor.facts.node.sysctl.FOLDERS", (str(early), str(late)))
         assert SysctlFiles.collect(Host()).setting(IP_FORWARD) == (str(late / "50-b.conf"), "0")
         (early / "50-b.conf").symlink_to("/dev/null")
         assert SysctlFiles.collect(Host()).setting(IP_FORWARD) is None

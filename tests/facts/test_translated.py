@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from netdoctor.clock import utc
-from netdoctor.facts.iptables import EMPTY, Iptables
-from netdoctor.facts.kube_proxy import KubeProxy
-from netdoctor.facts.services import SYNC_SECONDS, EndpointSlices, Services, service_of
-from netdoctor.facts.this_node import ThisNode
-from netdoctor.facts.translated import Translated
-from netdoctor.host import Host
-from netdoctor.kube_api import KubeApi
+from netdoctor.facts.cluster.kube_proxy import KubeProxy
+from netdoctor.facts.cluster.services import SYNC_SECONDS, EndpointSlices, Services, service_of
+from netdoctor.facts.cluster.this_node import ThisNode
+from netdoctor.facts.node.iptables import EMPTY, Iptables
+from netdoctor.facts.node.translated import Translated
+from netdoctor.system.clock import utc
+from netdoctor.system.host import Host
+from netdoctor.system.kube_api import KubeApi
 from tests.builders import DNS_ADDRESS, NODE_NAME, POSTGRES_IP
 
 NFTABLES = KubeProxy("nftables", "ConfigMap", True, "", "")
@@ -78,7 +78,7 @@ def missing(host: Host, api: Api) -> list[str]:
 def waited(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """How long it waited, each time; it does not."""
     waits: list[float] = []
-    monkeypatch.setattr("netdoctor.facts.translated.time.sleep", waits.append)
+    monkeypatch.setattr("netdoctor.facts.node.translated.time.sleep", waits.append)
     return waits
 
 

@@ -10,20 +10,20 @@ import pytest
 
 from netdoctor.changes.file import FileState
 from netdoctor.errors import NetdoctorError
-from netdoctor.facts import sysctl
-from netdoctor.facts.cluster import Nodes, pod_of
-from netdoctor.facts.cni import CniConfig
-from netdoctor.facts.coredns import Corefile
-from netdoctor.facts.kube_proxy import _settings as kube_proxy_settings
-from netdoctor.facts.litellm_config import config_of
-from netdoctor.facts.module_objects import ModuleObjects
-from netdoctor.facts.network_policies import in_block
-from netdoctor.facts.sysctl import IP_FORWARD, SysctlFiles
-from netdoctor.host import Host
-from netdoctor.kubeconfig_files import Unusable, merge
-from netdoctor.modules.kustomization import parse
-from netdoctor.object_shapes import Misshapen, shaped
-from netdoctor.recorded_json import decode
+from netdoctor.facts.cluster.coredns import Corefile
+from netdoctor.facts.cluster.kube_proxy import _settings as kube_proxy_settings
+from netdoctor.facts.cluster.network_policies import in_block
+from netdoctor.facts.cluster.workloads import Nodes, pod_of
+from netdoctor.facts.gateways.gateway_objects import ModuleObjects
+from netdoctor.facts.gateways.kustomization import parse
+from netdoctor.facts.gateways.litellm_config import config_of
+from netdoctor.facts.node import sysctl
+from netdoctor.facts.node.cni import CniConfig
+from netdoctor.facts.node.sysctl import IP_FORWARD, SysctlFiles
+from netdoctor.system.foreign_json import decode
+from netdoctor.system.host import Host
+from netdoctor.system.kubeconfig_files import Unusable, merge
+from netdoctor.system.object_shapes import Misshapen, shaped
 
 CANARY = "canary0f1e2d3c4b5a"
 PLUGINS = f"""\

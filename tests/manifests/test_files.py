@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from netdoctor.modules import env_file
+from netdoctor.facts.gateways import env_file
 from tests.conftest import ROOT
 from tests.manifests.sources import (
     K8S,

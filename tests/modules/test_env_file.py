@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from netdoctor.errors import BadInput, CannotRead
-from netdoctor.modules.env_file import complete, find
+from netdoctor.facts.gateways.env_file import complete, find
 from netdoctor.redact import redact
 
 EXAMPLE = "# a comment\nPOSTGRES_PASSWORD=\nLLM_MASTER_KEY=\nPROVIDER_BASE=https://example.com/v1\nPROVIDER_KEY=\n"

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from netdoctor.errors import BadInput, CannotRead
-from netdoctor.modules import kustomize
-from netdoctor.modules.kustomization import Kustomization
-from netdoctor.rights import Rights
+from netdoctor.facts.gateways import kustomize
+from netdoctor.facts.gateways.kustomization import Kustomization
+from netdoctor.system.rights import Rights
 from tests.conftest import ROOT
 from tests.modules.test_deploy_cli import netdoctor
 from tests.test_cli import one_sentence

@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 
 from netdoctor.errors import CannotRead
-from netdoctor.facts.database_login import DatabaseLogins
-from netdoctor.facts.module_objects import ModuleObjects
-from netdoctor.facts.modules import Modules
-from netdoctor.facts.postgres_servers import PostgresServers
-from netdoctor.facts.scope import Scope
-from netdoctor.facts.services import Service, ServicePort, Services
-from netdoctor.kube_api import KubeApi
-from netdoctor.modules.kustomization import Kustomization
+from netdoctor.facts.cluster.services import Service, ServicePort, Services
+from netdoctor.facts.gateways.database_login import DatabaseLogins
+from netdoctor.facts.gateways.gateway_objects import ModuleObjects
+from netdoctor.facts.gateways.gateways import Modules
+from netdoctor.facts.gateways.kustomization import Kustomization
+from netdoctor.facts.gateways.postgres_servers import PostgresServers
+from netdoctor.facts.gateways.scope import Scope
+from netdoctor.system.kube_api import KubeApi
 from tests.builders import workloads
 from tests.test_cli import netdoctor, one_sentence
 from tests.test_kubeconfig import ApiServer, config, place, server

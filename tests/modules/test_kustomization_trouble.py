@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from netdoctor.errors import BadInput
-from netdoctor.modules.manifest_folder import read, rights_in
+from netdoctor.facts.gateways.manifest_folder import read, rights_in
 from tests.facts.test_what_is_kept import BAD_YAML, CANARY
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from netdoctor.modules.pod_failure import Failure, Kind, first_cause, why
+from netdoctor.gateways.pod_failure import Failure, Kind, first_cause, why
 
 PSQL = 'psql: error: could not translate host name "postgres" to address: Temporary failure in name resolution'
 FATAL = 'psql: error: connection to server at "postgres" (10.99.1.2), port 5432 failed: FATAL:  '

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from netdoctor.errors import BadInput
-from netdoctor.kube_api import KubeApi
-from netdoctor.modules.apply import refusal, rolled, short
-from netdoctor.modules.kubectl import Answered
-from netdoctor.modules.kustomization import parse
-from netdoctor.modules.rollout import Progress, failures_of, progress_of
+from netdoctor.facts.gateways.kubectl import Answered
+from netdoctor.facts.gateways.kustomization import parse
+from netdoctor.gateways.apply import refusal, rolled, short
+from netdoctor.gateways.rollout import Progress, failures_of, progress_of
+from netdoctor.system.kube_api import KubeApi
 
 DONE: dict[str, Any] = {
     "observedGeneration": 2,

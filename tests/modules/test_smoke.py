@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from netdoctor.facts.litellm_config import Model
-from netdoctor.facts.modules import Gateway
-from netdoctor.kube_api import KubeApi
-from netdoctor.modules.scraping import targets
-from netdoctor.modules.smoke import HEALTH, MODELS, OWN, READINESS, REPLICAS, WRONG_KEY, Served, Target, serve
+from netdoctor.facts.gateways.gateways import Gateway
+from netdoctor.facts.gateways.litellm_config import Model
+from netdoctor.gateways.scraping import targets
+from netdoctor.gateways.smoke import HEALTH, MODELS, OWN, READINESS, REPLICAS, WRONG_KEY, Served, Target, serve
+from netdoctor.system.kube_api import KubeApi
 from tests.modules.gateway_stub import KEY, Stub, gateway
 
 MODELS_SERVED = (Model("gpt-4.1", "chat", "example.com:443"), Model("qwen", "chat", "example.com:443"))

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from netdoctor.gateways.status import ModuleStatus, SharedStatus, Status
 from netdoctor.model import Report
-from netdoctor.modules.status import ModuleStatus, SharedStatus, Status
-from netdoctor.modules.status_text import markdown, text
+from netdoctor.output.status_text import markdown, text
 
 WELL = ModuleStatus("llm", 30100, 2, 2, ("gpt-4.1", "qwen"), True, "ready", 0, "")
 STATUS = Status("litellm", (WELL,), (SharedStatus("postgres", 5432, 1, 1, ""),), "")

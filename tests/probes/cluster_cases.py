@@ -5,20 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 
 from netdoctor.errors import CannotRead
-from netdoctor.facts.closed_endpoints import ClosedEndpoint, ClosedEndpoints
-from netdoctor.facts.cluster import Pods
-from netdoctor.facts.coredns import Corefile, Upstream, Upstreams
-from netdoctor.facts.corefile_refusal import CorefileRefusal
-from netdoctor.facts.kube_proxy import KubeProxy
-from netdoctor.facts.names import ClusterDns, UpstreamAnswers, UpstreamLookup
-from netdoctor.facts.new_pod import NewPod
-from netdoctor.facts.postgres import NAME, TCP, Postgres
-from netdoctor.facts.postgres_servers import PostgresServers
-from netdoctor.facts.postgres_session import LOGIN, SELECT, TLS
-from netdoctor.facts.reach import Reach
-from netdoctor.facts.services import Services
-from netdoctor.kube_api import ApiError, KubeApi
+from netdoctor.facts.cluster.coredns import Corefile, Upstream, Upstreams
+from netdoctor.facts.cluster.corefile_refusal import CorefileRefusal
+from netdoctor.facts.cluster.kube_proxy import KubeProxy
+from netdoctor.facts.cluster.services import Services
+from netdoctor.facts.cluster.workloads import Pods
+from netdoctor.facts.gateways.postgres import NAME, TCP, Postgres
+from netdoctor.facts.gateways.postgres_servers import PostgresServers
+from netdoctor.facts.gateways.postgres_session import LOGIN, SELECT, TLS
+from netdoctor.facts.traffic.closed_endpoints import ClosedEndpoint, ClosedEndpoints
+from netdoctor.facts.traffic.names import ClusterDns, UpstreamAnswers, UpstreamLookup
+from netdoctor.facts.traffic.new_pod import NewPod
+from netdoctor.facts.traffic.reach import Reach
 from netdoctor.model import Confidence, Severity
+from netdoctor.system.kube_api import ApiError, KubeApi
 from tests.builders import (
     COREDNS,
     COREDNS_POD,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from netdoctor.facts.cluster import Pods
-from netdoctor.facts.listeners import Listener, Listeners
-from netdoctor.facts.litellm_config import Model
-from netdoctor.facts.modules import SecretKey
-from netdoctor.facts.postgres_session import LOGIN
-from netdoctor.facts.providers import Providers
+from netdoctor.facts.cluster.workloads import Pods
+from netdoctor.facts.gateways.gateways import SecretKey
+from netdoctor.facts.gateways.litellm_config import Model
+from netdoctor.facts.gateways.postgres_session import LOGIN
+from netdoctor.facts.gateways.providers import Providers
+from netdoctor.facts.node.listeners import Listener, Listeners
 from netdoctor.model import Confidence, Severity
-from netdoctor.traffic import Answer, Reply
+from netdoctor.system.traffic import Answer, Reply
 from tests.builders import (
     DOWN,
     NODE_ADDRESS,

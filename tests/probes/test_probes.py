@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from netdoctor.facts.cluster import Pods
-from netdoctor.facts.cni import Attachments
-from netdoctor.facts.coredns import Corefile, Upstreams
-from netdoctor.facts.firewalld import Firewalld
-from netdoctor.facts.links import Links
-from netdoctor.facts.names import ClusterDns, UpstreamAnswers
-from netdoctor.facts.postgres import Postgres
-from netdoctor.facts.reach import Reach
-from netdoctor.facts.services import EndpointSlices, Services
-from netdoctor.facts.vantage import VantagePoints
+from netdoctor.facts.cluster.coredns import Corefile, Upstreams
+from netdoctor.facts.cluster.services import EndpointSlices, Services
+from netdoctor.facts.cluster.workloads import Pods
+from netdoctor.facts.gateways.postgres import Postgres
+from netdoctor.facts.node.cni import Attachments
+from netdoctor.facts.node.firewalld import Firewalld
+from netdoctor.facts.node.links import Links
+from netdoctor.facts.traffic.names import ClusterDns, UpstreamAnswers
+from netdoctor.facts.traffic.reach import Reach
+from netdoctor.facts.traffic.vantage import VantagePoints
 from tests.builders import (
     NODE_NAME,
     OLD_POD,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from netdoctor.diagnosis import diagnose
+from netdoctor.diagnosis.diagnose import diagnose
+from netdoctor.diagnosis.runner import run
 from netdoctor.facts import Facts
-from netdoctor.facts.cluster import Pods
-from netdoctor.facts.links import Links
+from netdoctor.facts.cluster.workloads import Pods
+from netdoctor.facts.node.links import Links
 from netdoctor.model import Severity
-from netdoctor.runner import run
 from tests.builders import (
     CLIENT,
     DOWN,

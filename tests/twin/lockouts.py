@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from netdoctor.facts.connections import Connection
+from netdoctor.facts.node.connections import Connection
 from tests.twin.network import NODE_ADDRESS
 
 PERSON, JUMP_HOST = "192.0.2.7", "192.0.2.77"

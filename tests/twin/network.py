@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from netdoctor.facts.cluster_addresses import ClusterAddresses
-from netdoctor.host import Host
-from netdoctor.traffic import Reply, ask_all, in_namespace
+from netdoctor.facts.cluster.cluster_addresses import ClusterAddresses
+from netdoctor.system.host import Host
+from netdoctor.system.traffic import Reply, ask_all, in_namespace
 from netdoctor.twin.capture import capture
 from netdoctor.twin.listening import Responder
 from netdoctor.twin.namespace import Namespace

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from netdoctor.facts.cluster_addresses import ClusterAddresses
-from netdoctor.traffic import Answer
+from netdoctor.facts.cluster.cluster_addresses import ClusterAddresses
+from netdoctor.system.traffic import Answer
 from netdoctor.twin.beyond import flow_of
 from netdoctor.twin.capture import capture
 from netdoctor.twin.state import State

@@ -7,7 +7,7 @@ import subprocess
 from dataclasses import dataclass
 from typing import ClassVar
 
-from netdoctor.traffic import Reply, ask_all
+from netdoctor.system.traffic import Reply, ask_all
 from netdoctor.twin.namespace import Namespace
 from netdoctor.twin.twin import Flow, question
 

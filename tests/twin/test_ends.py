@@ -12,13 +12,13 @@ from click.testing import CliRunner
 from netdoctor.cli.trace import command
 from netdoctor.errors import BadInput, CannotRead, NetdoctorError
 from netdoctor.facts import Facts
-from netdoctor.facts.cluster import Pod
-from netdoctor.facts.cluster_addresses import ClusterAddresses
-from netdoctor.facts.node_network import NodeNetwork
-from netdoctor.facts.services import Services
-from netdoctor.host import Host
-from netdoctor.twin import reading
-from netdoctor.twin.ends import STRANGERS, End, Known, matching
+from netdoctor.facts.cluster.cluster_addresses import ClusterAddresses
+from netdoctor.facts.cluster.services import Services
+from netdoctor.facts.cluster.workloads import Pod
+from netdoctor.facts.node.node_network import NodeNetwork
+from netdoctor.system.host import Host
+from netdoctor.tracing import reading
+from netdoctor.tracing.ends import STRANGERS, End, Known, matching
 from netdoctor.twin.twin import NODE, OUTSIDE
 from tests.twin.walks import ALONE, CLIENT, DNS, ECHO, SERVICE, known, node_state
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from netdoctor.traffic import Answer
+from netdoctor.system.traffic import Answer
 from netdoctor.twin.build import build
 from netdoctor.twin.walk import walk
 from tests.twin.network import FLOWS, Node, real

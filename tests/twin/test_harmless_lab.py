@@ -14,10 +14,10 @@ COPIES = 100
 PROGRAM = f"""
 import json, time
 from netdoctor.facts import Facts
-from netdoctor.facts.experiments import Experiments
-from netdoctor.facts.failed_flows import FailedFlows
-from netdoctor.facts.new_pod import NewPod
-from netdoctor.facts.node_network import NodeNetwork
+from netdoctor.diagnosis.experiments import Experiments
+from netdoctor.facts.traffic.failed_flows import FailedFlows
+from netdoctor.facts.traffic.new_pod import NewPod
+from netdoctor.facts.node.node_network import NodeNetwork
 from netdoctor.errors import CannotRead
 from netdoctor.twin.build import build
 from netdoctor.twin.capture import capture

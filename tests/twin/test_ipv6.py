@@ -12,19 +12,19 @@ from pathlib import Path
 
 import pytest
 
-from netdoctor.facts.cluster_addresses import ClusterAddresses
-from netdoctor.traffic import Answer, Reply
+from netdoctor.experiments.interventions import Situation
+from netdoctor.experiments.search import Asked, Search
+from netdoctor.experiments.work_limit import WorkLimit
+from netdoctor.facts.cluster.cluster_addresses import ClusterAddresses
+from netdoctor.system.traffic import Answer, Reply
 from netdoctor.twin.beyond import flow_of
 from netdoctor.twin.build import build
 from netdoctor.twin.capture import capture
-from netdoctor.twin.interventions import Situation
 from netdoctor.twin.listening import Responder
 from netdoctor.twin.namespace import Namespace
-from netdoctor.twin.search import Asked, Search
 from netdoctor.twin.state import Listener, State
 from netdoctor.twin.twin import NODE, OUTSIDE, Flow, alike
 from netdoctor.twin.walk import walk
-from netdoctor.twin.work_limit import WorkLimit
 from tests.twin.real_namespaces import RealNamespaces
 
 LACKING = [tool for tool in ("ip", "nft", "ip6tables") if not shutil.which(tool)]

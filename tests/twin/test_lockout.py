@@ -12,15 +12,15 @@ from netdoctor.changes.direct_rules import RemoveDirectRules, Rule
 from netdoctor.changes.kube_proxy import ResyncKubeProxy
 from netdoctor.errors import Exposed, NotRehearsable
 from netdoctor.facts import Facts
-from netdoctor.facts.cluster_addresses import ClusterAddresses
-from netdoctor.facts.connections import Connection, Connections
-from netdoctor.facts.failed_flows import FailedFlows
-from netdoctor.facts.node_network import NodeNetwork
-from netdoctor.host import Host
+from netdoctor.facts.cluster.cluster_addresses import ClusterAddresses
+from netdoctor.facts.node.connections import Connection, Connections
+from netdoctor.facts.node.node_network import NodeNetwork
+from netdoctor.facts.traffic.failed_flows import FailedFlows
 from netdoctor.model import FROM_PODS, Access
-from netdoctor.report.rehearsal_text import as_json, lines
-from netdoctor.twin.direct_rules import that_matter
-from netdoctor.twin.rehearsal import Rehearsal, Verdict, insist, rehearse
+from netdoctor.output.rehearsal_text import as_json, lines
+from netdoctor.rehearsal.direct_rules import that_matter
+from netdoctor.rehearsal.rehearsal import Rehearsal, Verdict, insist, rehearse
+from netdoctor.system.host import Host
 from netdoctor.twin.state import Listener
 from tests.twin.lockouts import FAR, FAR6, LOCKOUTS, NODE6, PERSON, POLICY_DROP, LockOut
 from tests.twin.network import ADDRESS, CLUSTER, NODE_ADDRESS, SERVER, Node, real, small_node

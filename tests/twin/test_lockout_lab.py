@@ -21,13 +21,13 @@ PROGRAM = """
 import json
 from dataclasses import dataclass
 from typing import ClassVar
-from netdoctor.catalogue import Catalogue
-from netdoctor.check import look
+from netdoctor.diagnosis.catalogue import Catalogue
+from netdoctor.diagnosis.check import look
 from netdoctor.errors import NotRehearsable
 from netdoctor.facts import Facts
-from netdoctor.facts.scope import Scope
+from netdoctor.facts.gateways.scope import Scope
 from netdoctor.model import FROM_PODS
-from netdoctor.twin.rehearsal import rehearse
+from netdoctor.rehearsal.rehearsal import rehearse
 
 @dataclass(frozen=True)
 class SourceRemoved:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from netdoctor.twin.named_sources import in_rules
+from netdoctor.rehearsal.named_sources import in_rules
 
 IN_NFT = """table inet v {
     set admins {

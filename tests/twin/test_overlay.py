@@ -11,8 +11,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from netdoctor.facts.cluster_addresses import ClusterAddresses
-from netdoctor.traffic import Answer
+from netdoctor.facts.cluster.cluster_addresses import ClusterAddresses
+from netdoctor.system.traffic import Answer
 from netdoctor.twin.build import build
 from netdoctor.twin.listening import Responder
 from netdoctor.twin.namespace import Namespace

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import pytest
 
-from netdoctor.traffic import Answer
+from netdoctor.system.traffic import Answer
 from netdoctor.twin.build import build
 from netdoctor.twin.listening import Responder
 from netdoctor.twin.namespace import Namespace

@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
-from netdoctor.host import Host
-from netdoctor.traffic import Answer, Reply
+from netdoctor.system.host import Host
+from netdoctor.system.traffic import Answer, Reply
 from netdoctor.twin.build import build
 from netdoctor.twin.capture import capture
 from netdoctor.twin.namespace import Namespace

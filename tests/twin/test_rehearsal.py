@@ -16,18 +16,18 @@ from netdoctor.changes.module import LoadModule
 from netdoctor.changes.sysctl import SetSysctl
 from netdoctor.errors import BadInput, Exposed, NotRehearsable
 from netdoctor.facts import Facts
-from netdoctor.facts.cluster_addresses import ClusterAddresses
-from netdoctor.facts.connections import Connections
-from netdoctor.facts.failed_flows import OUTSIDE, FailedFlow, FailedFlows
-from netdoctor.facts.node_network import NodeNetwork
-from netdoctor.host import Host
+from netdoctor.facts.cluster.cluster_addresses import ClusterAddresses
+from netdoctor.facts.node.connections import Connections
+from netdoctor.facts.node.node_network import NodeNetwork
+from netdoctor.facts.traffic.failed_flows import OUTSIDE, FailedFlow, FailedFlows
 from netdoctor.model import FROM_PODS, Access, Change
-from netdoctor.report.rehearsal_text import as_json, lines
-from netdoctor.traffic import Answer, Reply
-from netdoctor.twin import second_firewalld
-from netdoctor.twin.exposure import ways
+from netdoctor.output.rehearsal_text import as_json, lines
+from netdoctor.rehearsal import second_firewalld
+from netdoctor.rehearsal.exposure import ways
+from netdoctor.rehearsal.rehearsal import HostOfCopy, Rehearsal, Verdict, insist, rehearse
+from netdoctor.system.host import Host
+from netdoctor.system.traffic import Answer, Reply
 from netdoctor.twin.namespace import Namespace
-from netdoctor.twin.rehearsal import HostOfCopy, Rehearsal, Verdict, insist, rehearse
 from netdoctor.twin.state import Listener
 from tests.twin.network import (
     ADDRESS,

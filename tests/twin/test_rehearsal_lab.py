@@ -25,15 +25,15 @@ PROGRAM = """
 import json, re
 from dataclasses import dataclass
 from typing import ClassVar
-from netdoctor.catalogue import Catalogue
-from netdoctor.check import look
+from netdoctor.diagnosis.catalogue import Catalogue
+from netdoctor.diagnosis.check import look
 from netdoctor.errors import Exposed, NotRehearsable
 from netdoctor.facts import Facts
-from netdoctor.facts.scope import Scope
+from netdoctor.facts.gateways.scope import Scope
 from netdoctor.model import FROM_PODS
-from netdoctor.planner import plan
-from netdoctor.report.rehearsal_text import lines
-from netdoctor.twin.rehearsal import insist, rehearse
+from netdoctor.repair.plan import plan
+from netdoctor.output.rehearsal_text import lines
+from netdoctor.rehearsal.rehearsal import insist, rehearse
 
 @dataclass(frozen=True)
 class Called:

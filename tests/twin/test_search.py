@@ -12,13 +12,13 @@ import pytest
 
 from netdoctor.changes.sysctl import SetSysctl
 from netdoctor.errors import NotRehearsable
-from netdoctor.host import Host
-from netdoctor.traffic import Answer, Reply
-from netdoctor.twin.interventions import Intervention, Situation, files
-from netdoctor.twin.search import Asked, Found, Search
+from netdoctor.experiments.interventions import Intervention, Situation, files
+from netdoctor.experiments.search import Asked, Found, Search
+from netdoctor.experiments.work_limit import WorkLimit
+from netdoctor.system.host import Host
+from netdoctor.system.traffic import Answer, Reply
 from netdoctor.twin.twin import DOUBT, Flow, Twin
 from netdoctor.twin.walk import Walk
-from netdoctor.twin.work_limit import WorkLimit
 from tests.busy import busy_loops
 from tests.twin.network import CLUSTER, FLOWS, UPLINK_IS_BRIDGE, Node, real
 

@@ -18,9 +18,9 @@ from pathlib import Path
 import pytest
 
 from netdoctor.errors import CannotRead
-from netdoctor.firewalld_bus import firewalld_bus
-from netdoctor.host import Host
-from netdoctor.twin import firewalld_rehearsal, second_firewalld
+from netdoctor.rehearsal import firewalld_rehearsal, second_firewalld
+from netdoctor.system.firewalld_bus import firewalld_bus
+from netdoctor.system.host import Host
 from netdoctor.twin.namespace import Namespace
 from tests.twin.network import real
 
@@ -120,7 +120,7 @@ def test_it_is_shut_in_and_goes_with_netdoctor(
     stand_in(SHUT_IN)
     program = f"""
 from pathlib import Path
-from netdoctor.twin import second_firewalld as it
+from netdoctor.rehearsal import second_firewalld as it
 from netdoctor.twin.namespace import Namespace
 it.CONFIGURATION, it.FOLDERS = Path("{folder}/configuration"), "{folder}"
 it.PROGRAMS, it.START_SECONDS = ("dbus-daemon", "{folder}/firewalld"), 60

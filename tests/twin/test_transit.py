@@ -11,13 +11,13 @@ import pytest
 from netdoctor.changes.sysctl import SetSysctl
 from netdoctor.errors import Exposed
 from netdoctor.facts import Facts
-from netdoctor.host import Host
 from netdoctor.model import Access
+from netdoctor.output.rehearsal_text import lines
+from netdoctor.rehearsal.rehearsal import Rehearsal, insist, rehearse
+from netdoctor.rehearsal.transit import transit_ways
 from netdoctor.remedies.host.enable_ip_forward import enable_ip_forward
-from netdoctor.report.rehearsal_text import lines
+from netdoctor.system.host import Host
 from netdoctor.twin.namespace import Namespace
-from netdoctor.twin.rehearsal import Rehearsal, insist, rehearse
-from netdoctor.twin.transit import transit_ways
 from tests.twin.network import UPLINK_IS_BRIDGE, Node, real, small_node
 from tests.twin.test_lockout import facts_of
 

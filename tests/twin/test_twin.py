@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from netdoctor.errors import BadInput, CannotRead
-from netdoctor.host import Host
-from netdoctor.trace import listen
-from netdoctor.traffic import Answer
+from netdoctor.system.host import Host
+from netdoctor.system.nft_trace import listen
+from netdoctor.system.traffic import Answer
 from netdoctor.twin.build import build
 from netdoctor.twin.nftables import NftObject
 from netdoctor.twin.state import State

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from netdoctor.errors import CannotRead
-from netdoctor.facts.cluster_addresses import ClusterAddresses
+from netdoctor.facts.cluster.cluster_addresses import ClusterAddresses
+from netdoctor.tracing.ends import Known
 from netdoctor.twin.beyond import flow_of
-from netdoctor.twin.ends import Known
 from netdoctor.twin.state import Listener, State
 from netdoctor.twin.uplinks import pod_bridges, pod_ports, uplink_ports, uplinks
 from tests.twin.network import CLIENT, CLUSTER_IP, NODE_ADDRESS, SERVER, UPLINK_IS_BRIDGE, Node, real

@@ -10,11 +10,11 @@ from xml.etree import ElementTree
 
 import pytest
 
-from netdoctor.report.svg import INSET, LETTER, wrapped
-from netdoctor.report.walk_picture import columns_of, draw
-from netdoctor.traffic import Answer, Reply
-from netdoctor.twin.ends import End
-from netdoctor.twin.traced import Traced
+from netdoctor.output.svg import INSET, LETTER, wrapped
+from netdoctor.output.walk_picture import columns_of, draw
+from netdoctor.system.traffic import Answer, Reply
+from netdoctor.tracing.ends import End
+from netdoctor.tracing.traced import Traced
 from netdoctor.twin.twin import NODE
 from netdoctor.twin.walk import REQUEST
 from tests.twin.walks import (

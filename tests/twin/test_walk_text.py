@@ -11,17 +11,17 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from netdoctor.facts.cluster_addresses import ClusterAddresses
-from netdoctor.report.walk_json import as_json
-from netdoctor.report.walk_text import render
-from netdoctor.traffic import Answer, Reply
+from netdoctor.facts.cluster.cluster_addresses import ClusterAddresses
+from netdoctor.output.walk_json import as_json
+from netdoctor.output.walk_text import render
+from netdoctor.system.traffic import Answer, Reply
+from netdoctor.tracing.ends import End, Known
+from netdoctor.tracing.traced import Fate, Traced, trace
+from netdoctor.tracing.way import way_of
 from netdoctor.twin.capture import capture
-from netdoctor.twin.ends import End, Known
 from netdoctor.twin.rule_words import comment_of, purpose, rule_words
-from netdoctor.twin.traced import Fate, Traced, trace
 from netdoctor.twin.twin import NODE
 from netdoctor.twin.walk import REPLY, REQUEST, Step
-from netdoctor.twin.way import way_of
 from tests.twin.walks import (
     ANSWER,
     ASKED,

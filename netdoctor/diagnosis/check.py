@@ -1,0 +1,107 @@
+"""One look at the node: facts, results and diagnoses, and the report of them."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from netdoctor import __version__
+from netdoctor.diagnosis.catalogue import Catalogue
+from netdoctor.diagnosis.conclude import verified
+from netdoctor.diagnosis.diagnose import diagnose
+from netdoctor.diagnosis.experiments import Experiments, Trial
+from netdoctor.diagnosis.runner import run
+from netdoctor.errors import CannotRead
+from netdoctor.facts import Facts
+from netdoctor.facts.cluster.this_node import ThisNode
+from netdoctor.facts.node.node_network import NodeNetwork
+from netdoctor.facts.traffic.vantage import VantagePoints
+from netdoctor.model import Diagnosis, Experiment, Made, Report, Result
+from netdoctor.system import kubeconfig
+from netdoctor.system.clock import now
+from netdoctor.system.host import Host
+
+
+@dataclass(frozen=True)
+class Look:
+    """What was seen at one moment."""
+
+    results: Mapping[str, Result]
+    diagnoses: tuple[Diagnosis, ...]
+    facts: Facts
+    experiments: Experiments | None
+    started: str
+    seconds: float
+
+    def report(self, notices: Iterable[str] = (), changes: tuple[Made, ...] = ()) -> Report:
+        """The look as a report, with what the user has to know first, and what earlier repairs have changed."""
+        known = self.facts.known()
+        this, points = known.get(ThisNode), known.get(VantagePoints)
+        if isinstance(points, VantagePoints) and points.no_new_pod:
+            notices = (*notices, f"no test pod: {points.no_new_pod}")
+        if isinstance(why := known.get(Experiments), CannotRead):
+            notices = (*notices, f"not verified on a copy of the node: {why.reason}")
+        if self.experiments and self.experiments.cut_short:
+            limit = self.experiments.cut_short
+            notices = (
+                *notices,
+                f"experiments on copies of the node were cut short after {limit}: not every smallest change is known",
+            )
+        network = known.get(NodeNetwork)
+        if isinstance(network, NodeNetwork) and (said := network.state.not_set_in_words):
+            notices = (*notices, said)
+        return Report(
+            results=tuple(self.results.values()),
+            diagnoses=self.diagnoses,
+            node=this.name if isinstance(this, ThisNode) else platform.node(),
+            vantage_points=tuple(p.name for p in points.points) if isinstance(points, VantagePoints) else (),
+            started=self.started,
+            seconds=round(self.seconds, 2),
+            tool=f"netdoctor {__version__}",
+            notices=tuple(notices),
+            changes=changes,
+            experiments=tuple(_experiment(trial) for trial in self.experiments.trials) if self.experiments else (),
+            copies=self.experiments.copies if self.experiments else 0,
+            kubeconfig=kubeconfig.used() if self.facts.get(Host).live else "",
+        )
+
+
+def _experiment(trial: Trial) -> Experiment:
+    cures = tuple(tuple(tried.change for tried in cure) for cure in trial.cures)
+    ended = "" if trial.passes else trial.legacy or trial.route or f"{trial.dropped} {trial.dropped.text}".strip()
+    return Experiment(trial.flow, trial.node, trial.twin, trial.alike, ended, cures, trial.necessary)
+
+
+def look(
+    catalogue: Catalogue,
+    facts: Facts | None = None,
+    only: Iterable[str] | None = None,
+    watch: Callable[[Facts], object] | None = None,
+) -> Look:
+    """Ask every probe (or those named) on new facts, and take away whatever was made for it.
+
+    `watch` is given the facts before anything is read, so that it can tell what is being waited for.
+    """
+    begin, started = time.monotonic(), now()
+    facts = facts or Facts()
+    with closing(facts):
+        if watch:
+            watch(facts)
+        results = run(catalogue, facts, only)
+        tried = facts.known().get(Experiments)
+        experiments = tried if isinstance(tried, Experiments) else None
+        diagnoses = verified(catalogue, diagnose(catalogue, results), experiments)
+        seconds = time.monotonic() - begin
+    return Look(results, diagnoses, facts, experiments, started, seconds)
+
+
+@contextmanager
+def closing(facts: Facts) -> Iterator[Facts]:
+    """Close the facts at the end, also when Ctrl-C, SIGTERM or SIGHUP ends it."""
+    try:
+        yield facts
+    finally:
+        facts.close()

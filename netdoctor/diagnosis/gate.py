@@ -1,0 +1,173 @@
+"""What the modules need of the cluster and the network, as one verdict."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from netdoctor.diagnosis.catalogue import Catalogue
+from netdoctor.diagnosis.check import look
+from netdoctor.errors import BadInput, NetdoctorError
+from netdoctor.facts import Facts
+from netdoctor.facts.gateways.gateway_objects import WORKLOADS, is_gateway
+from netdoctor.facts.gateways.gateways import Modules
+from netdoctor.facts.gateways.kustomization import EnvMissing, Kustomization
+from netdoctor.facts.gateways.postgres import Postgres
+from netdoctor.facts.gateways.scope import Scope
+from netdoctor.facts.traffic.new_pod import NewPod
+from netdoctor.model import Diagnosis, Outcome, Result, Severity
+
+
+class Verdict(StrEnum):
+    """Whether the modules may go out."""
+
+    OPEN = "open"
+    CLOSED = "closed"
+    NOT_VERIFIED = "not verified"
+
+    @property
+    def exit_code(self) -> int:
+        """0 open, 1 closed, 3 not verified."""
+        return {Verdict.OPEN: 0, Verdict.CLOSED: 1, Verdict.NOT_VERIFIED: 3}[self]
+
+
+SECRETS = "the secrets are there"
+# what the modules need, and the probe that asks for it
+NEEDS = {
+    "the CNI can connect a pod": "cni-config-unusable",
+    "a new pod gets a network": "new-pod-without-network",
+    "ClusterIPs answer": "cluster-ip-unreachable",
+    "new Services get their rules": "kube-proxy-not-running",
+    "the cluster DNS answers": "cluster-dns-silent",
+    "NetworkPolicies let the modules out": "policy-isolates-modules",
+    "the name of Postgres resolves": "postgres-name-unresolved",
+    "Postgres accepts connections": "postgres-unreachable",
+    "Postgres speaks": "postgres-tls-broken",
+    "the login works": "postgres-login-refused",
+    "connections are free": "database-slots-exhausted",
+    "Postgres answers a query": "postgres-query-failing",
+    "outside names resolve": "outside-names-unresolved",
+    "pods reach the outside": "pod-to-outside-blocked",  # on new ports: CoreDNS may live on an old connection
+    "the providers' names resolve": "provider-name-unresolved",
+    "the providers accept connections": "provider-unreachable",
+    "the NodePorts are free": "node-port-taken",
+    "the ports of the host are free": "host-port-taken",
+    "the images are to be had": "image-not-obtainable",
+    SECRETS: "secret-key-missing",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """One thing that the modules need."""
+
+    name: str
+    met: str  # yes, no, unknown, later (the deployment brings it)
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """The verdict, what it rests on, and the causes where it is not open."""
+
+    verdict: Verdict
+    reason: str  # one sentence: the first cause, or what could not be asked; "" when open
+    needs: tuple[Need, ...]
+    causes: tuple[Diagnosis, ...]
+    source: str  # where the modules are described; "" where none are known
+    namespace: str  # of the modules
+    modules: tuple[str, ...]
+    asked_from: str  # the test pod, in words; "" where there was none
+    seconds: float
+    schema_version: int = 1
+
+
+def ask(
+    kustomization: Kustomization | None,
+    watch: Callable[[Facts], object] | None = None,
+    *,
+    unbuilt: NetdoctorError | None = None,
+) -> Gate:
+    """Ask for everything that these modules need, or those in the cluster, or without any the network alone.
+
+    `unbuilt` says why there is no kustomization where one was named.
+    """
+    begin = time.monotonic()
+    given: dict[type, object] = {Scope: Scope(modules_only=True)}
+    if kustomization:
+        if not any(is_gateway(o) for o in kustomization.objects if o.get("kind") in WORKLOADS):
+            raise BadInput(f"{kustomization.folder} has no workload of LiteLLM")
+        given[Kustomization] = kustomization
+    catalogue = Catalogue.load()
+    facts = Facts(given)
+    seen = look(catalogue, facts, watch=watch)
+    return judge(seen.results, seen.diagnoses, facts.known(), time.monotonic() - begin, unbuilt)
+
+
+def judge(
+    results: Mapping[str, Result],
+    diagnoses: tuple[Diagnosis, ...],
+    known: Mapping[type, object],
+    seconds: float = 0.0,
+    unbuilt: NetdoctorError | None = None,
+) -> Gate:
+    """Closed when a need is not met, not verified when one could not be asked, else open."""
+    modules, pod, postgres = known.get(Modules), known.get(NewPod), known.get(Postgres)
+    told = modules if isinstance(modules, Modules) else None
+    later = postgres.later if isinstance(postgres, Postgres) else ()
+    needs = [need for name, probe in NEEDS.items() if (need := _need(name, results[probe], told, later))]
+    if unbuilt:
+        needs = [need for need in needs if need.name != SECRETS] + [_unbuilt(unbuilt)]
+    unmet = [need for need in needs if need.met == "no"]
+    unknown = [need for need in needs if need.met == "unknown"]
+    missed = {NEEDS[need.name] for need in needs if need.met in ("no", "unknown") and need.name in NEEDS}
+    errors = [d for d in diagnoses if d.cause.severity is Severity.ERROR]
+    # first what keeps the modules from something, then causes beside it that nobody misses yet
+    known_causes = (d for d in errors if _explains(d, missed) or not d.unexplained)
+    causes = sorted(known_causes, key=lambda d: not _explains(d, missed))
+    if unmet:
+        verdict, reason = Verdict.CLOSED, causes[0].cause.summary if causes else unmet[0].reason
+    elif unknown:
+        verdict, reason = Verdict.NOT_VERIFIED, causes[0].cause.summary if causes else unknown[0].reason
+    else:
+        verdict, reason, causes = Verdict.OPEN, "", []
+    return Gate(
+        verdict, reason, tuple(needs), tuple(causes), told.source if told else "", told.namespace if told else "",
+        tuple(g.name for g in told.gateways) if told else (), _asked_from(pod), round(seconds, 2),
+    )  # fmt: skip
+
+
+def _asked_from(pod: object) -> str:
+    if not isinstance(pod, NewPod):
+        return ""
+    return f"test pod {pod.namespace}/{pod.name}" + (f" with the labels of {pod.like}" if pod.like else "")
+
+
+def _unbuilt(error: NetdoctorError) -> Need:
+    if isinstance(error, EnvMissing):
+        return Need(SECRETS, "no", str(error))
+    return Need("the manifests can be read", "unknown", str(error))
+
+
+def _explains(diagnosis: Diagnosis, missed: set[str]) -> bool:
+    return bool({diagnosis.cause.probe, *(f.probe for f in diagnosis.symptoms)} & missed)
+
+
+def _need(name: str, result: Result, modules: Modules | None, later: tuple[str, ...]) -> Need | None:
+    """The need, as its probe answered; None where these modules have no such need."""
+    if result.outcome is Outcome.PASS:
+        return Need(name, "yes", "")
+    if result.outcome is Outcome.FAIL and all(f.severity is Severity.WARNING for f in result.findings):
+        return Need(name, "yes", result.findings[0].summary)
+    if result.outcome is Outcome.FAIL:
+        return Need(name, "no", result.findings[0].summary)
+    if result.outcome is not Outcome.NOT_APPLICABLE:
+        return Need(name, "unknown", result.reason)
+    about_postgres = result.probe.startswith(("postgres-", "database-"))
+    if about_postgres and later:
+        return Need(name, "later", result.reason)
+    if modules or not result.probe.startswith("postgres-"):
+        return None
+    return Need(name, "no", result.reason)  # no Postgres at all: what the modules need is not there

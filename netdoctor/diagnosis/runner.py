@@ -1,0 +1,63 @@
+"""Facts to results: every probe is asked, and every probe has a result."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from pathlib import PurePath
+
+from netdoctor.diagnosis.catalogue import Catalogue
+from netdoctor.errors import CannotRead
+from netdoctor.facts import Facts, parameters
+from netdoctor.model import Finding, NotApplicable, Outcome, Probe, Result
+
+
+def run(catalogue: Catalogue, facts: Facts, only: Iterable[str] | None = None) -> dict[str, Result]:
+    """The result of each probe (or of those named, and what they require), in an order that follows `requires`."""
+    wanted = set(catalogue.probes) if only is None else _with_requirements(catalogue, only)
+    order = [name for name in catalogue.order() if name in wanted]
+    facts.prefetch(want.kind for name in order for want in parameters(catalogue.probes[name].run))
+    results: dict[str, Result] = {}
+    for name in order:
+        results[name] = _ask(catalogue.probes[name], facts, results)
+    return results
+
+
+def _with_requirements(catalogue: Catalogue, names: Iterable[str]) -> set[str]:
+    found: set[str] = set()
+    waiting = list(names)
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting += catalogue.probes[name].requires
+    return found
+
+
+def _ask(probe: Probe, facts: Facts, earlier: dict[str, Result]) -> Result:
+    not_passed = tuple(name for name in probe.requires if earlier[name].outcome is not Outcome.PASS)
+    if not_passed:
+        if all(earlier[name].outcome is Outcome.NOT_APPLICABLE for name in not_passed):
+            return Result(probe.name, Outcome.NOT_APPLICABLE, reason=earlier[not_passed[0]].reason)
+        return Result(probe.name, Outcome.BLOCKED, reason=f"requires {', '.join(not_passed)}", blocked_by=not_passed)
+    begin = time.monotonic()
+    outcome, reason = Outcome.PASS, ""
+    findings: tuple[Finding, ...] = ()
+    try:
+        findings = probe(*facts.arguments(probe.run))
+        outcome = Outcome.FAIL if findings else Outcome.PASS
+    except NotApplicable as why:
+        outcome, reason = Outcome.NOT_APPLICABLE, str(why)
+    except CannotRead as error:
+        outcome, reason = Outcome.UNKNOWN, str(error)
+    except Exception as error:  # one probe's mistake must not take the other results with it
+        outcome, reason = Outcome.UNKNOWN, f"the probe itself failed: {type(error).__name__}{_place(error)}"
+    return Result(probe.name, outcome, findings, reason, (), round(time.monotonic() - begin, 3))
+
+
+def _place(error: Exception) -> str:
+    """Where a mistake was made: what its text says may be anything that was read."""
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    return f" in {PurePath(last.tb_frame.f_code.co_filename).name}, line {last.tb_lineno}" if last else ""

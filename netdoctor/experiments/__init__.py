@@ -1,0 +1,1 @@
+"""Which smallest change on a copy of the node lets a lost packet pass."""

@@ -1,0 +1,31 @@
+"""The rule that ended the packet is away, or the policy that did accepts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+from netdoctor.experiments.interventions import Intervention, Situation
+from netdoctor.twin import nftables
+from netdoctor.twin.twin import NODE
+from netdoctor.twin.walk import handles_of
+
+NAME = "accept-packets"
+
+
+def propose(situation: Situation) -> Iterator[Intervention]:
+    """One for the rule or policy at which the walk stops."""
+    stop = situation.walk.stop
+    if stop is None or stop.where != NODE or situation.without_endpoints:
+        return
+    place = (stop.family, stop.table, stop.chain)
+    where = " ".join(place)
+    cause = "firewalld-rejects-pods" if stop.table == "firewalld" else "packets-dropped-by-rule"
+    handles = handles_of(situation.state.node, place)
+    if not stop.handle:
+        make = partial(nftables.accept_by_policy, *place)
+        yield Intervention(NAME, cause, f"the policy of {where} drops", f"the policy of {where} accepts", make)
+    elif stop.handle in handles:  # else it is another intervention's rule
+        make = partial(nftables.neutralize_rule, *place, handles.index(stop.handle))
+        change = f"without the rule {stop.handle} of {where} ({stop.text})"
+        yield Intervention(NAME, cause, f"a rule of {where} drops: {stop.text}", change, make)

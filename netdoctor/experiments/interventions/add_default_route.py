@@ -1,0 +1,49 @@
+"""There is a default route, by a neighbour on an uplink."""
+
+from __future__ import annotations
+
+import ipaddress
+import struct
+from collections.abc import Iterator
+from functools import partial
+
+from netdoctor.experiments.interventions import Intervention, Situation
+from netdoctor.twin import rtnl
+from netdoctor.twin.netlink import ROUTE, Netlink, by_kind
+from netdoctor.twin.routes import routes
+from netdoctor.twin.rtnl import MAIN, Address
+from netdoctor.twin.state import NUD_VALID, RTMSG
+from netdoctor.twin.uplinks import uplinks
+
+
+def propose(situation: Situation) -> Iterator[Intervention]:
+    """One, where the flow's family has no default route and the node knows a neighbour on an uplink."""
+    node, version = situation.state.node, ipaddress.ip_address(situation.flow.destination).version
+    wide = [r for r in routes(node) if r.table == MAIN and not r.destination.prefixlen and not r.refuses]
+    if any(route.destination.version == version for route in wide):
+        return
+    gateway = _neighbour(situation, version)
+    if gateway:
+        address, index, name = gateway
+        yield Intervention(
+            "add-default-route", "default-route-missing", "there is no default route",
+            f"with `default via {address} dev {name}`", partial(_add, address, index),
+        )  # fmt: skip
+
+
+def _neighbour(situation: Situation, version: int) -> tuple[Address, int, str] | None:
+    names = {link.index: link.name for link in uplinks(situation.state)}
+    for body in situation.state.node.neighbours:
+        index, condition = struct.unpack_from("=iH", body, 4)
+        raw = by_kind(body, RTMSG).get(1, b"")
+        if index in names and condition & NUD_VALID and len(raw) == (4 if version == 4 else 16):
+            address = ipaddress.ip_address(raw)
+            if not address.is_multicast:
+                return address, index, names[index]
+    return None
+
+
+def _add(gateway: Address, index: int) -> None:
+    everywhere = ipaddress.ip_network("0.0.0.0/0" if gateway.version == 4 else "::/0")
+    with Netlink(ROUTE) as netlink:
+        netlink.request([rtnl.route(everywhere, index, gateway)])

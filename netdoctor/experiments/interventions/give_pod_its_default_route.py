@@ -1,0 +1,41 @@
+"""A pod without a default route has one, by the gateway of the other pods."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections import Counter
+from collections.abc import Iterator
+from functools import partial
+
+from netdoctor.experiments.interventions import UNNAMED, Intervention, Situation
+from netdoctor.twin import rtnl
+from netdoctor.twin.netlink import ROUTE, Netlink
+from netdoctor.twin.routes import routes
+from netdoctor.twin.rtnl import Address
+
+EVERYWHERE = {4: ipaddress.ip_network("0.0.0.0/0"), 6: ipaddress.ip_network("::/0")}
+
+
+def propose(situation: Situation) -> Iterator[Intervention]:
+    """One for each pod of the flow's family that lacks it, where others have it."""
+    version = ipaddress.ip_address(situation.flow.destination).version
+    gateways: Counter[str] = Counter()
+    lost = []
+    for pod in situation.state.pods:
+        mine = [r for r in routes(pod) if not r.destination.prefixlen and r.destination.version == version]
+        gateways.update(route.gateway for route in mine if route.gateway)
+        own = [link for link in pod.interfaces() if link.kind == "veth" and link.up]
+        if not mine and own:
+            lost.append((pod, own[0]))
+    for pod, link in lost if gateways else ():
+        gateway = gateways.most_common(1)[0][0]
+        yield Intervention(
+            "give-pod-its-default-route", UNNAMED, f"pod {pod.name} has no default route of its own",
+            f"pod {pod.name} has `default via {gateway}`",
+            partial(_add, ipaddress.ip_address(gateway), link.index), where=pod.name,
+        )  # fmt: skip
+
+
+def _add(gateway: Address, index: int) -> None:
+    with Netlink(ROUTE) as netlink:
+        netlink.request([rtnl.route(EVERYWHERE[gateway.version], index, gateway)])

@@ -1,0 +1,42 @@
+"""A pod's interface that is no port of the bridge is one, like those of the other pods."""
+
+from __future__ import annotations
+
+import struct
+from collections import Counter
+from collections.abc import Iterator
+from functools import partial
+
+from netdoctor.experiments.interventions import UNNAMED, Intervention, Situation
+from netdoctor.twin import rtnl
+from netdoctor.twin.netlink import ROUTE, Netlink, attribute
+from netdoctor.twin.state import IFLA_LINKINFO, IFLA_MASTER
+from netdoctor.twin.uplinks import pod_ports
+
+HAIRPIN = 4
+
+
+def propose(situation: Situation) -> Iterator[Intervention]:
+    """One for all that have lost their bridge."""
+    state = situation.state
+    ends, links = pod_ports(state), state.node.interfaces()
+    pods = [link for link in links if link.index in ends]
+    names = {link.index: link.name for link in links}
+    masters = Counter(link.master for link in pods if link.master)
+    if not masters:
+        return
+    bridge = masters.most_common(1)[0][0]
+    lost = [link for link in pods if not link.master]
+    if lost:
+        shown = ", ".join(f"{link.name} (pod {ends[link.index]})" for link in lost)
+        yield Intervention(
+            "join-bridge", UNNAMED, f"{shown} is no port of bridge {names[bridge]}",
+            f"{shown} is a port of {names[bridge]}", partial(_join, tuple(link.index for link in lost), bridge),
+        )  # fmt: skip
+
+
+def _join(indexes: tuple[int, ...], bridge: int) -> None:
+    port = attribute(IFLA_LINKINFO, attribute(4, b"bridge\0") + attribute(5, attribute(HAIRPIN, b"\1")))
+    with Netlink(ROUTE) as netlink:
+        netlink.request([rtnl.change_link(i, attribute(IFLA_MASTER, struct.pack("=I", bridge))) for i in indexes])
+        netlink.request([rtnl.change_link(index, port) for index in indexes])

@@ -1,0 +1,32 @@
+"""No reverse-path check."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import partial
+
+from netdoctor.experiments.interventions import UNNAMED, Intervention, Situation, write
+
+KEY = re.compile(r"ipv4/conf/([^/]+)/rp_filter")
+
+
+def propose(situation: Situation) -> Iterator[Intervention]:
+    """One for all interfaces that check."""
+    found = {
+        match[1]: value
+        for key, value in situation.state.node.sysctls.items()
+        if (match := KEY.fullmatch(key)) and value != "0" and match[1] not in ("default", "lo")
+    }
+    if found:
+        names = ", ".join(f"net.ipv4.conf.{name}.rp_filter = {value}" for name, value in list(found.items())[:3])
+        yield Intervention(
+            "loosen-reverse-path-filter", UNNAMED,
+            f"the reverse-path check drops packets that come in where their sender is not routed to ({names})",
+            "rp_filter is 0 everywhere", partial(_set, tuple(found)),
+        )  # fmt: skip
+
+
+def _set(names: tuple[str, ...]) -> None:
+    for name in (*names, "all"):
+        write(f"ipv4/conf/{name}/rp_filter", "0")

@@ -1,0 +1,33 @@
+"""A routing rule that somebody has added is away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+from netdoctor.experiments.interventions import UNNAMED, Intervention, Situation
+from netdoctor.twin import rtnl
+from netdoctor.twin.netlink import ROUTE, Netlink
+from netdoctor.twin.routes import odd_rules, routes
+
+MOST = 4
+
+
+def propose(situation: Situation) -> Iterator[Intervention]:
+    """One for each, the first few."""
+    node = situation.state.node
+    refusing = {route.table for route in routes(node) if route.refuses}
+    for rule in odd_rules(node, 10 if ":" in situation.flow.destination else 2)[:MOST]:
+        refuses = rule.text.endswith(("blackhole", "unreachable", "prohibit")) or any(
+            rule.text.endswith(f" lookup {table}") for table in refusing
+        )
+        yield Intervention(
+            "remove-routing-rules", "packets-refused-by-routing" if refuses else UNNAMED,
+            f"the routing rule `{rule.text}` leads packets elsewhere", f"without the routing rule `{rule.text}`",
+            partial(_delete, rule.body),
+        )  # fmt: skip
+
+
+def _delete(body: bytes) -> None:
+    with Netlink(ROUTE) as netlink:
+        netlink.request([(rtnl.DELETE_RULE, body, 0)])

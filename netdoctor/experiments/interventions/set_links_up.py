@@ -1,0 +1,31 @@
+"""Interfaces that are down are up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+from netdoctor.experiments.interventions import UNNAMED, Intervention, Situation
+from netdoctor.twin import rtnl
+from netdoctor.twin.netlink import ROUTE, Netlink
+from netdoctor.twin.uplinks import pod_bridges, pod_ports
+
+
+def propose(situation: Situation) -> Iterator[Intervention]:
+    """One for the pods' bridges and their ports, and one for each other interface."""
+    state = situation.state
+    bridges, ports = pod_bridges(state), pod_ports(state)
+    down = [link for link in state.node.interfaces() if not link.up and link.name != "lo"]
+    pods = [link for link in down if link.index in bridges or link.index in ports]
+    for cause, group in (("pod-link-down", pods), *((UNNAMED, [link]) for link in down if link not in pods)):
+        if group:
+            names = ", ".join(link.name for link in group)
+            yield Intervention(
+                "set-links-up", cause, f"{names} is down", f"{names} is up",
+                partial(_up, tuple(link.index for link in group)),
+            )  # fmt: skip
+
+
+def _up(indexes: tuple[int, ...]) -> None:
+    with Netlink(ROUTE) as netlink:
+        netlink.request([rtnl.link_up(index) for index in indexes])

@@ -1,0 +1,197 @@
+"""Nodes, pods and workloads, as far as probes judge them: one list request each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from netdoctor.errors import CannotRead
+from netdoctor.facts.cluster.services import Service, Services
+from netdoctor.redact import excerpt
+from netdoctor.system.kube_api import KubeApi
+
+OURS = "netdoctor"  # the value of this label on everything that netdoctor creates
+OURS_LABEL = "app.kubernetes.io/managed-by"
+SYSTEM_NAMESPACE = "kube-system"  # only who runs the cluster makes pods in it
+DNS_SELECTOR = {"k8s-app": "kube-dns"}
+MESSAGE = 300  # characters of what the kubelet or the scheduler says
+POD_GROUP = re.compile(r"pod([0-9a-f][0-9a-f_-]*)")
+OUR_NAME = re.compile(rf"{OURS}-[0-9a-f]{{6}}")  # of a test pod
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A node as it reports itself."""
+
+    name: str
+    addresses: tuple[str, ...]
+    pod_cidrs: tuple[str, ...]
+    ready: bool
+    problem: str  # the message of the Ready condition when it is not true
+    images: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Nodes:
+    """nodes"""
+
+    items: tuple[Node, ...]
+
+    @classmethod
+    def collect(cls, api: KubeApi) -> Nodes:
+        """All nodes."""
+        return cls(tuple(_node(item) for item in api.get("/api/v1/nodes")["items"]))
+
+
+def _node(item: Mapping[str, Any]) -> Node:
+    status = item.get("status", {})
+    ready: Mapping[str, Any] = next((c for c in status.get("conditions", ()) if c["type"] == "Ready"), {})
+    return Node(
+        name=item["metadata"]["name"],
+        addresses=tuple(a["address"] for a in status.get("addresses", ()) if a["type"] == "InternalIP"),
+        pod_cidrs=tuple(item.get("spec", {}).get("podCIDRs", ())),
+        ready=ready.get("status") == "True",
+        problem=""
+        if ready.get("status") == "True"
+        else excerpt(ready.get("message", "it has never reported"), MESSAGE),
+        images=tuple(name for image in status.get("images", ()) for name in image.get("names", ())),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """A pod as the API server knows it."""
+
+    namespace: str
+    name: str
+    uid: str
+    node: str
+    addresses: tuple[str, ...]
+    host_network: bool
+    phase: str
+    ready: bool
+    labels: Mapping[str, str]
+    owner: str  # kind/name of its controller, "" for a bare pod
+    created: str
+    trouble: str  # why a container waits or ended, in the kubelet's words, "" when none does
+    leaving: bool
+    ports: tuple[tuple[str, str, int], ...] = ()  # name, protocol and number of each port that it declares
+    owner_uid: str = ""  # of its controller
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether netdoctor made it: a bare pod with the label and a name of netdoctor's form."""
+        labelled = self.labels.get(OURS_LABEL) == OURS
+        return labelled and not self.owner and OUR_NAME.fullmatch(self.name) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Pods:
+    """pods"""
+
+    items: tuple[Pod, ...]
+
+    @classmethod
+    def collect(cls, api: KubeApi) -> Pods:
+        """All pods of all namespaces."""
+        return cls(tuple(pod_of(item) for item in api.get("/api/v1/pods")["items"]))
+
+    def selected(self, namespace: str, selector: Mapping[str, str]) -> tuple[Pod, ...]:
+        """The pods that a Service's selector picks; an empty selector picks none."""
+        if not selector:
+            return ()
+        return tuple(p for p in self.items if p.namespace == namespace and selector.items() <= p.labels.items())
+
+
+def dns_pods(services: Services | CannotRead, pods: Pods | CannotRead) -> tuple[Pod, ...]:
+    """CoreDNS's pods: those that the cluster's DNS Service selects, in its own namespace.
+
+    Where no such Service says which, those of kube-system with CoreDNS's usual label: no tenant makes pods there.
+    """
+    if isinstance(pods, CannotRead):
+        return ()
+    service = None if isinstance(services, CannotRead) else services.cluster_dns
+    return pods.selected(SYSTEM_NAMESPACE, (service.selector if service else None) or DNS_SELECTOR)
+
+
+def pod_uid(cgroups: str) -> str:
+    """The uid of the pod that a /proc/PID/cgroup names, "" for none; the systemd driver writes it with underscores.
+
+    It is the outermost one: a pod may create groups of any name below its own.
+    """
+    uids = (POD_GROUP.search(line) for line in cgroups.splitlines())
+    return next((uid[1].replace("_", "-") for uid in uids if uid), "")
+
+
+def pod_of(item: Mapping[str, Any]) -> Pod:
+    """A pod from the API's object."""
+    meta, spec, status = item["metadata"], item.get("spec", {}), item.get("status", {})
+    trouble = []
+    for state in (*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ())):
+        waiting = state.get("state", {}).get("waiting")
+        if waiting and waiting.get("reason") not in ("ContainerCreating", "PodInitializing"):
+            said = f"{waiting.get('reason', 'waiting')} {waiting.get('message', '')}"
+            trouble.append(f"{state['name']}: {excerpt(said, MESSAGE)}")
+    for condition in status.get("conditions", ()):
+        if condition["type"] == "PodScheduled" and condition["status"] != "True":
+            trouble.append(f"not scheduled: {excerpt(condition.get('message', ''), MESSAGE)}")
+    owner = next((o for o in meta.get("ownerReferences") or () if o.get("controller")), None)
+    return Pod(
+        namespace=meta["namespace"], name=meta["name"], uid=meta["uid"], node=spec.get("nodeName", ""),
+        addresses=tuple(ip["ip"] for ip in status.get("podIPs", ())), host_network=bool(spec.get("hostNetwork")),
+        phase=status.get("phase", ""),
+        ready=any(c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions", ())),
+        labels=meta.get("labels") or {}, owner=f"{owner['kind']}/{owner['name']}" if owner else "",
+        created=meta.get("creationTimestamp", ""), trouble="; ".join(trouble),
+        leaving="deletionTimestamp" in meta,
+        ports=tuple(
+            (p.get("name", ""), p.get("protocol", "TCP"), p["containerPort"])
+            for container in spec.get("containers", ()) for p in container.get("ports", ())
+        ),
+        owner_uid=owner.get("uid", "") if owner else "",
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """A Deployment, StatefulSet or DaemonSet: how many pods it wants and which labels they carry."""
+
+    kind: str
+    namespace: str
+    name: str
+    wanted: int
+    ready: int
+    labels: Mapping[str, str]
+
+    def __str__(self) -> str:
+        """As kubectl names it."""
+        return f"{self.kind.lower()}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Workloads:
+    """workloads"""
+
+    items: tuple[Workload, ...]
+
+    @classmethod
+    def collect(cls, api: KubeApi) -> Workloads:
+        """All Deployments, StatefulSets and DaemonSets."""
+        found = []
+        for kind in ("Deployment", "StatefulSet", "DaemonSet"):
+            for item in api.get(f"/apis/apps/v1/{kind.lower()}s")["items"]:
+                meta, spec, status = item["metadata"], item["spec"], item.get("status", {})
+                wanted = status.get("desiredNumberScheduled", 0) if kind == "DaemonSet" else spec.get("replicas", 1)
+                ready = status.get("numberReady", 0) if kind == "DaemonSet" else status.get("readyReplicas", 0)
+                labels = spec["template"]["metadata"].get("labels", {})
+                found.append(Workload(kind, meta["namespace"], meta["name"], wanted, ready, labels))
+        return cls(tuple(found))
+
+    def behind(self, service: Service) -> tuple[Workload, ...]:
+        """The workloads whose pods a Service's selector would pick."""
+        return tuple(
+            w for w in self.items
+            if service.selector and w.namespace == service.namespace and service.selector.items() <= w.labels.items()
+        )  # fmt: skip

@@ -1,0 +1,142 @@
+"""What the NetworkPolicies let the modules do: ask the DNS, reach Postgres, call their providers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from netdoctor.errors import CannotRead
+from netdoctor.facts.cluster.network_policies import NetworkPolicies, Place
+from netdoctor.facts.cluster.services import Service, Services
+from netdoctor.facts.cluster.workloads import Pod, Pods
+from netdoctor.facts.gateways.gateway_objects import ModuleObjects, containers_of, template_of
+from netdoctor.facts.gateways.gateways import Gateway, Modules
+from netdoctor.facts.gateways.providers import Providers
+
+ANYWHERE = "203.0.113.1"  # an address of nobody's (RFC 5737), for a provider whose own is not known
+DNS, POSTGRES, PROVIDER = "the cluster DNS", "Postgres", "provider"
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyAnswer:
+    """Whether a module may make a connection, and which policies keep it from it."""
+
+    module: str
+    target: str
+    protocol: str
+    port: int
+    allowed: bool
+    policies: tuple[str, ...]  # namespace/name
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyAnswers:
+    """what NetworkPolicies allow"""
+
+    items: tuple[PolicyAnswer, ...]
+
+    @classmethod
+    def collect(
+        cls,
+        policies: NetworkPolicies,
+        modules: Modules,
+        objects: ModuleObjects,
+        services: Services,
+        pods: Pods,
+        providers: Providers | CannotRead,
+    ) -> PolicyAnswers:
+        """Ask the policies for each module; a pod in the network of its host is not theirs."""
+        if not policies.items:
+            return cls(())
+        known = None if isinstance(providers, CannotRead) else providers
+        found = []
+        for gateway in modules.gateways:
+            if gateway.host_network:
+                continue
+            source = Place(gateway.name, "", gateway.namespace, gateway.labels)
+            for target, places, protocol, port in _targets(gateway, objects, services, pods, known):
+                answers = [policies.allows(source, place, protocol, number) for place, number in places]
+                allowed = any(ok for ok, _ in answers)
+                blamed = () if allowed else tuple(dict.fromkeys(str(p) for _, why in answers for p in why))
+                found.append(PolicyAnswer(gateway.name, target, protocol, port, allowed, blamed))
+        return cls(tuple(found))
+
+
+# what it is, its pods each with the port that it is asked at there, the protocol, the port that the module names
+Target = tuple[str, list[tuple[Place, int]], str, int]
+
+
+def _targets(
+    gateway: Gateway, objects: ModuleObjects, services: Services, pods: Pods, providers: Providers | None
+) -> Iterator[Target]:
+    if dns := services.cluster_dns:
+        places = behind(dns, pods) or [Place(str(dns), "", dns.namespace, dns.selector)]
+        for protocol in ("UDP", "TCP"):
+            yield DNS, _at(places, dns.target_of(protocol, 53), protocol, 53), protocol, 53
+    if gateway.database:
+        namespace, name = gateway.database.service(gateway.namespace)
+        port = gateway.database.port
+        service = services.named(namespace, name)
+        places = [*(behind(service, pods) if service else ()), *described(objects, namespace, name)]
+        target = service.target_of("TCP", port) if service else _described_target(objects, namespace, name, port)
+        if places:
+            yield POSTGRES, _at(places, target, "TCP", port), "TCP", port
+    for name in dict.fromkeys(m.called for m in gateway.models if m.called):
+        host, _, number = name.rpartition(":")
+        port = int(number)
+        known = next((p for p in providers.items if p.name == name), None) if providers else None
+        address = known.address if known and known.address else ANYWHERE
+        inside = next((s for s in services.items if s.cluster_ip == address), None)
+        places = behind(inside, pods) if inside else [Place(host, address)]
+        target = inside.target_of("TCP", port) if inside else ""
+        if places:
+            role = "proxy" if name in {m.proxy for m in gateway.models} else PROVIDER
+            yield f"{role} {name}", _at(places, target, "TCP", port), "TCP", port
+
+
+def _at(places: list[Place], target: str, protocol: str, port: int) -> list[tuple[Place, int]]:
+    """Each place with the port that a policy sees: the pod's own, for the Service's is translated before."""
+    if not target or target.isdecimal():
+        return [(place, int(target or port)) for place in places]
+    found = []
+    for place in places:
+        named = [number for name, its_protocol, number in place.ports if (name, its_protocol) == (target, protocol)]
+        found.append((place, named[0] if named else port))
+    return found
+
+
+def _described_target(objects: ModuleObjects, namespace: str, name: str, port: int) -> str:
+    """The pods' port behind this port of a Service in the manifests, by number or name; "" where it is the same."""
+    service = objects.named("Service", namespace, name)
+    for each in (service["spec"].get("ports") or ()) if service else ():
+        if each.get("port") == port:
+            return str(each.get("targetPort") or "")
+    return ""
+
+
+def behind(service: Service, pods: Pods) -> list[Place]:
+    """The pods of a Service."""
+    return [_place(p) for p in pods.selected(service.namespace, service.selector) if not p.leaving and not p.is_ours]
+
+
+def _place(pod: Pod) -> Place:
+    return Place(f"{pod.namespace}/{pod.name}", next(iter(pod.addresses), ""), pod.namespace, pod.labels, pod.ports)
+
+
+def described(objects: ModuleObjects, namespace: str, name: str) -> list[Place]:
+    """The pods that the manifests put behind a Service, before they exist."""
+    service = objects.named("Service", namespace, name)
+    selector = (service["spec"].get("selector") or {}) if service else {}
+    found = []
+    for workload in objects.of_kind("Deployment", "StatefulSet") if selector else ():
+        labels = (template_of(workload).get("metadata") or {}).get("labels") or {}
+        if workload["metadata"].get("namespace", "default") == namespace and selector.items() <= labels.items():
+            ports = tuple(_ports(containers_of(workload)))
+            found.append(Place(f"{namespace}/{workload['metadata']['name']}", "", namespace, labels, ports))
+    return found
+
+
+def _ports(containers: Iterable[object]) -> Iterator[tuple[str, str, int]]:
+    for container in containers:
+        for port in (container.get("ports") or ()) if isinstance(container, dict) else ():
+            yield port.get("name", ""), port.get("protocol", "TCP"), int(port["containerPort"])

@@ -1,0 +1,108 @@
+"""Which ports of ClusterIPs and NodePorts kube-proxy's rules translate, in whichever way it writes them."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+
+from netdoctor.errors import CannotRead
+from netdoctor.facts.cluster.kube_proxy import KubeProxy
+from netdoctor.facts.cluster.services import SYNC_SECONDS, EndpointSlices, Service, ServicePort, Services
+from netdoctor.facts.cluster.this_node import ThisNode
+from netdoctor.facts.node.iptables import Iptables
+from netdoctor.facts.node.kube_proxy_rules import Led, Port, in_iptables, in_nftables
+from netdoctor.system.host import Host
+from netdoctor.system.kube_api import KubeApi
+
+Wanted = tuple[tuple[Service, ServicePort], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Translated:
+    """ClusterIPs and NodePorts that kube-proxy translates"""
+
+    known: bool  # whether this kube-proxy's rules can be read here
+    ports: tuple[Port, ...]
+    entered: bool  # whether packets are led into these rules
+    source: str  # where the rules stand
+    node_ports: tuple[tuple[str, int], ...] = ()  # protocol, number
+    wanted: Wanted = ()  # ports of ClusterIPs that it has to translate on this node
+    wanted_node_ports: Wanted = ()
+
+    @classmethod
+    def collect(
+        cls,
+        host: Host,
+        kube_proxy: KubeProxy,
+        iptables: Iptables,
+        services: Services,
+        endpoints: EndpointSlices,
+        this: ThisNode,
+        api: KubeApi,
+    ) -> Translated:
+        """In mode iptables from table nat, in mode nftables from table `ip kube-proxy`.
+
+        What is missing is looked for once more, in what the API server says now; and again three seconds later where
+        its Service or EndpointSlice has just changed: then kube-proxy must have followed. Raises CannotRead.
+        """
+        found = cls.read(host, kube_proxy.mode, iptables).asked(services, endpoints, this.name)
+        for last in (False, True):
+            if not found.known or not (found.missing or found.missing_node_ports):
+                break
+            services, endpoints = Services.collect(api, iptables), EndpointSlices.collect(api)
+            changing = {*services.changing, *endpoints.changing}
+            found = cls.read(host, kube_proxy.mode).asked(services, endpoints, this.name)
+            young = any(str(service) in changing for service, _ in (*found.missing, *found.missing_node_ports))
+            if last or not young:
+                break
+            time.sleep(SYNC_SECONDS)
+        if kube_proxy.mode == "iptables" and (found.missing or found.missing_node_ports or not found.entered):
+            iptables.insist()
+        return found
+
+    @classmethod
+    def read(cls, host: Host, mode: str, iptables: Iptables | None = None) -> Translated:
+        """What the rules of kube-proxy in this mode translate now. Raises CannotRead."""
+        if mode == "iptables":
+            return cls._of(in_iptables(iptables or Iptables.collect(host)), "iptables nat KUBE-SERVICES")
+        if mode == "nftables":
+            try:
+                text = host.run(["nft", "list", "table", "ip", "kube-proxy"], timeout=5)
+            except CannotRead as error:
+                if "No such file" not in error.reason:
+                    raise
+                text = ""
+            return cls._of(in_nftables(text), "nft table ip kube-proxy")
+        return cls(False, (), False, "")
+
+    @classmethod
+    def _of(cls, led: Led, source: str) -> Translated:
+        return cls(True, led.ports, led.entered, source, led.node_ports)
+
+    def asked(self, services: Services, endpoints: EndpointSlices, node: str) -> Translated:
+        """The same, with what kube-proxy has to translate on this node: IPv4, with a ready endpoint."""
+        every = [
+            (service, port) for service in services.items if not service.other_proxy
+            for port in service.ports if endpoints.behind(service, port)
+        ]  # fmt: skip
+        return replace(
+            self,
+            wanted=tuple(
+                (service, port) for service, port in every
+                if ":" not in service.cluster_ip
+                and (not service.node_local or any(e.node == node for e in endpoints.behind(service, port)))
+            ),
+            wanted_node_ports=tuple((s, port) for s, port in every if port.node_port and ":" not in s.cluster_ip),
+        )  # fmt: skip
+
+    @property
+    def missing(self) -> Wanted:
+        """The ports of ClusterIPs that are not translated."""
+        there = {*self.ports}
+        return tuple((s, p) for s, p in self.wanted if (s.cluster_ip, p.protocol.lower(), p.port) not in there)
+
+    @property
+    def missing_node_ports(self) -> Wanted:
+        """The NodePorts that are not translated."""
+        there = {*self.node_ports}
+        return tuple((s, p) for s, p in self.wanted_node_ports if (p.protocol.lower(), p.node_port) not in there)

@@ -1,0 +1,1 @@
+"""What is asked with real packets, from pods and from the host."""

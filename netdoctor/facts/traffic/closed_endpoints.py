@@ -1,0 +1,119 @@
+"""Endpoints of Services that refuse connections: what listens in their pods, and at which addresses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from netdoctor.errors import CannotRead
+from netdoctor.facts.cluster.services import Endpoint, EndpointSlices, Service, ServicePort, Services
+from netdoctor.facts.cluster.workloads import Pod, Pods
+from netdoctor.facts.gateways.postgres import TCP, Postgres
+from netdoctor.facts.node.cni import Attachments
+from netdoctor.facts.traffic.names import ClusterDns
+from netdoctor.facts.traffic.reach import CLUSTER_IP, Reach
+from netdoctor.facts.traffic.vantage import NEW, VantagePoint, VantagePoints
+from netdoctor.system.traffic import Answer, Reply, ask_all, ask_tcp, in_namespace
+from netdoctor.twin.capture import listeners
+
+SECONDS = 1.2  # as for every flow between pods
+SHOWN = 2  # endpoints of a Service that are asked
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedEndpoint:
+    """An endpoint at which a ready pod refuses connections."""
+
+    service: str
+    service_port: str  # 53/tcp
+    pod: str  # namespace/name, "" where the address is no pod's that we know of
+    address: str
+    port: int
+    asked_from: str
+    reply: Reply
+    listening: tuple[tuple[str, int], ...] | None  # addresses and TCP ports in its namespace; None: not on this node
+    declared: tuple[int, ...]  # TCP ports of its containers
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedEndpoints:
+    """endpoints that refuse"""
+
+    items: tuple[ClosedEndpoint, ...]
+
+    @classmethod
+    def collect(
+        cls,
+        points: VantagePoints,
+        services: Services,
+        endpoints: EndpointSlices,
+        pods: Pods,
+        attachments: Attachments,
+        reach: Reach,
+        names: ClusterDns | CannotRead,
+        postgres: Postgres | CannotRead,
+    ) -> ClosedEndpoints:
+        """Ask the endpoints of each Service that refused, from a pod; nothing is asked where none did."""
+        refused = set(_refused(reach, names, postgres))
+        by_address = {address: pod for pod in pods.items for address in pod.addresses if not pod.host_network}
+        namespaces = {address: each.netns for each in attachments.pods for address in each.addresses}
+        wanted = [
+            (point, service, port, endpoint)
+            for service in services.items
+            if service.cluster_ip in refused
+            for port in service.ports
+            if port.protocol == "TCP"
+            for endpoint in endpoints.behind(service, port)[:SHOWN]
+            if (point := _asking(points, endpoint))
+        ]
+        replies = ask_all([(point.netns, _ask(endpoint)) for point, _, _, endpoint in wanted], SECONDS)
+        return cls(
+            tuple(
+                _closed(each, reply, by_address, namespaces)
+                for each, reply in zip(wanted, replies, strict=True)
+                if reply.answer is Answer.REFUSED
+            )
+        )
+
+
+def _refused(reach: Reach, names: ClusterDns | CannotRead, postgres: Postgres | CannotRead) -> Iterator[str]:
+    """The ClusterIPs at which connections or questions were refused."""
+    yield from (flow.address for flow in reach.of(CLUSTER_IP) if flow.reply.answer is Answer.REFUSED)
+    if not isinstance(names, CannotRead):
+        yield from (lookup.server for lookup in names.lookups if lookup.reply.answer is Answer.REFUSED)
+    if not isinstance(postgres, CannotRead):
+        yield from (s.address for s in postgres.of(TCP) if s.reply and s.reply.answer is Answer.REFUSED)
+
+
+def _asking(points: VantagePoints, endpoint: Endpoint) -> VantagePoint | None:
+    others = [point for point in points.pods if point.address != endpoint.address]
+    return min(others, key=lambda point: point.kind != NEW, default=None)
+
+
+def _ask(endpoint: Endpoint) -> Callable[[], Reply]:
+    return lambda: ask_tcp(endpoint.address, endpoint.port, SECONDS)
+
+
+def _closed(
+    asked: tuple[VantagePoint, Service, ServicePort, Endpoint],
+    reply: Reply,
+    by_address: Mapping[str, Pod],
+    namespaces: Mapping[str, str],
+) -> ClosedEndpoint:
+    point, service, port, endpoint = asked
+    pod = by_address.get(endpoint.address)
+    declared = tuple(number for _, protocol, number in pod.ports if protocol == "TCP") if pod else ()
+    return ClosedEndpoint(
+        str(service), str(port), f"{pod.namespace}/{pod.name}" if pod else "", endpoint.address, endpoint.port,
+        point.name, reply, _listening(namespaces.get(endpoint.address, "")), declared,
+    )  # fmt: skip
+
+
+def _listening(netns: str) -> tuple[tuple[str, int], ...] | None:
+    if not netns:
+        return None
+    try:
+        found = in_namespace(netns, listeners).result()
+    except (CannotRead, OSError):
+        return None
+    return tuple(sorted((each.address, each.port) for each in found if each.protocol == "tcp"))

@@ -1,0 +1,161 @@
+"""How questions leave the node: seen on its interfaces, with the source address that the outside has to answer to.
+
+Only asked where pods get no answer from outside, or the host itself gets none. A packet of a pod that leaves with the
+pod's own address was not masqueraded; one that never leaves was lost inside; one that leaves with the node's address
+and is not answered is lost outside; one whose answer comes back is lost on the way in, by the reverse-path check where
+the kernel has counted it.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from itertools import pairwise
+
+from netdoctor.errors import CannotRead
+from netdoctor.facts.node.links import Links
+from netdoctor.facts.traffic.names import UpstreamAnswers, UpstreamLookup, uncached_name
+from netdoctor.facts.traffic.vantage import HOST, VantagePoints
+from netdoctor.system import kernel_modules
+from netdoctor.system.host import Host
+from netdoctor.system.traffic import Answer, Reply, ask_dns, in_namespace
+
+SECONDS = 0.25  # a packet is on the uplink within milliseconds
+WATCHED = 2  # pods
+EVERY_PROTOCOL, IPV4 = 0x0003, 0x0800  # ETH_P_ALL, ETH_P_IP
+IPV4_HEADER = 20  # bytes, the addresses in the last eight: RFC 791, section 3.1
+STRICT = "1"  # of rp_filter: only by the interface that leads to the sender
+REVERSE_PATH_DROPS = "IPReversePathFilter"  # of TcpExt in /proc/net/netstat
+
+
+@dataclass(frozen=True, slots=True)
+class Departure:
+    """One unanswered question to the outside, as the uplink saw it."""
+
+    flow: str
+    pod_address: str  # "" where the host itself asked
+    uplink: str  # by which it left
+    sources: tuple[str, ...]  # source addresses it left with; none: it never left
+    back_by: str = ""  # the interface by which an answer came, "" when none came
+    rp_filter: str = ""  # what holds for that interface: the greater of its own value and that of `all`
+    reverse_path_drops: int = 0  # packets that the kernel's reverse-path check dropped meanwhile, on the whole node
+
+    @property
+    def came_back(self) -> bool:
+        """Whether an answer came back."""
+        return bool(self.back_by)
+
+    @property
+    def refused_on_return(self) -> bool:
+        """Whether the answer came in by another interface with a strict check, and one dropped packets meanwhile."""
+        return self.back_by not in ("", self.uplink) and self.reverse_path_drops > 0 and self.rp_filter == STRICT
+
+    def __str__(self) -> str:
+        """In words."""
+        if not self.sources:
+            return "it never left the node"
+        back = f"and an answer came back by {self.back_by}" if self.came_back else "and no answer came back"
+        return f"it left by {self.uplink} with source {', '.join(self.sources)}, {back}"
+
+
+@dataclass(frozen=True, slots=True)
+class Departures:
+    """packets on the uplink"""
+
+    items: tuple[Departure, ...]
+
+    @classmethod
+    def collect(cls, host: Host, points: VantagePoints, links: Links, answers: UpstreamAnswers) -> Departures:
+        """Ask once more where no answer came, and watch the interfaces. Raises CannotRead."""
+        failed = _failed(answers)
+        if not failed:
+            return cls(())
+        if not host.is_root:
+            raise CannotRead("packet capture", "not root")
+        found = []
+        for lookup in failed:
+            point, upstream = points.named(lookup.vantage), lookup.upstream
+            name = uncached_name()
+            before = _reverse_path_drops(host)
+            frames = _watch(name, _question(point.netns, upstream.address, name, upstream.port))
+            left = [frame for frame in frames if frame.target == upstream.address and frame.outgoing]
+            # the last one is the uppermost: a VLAN comes after the interface that it is on
+            back = next((f.device for f in reversed(frames) if f.source == upstream.address and not f.outgoing), "")
+            if not left and not links.default_devices:
+                raise CannotRead("uplink", f"there is no default route, and {lookup} was seen leaving by no interface")
+            uplink = left[0].device if left else links.default_devices[0]
+            found.append(
+                Departure(
+                    str(lookup), "" if point.kind == HOST else point.address, uplink,
+                    tuple(dict.fromkeys(frame.source for frame in left)), back,
+                    _rp_filter(host, back) if back else "", _reverse_path_drops(host) - before,
+                )
+            )  # fmt: skip
+        return cls(tuple(found))
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    device: str
+    outgoing: bool
+    source: str
+    target: str
+
+
+def _failed(answers: UpstreamAnswers) -> list[UpstreamLookup]:
+    """Of pods, what the host got an answer to; of the host, one question where it got no answer to any."""
+    asked = [x for x in answers.lookups if x.transport == "udp" and ":" not in x.upstream.address]
+    alive = {x.upstream for x in asked if x.vantage == HOST and x.reply.answered}
+    silent = [x for x in asked if not x.reply.answered]
+    if not alive:
+        return [x for x in silent if x.vantage == HOST and x.reply.answer is Answer.TIMEOUT][:1]
+    of_pods = [x for x in silent if x.vantage != HOST and x.upstream in alive]
+    return list({x.vantage: x for x in reversed(of_pods)}.values())[::-1][:WATCHED]
+
+
+def _reverse_path_drops(host: Host) -> int:
+    lines = [line.split() for line in (host.read_or_none("/proc/net/netstat") or "").splitlines()]
+    for names, values in pairwise(lines):
+        if names[:1] == values[:1] == ["TcpExt:"] and REVERSE_PATH_DROPS in names:
+            return int(values[names.index(REVERSE_PATH_DROPS)])
+    return 0
+
+
+def _rp_filter(host: Host, device: str) -> str:
+    """What holds for an interface: the greater value, says ip-sysctl.rst of the kernel."""
+    folder = "/proc/sys/net/ipv4/conf"
+    return max((host.read_or_none(f"{folder}/{name}/rp_filter") or "").strip() for name in ("all", device))
+
+
+def _question(netns: str, address: str, name: str, port: int) -> Callable[[], object]:
+    def question() -> Reply:
+        return ask_dns(address, name, SECONDS, port=port)
+
+    return lambda: in_namespace(netns, question)
+
+
+def _watch(name: str, ask: Callable[[], object]) -> list[_Frame]:
+    """Each IPv4 packet that holds this DNS name, on any interface of the host, while it is asked for."""
+    label = name.partition(".")[0].encode()
+    found = []
+    kernel_modules.require(kernel_modules.PACKET, "packet capture")
+    try:  # without the link's header: tunnels have none
+        watcher = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(EVERY_PROTOCOL))
+    except OSError as error:
+        raise CannotRead("packet capture", error.strerror or str(error)) from error
+    with watcher:
+        ask()
+        end = time.monotonic() + SECONDS
+        while (left := end - time.monotonic()) > 0:
+            watcher.settimeout(left)
+            try:
+                data, (device, protocol, kind, *_) = watcher.recvfrom(65535)
+            except TimeoutError:
+                break
+            if protocol == IPV4 and label in data and len(data) >= IPV4_HEADER:
+                source, target = str(IPv4Address(data[12:16])), str(IPv4Address(data[16:20]))
+                found.append(_Frame(device, kind == socket.PACKET_OUTGOING, source, target))
+    return found

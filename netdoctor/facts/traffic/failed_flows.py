@@ -1,0 +1,141 @@
+"""Flows of pods, and of the host to the outside, that are not answered: questions that can be asked elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from netdoctor.errors import CannotRead
+from netdoctor.facts.gateways.postgres import TCP, Postgres
+from netdoctor.facts.traffic.names import ClusterDns, UpstreamAnswers
+from netdoctor.facts.traffic.reach import NODE, POD, Reach
+from netdoctor.facts.traffic.vantage import HOST, VantagePoint, VantagePoints
+from netdoctor.system.host import Host
+from netdoctor.system.traffic import Answer, Reply
+from netdoctor.twin.twin import NAME, question
+from netdoctor.twin.twin import NODE as HERE
+
+OUTSIDE, CLUSTER_DNS, POSTGRES, HOST_TO_OUTSIDE = "outside", "cluster DNS", "Postgres", "host to outside"
+MOST = 7  # one of each kind
+TEST_POD = "test pod"
+KERNEL = "RTNETLINK answers: "  # how `ip` begins what the kernel says
+
+
+@dataclass(frozen=True, slots=True)
+class FailedFlow:
+    """A question of a pod's that was not answered, and how it ended."""
+
+    name: str  # as evidence names it
+    kind: str
+    pod: str  # namespace/name, or "node"
+    netns: str
+    source: str
+    destination: str
+    protocol: str
+    port: int
+    reply: Reply
+    question: str = NAME  # what DNS was asked for
+
+    def ask(self, seconds: float) -> Callable[[], Reply]:
+        """The question, to be asked in the pod's namespace."""
+        return question(self.destination, self.protocol, self.port, seconds, name=self.question)
+
+
+@dataclass(frozen=True, slots=True)
+class FailedFlows:
+    """flows that are not answered"""
+
+    derived: ClassVar[bool] = True
+    items: tuple[FailedFlow, ...]
+    asked: bool  # whether any pod could be asked at all
+
+    @classmethod
+    def collect(
+        cls,
+        points: VantagePoints,
+        reach: Reach,
+        answers: UpstreamAnswers | CannotRead,
+        names: ClusterDns | CannotRead,
+        postgres: Postgres | CannotRead,
+    ) -> FailedFlows:
+        """The first of each kind; nothing is asked for it."""
+        by_name = {p.name: p for p in points.points}
+        found: dict[str, FailedFlow] = {}
+        flows = list(_failed(reach, answers, names, postgres))
+        # a rejection tells more than another ICMP error, and that more than silence: such errors are rationed, most of
+        # all for CoreDNS, which asks on and on; a pod that stays can be asked again after the test pod has gone
+        flows.sort(key=lambda x: (x[0].reply.answer is not Answer.PROHIBITED, not x[0].reply.icmp, x[1] == TEST_POD))
+        for flow, vantage in flows:
+            point: VantagePoint | None = by_name.get(vantage)
+            if point is None or flow.kind in found:
+                continue
+            source = point.address_towards(flow.destination) or point.address
+            found[flow.kind] = FailedFlow(
+                flow.name, flow.kind, _namespace(point), point.netns, source,
+                flow.destination, flow.protocol, flow.port, flow.reply, flow.question,
+            )  # fmt: skip
+        return cls(tuple(found.values())[:MOST], bool(reach.flows))
+
+
+def _namespace(point: VantagePoint) -> str:
+    return HERE if point.kind == HOST else f"{point.namespace}/{point.pod}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    name: str
+    kind: str
+    destination: str
+    protocol: str
+    port: int
+    reply: Reply
+    question: str = NAME
+
+
+def _failed(
+    reach: Reach,
+    answers: UpstreamAnswers | CannotRead,
+    names: ClusterDns | CannotRead,
+    postgres: Postgres | CannotRead,
+) -> Iterator[tuple[_Failed, str]]:
+    """Each failed flow with its vantage point's name."""
+    for flow in reach.flows:
+        if not flow.reply.arrived and flow.vantage != HOST:
+            yield _Failed(str(flow), flow.kind, flow.address, "tcp", flow.port, flow.reply), flow.vantage
+    if not isinstance(answers, CannotRead):
+        yield from _of_upstreams(answers)
+    for asked in () if isinstance(names, CannotRead) else names.lookups:
+        if asked.vantage != HOST and not asked.reply.answered:
+            failed = _Failed(str(asked), CLUSTER_DNS, asked.server, asked.transport, 53, asked.reply, asked.name)
+            yield failed, asked.vantage
+    for step in () if isinstance(postgres, CannotRead) else postgres.of(TCP):
+        if not step.ok and step.reply:
+            name = f"{step.vantage} -> {step.service}"
+            yield _Failed(name, POSTGRES, step.address, "tcp", step.port, step.reply), step.vantage
+
+
+def _of_upstreams(answers: UpstreamAnswers) -> Iterator[tuple[_Failed, str]]:
+    """Pods' questions that the host got an answer to, and the host's own."""
+    alive = {(x.upstream, x.transport) for x in answers.from_host() if x.reply.answered}
+    for x in answers.lookups:
+        own = x.vantage == HOST
+        if not x.reply.answered and (x.transport == "udp" if own else (x.upstream, x.transport) in alive):
+            kind = HOST_TO_OUTSIDE if own else OUTSIDE
+            yield _Failed(str(x), kind, x.upstream.address, x.transport, x.upstream.port, x.reply), x.vantage
+
+
+def refused_by_routing(host: Host, flow: FailedFlow, bridge: str) -> str:
+    """What the kernel's routing says to a packet of this flow that comes in from the bridge; "" if it has a route.
+
+    A ClusterIP is no question to routing: by then it has been translated.
+    """
+    if not bridge or flow.kind not in (OUTSIDE, POD, NODE) or (":" in flow.source) != (":" in flow.destination):
+        return ""
+    family = "-6" if ":" in flow.destination else "-4"
+    try:
+        host.run(["ip", family, "route", "get", flow.destination, "from", flow.source, "iif", bridge])
+    except CannotRead as error:
+        kernel = error.reason.removeprefix(KERNEL)
+        return kernel if kernel != error.reason else ""  # other words are those of `ip`, and of no packet
+    return ""

@@ -1,0 +1,104 @@
+"""Which way packets get through: to another pod, to this node, to a ClusterIP, from every vantage point."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from netdoctor.errors import CannotRead
+from netdoctor.facts.cluster.services import EndpointSlices, Service, Services
+from netdoctor.facts.cluster.this_node import ThisNode
+from netdoctor.facts.traffic.vantage import NEW, OLD, VantagePoint, VantagePoints
+from netdoctor.system.traffic import Reply, ask_all, ask_tcp
+
+SECONDS = 1.2  # longer than the first SYN's retransmission (1 s): one lost packet is no finding
+POD, NODE, CLUSTER_IP = "pod", "node", "ClusterIP"
+KUBELET_PORT = 10250
+UNUSED_PORT = 9  # discard: nobody listens, and the refusal shows that the packet arrived
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """One TCP question: from where, to what, and the reply."""
+
+    vantage: str
+    kind: str  # POD, NODE or CLUSTER_IP
+    target: str  # in words
+    address: str
+    port: int
+    reply: Reply
+
+    def __str__(self) -> str:
+        """As evidence names it: `pod default/client -> 10.96.0.10:53`."""
+        return f"{self.vantage} -> {self.address}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """answers from pods, the node and ClusterIPs"""
+
+    flows: tuple[Flow, ...]
+
+    @classmethod
+    def collect(
+        cls,
+        points: VantagePoints,
+        this: ThisNode,
+        services: Services | CannotRead,
+        endpoints: EndpointSlices | CannotRead,
+    ) -> Reach:
+        """Ask everything at once, each question on a connection of its own."""
+        known = None if isinstance(services, CannotRead) else services
+        slices = None if isinstance(endpoints, CannotRead) else endpoints
+        asked = list(_questions(points, this, known, slices))
+        replies = ask_all([(point.netns, _ask(address, port)) for point, _, _, address, port in asked], SECONDS)
+        return cls(
+            tuple(
+                Flow(point.name, kind, target, address, port, reply)
+                for (point, kind, target, address, port), reply in zip(asked, replies, strict=True)
+            )
+        )
+
+    def of(self, kind: str) -> tuple[Flow, ...]:
+        """The flows to this kind of target."""
+        return tuple(flow for flow in self.flows if flow.kind == kind)
+
+
+def _ask(address: str, port: int) -> Callable[[], Reply]:
+    return lambda: ask_tcp(address, port, SECONDS)
+
+
+def _questions(
+    points: VantagePoints, this: ThisNode, services: Services | None, endpoints: EndpointSlices | None
+) -> Iterator[tuple[VantagePoint, str, str, str, int]]:
+    new = [p for p in points.pods if p.kind == NEW]
+    old = [p for p in points.pods if p.kind == OLD]
+    for point in points.pods:
+        for other in (*new, *old[:2]):
+            if other is not point:
+                port = 53 if other.is_coredns else UNUSED_PORT
+                yield point, POD, other.name, other.address, port
+        for address in this.addresses[:1]:
+            yield point, NODE, f"node {this.name}", address, KUBELET_PORT
+    for service, port in cluster_ips(services, endpoints):
+        own = {e.address for e in endpoints.ready(service)} if endpoints else set()
+        for point in points.points:
+            # a pod that asks itself by its ClusterIP needs a hairpin: another question
+            if point.kind == OLD and (point.address in own or (endpoints is None and point.is_coredns)):
+                continue
+            yield point, CLUSTER_IP, f"Service {service}", service.cluster_ip, port
+
+
+def cluster_ips(services: Services | None, endpoints: EndpointSlices | None) -> Iterator[tuple[Service, int]]:
+    """The Services to ask by ClusterIP, with a TCP port: the API server's and the cluster DNS.
+
+    One without a ready endpoint is left out: its refusal is right.
+    """
+    if services is None:
+        return
+    for service in (services.named("default", "kubernetes"), services.cluster_dns):
+        if service is None or (endpoints and not endpoints.ready(service)):
+            continue
+        port = next((p.port for p in service.ports if p.protocol == "TCP"), 0)
+        if port:
+            yield service, port

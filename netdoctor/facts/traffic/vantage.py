@@ -1,0 +1,176 @@
+"""Where questions are asked from: this host, a test pod made for the purpose, and pods that were there before.
+
+A test pod proves nothing about the pods that are older than it: after firewalld has forgotten them, a new pod works and
+they do not. So both are asked. Pods are entered by their network namespace; nothing runs in their containers.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from netdoctor.errors import CannotRead
+from netdoctor.facts.cluster.coredns import nameservers, search_list
+from netdoctor.facts.cluster.services import Services
+from netdoctor.facts.cluster.this_node import ThisNode
+from netdoctor.facts.cluster.workloads import SYSTEM_NAMESPACE, Pod, Pods, dns_pods, pod_uid
+from netdoctor.facts.node.cni import Attachment, Attachments
+from netdoctor.facts.traffic.new_pod import NewPod
+from netdoctor.system.host import Host
+
+HOST, NEW, OLD = "host", "test pod", "pod"
+OLD_PODS = 6  # of these so many are asked: CoreDNS, and one pod of each workload
+
+
+@dataclass(frozen=True, slots=True)
+class VantagePoint:
+    """A network namespace to ask from."""
+
+    name: str
+    kind: str  # HOST, NEW or OLD
+    netns: str  # "" for the machine's own
+    address: str
+    namespace: str = ""
+    pod: str = ""
+    nameservers: tuple[str, ...] = ()
+    search: tuple[str, ...] = ()
+    labels: tuple[tuple[str, str], ...] = ()
+    addresses: tuple[str, ...] = ()  # of both families, where it has them
+    serves_dns: bool | None = None  # whether the cluster's DNS Service selects it; None where no API server said
+
+    def address_towards(self, destination: str) -> str:
+        """Its address of the destination's family, "" where it has none."""
+        return next((a for a in self.addresses or (self.address,) if (":" in a) == (":" in destination)), "")
+
+    @property
+    def is_coredns(self) -> bool:
+        """Whether it is CoreDNS's own namespace: the DNS Service selects it, or it is called so in kube-system."""
+        if self.serves_dns is not None:
+            return self.serves_dns
+        called_so = ("k8s-app", "kube-dns") in self.labels or self.pod.startswith("coredns-")
+        return self.namespace == SYSTEM_NAMESPACE and called_so
+
+    @property
+    def cluster_domain(self) -> str:
+        """The cluster's domain, from the search list that the kubelet wrote; cluster.local where it did not."""
+        return next((s.removeprefix("svc.") for s in self.search if s.startswith("svc.")), "cluster.local")
+
+
+@dataclass(frozen=True, slots=True)
+class VantagePoints:
+    """places to ask from"""
+
+    points: tuple[VantagePoint, ...]
+    no_new_pod: str  # why there is no test pod, "" where there is one
+
+    @classmethod
+    def collect(
+        cls,
+        host: Host,
+        attachments: Attachments,
+        pods: Pods | CannotRead,
+        this: ThisNode,
+        new_pod: NewPod | CannotRead,
+        services: Services | CannotRead,
+    ) -> VantagePoints:
+        """This host, the test pod if one could be made, and a sample of the pods on this node."""
+        points = [VantagePoint("host", HOST, "", next(iter(this.addresses), ""), addresses=this.addresses)]
+        reason = ""
+        if isinstance(new_pod, CannotRead):
+            reason = str(new_pod)
+        else:
+            points.append(
+                VantagePoint(
+                    "test pod", NEW, new_pod.netns, new_pod.address, new_pod.namespace, new_pod.name,
+                    new_pod.nameservers, new_pod.search, addresses=new_pod.addresses,
+                )
+            )  # fmt: skip
+        known = () if isinstance(pods, CannotRead) else pods.items
+        dns = None if isinstance(pods, CannotRead) else dns_pods(services, pods)
+        points += old_pods(host, attachments, known, this.name, dns)
+        return cls(tuple(points), reason)
+
+    @property
+    def pods(self) -> tuple[VantagePoint, ...]:
+        """All but the host."""
+        return tuple(p for p in self.points if p.kind != HOST)
+
+    def named(self, name: str) -> VantagePoint:
+        """The point of this name. Raises KeyError."""
+        return {p.name: p for p in self.points}[name]
+
+
+def old_pods(
+    host: Host, attachments: Attachments, known: tuple[Pod, ...], node: str, dns: tuple[Pod, ...] | None = None
+) -> list[VantagePoint]:
+    """A sample of the pods on this node that were there before the test pod, CoreDNS first.
+
+    `dns`: the pods behind the cluster's DNS Service, None where the API server did not name them.
+    """
+    serve_dns = None if dns is None else {pod.uid for pod in dns}
+    by_uid = {pod.uid: pod for pod in known if pod.node == node and not pod.host_network}
+    found: list[VantagePoint] = []
+    missing = dict(by_uid)
+    for attached in attachments.pods:
+        pod = by_uid.get(attached.uid)
+        missing.pop(attached.uid, None)
+        if (known and (pod is None or pod.is_ours or pod.leaving)) or attached.pod.startswith("netdoctor-"):
+            continue
+        if os.path.exists(attached.netns):  # noqa: PTH110 - a bare path of the runtime's
+            found.append(_attached(attached, pod, _is_among(attached.uid, serve_dns)))
+    for uid, pid in _processes_of(host, set(missing)).items():
+        pod = missing[uid]
+        if not pod.is_ours and not pod.leaving and pod.addresses:
+            found.append(_process(host, pod, pid, _is_among(uid, serve_dns)))
+    return sample(found)
+
+
+def _is_among(uid: str, uids: set[str] | None) -> bool | None:
+    return None if uids is None else uid in uids
+
+
+def sample(points: list[VantagePoint]) -> list[VantagePoint]:
+    """At most OLD_PODS of them: CoreDNS first, then one of each workload, then whatever is left."""
+
+    def workload(point: VantagePoint) -> tuple[str, str]:
+        return point.namespace, point.pod.rsplit("-", 2)[0]
+
+    points = sorted(points, key=lambda p: (not p.is_coredns, p.namespace, p.pod))
+    first = {workload(p): p for p in reversed(points)}
+    chosen = [p for p in points if first[workload(p)] is p]
+    chosen += [p for p in points if p not in chosen]
+    return chosen[:OLD_PODS]
+
+
+def _attached(attached: Attachment, pod: Pod | None, serves_dns: bool | None) -> VantagePoint:
+    labels = tuple(sorted(pod.labels.items())) if pod else ()
+    name = f"pod {attached.namespace}/{attached.pod}"
+    return VantagePoint(
+        name, OLD, attached.netns, attached.addresses[0], attached.namespace, attached.pod,
+        attached.nameservers, attached.search, labels, attached.addresses, serves_dns,
+    )  # fmt: skip
+
+
+def _process(host: Host, pod: Pod, pid: str, serves_dns: bool | None) -> VantagePoint:
+    try:
+        text = host.read_in_pod(pod.uid, pid, "etc/resolv.conf") or ""
+    except CannotRead:  # the pod is asked from anyway: what its file says is not needed for that
+        text = ""
+    return VantagePoint(
+        f"pod {pod.namespace}/{pod.name}", OLD, f"/proc/{pid}/ns/net", pod.addresses[0], pod.namespace, pod.name,
+        nameservers(text), search_list(text), tuple(sorted(pod.labels.items())), pod.addresses, serves_dns,
+    )  # fmt: skip
+
+
+def _processes_of(host: Host, uids: set[str]) -> dict[str, str]:
+    """A process of each of these pods, found by the pod's uid in its cgroup's path (dashes may be underscores)."""
+    found: dict[str, str] = {}
+    for folder in Path("/proc").glob("[0-9]*") if uids else ():
+        try:
+            uid = pod_uid(host.read(folder / "cgroup"))
+        except CannotRead:
+            continue
+        if uid in uids:
+            found.setdefault(uid, folder.name)
+    return found

@@ -1,0 +1,168 @@
+"""Facts in a file: what a user attaches to an issue, and what `check --facts` judges without the machine.
+
+A recording holds every fact that was read, as JSON by the fact's name, or why it could not be read. Secrets are not
+facts, and every text passes the redaction.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, is_dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from netdoctor.diagnosis.catalogue import Catalogue
+from netdoctor.errors import BadInput, CannotRead
+from netdoctor.facts import Facts, parameters
+from netdoctor.facts.cluster.services import Services
+from netdoctor.facts.cluster.this_node import ThisNode
+from netdoctor.facts.cluster.workloads import Nodes, Pods
+from netdoctor.facts.node.cni import Attachments
+from netdoctor.facts.node.node_network import NodeNetwork
+from netdoctor.facts.traffic.vantage import VantagePoints
+from netdoctor.output.schema import plain
+from netdoctor.recording.forms import wrong
+from netdoctor.recording.outside_names import outside_names
+from netdoctor.recording.parts import judged_labels, needed
+from netdoctor.system.foreign_json import decode
+from netdoctor.system.kube_api import KubeApi
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+SCHEMA_VERSION = 1
+UNKNOWN_NODE = re.compile(r"of this machine \((\S+)\)")
+NOT_HELD = "recording"  # the source of what a recording does not hold
+
+
+def to_json(facts: Facts) -> str:
+    """Everything that was read, as JSON: no secret in it, and nothing that tells whose node it is."""
+    from netdoctor.twin.redaction import redact_recording
+
+    stored: dict[str, Any] = {}
+    network: NodeNetwork | None = None
+    known = facts.known()
+    labels = judged_labels(known)
+    for kind, value in known.items():
+        if isinstance(value, CannotRead):
+            if value.source == NOT_HELD:
+                continue
+            stored[kind.__name__] = {"cannot_read": {"source": value.source, "reason": value.reason}}
+        elif isinstance(value, NodeNetwork):
+            network = value
+        elif is_dataclass(value) and not isinstance(value, type) and hasattr(kind, "collect"):
+            stored[kind.__name__] = {"fact": asdict(needed(value, labels))}
+        elif isinstance(value, KubeApi):
+            stored[kind.__name__] = {"answered": {"server": value.server, "version": value.version}}
+    state = network.state if network else None
+    told, state = redact_recording(plain(stored), state, *_names(known), outside_names(known), _domain(known))
+    if state:
+        told[NodeNetwork.__name__] = {"fact": plain(NodeNetwork(state).recorded())}
+    return json.dumps({"schema_version": SCHEMA_VERSION, "facts": told}, indent=1, ensure_ascii=False)
+
+
+def _names(known: Mapping[type, object]) -> tuple[set[str], set[str]]:
+    """The nodes' names, which are replaced, and those of namespaces, Services and pods, which are not."""
+    hosts, keep = set(), {"node", "host", "localhost"}
+    this, nodes = known.get(ThisNode), known.get(Nodes)
+    if isinstance(this, ThisNode):
+        hosts.add(this.name)
+    if isinstance(nodes, Nodes):
+        hosts |= {node.name for node in nodes.items}
+    if isinstance(this, CannotRead) and (named := UNKNOWN_NODE.search(this.reason)):
+        hosts.add(named[1])
+    points, attachments = known.get(VantagePoints), known.get(Attachments)
+    searched = [p.search for p in points.points] if isinstance(points, VantagePoints) else []
+    searched += [p.search for p in attachments.pods] if isinstance(attachments, Attachments) else []
+    hosts |= {domain for search in searched for domain in search if not _of_the_cluster(domain, search)}
+    for listed in (known.get(Pods), known.get(Services)):
+        for item in listed.items if isinstance(listed, (Pods, Services)) else ():
+            keep |= {item.name, item.namespace}
+    return hosts, keep
+
+
+def _domain(known: Mapping[type, object]) -> str:
+    """The cluster's domain, from the search list that the kubelet wrote for a pod."""
+    points = known.get(VantagePoints)
+    searched = [domain for p in points.points for domain in p.search] if isinstance(points, VantagePoints) else []
+    return next((domain.removeprefix("svc.").rstrip(".") for domain in searched if domain.startswith("svc.")), "")
+
+
+def _of_the_cluster(domain: str, search: tuple[str, ...]) -> bool:
+    """Whether a search domain is the cluster's own, and not the node's."""
+    cluster = next((s.removeprefix("svc.") for s in search if s.startswith("svc.")), "cluster.local")
+    return domain == cluster or domain.endswith(f".{cluster}")
+
+
+def from_json(text: str | bytes, catalogue: Catalogue) -> Facts:
+    """The facts of a recording; what it does not hold cannot be read. Raises BadInput with one sentence."""
+    recording = decode(text.encode(errors="surrogatepass") if isinstance(text, str) else text)
+    if not isinstance(recording, dict):
+        raise BadInput("not a recording of netdoctor: it is no object")
+    if lacking := [key for key in ("schema_version", "facts") if key not in recording]:
+        raise BadInput(f"not a recording of netdoctor: it has no {lacking[0]!r}")
+    version, stored = recording["schema_version"], recording["facts"]
+    if not isinstance(stored, dict):
+        raise BadInput("not a recording of netdoctor: its facts are no object")
+    if version != SCHEMA_VERSION:
+        raise BadInput(f"a recording of version {version!r:.20}; this netdoctor reads version {SCHEMA_VERSION}")
+    kinds = {kind.__name__: kind for kind in wanted(catalogue)}
+    given = {kinds[name]: _value(kinds[name], name, entry) for name, entry in stored.items() if name in kinds}
+    if NodeNetwork in given:  # then what was worked out is worked out anew
+        given = {kind: value for kind, value in given.items() if not getattr(kind, "derived", False)}
+    return Facts(given, live=False)
+
+
+def wanted(catalogue: Catalogue) -> Iterator[type]:
+    """Every kind of fact that a probe or a remedy asks for, and what those are worked out of."""
+    waiting = [want.kind for probe in catalogue.probes.values() for want in parameters(probe.run)]
+    waiting += [want.kind for remedy in catalogue.remedies.values() for want in parameters(remedy.plan, skip=1)]
+    seen: dict[type, None] = {}
+    while waiting:
+        kind = waiting.pop(0)
+        if kind not in seen:
+            seen[kind] = None
+            collect = getattr(kind, "collect", None)
+            if collect and getattr(kind, "derived", False):
+                waiting += [want.kind for want in parameters(collect)]
+    return iter(seen)
+
+
+@cache
+def validator(kind: type) -> TypeAdapter[Any]:
+    """What makes a fact of this kind of its JSON."""
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(kind)
+
+
+def _value(kind: type, name: str, entry: Any) -> object:
+    from pydantic import ValidationError
+
+    try:
+        if "cannot_read" in entry:
+            return CannotRead(str(entry["cannot_read"]["source"]), str(entry["cannot_read"]["reason"]))
+        if kind is KubeApi:
+            return _Answered(str(entry["answered"]["server"]), str(entry["answered"]["version"]))
+        if kind is NodeNetwork:
+            return NodeNetwork.replayed(entry["fact"])
+        fact = validator(kind).validate_python(entry["fact"])
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join([name, *(str(part) for part in first["loc"])])
+        where = "".join(letter for letter in where[:120] if letter.isprintable())
+        raise BadInput(f"the recording is damaged: {where}: {first['msg']}") from error
+    except (KeyError, TypeError) as error:
+        raise BadInput(f"the recording is damaged: {name} has no fact in it") from error
+    if reason := next(wrong(fact, name), ""):
+        raise BadInput(f"the recording is damaged: {reason}")
+    return fact
+
+
+class _Answered(KubeApi):
+    """An API server that answered when the recording was made."""
+
+    def __init__(self, server: str, version: str) -> None:
+        self.server, self.version = server, version

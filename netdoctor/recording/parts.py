@@ -1,0 +1,63 @@
+"""What of a fact a recording needs: labels that a selector names, and no list of all the images of a node."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from netdoctor.facts.cluster.kube_proxy_pod import HASH
+from netdoctor.facts.cluster.network_policies import METADATA_NAME, NetworkPolicies
+from netdoctor.facts.cluster.services import Services
+from netdoctor.facts.cluster.workloads import OURS_LABEL, Nodes, Pods, Workloads
+from netdoctor.facts.gateways.gateways import Modules
+from netdoctor.facts.traffic.vantage import VantagePoints
+
+ALWAYS = frozenset((OURS_LABEL, "k8s-app", HASH, METADATA_NAME))
+
+
+def judged_labels(known: Mapping[type, object]) -> frozenset[str]:
+    """The keys of the labels that selectors and probes look at."""
+    found = set(ALWAYS)
+    services, policies, modules = known.get(Services), known.get(NetworkPolicies), known.get(Modules)
+    if isinstance(services, Services):
+        found |= {key for service in services.items for key in service.selector}
+    if isinstance(policies, NetworkPolicies):
+        found |= {key for policy in policies.items for key in _selected(policy.spec)}
+    if isinstance(modules, Modules):
+        found |= {key for gateway in modules.gateways for key in gateway.labels}
+    return frozenset(found)
+
+
+def needed(fact: Any, labels: frozenset[str]) -> Any:
+    """The fact without what nothing judges."""
+
+    def of(held: Mapping[str, str]) -> dict[str, str]:
+        return {key: value for key, value in held.items() if key in labels}
+
+    if isinstance(fact, Pods):
+        return replace(fact, items=tuple(replace(pod, labels=of(pod.labels)) for pod in fact.items))
+    if isinstance(fact, Workloads):
+        return replace(fact, items=tuple(replace(each, labels=of(each.labels)) for each in fact.items))
+    if isinstance(fact, Nodes):
+        return replace(fact, items=tuple(replace(node, images=()) for node in fact.items))
+    if isinstance(fact, NetworkPolicies):
+        return replace(fact, namespaces={name: of(held) for name, held in fact.namespaces.items()})
+    if isinstance(fact, VantagePoints):
+        points = (replace(point, labels=tuple(of(dict(point.labels)).items())) for point in fact.points)
+        return replace(fact, points=tuple(points))
+    return fact
+
+
+def _selected(value: Any) -> Iterator[str]:
+    """The keys that the selectors in a policy name."""
+    if isinstance(value, Mapping):
+        named = value.get("matchLabels")
+        yield from map(str, named if isinstance(named, Mapping) else ())
+        if isinstance(value.get("operator"), str):
+            yield str(value.get("key", ""))
+        for item in value.values():
+            yield from _selected(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _selected(item)

@@ -1,0 +1,257 @@
+"""A plan that was shown and agreed to becomes changes: each is written down, made, and proved; or rolled back.
+
+The plan is made once. For each step: each change to the journal, `check` (is the node still as the plan saw it?),
+`apply`; a new look. The target probe must pass, and every probe that passed before must still pass; else the step's
+changes are undone, newest first, and it is looked again. An error, Ctrl-C, SIGTERM or SIGHUP halfway undoes the step
+too. Proved steps stay.
+
+A step that is not proved ends the plan, and so does a node that is not as the plan saw it any more. What is left is
+planned again from the newest look, and nothing of that is made before it was shown, rehearsed and agreed to.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from netdoctor.diagnosis.catalogue import Catalogue
+from netdoctor.errors import Drifted, JournalError, NetdoctorError
+from netdoctor.model import Change, Outcome
+from netdoctor.repair.journal import Closed, Journal, State
+from netdoctor.repair.plan import Plan, Step, changes_of
+from netdoctor.repair.plan import plan as make_plan
+from netdoctor.repair.rollback import undo
+from netdoctor.system.host import Host
+
+if TYPE_CHECKING:
+    from netdoctor.diagnosis.check import Look
+
+SETTLE_SECONDS = 10.0  # what was broken may need a moment: CoreDNS is asked for its readiness once in a while
+HOPELESS_LOOKS = 3  # a target that fails as often in a row is not going to pass
+PAUSE = 0.5
+DRIFTS = 3  # a node that changes as often while it is repaired is somebody else's
+FINE = (Outcome.PASS, Outcome.NOT_APPLICABLE)
+
+
+class End(StrEnum):
+    """What became of a step."""
+
+    PROVED = "proved"
+    ROLLED_BACK = "rolled-back"
+    SKIPPED = "skipped"
+    DRIFTED = "drifted"  # the node is not as the plan saw it any more: it is planned again
+    LEFT = "not-undone"  # neither proved nor taken back: somebody else has a hand in it
+
+
+@dataclass(frozen=True)
+class StepOutcome:
+    """What became of a step, and why."""
+
+    remedy: str
+    probe: str
+    end: End
+    why: str
+    changes: tuple[Change, ...] = ()
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """What became of each step, and how things look after the last one."""
+
+    steps: tuple[StepOutcome, ...]
+    last: Look
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything that was changed is still in force."""
+        return any(step.end in (End.PROVED, End.LEFT) for step in self.steps)
+
+
+Agree = Callable[[Plan, "Look"], bool]
+
+
+def repair(
+    catalogue: Catalogue,
+    plan: Plan,
+    first: Look,
+    look: Callable[[], Look],
+    journal: Journal,
+    say: Callable[[str], None],
+    agree: Agree,
+    only: Collection[str] = (),
+) -> Outcomes:
+    """Execute a plan that was agreed to, then what is left, until no remedy that was not tried has anything to do.
+
+    `first`: the look that `plan` was made from. `agree` is given each further plan before it touches anything: it
+    shows and rehearses it, and says whether the user wants it; what it raises ends the repair. `only`: the repairs
+    that the user has chosen. The journal is closed at the end. Raises whatever interrupted it, after the step at hand
+    was undone.
+    """
+    done: list[StepOutcome] = []
+    seen = first
+    try:
+        while True:
+            outcomes = execute(plan, seen, look, journal, say)
+            done += outcomes.steps
+            seen = outcomes.last
+            drifts = sum(step.end is End.DRIFTED for step in done)
+            if drifts >= DRIFTS or any(step.end is End.LEFT for step in done):
+                break
+            tried = [step.remedy for step in done if step.end is not End.DRIFTED]
+            plan = make_plan(catalogue, seen, tried, only)
+            if not plan.to_apply or not agree(plan, seen):
+                break
+    except BaseException:
+        with suppress(JournalError):  # what has ended the repair is what has to be said
+            _close(journal)
+        raise
+    _close(journal)
+    if any(step.end is End.PROVED for step in done):
+        seen = _settled(seen, look)
+    return Outcomes(tuple(done), seen)
+
+
+def _settled(seen: Look, look: Callable[[], Look]) -> Look:
+    """Look until nothing is wrong or unknown any more, while that changes, and for a limited time.
+
+    A repaired node needs a moment to recover: CoreDNS is asked for its readiness once in a while.
+    """
+    end, same = time.monotonic() + SETTLE_SECONDS, 1
+    while any(result.outcome not in FINE for result in seen.results.values()):
+        if time.monotonic() > end or same >= HOPELESS_LOOKS:
+            break
+        time.sleep(PAUSE)
+        before, seen = _outcomes(seen), look()
+        same = same + 1 if _outcomes(seen) == before else 1
+    return seen
+
+
+def _outcomes(seen: Look) -> dict[str, Outcome]:
+    return {name: result.outcome for name, result in seen.results.items()}
+
+
+def _close(journal: Journal) -> None:
+    in_force = journal.in_force
+    if any(entry.state is not State.VERIFIED for entry in in_force):
+        return
+    try:
+        journal.close(Closed.COMMITTED if in_force else Closed.ROLLED_BACK)
+    except JournalError as error:
+        stands = "the repair is proved and stays, `netdoctor undo` takes it back" if in_force else "nothing is changed"
+        lacks = "what was taken back and that" if journal.unwritten else "nothing but that"
+        raise JournalError(f"{error}; {stands}; the journal lacks {lacks} the run has ended") from error
+
+
+def execute(
+    plan: Plan, first: Look, look: Callable[[], Look], journal: Journal, say: Callable[[str], None]
+) -> Outcomes:
+    """Take the plan's safe steps in order, up to the first that is not proved; `say` is told what happens.
+
+    A step that cannot be rolled back leaves the journal open. Raises KeyboardInterrupt, and whatever is not an error
+    of netdoctor's own, after the step at hand was undone; JournalError.
+    """
+    seen, done = first, list[StepOutcome]()
+    for step in plan.to_apply:
+        outcome = _not_as_planned(step, seen) if seen is not first else None
+        if outcome is None:
+            outcome, seen = _take(step, seen, look, journal, say)
+        done.append(outcome)
+        if outcome.end is not End.PROVED:
+            break
+    return Outcomes(tuple(done), seen)
+
+
+def _not_as_planned(step: Step, seen: Look) -> StepOutcome | None:
+    """Why a step of the plan is not taken, now that the steps before it were; None where it is."""
+    result = seen.results.get(step.probe)
+    if result is None or result.outcome is not Outcome.FAIL:
+        return StepOutcome(step.name, step.probe, End.SKIPPED, f"{step.probe} does not fail any more")
+    changes, reason = changes_of(step.remedy, result.findings, seen.facts)
+    if not changes:
+        return StepOutcome(step.name, step.probe, End.SKIPPED, reason or "nothing is left to change")
+    if changes != step.changes:
+        return StepOutcome(step.name, step.probe, End.DRIFTED, "it would change something else than what was planned")
+    return None
+
+
+def _take(
+    step: Step, seen: Look, look: Callable[[], Look], journal: Journal, say: Callable[[str], None]
+) -> tuple[StepOutcome, Look]:
+    begin = len(journal.entries)
+    guards = [name for name, before in seen.results.items() if before.outcome is Outcome.PASS]
+    host, end = Host(loads=True), End.ROLLED_BACK
+    try:
+        for change in step.changes:
+            say(change.describe())
+            entry = journal.plan(step.name, change)
+            try:
+                change.check(host)
+            except (NetdoctorError, OSError):
+                journal.note(entry, State.UNDONE)  # it was not begun
+                raise
+            journal.begin(entry)
+            change.apply(host)
+            journal.mark(entry, State.APPLIED)
+        seen, problem = _prove(step.probe, guards, look)
+        if not problem:
+            for entry in journal.entries[begin:]:
+                journal.mark(entry, State.VERIFIED)
+            say(f"proved: {step.probe} passes")
+            return StepOutcome(step.name, step.probe, End.PROVED, f"{step.probe} passes", step.changes), seen
+    except JournalError as error:
+        say(f"taking it back: {error}")
+        undo(journal.entries[begin:], journal, say)
+        raise JournalError(f"{error}; {_what_stays(journal, begin)}") from error
+    except Drifted as error:
+        problem, end = str(error), End.DRIFTED
+    except (NetdoctorError, OSError) as error:
+        problem = str(error)
+    except BaseException:
+        undo(journal.entries[begin:], journal, say)
+        raise
+    say(f"{'the node has changed' if end is End.DRIFTED else 'taking it back'}: {problem}")
+    taken = undo(journal.entries[begin:], journal, say)
+    if taken.interrupted:
+        raise KeyboardInterrupt
+    seen = look()
+    if taken.stuck:
+        return StepOutcome(step.name, step.probe, End.LEFT, f"{problem}; not undone: {taken.stuck}", step.changes), seen
+    return StepOutcome(step.name, step.probe, end, problem, step.changes), seen
+
+
+def _what_stays(journal: Journal, begin: int) -> str:
+    """What of a run is in force after its journal could not be written in the step whose first change is `begin`."""
+    loose = [entry.change.describe() for entry in journal.in_force if entry.number >= begin]
+    proved = [entry.change.describe() for entry in journal.in_force if entry.number < begin]
+    words = [f"still in force: {', '.join(loose)}"] if loose else ["what was begun is taken back"]
+    if proved:
+        words.append(f"proved, and stays: {', '.join(proved)}")
+    if loose or proved:
+        words.append("`netdoctor undo` takes it back once there is space")
+    return "; ".join(words)
+
+
+def _prove(target: str, guards: Collection[str], look: Callable[[], Look]) -> tuple[Look, str]:
+    """Look until the target and every guard are fine, for a limited time; "" or what is wrong in the last look."""
+    end = time.monotonic() + SETTLE_SECONDS
+    looks = 0
+    while True:
+        seen = look()
+        looks += 1
+        outcome = _outcomes(seen)
+        target_fails = outcome.get(target) not in FINE
+        broken = [name for name in guards if outcome.get(name) not in FINE]
+        if not target_fails and not broken:
+            return seen, ""
+        if time.monotonic() > end or (target_fails and looks >= HOPELESS_LOOKS):
+            break
+        time.sleep(PAUSE)
+    if target_fails:
+        result = seen.results.get(target)
+        why = (result.findings[0].summary if result.findings else result.reason) if result else "it was not asked"
+        return seen, f"{target} does not pass: {why}"
+    return seen, f"{', '.join(broken)} passed before and {'does' if len(broken) == 1 else 'do'} not any more"

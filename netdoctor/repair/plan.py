@@ -1,0 +1,112 @@
+"""Diagnoses to a plan: for each failing probe the remedy that has something to do, causes before what they explain."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from netdoctor.diagnosis.catalogue import Catalogue
+from netdoctor.errors import CannotRead
+from netdoctor.facts import Facts
+from netdoctor.model import Change, Finding, NotApplicable, Outcome, Remedy, Result, Risk
+
+if TYPE_CHECKING:
+    from netdoctor.diagnosis.check import Look
+
+
+@dataclass(frozen=True)
+class Step:
+    """A remedy, the probe that has to pass afterwards, and the changes that it wants now."""
+
+    remedy: Remedy
+    why: str
+    changes: tuple[Change, ...]
+
+    @property
+    def name(self) -> str:
+        """The remedy's name."""
+        return self.remedy.name
+
+    @property
+    def probe(self) -> str:
+        """The probe that fails now and has to pass afterwards."""
+        return self.remedy.fixes
+
+    @property
+    def risk(self) -> Risk:
+        """Whether netdoctor may apply it."""
+        return self.remedy.risk
+
+
+@dataclass(frozen=True)
+class NotRepairable:
+    """A fault that netdoctor will not repair, and why not."""
+
+    probe: str
+    summary: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What will be changed, in this order, and what will not."""
+
+    steps: tuple[Step, ...]
+    not_repairable: tuple[NotRepairable, ...]
+
+    @property
+    def to_apply(self) -> tuple[Step, ...]:
+        """The steps that netdoctor takes by itself."""
+        return tuple(step for step in self.steps if step.risk is Risk.SAFE)
+
+
+def plan(catalogue: Catalogue, seen: Look, tried: Collection[str] = (), only: Collection[str] = ()) -> Plan:
+    """A step for each failing probe whose remedy has something to do; the remedies `tried` are left out.
+
+    `only`: the remedies, or the probes whose fault they repair, that the user has chosen; empty: all. A symptom whose
+    cause gets a step needs none of its own.
+    """
+    steps: list[Step] = []
+    rest: list[NotRepairable] = []
+    unchosen: list[NotRepairable] = []
+    for name in catalogue.causes_first():
+        result = seen.results.get(name)
+        if result is None or result.outcome is not Outcome.FAIL:
+            continue
+        step, reason = _step(catalogue, result, seen.facts, tried)
+        if step and only and not {step.name, step.probe} & {*only}:
+            reason = f"{step.name} was not chosen with --only"
+            unchosen.append(NotRepairable(name, result.findings[0].summary, reason))
+        elif step:
+            steps.append(step)
+        else:
+            rest.append(NotRepairable(name, result.findings[0].summary, reason))
+    treated = {step.probe for step in steps}
+    symptoms = {
+        finding.probe for diagnosis in seen.diagnoses
+        if treated & {diagnosis.cause.probe, *(f.probe for f in diagnosis.symptoms)}
+        for finding in diagnosis.symptoms
+    }  # fmt: skip
+    return Plan(tuple(steps), (*(r for r in rest if r.probe not in symptoms), *unchosen))
+
+
+def _step(catalogue: Catalogue, result: Result, facts: Facts, tried: Collection[str]) -> tuple[Step | None, str]:
+    reasons = []
+    for remedy in catalogue.remedies_for(result.probe):
+        if remedy.name in tried:
+            reasons.append(f"{remedy.name} was tried")
+            continue
+        changes, reason = changes_of(remedy, result.findings, facts)
+        if changes:
+            return Step(remedy, result.findings[0].summary, changes), ""
+        reasons.append(reason or f"{remedy.name} has nothing to change")
+    return None, "; ".join(reasons) or f"there is no remedy: netdoctor explain {result.probe}"
+
+
+def changes_of(remedy: Remedy, findings: tuple[Finding, ...], facts: Facts) -> tuple[tuple[Change, ...], str]:
+    """The changes that a remedy wants on these facts; if it has none, why not."""
+    try:
+        return remedy(findings, *facts.arguments(remedy.plan, skip=1)), ""
+    except (NotApplicable, CannotRead) as why:
+        return (), str(why)

@@ -1,0 +1,93 @@
+"""A program with an end: it has a total time, what it writes has a size, and whatever it began ends with it."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+from netdoctor.errors import CannotRead
+from netdoctor.system.rights import Rights
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a program ended, and what it wrote."""
+
+    status: int
+    stdout: bytes
+    stderr: bytes
+
+
+def run(
+    argv: Sequence[str], environment: Mapping[str, str], seconds: float, limit: int, *, stdin: bytes = b"",
+    rights: Rights | None = None, directory: str | None = "/", passed: Sequence[int] = (),
+) -> Ended:  # fmt: skip
+    """Run a program without a terminal, within a time and a number of bytes; with these rights, or this process's own.
+
+    `directory` None is this process's own; `passed` are the descriptors that the program gets.
+
+    Raises CannotRead where it cannot be started, takes too long or writes too much.
+    """
+    who = {} if rights is None else {"user": rights.uid, "group": rights.gid, "extra_groups": rights.groups}
+    try:
+        with in_memory(stdin) as given:
+            process = subprocess.Popen(
+                list(argv), stdin=given, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=dict(environment),
+                cwd=directory, start_new_session=True, pass_fds=tuple(passed), **who,  # type: ignore[call-overload]
+            )  # fmt: skip
+    except (OSError, ValueError) as error:
+        raise CannotRead(argv[0], getattr(error, "strerror", "") or str(error)) from error
+    with process:
+        try:
+            return _collect(process, argv[0], time.monotonic() + seconds, seconds, limit)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def _collect(process: subprocess.Popen[bytes], name: str, end: float, seconds: float, limit: int) -> Ended:
+    assert process.stdout
+    assert process.stderr
+    said = {process.stdout: bytearray(), process.stderr: bytearray()}
+    with selectors.DefaultSelector() as selector:
+        for stream in said:
+            selector.register(stream, selectors.EVENT_READ)
+        while selector.get_map():
+            over = process.poll() is not None
+            ready = selector.select(0 if over else max(0.0, min(0.05, end - time.monotonic())))
+            for key, _ in ready:
+                data = os.read(key.fd, 65536)
+                said[key.fileobj].extend(data)  # type: ignore[index]
+                if not data:
+                    selector.unregister(key.fileobj)
+            if sum(map(len, said.values())) > limit + 65536:
+                raise CannotRead(name, f"it writes more than {limit >> 10} KiB")
+            if over and not ready:  # a child of it may hold the pipes open
+                break
+            if time.monotonic() > end:
+                raise CannotRead(name, f"no answer within {seconds:g} s")
+    try:
+        status = process.wait(max(0.1, end - time.monotonic()))
+    except subprocess.TimeoutExpired as error:
+        raise CannotRead(name, f"no answer within {seconds:g} s") from error
+    return Ended(status, bytes(said[process.stdout]), bytes(said[process.stderr]))
+
+
+@contextmanager
+def in_memory(data: bytes) -> Iterator[int]:
+    """A descriptor of a file that only this process and its children have, at its beginning."""
+    descriptor = os.memfd_create("netdoctor", os.MFD_CLOEXEC)
+    try:
+        os.fchmod(descriptor, 0o600)
+        with os.fdopen(os.dup(descriptor), "wb") as file:
+            file.write(data)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        yield descriptor
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,142 @@
+"""What commands share: progress on standard error, and files that the user names."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, BinaryIO
+
+from netdoctor.errors import BadInput, CannotRead
+from netdoctor.system.foreign_json import LARGEST
+
+if TYPE_CHECKING:
+    from netdoctor.facts import Facts
+
+REFRESH = 0.1  # seconds
+
+
+@contextmanager
+def waiting(*, live: bool = True) -> Iterator[Callable[[Facts], None] | None]:
+    """While the block runs, say on a terminal what is being waited for; elsewhere nothing is said."""
+    if not live or not sys.stderr.isatty():
+        yield None
+        return
+    from netdoctor.output.text import console
+
+    ended = threading.Event()
+    status = console(stderr=True).status("reading this host")
+
+    def watch(facts: Facts) -> None:
+        def tell() -> None:
+            with suppress(OSError):
+                while not ended.wait(REFRESH):
+                    if names := facts.waiting_for():
+                        status.update(f"waiting for {', '.join(names[:3])}")
+
+        threading.Thread(target=tell, daemon=True).start()
+
+    try:
+        with suppress(OSError):  # a terminal that goes away must not hide why the block was left
+            status.start()
+        yield watch
+    finally:
+        ended.set()
+        with suppress(OSError):
+            status.stop()
+
+
+class Unstopped:
+    """Says lines while something is changed on the host: output that fails stops nothing, and is told by `end`."""
+
+    def __init__(self, write: Callable[[str], None]) -> None:
+        self._write = write
+        self._failed: OSError | None = None
+
+    def __call__(self, line: str) -> None:
+        """One line, unless an earlier one could not be written."""
+        if self._failed is None:
+            try:
+                self._write(line)
+            except OSError as error:
+                self._failed = error
+
+    def end(self) -> None:
+        """Raise the OSError that kept a line from being written, if there was one."""
+        if self._failed is not None:
+            raise self._failed
+
+
+def open_recording(path: str) -> BinaryIO:
+    """A recording that the user named, open for reading with the rights of the user behind sudo. Raises BadInput."""
+    from netdoctor.system.foreign_files import open_named
+
+    try:
+        file = os.fdopen(open_named(path), "rb")
+        size = os.fstat(file.fileno()).st_size
+    except CannotRead as error:
+        raise BadInput(f"{path} cannot be read: {error.reason}") from error
+    except OSError as error:
+        raise BadInput(f"{path} cannot be read: {error.strerror or error}") from error
+    if size > LARGEST:
+        file.close()
+        raise BadInput(f"{path} cannot be read: a recording does not have {size >> 20} MB")
+    return file
+
+
+def read_recording(path: str) -> bytes:
+    """The bytes of a recording that the user named. Raises BadInput."""
+    with open_recording(path) as file:
+        return file.read(LARGEST + 1)
+
+
+def judged_elsewhere(
+    command: str, options: Mapping[str, object], recording: str, target: str | None, title: str
+) -> int:
+    """Have a process without rights judge a recording, and write what it answers; the exit status.
+
+    Raises BadInput, CannotRead, and what that process says.
+    """
+    import click
+
+    from netdoctor.output.text import console
+    from netdoctor.recording.confinement import Asked, judge
+    from netdoctor.redact import one_line
+
+    terminal = console()
+    found = judge(Asked(command, options, terminal.width, terminal.color_system is not None), recording)
+    if target is not None and found.document is not None:
+        write_file(target, found.document)
+    click.echo(found.text, nl=False)
+    if target is not None and options.get("output") != "json":
+        click.echo(one_line(f"{title}: {target}"), err=True)
+    return found.status
+
+
+def writable(path: str, recording: str | None = None) -> str:
+    """The path, if a file can be written there that is not the recording; told before the work. Raises BadInput."""
+    from netdoctor.output.output_file import OutputFile
+
+    if not path:
+        raise BadInput("the name of the file to write is empty")
+    try:
+        with OutputFile.named(path) as file:
+            file.check()
+            if recording is not None and file.is_the_same_as(recording):
+                raise BadInput(f"{path} is the recording itself: what is to be written would replace it")
+    except CannotRead as error:
+        raise BadInput(f"{path} {error.reason}") from error
+    return path
+
+
+def write_file(path: str, text: str) -> None:
+    """Write a file that the user named; a new one only its owner may read. Raises CannotRead.
+
+    What a regular file held before stays whole until all of the new is on disk.
+    """
+    from netdoctor.output.output_file import OutputFile
+
+    with OutputFile.named(path) as file:
+        file.write(text.encode(errors="backslashreplace"))

@@ -1,0 +1,1 @@
+"""One flow, asked and traced in a copy of the node, hop by hop."""

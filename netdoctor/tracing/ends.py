@@ -1,0 +1,206 @@
+"""The two ends of a flow by the names that people have for them: a pod, a Service, this node, the outside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from netdoctor.errors import BadInput, CannotRead
+from netdoctor.facts.cluster.cluster_addresses import ClusterAddresses
+from netdoctor.facts.cluster.services import Service, ServicePort
+from netdoctor.facts.cluster.workloads import Pod
+from netdoctor.facts.node.node_network import MOST_PODS
+from netdoctor.system.foreign_text import is_address, is_number, to_address
+from netdoctor.twin.beyond import flow_of
+from netdoctor.twin.routes import routes
+from netdoctor.twin.state import State
+from netdoctor.twin.twin import NODE, OUTSIDE, Flow
+
+HOST = "host"
+STRANGERS = {4: "192.0.2.1", 6: "2001:db8:ffff::1"}  # somebody far away: addresses that nobody has
+SHOWN = 8  # names in a sentence
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """One end: what it is called, and its address ("" where the kernel chooses one)."""
+
+    label: str
+    address: str
+    port: int = 0
+    protocol: str = ""  # of a Service's port, or what was asked for
+
+    @property
+    def in_service(self) -> bool:
+        """Whether it is a ClusterIP."""
+        return self.label.startswith("Service ")
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a name can stand for."""
+
+    state: State
+    cluster: ClusterAddresses
+    services: tuple[Service, ...]
+    pods: tuple[Pod, ...]  # as the API server has them; none without it
+    node: str
+    lacking: tuple[str, ...] = ()  # what could not be read, and what the copy lacks for it
+
+    def source(self, word: str) -> tuple[str, str]:
+        """The namespace of the twin that a word means, and what it is called. Raises BadInput."""
+        word = " ".join(word.split())  # it is repeated in a sentence
+        if word == HOST:
+            return NODE, "the node"
+        if word == OUTSIDE:
+            return OUTSIDE, "the outside"
+        name = self._by_address(word) if _is_address(word) else self._captured(word)
+        return name, f"pod {name}"
+
+    def _by_address(self, address: str) -> str:
+        wanted = to_address(address)
+        for pod in self.state.pods:
+            if any(own.ip == wanted for _, own in pod.own_addresses() if not own.ip.is_loopback):
+                return pod.name
+        raise BadInput(f"no pod of this node has the address {address}; {self._pod_names()}")
+
+    def _captured(self, word: str) -> str:
+        found = matching(word, [pod.name for pod in self.state.pods])
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise BadInput(f"{word} can be any of {_list(found)}: write more of its name")
+        if left := matching(word, self.state.left_out):
+            raise CannotRead("twin", f"pod {left[0]} was not captured: this node has more than {MOST_PODS} pods")
+        for pod in self._api_pods(word):
+            if pod.host_network and pod.node == self.node:
+                raise BadInput(f"pod {pod.namespace}/{pod.name} has the node's own network: write {HOST}")
+            if pod.node != self.node:
+                raise BadInput(f"pod {pod.namespace}/{pod.name} runs on node {pod.node or '(none)'}, not on this one")
+        raise BadInput(f"no pod of this node is called {word or '(nothing)'}; {self._pod_names()}")
+
+    def _pod_names(self) -> str:
+        names = [pod.name for pod in self.state.pods]
+        return f"there are {HOST}, {OUTSIDE}" + (f", {_list(names)}" if names else " and no pods")
+
+    def _api_pods(self, word: str) -> list[Pod]:
+        found = matching(word, [f"{p.namespace}/{p.name}" for p in self.pods])
+        return [pod for pod in self.pods if f"{pod.namespace}/{pod.name}" in found]
+
+    def target(self, word: str, port: str, protocol: str = "") -> End:
+        """The far end that a word and a port mean; `protocol` as it was asked for, or "". Raises BadInput."""
+        word = " ".join(word.split())
+        service = None if word in (NODE, HOST, OUTSIDE) or _is_address(word) else self._service(word)
+        if service:
+            chosen = service_port(service, port, protocol)
+            return End(f"Service {service}", service.cluster_ip, chosen.port, chosen.protocol.lower())
+        number = port_number(port, word)
+        if word == OUTSIDE:
+            raise BadInput("outside is no address to send to: write one, such as 8.8.8.8")
+        if word in (NODE, HOST):
+            return End("the node", self.node_address(), number, protocol)
+        if _is_address(word):
+            return End(self._label(word), str(to_address(word)), number, protocol)
+        return self._pod_target(word, number, protocol)
+
+    def _pod_target(self, word: str, number: int, protocol: str) -> End:
+        addresses = {f"{p.namespace}/{p.name}": p.addresses[0] for p in self.pods if p.addresses}
+        addresses |= {pod.name: pod.address for pod in self.state.pods if pod.address}
+        found = matching(word, list(addresses))
+        if len(found) > 1:
+            raise BadInput(f"{word} can be any of {_list(found)}: write more of its name")
+        if not found:
+            services = _list(map(str, self.services)) or "none that could be read"
+            raise BadInput(
+                f"no Service or pod is called {word or '(nothing)'}; Services: {services}; pods: {_list(addresses)}"
+            )
+        return End(f"pod {found[0]}", addresses[found[0]], number, protocol)
+
+    def _service(self, word: str) -> Service | None:
+        """The Service of this name; None where it may be a pod. Raises BadInput."""
+        name = word.removeprefix("svc/").removeprefix("service/")
+        found = [s for s in self.services if name in (str(s), s.name)]
+        if len(found) > 1:
+            raise BadInput(f"{name} can be any of {_list(map(str, found))}: write its namespace too")
+        if not found and name != word:
+            there = _list(map(str, self.services)) or "none that could be read"
+            raise BadInput(f"no Service with a ClusterIP is called {name}; there are {there}")
+        return found[0] if found else None
+
+    def _label(self, address: str) -> str:
+        wanted = str(to_address(address))
+        service = next((s for s in self.services if s.cluster_ip == wanted), None)
+        pod = next((p for p in self.state.pods if any(str(own.ip) == wanted for _, own in p.own_addresses())), None)
+        if service:
+            return f"Service {service}"
+        if wanted in {str(own.ip) for _, own in self.state.node.own_addresses()}:
+            return "the node"
+        return f"pod {pod.name}" if pod and not to_address(address).is_loopback else ""
+
+    def node_address(self) -> str:
+        """This node's: as the cluster knows it, else that of the default route's interface. Raises CannotRead."""
+        own = [(index, address.ip) for index, address in self.state.node.own_addresses() if not address.ip.is_loopback]
+        if listed := [a for a in self.cluster.nodes if a in {str(ip) for _, ip in own}]:
+            return listed[0]
+        wide = [route for route in routes(self.state.node) if not route.destination.prefixlen]
+        devices = {index for route in wide for index in route.devices}
+        for index, ip in own:
+            if index in devices and not ip.is_link_local:
+                return str(ip)
+        raise CannotRead("network state", "the node has no default route, so which address is its own is not known")
+
+    def flow(self, source: str, target: End, protocol: str) -> tuple[Flow, str]:
+        """The flow, and the address that it is sent from ("" where the kernel chooses). Raises BadInput, CannotRead."""
+        version = to_address(target.address).version
+        if source == OUTSIDE:
+            stranger = STRANGERS[version]
+            return Flow(OUTSIDE, target.address, protocol, target.port, source_address=stranger), stranger
+        own = [a.ip for _, a in self.state.by_name[source].own_addresses() if not a.ip.is_link_local]
+        mine = [a for a in own if a.version == version and (source == NODE or not a.is_loopback)]
+        if not mine:
+            has = ", ".join(str(a) for a in own if not a.is_loopback) or "none"
+            who = "the node" if source == NODE else f"pod {source}"
+            raise BadInput(f"{who} has no IPv{version} address to send to {target.address} from, it has {has}")
+        flow = flow_of(source, target.address, protocol, target.port, self.state, self.cluster)
+        return flow, "" if source == NODE else str(mine[0])
+
+
+def matching(word: str, names: Iterable[str]) -> list[str]:
+    """The names that a word means: NAMESPACE/NAME or NAME exactly, else all that begin so."""
+    names = list(dict.fromkeys(names))
+    exact = [name for name in names if word in (name, name.partition("/")[2])]
+    if exact or not word:
+        return exact
+    return [name for name in names if (name if "/" in word else name.partition("/")[2]).startswith(word)]
+
+
+def port_number(port: str, destination: str) -> int:
+    """A port by its number. Raises BadInput."""
+    port = " ".join(port.split())
+    if not is_number(port):
+        raise BadInput(f"{port} is no number, and only a Service has names for its ports: {destination} is none")
+    if not 1 <= int(port) <= 65535:
+        raise BadInput(f"port {port} is out of range: ports are 1 to 65535")
+    return int(port)
+
+
+def service_port(service: Service, port: str, protocol: str) -> ServicePort:
+    """A Service's port by name or number; of two with one number UDP's if it is 53, else TCP's. Raises BadInput."""
+    wanted = [p for p in service.ports if port in (p.name, str(p.port))]
+    fitting = [p for p in wanted if not protocol or p.protocol.lower() == protocol]
+    if not fitting:
+        has = ", ".join(f"{p.name} {p.port}/{p.protocol.lower()}".lstrip() for p in service.ports)
+        raise BadInput(
+            f"Service {service} has no port {port}{'/' + protocol if protocol else ''}; it has {has or 'none'}"
+        )
+    return next((p for p in fitting if p.protocol == ("UDP" if p.port == 53 else "TCP")), fitting[0])
+
+
+def _is_address(word: str) -> bool:
+    return is_address(word)
+
+
+def _list(names: Iterable[str]) -> str:
+    found = sorted(names)
+    more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+    return ", ".join(found[:SHOWN]) + more
