@@ -20,7 +20,7 @@ test: .venv/ready ## everything (ALL=1: every repair too); the lab's part is ski
 busy: .venv/ready ## every fault named while four busy loops for each processor run beside it
 	@NETDOCTOR_TEST_BUSY=4 $(PYTHON) -m pytest -q tests/test_faults.py
 
-check: lint fast ## ruff, mypy strict, the fast tests
+check: lint fast ## lint, and the fast tests
 
 fast: .venv/ready ## the fast tests
 	@$(PYTHON) -m pytest -q -n 4 --dist worksteal -m $(FAST)
@@ -33,8 +33,8 @@ coverage: .venv/ready ## which lines the fast tests run; fails below the floor i
 dist: .venv/ready ## wheel, sdist, SBOM and checksums into dist/ (TAG=v1.2.3: only if that is the version)
 	@$(PYTHON) scripts/dist.py $(if $(TAG),--tag "$(TAG)")
 
-lint: .venv/ready ## ruff, mypy strict
-	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy
+lint: .venv/ready ## ruff, mypy strict, the rooms of the house
+	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy && .venv/bin/lint-imports --no-cache
 
 lab: ## build the lab, a real Kubernetes node to break (once; 20 minutes at most)
 	@tests/lab/lab build

@@ -1,14 +1,19 @@
 """netdoctor finds the one cause of a Kubernetes node's network fault, repairs it, and proves the repair.
 
-One way through, and each step is one file::
+One way through::
 
-    Host -> Facts -> Probe -> Finding -> Diagnosis -> Plan -> Change -> the same Probe, on new Facts
+    Facts -> Probe -> Finding -> Diagnosis -> Experiment -> Verdict                              (check)
+    Verdict -> Plan -> Rehearsal -> consent -> Change -> the same Probe, on new Facts -> confirm     (fix)
 
-- ``facts/``     what was read, one file per source; a probe asks for a fact by the type of its parameter
-- ``probes/``    one fault, one file; a probe does no input or output, it judges facts
-- ``diagnosis``  hangs each symptom under the cause that explains it
-- ``remedies/``  one repair, one file; a remedy yields changes
-- ``changes/``   one kind of edit, one file; each can undo itself, and stands in the journal before it is made
+- ``facts/``       what was read, one file per source; a probe asks for a fact by the type of its parameter
+- ``probes/``      one fault, one file; a probe does no input or output, it judges facts
+- ``diagnosis/``   hangs each symptom under the cause that explains it, and tries on copies of the node what cures it
+- ``remedies/``    one repair, one file; a remedy yields changes
+- ``rehearsal/``   makes them on a copy first
+- ``repair/``      writes each one down, makes it, proves it, and rolls it back
+- ``changes/``     one kind of edit, one file; each can undo itself, and stands in the journal before it is made
+
+Which room may import which stands in pyproject.toml, and in docs/architecture.md with two pictures.
 """
 
 from typing import TYPE_CHECKING

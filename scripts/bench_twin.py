@@ -15,11 +15,12 @@ from typing import TypeVar
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from netdoctor.experiments.search import Asked, Search
+from netdoctor.experiments.search import Search
 from netdoctor.experiments.work_limit import WorkLimit
 from netdoctor.system.host import Host
+from netdoctor.twin.asked import Asked
 from netdoctor.twin.build import build
-from netdoctor.twin.state import size_of
+from netdoctor.twin.recorded_state import size_of
 from tests.twin.network import CLUSTER, FLOWS, Node, small_node
 
 T = TypeVar("T")

@@ -17,21 +17,21 @@ from netdoctor.diagnosis.catalogue import Catalogue
 from netdoctor.diagnosis.check import closing
 from netdoctor.diagnosis.conclude import verified
 from netdoctor.diagnosis.diagnose import diagnose
-from netdoctor.diagnosis.experiments import Experiments, Trial
 from netdoctor.diagnosis.runner import run
+from netdoctor.diagnosis.wanted_changes import changes_of
 from netdoctor.errors import CannotRead, NetdoctorError
 from netdoctor.experiments.interventions import Situation, proposed
 from netdoctor.facts import Facts
 from netdoctor.facts.cluster.cluster_addresses import ClusterAddresses
-from netdoctor.facts.gateways.postgres import TCP, Postgres
 from netdoctor.facts.gateways.scope import Scope
-from netdoctor.facts.node.node_network import NodeNetwork
+from netdoctor.facts.traffic.experiments import Experiments, Trial
 from netdoctor.facts.traffic.failed_flows import FailedFlow, FailedFlows
 from netdoctor.facts.traffic.names import OUTSIDE_NAME, ClusterDns, UpstreamAnswers
+from netdoctor.facts.traffic.node_network import NodeNetwork
+from netdoctor.facts.traffic.postgres import TCP, Postgres
 from netdoctor.facts.traffic.reach import Reach
 from netdoctor.facts.traffic.vantage import HOST, VantagePoint, VantagePoints
 from netdoctor.model import Severity
-from netdoctor.repair.plan import changes_of
 from netdoctor.system.host import Host
 from netdoctor.system.traffic import Answer, Reply, in_namespace
 from netdoctor.twin.beyond import flow_of

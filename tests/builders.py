@@ -6,13 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from netdoctor.diagnosis.experiments import Experiments, Trial, Tried
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.coredns import Upstream
 from netdoctor.facts.cluster.services import Endpoint, EndpointSlices, Service, ServicePort, Services
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.cluster.workloads import Pod, Pods, Workload, Workloads
-from netdoctor.facts.gateways.postgres import STAGES, TCP, Postgres, PostgresStage
 from netdoctor.facts.gateways.postgres_session import Slots
 from netdoctor.facts.node.cni import Attachment, Attachments, CniConfig
 from netdoctor.facts.node.firewalld import Firewalld, Zone
@@ -20,6 +18,7 @@ from netdoctor.facts.node.iptables import EMPTY, Iptables, Ruleset
 from netdoctor.facts.node.masquerade import Masquerade, Unmasqueraded
 from netdoctor.facts.node.sysctl import BRIDGE_NF_CALL, IP_FORWARD, TRACKED, TRACKED_MOST, Sysctls
 from netdoctor.facts.traffic.departures import Departure, Departures
+from netdoctor.facts.traffic.experiments import Experiments, Trial, Tried
 from netdoctor.facts.traffic.failed_flows import FailedFlow, FailedFlows
 from netdoctor.facts.traffic.names import (
     OUTSIDE_NAME,
@@ -29,6 +28,7 @@ from netdoctor.facts.traffic.names import (
     UpstreamAnswers,
     UpstreamLookup,
 )
+from netdoctor.facts.traffic.postgres import STAGES, TCP, Postgres, PostgresStage
 from netdoctor.facts.traffic.reach import CLUSTER_IP, NODE, POD, Flow, Reach
 from netdoctor.facts.traffic.vantage import HOST, NEW, OLD, VantagePoint, VantagePoints
 from netdoctor.system.kube_api import KubeApi

@@ -9,9 +9,9 @@ from netdoctor.errors import CannotRead
 from netdoctor.facts.gateways.gateways import NONE, Gateway, Image, Modules, SecretKey
 from netdoctor.facts.gateways.images import Images, NodeImage
 from netdoctor.facts.gateways.litellm_config import Database, Model
-from netdoctor.facts.gateways.policy_answers import DNS, PolicyAnswer, PolicyAnswers
 from netdoctor.facts.gateways.postgres_servers import PostgresServer, PostgresServers
-from netdoctor.facts.gateways.providers import Provider, Providers
+from netdoctor.facts.traffic.policy_answers import DNS, PolicyAnswer, PolicyAnswers
+from netdoctor.facts.traffic.providers import Provider, Providers
 from netdoctor.system.traffic import Answer, Reply
 from tests.builders import DNS_ADDRESS, OK, POSTGRES_IP
 

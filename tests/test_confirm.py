@@ -27,7 +27,10 @@ from tests.test_consent import AFTER, fix, netdoctor, on_terminal, without_termi
 __all__ = ["node"]  # the fixture
 SECONDS = 5  # the shortest that may be asked for
 UNDOING = 15.0  # seconds for an undo that takes one or two on a quiet machine
-KILLED_BEFORE_ITS_FIRST_CHANGE = "from netdoctor.repair import confirmation, journal, runs; confirmation.arm(journal.begin(runs.next_number()).run, 600)"
+KILLED_BEFORE_ITS_FIRST_CHANGE = (
+    "from netdoctor.repair import confirmation, journal, runs; "
+    "confirmation.arm(journal.begin(runs.next_number()).run, 600)"
+)
 KEEP = "Keep it? Press ENTER within 5 s, else it is undone."
 
 

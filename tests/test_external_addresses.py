@@ -8,7 +8,7 @@ from netdoctor.changes.kube_proxy import ResyncKubeProxy
 from netdoctor.facts.cluster.kube_proxy import KubeProxy
 from netdoctor.facts.cluster.services import Service, ServicePort, service_of
 from netdoctor.facts.cluster.this_node import LocalAddresses, ThisNode
-from netdoctor.facts.node.translated import Translated
+from netdoctor.facts.cluster.translated import Translated
 from netdoctor.remedies.cluster.resync_kube_proxy import resync_kube_proxy
 from tests.builders import NODE_ADDRESS, POSTGRES, POSTGRES_IP, services, slices
 

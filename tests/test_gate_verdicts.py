@@ -16,9 +16,9 @@ from netdoctor.diagnosis.runner import run
 from netdoctor.errors import BadInput, NetdoctorError
 from netdoctor.facts import Facts
 from netdoctor.facts.gateways.kustomization import MISSING_ENV, EnvMissing, Kustomization
-from netdoctor.facts.gateways.postgres import Postgres
+from netdoctor.facts.traffic.postgres import Postgres
 from netdoctor.output.gate_text import render
-from netdoctor.output.schema import plain
+from netdoctor.redact_data import plain
 from tests.builders import DOWN, REFUSED, SILENT, postgres, reach, services, slices, sysctls, workloads
 from tests.conftest import ROOT
 from tests.module_builders import images, modules, policy_answers, provider, servers

@@ -16,8 +16,9 @@ import pytest
 
 from netdoctor.errors import BadInput, CannotRead
 from netdoctor.output.output_file import OutputFile
+from netdoctor.recording.named_file import read_recording
 from netdoctor.system.foreign_files import Folder
-from netdoctor.terminal.output import read_recording, writable, write_file
+from netdoctor.terminal.output import writable, write_file
 from tests.test_cli import netdoctor, one_sentence, recording
 
 __all__ = ["recording"]  # the fixture

@@ -12,12 +12,12 @@ import pytest
 from netdoctor.diagnosis.runner import run
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.coredns import Corefile
-from netdoctor.facts.cluster.network_policies import NetworkPolicies, policy_of
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.cluster.workloads import Node, Nodes, pod_of
 from netdoctor.facts.gateways.gateways import Image
 from netdoctor.facts.gateways.images import Images, NodeImage
 from netdoctor.facts.gateways.litellm_config import Database, Model
+from netdoctor.facts.gateways.network_policies import NetworkPolicies, policy_of
 from netdoctor.facts.node.cni import CniConfig
 from netdoctor.facts.node.links import Links
 from netdoctor.facts.node.sysctl import SysctlFiles, _settings

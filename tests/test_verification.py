@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from netdoctor.diagnosis.conclude import verified
 from netdoctor.diagnosis.diagnose import diagnose
-from netdoctor.diagnosis.experiments import Experiments
 from netdoctor.diagnosis.runner import run
 from netdoctor.facts import Facts
+from netdoctor.facts.traffic.experiments import Experiments
 from netdoctor.facts.traffic.reach import Reach
 from netdoctor.model import Confidence, Diagnosis, Severity
 from tests.builders import SILENT, experiments, failed_flow, sysctls, tried, upstream_answers

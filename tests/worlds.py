@@ -16,23 +16,23 @@ from netdoctor.facts.cluster.kube_proxy import KubeProxy
 from netdoctor.facts.cluster.pod_network import PodNetwork
 from netdoctor.facts.cluster.services import EndpointSlices, Services
 from netdoctor.facts.cluster.this_node import ThisNode
+from netdoctor.facts.cluster.translated import Translated
 from netdoctor.facts.gateways.gateways import Modules
 from netdoctor.facts.gateways.images import Images
-from netdoctor.facts.gateways.policy_answers import PolicyAnswers
-from netdoctor.facts.gateways.providers import Providers
+from netdoctor.facts.gateways.listeners import Listeners
 from netdoctor.facts.node.firewalld import Firewalld
 from netdoctor.facts.node.firewalld_rules import FirewalldRules
 from netdoctor.facts.node.iptables import Iptables
 from netdoctor.facts.node.links import Link, Links
-from netdoctor.facts.node.listeners import Listeners
 from netdoctor.facts.node.sysctl import BridgeNetfilterModule, SysctlFiles
-from netdoctor.facts.node.translated import Translated
 from netdoctor.facts.traffic.closed_endpoints import ClosedEndpoints
 from netdoctor.facts.traffic.departures import Departures
 from netdoctor.facts.traffic.drops import Drops
 from netdoctor.facts.traffic.failed_flows import FailedFlows
 from netdoctor.facts.traffic.new_pod import NewPod
 from netdoctor.facts.traffic.next_hops import Gateways
+from netdoctor.facts.traffic.policy_answers import PolicyAnswers
+from netdoctor.facts.traffic.providers import Providers
 from netdoctor.model import Result
 from netdoctor.system.host import Host
 from netdoctor.system.kube_api import KubeApi

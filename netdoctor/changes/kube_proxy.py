@@ -10,8 +10,8 @@ from typing import ClassVar
 from netdoctor.changes import _conntrack, _iptables_nat
 from netdoctor.errors import CannotRead, Drifted, NotRehearsable
 from netdoctor.facts.cluster.kube_proxy_pod import kube_proxy_pod, pods_now
+from netdoctor.facts.cluster.translated import Translated
 from netdoctor.facts.node.kube_proxy_rules import Port
-from netdoctor.facts.node.translated import Translated
 from netdoctor.system.foreign_text import to_address
 from netdoctor.system.host import Host
 from netdoctor.system.kube_api import connect

@@ -47,10 +47,11 @@ def _check(output: str, report_file: str | None, facts_file: str | None) -> int:
     from netdoctor.diagnosis.check import look
     from netdoctor.output.schema import to_json
     from netdoctor.recording.file import from_json
+    from netdoctor.recording.named_file import read_recording
     from netdoctor.redact import one_line
     from netdoctor.repair.runs import changes_in_force, unfinished_notice
     from netdoctor.system.host import Host
-    from netdoctor.terminal.output import read_recording, waiting, write_file
+    from netdoctor.terminal.output import waiting, write_file
     from netdoctor.twin.namespace import become_root_of_a_user_namespace
 
     catalogue = Catalogue.load()

@@ -114,7 +114,7 @@ class Sayer:
         from dataclasses import asdict, is_dataclass
 
         from netdoctor import __version__
-        from netdoctor.output.schema import plain
+        from netdoctor.redact_data import plain
         from netdoctor.system.kubeconfig import used
 
         whole = {k: asdict(v) if is_dataclass(v) and not isinstance(v, type) else v for k, v in parts.items()}

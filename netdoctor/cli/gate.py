@@ -27,8 +27,8 @@ def command(ctx: click.Context, kustomization: str | None, output: str) -> None:
     from netdoctor.errors import CannotRead
     from netdoctor.facts.gateways.kustomization import EnvMissing, Kustomization, chosen
     from netdoctor.output.gate_text import render
-    from netdoctor.output.schema import plain
     from netdoctor.redact import one_line
+    from netdoctor.redact_data import plain
     from netdoctor.system.kubeconfig import used
     from netdoctor.terminal.output import waiting
 

@@ -25,9 +25,9 @@ def command(ctx: click.Context, output: str) -> None:
     from netdoctor.diagnosis.check import look
     from netdoctor.facts import Facts
     from netdoctor.gateways.status import read
-    from netdoctor.output.schema import plain
     from netdoctor.output.status_text import markdown, text
     from netdoctor.redact import one_line
+    from netdoctor.redact_data import plain
     from netdoctor.system.kubeconfig import used
     from netdoctor.terminal.output import waiting
 

@@ -107,8 +107,8 @@ def _protocol(udp: bool | None) -> str:
 def _json(traced: Traced, kubeconfig: str = "") -> str:
     import json
 
-    from netdoctor.output.schema import plain
     from netdoctor.output.walk_json import as_json
+    from netdoctor.redact_data import plain
 
     return json.dumps(plain({**as_json(traced), "kubeconfig": kubeconfig}), indent=1, ensure_ascii=False)
 
@@ -116,8 +116,9 @@ def _json(traced: Traced, kubeconfig: str = "") -> str:
 def _known(facts_file: str | None, words: tuple[str, str]) -> Known:
     """What names can stand for, on this host or in a recording."""
     from netdoctor.facts import Facts
+    from netdoctor.recording.named_file import read_recording
     from netdoctor.system.host import Host
-    from netdoctor.terminal.output import read_recording, waiting
+    from netdoctor.terminal.output import waiting
     from netdoctor.tracing import reading
 
     if facts_file:

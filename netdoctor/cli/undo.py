@@ -157,6 +157,6 @@ def _echo(line: str) -> None:
 def _echo_json(whole: dict[str, Any]) -> None:
     import json
 
-    from netdoctor.output.schema import plain
+    from netdoctor.redact_data import plain
 
     click.echo(json.dumps(plain(whole), indent=1, ensure_ascii=False))

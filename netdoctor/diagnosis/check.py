@@ -7,17 +7,19 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from netdoctor import __version__
 from netdoctor.diagnosis.catalogue import Catalogue
 from netdoctor.diagnosis.conclude import verified
 from netdoctor.diagnosis.diagnose import diagnose
-from netdoctor.diagnosis.experiments import Experiments, Trial
+from netdoctor.diagnosis.experiment import LONGEST, experiment
 from netdoctor.diagnosis.runner import run
 from netdoctor.errors import CannotRead
 from netdoctor.facts import Facts
 from netdoctor.facts.cluster.this_node import ThisNode
-from netdoctor.facts.node.node_network import NodeNetwork
+from netdoctor.facts.traffic.experiments import Experiments, Trial
+from netdoctor.facts.traffic.node_network import NodeNetwork
 from netdoctor.facts.traffic.vantage import VantagePoints
 from netdoctor.model import Diagnosis, Experiment, Made, Report, Result
 from netdoctor.system import kubeconfig
@@ -90,6 +92,7 @@ def look(
     with closing(facts):
         if watch:
             watch(facts)
+        facts.made_by(Experiments, partial(experiment, catalogue, facts), LONGEST)
         results = run(catalogue, facts, only)
         tried = facts.known().get(Experiments)
         experiments = tried if isinstance(tried, Experiments) else None

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from netdoctor.diagnosis.catalogue import Catalogue
-from netdoctor.diagnosis.experiments import Experiments, Trial, Tried
+from netdoctor.facts.traffic.experiments import Experiments, Trial, Tried
 from netdoctor.facts.traffic.failed_flows import CLUSTER_DNS, HOST_TO_OUTSIDE, OUTSIDE, POSTGRES
 from netdoctor.facts.traffic.reach import CLUSTER_IP, NODE, POD
 from netdoctor.model import Confidence, Diagnosis, Evidence, Severity

@@ -14,9 +14,9 @@ from netdoctor.facts import Facts
 from netdoctor.facts.gateways.gateway_objects import WORKLOADS, is_gateway
 from netdoctor.facts.gateways.gateways import Modules
 from netdoctor.facts.gateways.kustomization import EnvMissing, Kustomization
-from netdoctor.facts.gateways.postgres import Postgres
 from netdoctor.facts.gateways.scope import Scope
 from netdoctor.facts.traffic.new_pod import NewPod
+from netdoctor.facts.traffic.postgres import Postgres
 from netdoctor.model import Diagnosis, Outcome, Result, Severity
 
 

@@ -23,9 +23,10 @@ from netdoctor.system.legacy_iptables import grown, legacy_counters
 from netdoctor.system.nft_trace import Dropped
 from netdoctor.system.patience import patience
 from netdoctor.system.traffic import Answer, Reply
+from netdoctor.twin.asked import PATIENCE, Asked
 from netdoctor.twin.build import Settings, build
 from netdoctor.twin.state import State
-from netdoctor.twin.twin import DOUBT, Flow, Twin, alike
+from netdoctor.twin.twin import DOUBT, Twin, alike
 from netdoctor.twin.walk import Tracer, Walk
 
 AT_ONCE = 2  # copies that are built and asked side by side
@@ -33,20 +34,6 @@ BEHIND = 4  # obstacles, one behind the other, that are looked for
 TURNS = 2
 RATION = 1.0  # seconds after which the kernel sends another ICMP error to the same pod
 SURE = 0.8  # seconds for an answer, which may be late on a busy machine; the search goes on meanwhile
-PATIENCE = 0.08  # seconds of silence; a time-out that is believed too soon loses a cure, and never invents one
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A flow as it failed on the node."""
-
-    name: str
-    flow: Flow
-    reply: Reply
-
-    def passes(self, reply: Reply) -> bool:
-        """Whether it would be cured by this reply: any answer, but no refusal where a refusal was the failure."""
-        return reply.answered if self.reply.arrived else reply.arrived
 
 
 @dataclass(frozen=True, slots=True)

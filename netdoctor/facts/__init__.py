@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, InvalidStateError, wait
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from netdoctor.errors import CannotRead, NetdoctorError
@@ -68,7 +69,7 @@ class Wanted:
 
 def parameters(function: Callable[..., Any], skip: int = 0) -> list[Wanted]:
     """The facts that a function's parameters ask for, without the first `skip` parameters (and without `cls`)."""
-    hints = typing.get_type_hints(function)
+    hints = typing.get_type_hints(function.func if isinstance(function, partial) else function)
     wanted = []
     for name in list(inspect.signature(function).parameters)[skip:]:
         kinds = typing.get_args(hints[name]) or (hints[name],)
@@ -93,7 +94,9 @@ class Facts:
         self._live = live
         self.seconds: dict[type, float] = {}
         self.finalizers = Finalizers()
-        for thing in (Host(live=live), self, self.finalizers, *context):
+        self._makers: dict[type, Callable[..., Any]] = {}  # of what has no `collect` of its own
+        self._longest: dict[type, float] = {}
+        for thing in (Host(live=live), self.finalizers, *context):
             self._give(type(thing), thing)
         for kind, value in (given or {}).items():
             self._give(kind, value)
@@ -102,13 +105,18 @@ class Facts:
         cell = self._cells[kind] = Future[Any]()
         _settle(cell, value)
 
+    def made_by(self, kind: type[F], maker: Callable[..., F], longest: float) -> None:
+        """Have this kind made by `maker`, whose parameters ask for facts, within so many seconds of a quiet machine."""
+        self._makers[kind] = maker
+        self._longest[kind] = longest
+
     def get(self, kind: type[F]) -> F:
         """The fact of this kind. Raises CannotRead, also when collecting it takes longer than LONGEST seconds."""
         cell = self._begin(kind)
         while not cell.done():
             wait([cell], timeout=GLANCE)
             begun = self._asked.get(kind)
-            longest = getattr(kind, "longest", LONGEST)
+            longest: float = self._longest.get(kind, getattr(kind, "longest", LONGEST))
             if begun is not None and time.monotonic() - begun > patience(longest):
                 _settle(cell, CannotRead(_title(kind), f"no answer within {longest:g} s"))
         return typing.cast(F, cell.result())
@@ -124,7 +132,7 @@ class Facts:
         return cell
 
     def _collect(self, kind: type, cell: Future[Any]) -> None:
-        collect = getattr(kind, "collect", None)
+        collect = self._makers.get(kind) or getattr(kind, "collect", None)
         if collect is None or not (self._live or getattr(kind, "derived", False)):
             _settle(cell, CannotRead("recording", f"it does not hold {kind.__name__}"))
             return

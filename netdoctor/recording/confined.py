@@ -71,7 +71,7 @@ def _import_everything() -> None:
     from netdoctor.changes import kinds
     from netdoctor.diagnosis.catalogue import Catalogue
     from netdoctor.experiments.interventions import files
-    from netdoctor.facts.node.node_network import NodeNetwork
+    from netdoctor.facts.traffic.node_network import NodeNetwork
     from netdoctor.recording.file import validator, wanted
     from netdoctor.system.host import Host
 

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from netdoctor.errors import BadInput, CannotRead, NetdoctorError
+from netdoctor.recording.named_file import open_recording
 from netdoctor.system.patience import tasks_per_processor
 
 SECONDS = 10.0  # of a quiet machine, and of processor time
@@ -61,7 +62,7 @@ def judge(asked: Asked, recording: str) -> Judgement:
 
     Raises BadInput, CannotRead, or what that process says.
     """
-    with _opened(recording) as file:
+    with open_recording(recording) as file:
         ours, theirs = os.pipe()
         try:
             process = subprocess.Popen(
@@ -83,12 +84,6 @@ def judge(asked: Asked, recording: str) -> Judgement:
         with suppress(subprocess.TimeoutExpired):
             process.wait(timeout=1)  # the kernel may still be at work for it: nobody waits for that
     return _read(answer, process.returncode)
-
-
-def _opened(path: str) -> Any:
-    from netdoctor.terminal.output import open_recording
-
-    return open_recording(path)
 
 
 def _path() -> list[str]:

@@ -14,18 +14,20 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from netdoctor.diagnosis.catalogue import Catalogue
+from netdoctor.diagnosis.experiment import experiment
 from netdoctor.errors import BadInput, CannotRead
 from netdoctor.facts import Facts, parameters
 from netdoctor.facts.cluster.services import Services
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.cluster.workloads import Nodes, Pods
 from netdoctor.facts.node.cni import Attachments
-from netdoctor.facts.node.node_network import NodeNetwork
+from netdoctor.facts.traffic.experiments import Experiments
+from netdoctor.facts.traffic.node_network import NodeNetwork
 from netdoctor.facts.traffic.vantage import VantagePoints
-from netdoctor.output.schema import plain
 from netdoctor.recording.forms import wrong
 from netdoctor.recording.outside_names import outside_names
 from netdoctor.recording.parts import judged_labels, needed
+from netdoctor.redact_data import plain
 from netdoctor.system.foreign_json import decode
 from netdoctor.system.kube_api import KubeApi
 
@@ -52,7 +54,7 @@ def to_json(facts: Facts) -> str:
             stored[kind.__name__] = {"cannot_read": {"source": value.source, "reason": value.reason}}
         elif isinstance(value, NodeNetwork):
             network = value
-        elif is_dataclass(value) and not isinstance(value, type) and hasattr(kind, "collect"):
+        elif is_dataclass(value) and not isinstance(value, type) and _is_read(kind):
             stored[kind.__name__] = {"fact": asdict(needed(value, labels))}
         elif isinstance(value, KubeApi):
             stored[kind.__name__] = {"answered": {"server": value.server, "version": value.version}}
@@ -61,6 +63,10 @@ def to_json(facts: Facts) -> str:
     if state:
         told[NodeNetwork.__name__] = {"fact": plain(NodeNetwork(state).recorded())}
     return json.dumps({"schema_version": SCHEMA_VERSION, "facts": told}, indent=1, ensure_ascii=False)
+
+
+def _is_read(kind: type) -> bool:
+    return hasattr(kind, "collect") or kind is Experiments
 
 
 def _names(known: Mapping[type, object]) -> tuple[set[str], set[str]]:
@@ -125,7 +131,9 @@ def wanted(catalogue: Catalogue) -> Iterator[type]:
         if kind not in seen:
             seen[kind] = None
             collect = getattr(kind, "collect", None)
-            if collect and getattr(kind, "derived", False):
+            if kind is Experiments:
+                waiting += [want.kind for want in parameters(experiment, skip=2)]
+            elif collect and getattr(kind, "derived", False):
                 waiting += [want.kind for want in parameters(collect)]
     return iter(seen)
 

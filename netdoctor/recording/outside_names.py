@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from netdoctor.facts.gateways.gateways import Modules
 from netdoctor.facts.gateways.images import Images, normal, registry_of
-from netdoctor.facts.gateways.providers import Providers
+from netdoctor.facts.traffic.providers import Providers
 from netdoctor.system.kube_api import KubeApi
 
 

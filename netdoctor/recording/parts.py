@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from netdoctor.facts.cluster.kube_proxy_pod import HASH
-from netdoctor.facts.cluster.network_policies import METADATA_NAME, NetworkPolicies
 from netdoctor.facts.cluster.services import Services
 from netdoctor.facts.cluster.workloads import OURS_LABEL, Nodes, Pods, Workloads
 from netdoctor.facts.gateways.gateways import Modules
+from netdoctor.facts.gateways.network_policies import METADATA_NAME, NetworkPolicies
 from netdoctor.facts.traffic.vantage import VantagePoints
 
 ALWAYS = frozenset((OURS_LABEL, "k8s-app", HASH, METADATA_NAME))

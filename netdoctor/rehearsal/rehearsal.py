@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from netdoctor.errors import CannotRead, Exposed, NetdoctorError, NotRehearsable
-from netdoctor.experiments.search import PATIENCE, Asked
 from netdoctor.facts import Facts
 from netdoctor.facts.cluster.cluster_addresses import ClusterAddresses
 from netdoctor.facts.node.connections import Connections
-from netdoctor.facts.node.node_network import NodeNetwork
 from netdoctor.facts.traffic.failed_flows import FailedFlows
+from netdoctor.facts.traffic.node_network import NodeNetwork
 from netdoctor.facts.traffic.vantage import NEW, VantagePoints
 from netdoctor.model import Access, Change
 from netdoctor.rehearsal.exposure import Way, compared, led_away, ways
@@ -27,6 +26,7 @@ from netdoctor.rehearsal.people import People, people
 from netdoctor.rehearsal.transit import carried, transit_ways
 from netdoctor.system.firewalld_bus import FirewalldBus
 from netdoctor.system.host import Host
+from netdoctor.twin.asked import PATIENCE, Asked
 from netdoctor.twin.beyond import flow_of
 from netdoctor.twin.build import build
 from netdoctor.twin.state import State

@@ -19,10 +19,11 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from netdoctor.diagnosis.catalogue import Catalogue
+from netdoctor.diagnosis.wanted_changes import changes_of
 from netdoctor.errors import Drifted, JournalError, NetdoctorError
 from netdoctor.model import Change, Outcome
 from netdoctor.repair.journal import Closed, Journal, State
-from netdoctor.repair.plan import Plan, Step, changes_of
+from netdoctor.repair.plan import Plan, Step
 from netdoctor.repair.plan import plan as make_plan
 from netdoctor.repair.rollback import undo
 from netdoctor.system.host import Host

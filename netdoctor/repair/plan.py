@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from netdoctor.diagnosis.catalogue import Catalogue
-from netdoctor.errors import CannotRead
+from netdoctor.diagnosis.check import Look
+from netdoctor.diagnosis.wanted_changes import changes_of
 from netdoctor.facts import Facts
-from netdoctor.model import Change, Finding, NotApplicable, Outcome, Remedy, Result, Risk
-
-if TYPE_CHECKING:
-    from netdoctor.diagnosis.check import Look
+from netdoctor.model import Change, Outcome, Remedy, Result, Risk
 
 
 @dataclass(frozen=True)
@@ -102,11 +99,3 @@ def _step(catalogue: Catalogue, result: Result, facts: Facts, tried: Collection[
             return Step(remedy, result.findings[0].summary, changes), ""
         reasons.append(reason or f"{remedy.name} has nothing to change")
     return None, "; ".join(reasons) or f"there is no remedy: netdoctor explain {result.probe}"
-
-
-def changes_of(remedy: Remedy, findings: tuple[Finding, ...], facts: Facts) -> tuple[tuple[Change, ...], str]:
-    """The changes that a remedy wants on these facts; if it has none, why not."""
-    try:
-        return remedy(findings, *facts.arguments(remedy.plan, skip=1)), ""
-    except (NotApplicable, CannotRead) as why:
-        return (), str(why)

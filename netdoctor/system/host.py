@@ -45,8 +45,8 @@ class Host:
 
         The image and the pod decide what stands there, so it is read as `foreign_files` reads.
         """
-        from netdoctor.facts.cluster.workloads import pod_uid
         from netdoctor.system.foreign_files import Folder
+        from netdoctor.system.pod_cgroup import pod_uid
 
         with Folder.root_of(pid) as root:
             # asked after its root is held: a process that ends leaves its number to another one

@@ -46,7 +46,7 @@ def passed(text: str, *, terminal: bool = False) -> str:
 
 def _json(text: str) -> str:
     """A JSON document, with each of its texts redacted. Raises ValueError."""
-    from netdoctor.output.schema import plain
+    from netdoctor.redact_data import plain
 
     document = json.loads(text)
     told = plain(document)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from netdoctor.errors import BadInput, CannotRead
-from netdoctor.system.foreign_json import LARGEST
 
 if TYPE_CHECKING:
     from netdoctor.facts import Facts
@@ -67,29 +65,6 @@ class Unstopped:
         """Raise the OSError that kept a line from being written, if there was one."""
         if self._failed is not None:
             raise self._failed
-
-
-def open_recording(path: str) -> BinaryIO:
-    """A recording that the user named, open for reading with the rights of the user behind sudo. Raises BadInput."""
-    from netdoctor.system.foreign_files import open_named
-
-    try:
-        file = os.fdopen(open_named(path), "rb")
-        size = os.fstat(file.fileno()).st_size
-    except CannotRead as error:
-        raise BadInput(f"{path} cannot be read: {error.reason}") from error
-    except OSError as error:
-        raise BadInput(f"{path} cannot be read: {error.strerror or error}") from error
-    if size > LARGEST:
-        file.close()
-        raise BadInput(f"{path} cannot be read: a recording does not have {size >> 20} MB")
-    return file
-
-
-def read_recording(path: str) -> bytes:
-    """The bytes of a recording that the user named. Raises BadInput."""
-    with open_recording(path) as file:
-        return file.read(LARGEST + 1)
 
 
 def judged_elsewhere(

@@ -9,7 +9,7 @@ from netdoctor.errors import BadInput, CannotRead
 from netdoctor.facts.cluster.cluster_addresses import ClusterAddresses
 from netdoctor.facts.cluster.services import Service, ServicePort
 from netdoctor.facts.cluster.workloads import Pod
-from netdoctor.facts.node.node_network import MOST_PODS
+from netdoctor.facts.traffic.node_network import MOST_PODS
 from netdoctor.system.foreign_text import is_address, is_number, to_address
 from netdoctor.twin.beyond import flow_of
 from netdoctor.twin.routes import routes

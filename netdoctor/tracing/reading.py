@@ -13,7 +13,7 @@ from netdoctor.facts.cluster.services import EndpointSlices, Service, Services
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.cluster.workloads import Pod, Pods
 from netdoctor.facts.node.cni import Attachments
-from netdoctor.facts.node.node_network import MOST_PODS, NodeNetwork
+from netdoctor.facts.traffic.node_network import MOST_PODS, NodeNetwork
 from netdoctor.facts.traffic.vantage import old_pods
 from netdoctor.system.host import Host
 from netdoctor.tracing.ends import Known

@@ -6,14 +6,14 @@ import ipaddress
 from typing import Any
 
 from netdoctor.errors import CannotRead
-from netdoctor.facts.cluster.cluster_addresses import ClusterAddresses
 from netdoctor.system.foreign_text import to_address, to_network
+from netdoctor.twin.addresses import Addresses
 from netdoctor.twin.state import Listener, State
 from netdoctor.twin.twin import Flow
 from netdoctor.twin.uplinks import BRIDGE, uplinks
 
 
-def flow_of(source: str, destination: str, protocol: str, port: int, state: State, cluster: ClusterAddresses) -> Flow:
+def flow_of(source: str, destination: str, protocol: str, port: int, state: State, cluster: Addresses) -> Flow:
     """The flow with the part of the outside that it needs. Raises CannotRead where the twin lacks one of its ends."""
     if source not in state.by_name:
         raise CannotRead("twin", f"{source} was not captured")
@@ -53,7 +53,7 @@ def _beside(destination: str, services: dict[str, Any]) -> bool:
     return any(to_address(ip) in near for ip in services if ip not in ("", "None"))
 
 
-def _hosts(beyond: tuple[Listener, ...], cluster: ClusterAddresses) -> tuple[tuple[str, str], ...]:
+def _hosts(beyond: tuple[Listener, ...], cluster: Addresses) -> tuple[tuple[str, str], ...]:
     """The node of each pod among these, as far as it is known."""
     wanted = {listener.address for listener in beyond}
     return tuple(pair for pair in cluster.hosts if pair[0] in wanted)

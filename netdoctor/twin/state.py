@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import ipaddress
-import json
 import socket
 import struct
-import zlib
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
-from netdoctor.errors import BadInput
-from netdoctor.system.foreign_text import to_address
 from netdoctor.twin.netlink import by_kind, text, u32
 from netdoctor.twin.nftables import NftObject
 
@@ -25,9 +19,7 @@ IFLA_GROUP, IFLA_CARRIER, IFLA_XDP = 27, 33, 43
 NUD_FAILED, NUD_INCOMPLETE, NUD_PERMANENT, NUD_NOARP = 0x20, 0x01, 0x80, 0x40
 NUD_VALID = 0xDE
 MESSAGES = ("links", "addresses", "routes", "rules", "neighbours", "nexthops", "conntrack")
-LARGEST = 96 << 20  # bytes of all messages of a recording, unpacked
 NAMED = 3  # settings that are left out
-APIECE = 64  # bytes that each of them takes in memory besides
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,111 +125,7 @@ class State:
         names = ", ".join(name[:60] for name in self.not_set[:NAMED])
         return f"not set in a copy, for they are not known to be a network namespace's own settings: {names}{more}"
 
-    def recorded(self) -> dict[str, Any]:
-        """As JSON: messages packed and in base64, the rest as it is."""
-        return {
-            "left_out": list(self.left_out),
-            "namespaces": [_recorded(each) for each in (self.node, *self.pods)],
-        }
-
-    @classmethod
-    def replayed(cls, stored: Any) -> State:
-        """What `recorded` gave. Raises BadInput for anything else."""
-        from netdoctor.twin.trust import check, in_words
-
-        try:
-            room = _Room(LARGEST)
-            namespaces = [_replayed(each, room) for each in stored["namespaces"]]
-            check(namespaces)
-            own, not_set = _only_settings_of_a_namespace(namespaces)
-            return cls(own[0], tuple(own[1:]), tuple(str(name) for name in stored["left_out"]), not_set)
-        except (KeyError, TypeError, ValueError, IndexError, OverflowError, struct.error, zlib.error, AttributeError,
-                RecursionError) as error:  # fmt: skip
-            raise BadInput(f"the recording's network state is damaged: {in_words(error)}") from error
-
-
-def _only_settings_of_a_namespace(states: list[NetworkState]) -> tuple[list[NetworkState], tuple[str, ...]]:
-    """The states without other settings, and the names of those."""
-    from netdoctor.twin.settings import is_of_a_namespace
-
-    others = {key for state in states for key in state.sysctls if not is_of_a_namespace(key)}
-    own = [
-        replace(state, sysctls={key: value for key, value in state.sysctls.items() if key not in others})
-        for state in states
-    ]
-    return own, tuple(sorted(others))
-
-
-def _recorded(state: NetworkState) -> dict[str, Any]:
-    plain: dict[str, Any] = {
-        "name": state.name, "address": state.address, "nfacct": list(state.nfacct), "ipsets": state.ipsets,
-        "legacy": state.legacy, "legacy6": state.legacy6, "sysctls": dict(state.sysctls),
-        "listeners": [asdict(listener) for listener in state.listeners], "programs": list(state.programs),
-    }  # fmt: skip
-    for name in MESSAGES:
-        plain[name] = _pack(getattr(state, name))
-    plain["nftables"] = _pack(bytes([each.kind, each.family]) + each.body for each in state.nftables)
-    return plain
-
-
-class _Room:
-    """Bytes that a recording may still take in memory."""
-
-    def __init__(self, left: int) -> None:
-        self.left = left
-
-    def take(self, size: int) -> None:
-        """Raises ValueError where there is not so much left."""
-        self.left -= size
-        if self.left < 0:
-            raise ValueError("it is too large")
-
-
-def _replayed(stored: Any, room: _Room) -> NetworkState:
-    plain: dict[str, Any] = {name: stored[name] for name in ("name", "address", "ipsets", "legacy", "legacy6")}
-    if not all(isinstance(value, str) for value in plain.values()):
-        raise TypeError
-    messages: dict[str, Any] = {name: tuple(_unpack(stored[name], room)) for name in MESSAGES}
-    return NetworkState(
-        **plain,
-        **messages,
-        nftables=tuple(NftObject(part[0], part[1], part[2:]) for part in _unpack(stored["nftables"], room)),
-        nfacct=tuple(str(name) for name in stored["nfacct"]),
-        sysctls={str(key): str(value) for key, value in stored["sysctls"].items()},
-        listeners=tuple(
-            Listener(str(x["protocol"]), str(to_address(x["address"])), int(x["port"])) for x in stored["listeners"]
-        ),
-        programs=tuple(str(name) for name in stored["programs"]),
-    )
-
-
-def _pack(parts: Iterable[bytes]) -> str:
-    """Each part with its length before it, compressed, as text."""
-    data = b"".join(struct.pack("!I", len(part)) + part for part in parts)
-    return base64.b64encode(zlib.compress(data, 6)).decode()
-
-
-def _unpack(stored: str, room: _Room) -> Iterator[bytes]:
-    unpacker = zlib.decompressobj()
-    data = unpacker.decompress(base64.b64decode(stored, validate=True), room.left + 1)
-    room.take(len(data))
-    if unpacker.unconsumed_tail or not unpacker.eof:
-        raise ValueError("cut short, or too large")
-    offset = 0
-    while offset < len(data):
-        (length,) = struct.unpack_from("!I", data, offset)
-        if not length or offset + 4 + length > len(data):
-            raise ValueError("cut short")
-        room.take(APIECE)
-        yield data[offset + 4 : offset + 4 + length]
-        offset += 4 + length
-
 
 def address_of(raw: bytes) -> str:
     """An address of 4 or 16 bytes as text."""
     return socket.inet_ntop(socket.AF_INET if len(raw) == 4 else socket.AF_INET6, raw)
-
-
-def size_of(state: State) -> int:
-    """Bytes of a recording of it."""
-    return len(json.dumps(state.recorded()))

@@ -22,9 +22,9 @@ from netdoctor import Evidence, Finding, NotApplicable, Subject, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.gateways.gateways import Modules, needed
-from netdoctor.facts.gateways.postgres import Postgres
 from netdoctor.facts.gateways.postgres_servers import PostgresServers
 from netdoctor.facts.gateways.postgres_session import LOGIN, TOO_MANY, Slots
+from netdoctor.facts.traffic.postgres import Postgres
 
 
 @probe(requires=("postgres-unreachable", "postgres-tls-broken"), explains=("postgres-login-refused",))

@@ -21,8 +21,8 @@ from netdoctor import Evidence, Finding, NotApplicable, Subject, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.kube_proxy import KubeProxy
 from netdoctor.facts.cluster.this_node import ThisNode
+from netdoctor.facts.cluster.translated import Translated
 from netdoctor.facts.cluster.workloads import Pods
-from netdoctor.facts.node.translated import Translated
 from netdoctor.symptoms import CLUSTER_IPS
 
 

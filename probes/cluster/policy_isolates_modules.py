@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from netdoctor import Evidence, Finding, Severity, Subject, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.gateways.gateways import Modules, needed
-from netdoctor.facts.gateways.policy_answers import DNS, PolicyAnswer, PolicyAnswers
+from netdoctor.facts.traffic.policy_answers import DNS, PolicyAnswer, PolicyAnswers
 from netdoctor.model import Confidence
 
 EXPLAINS = ("postgres-name-unresolved", "postgres-unreachable", "provider-name-unresolved", "provider-unreachable")

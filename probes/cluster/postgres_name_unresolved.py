@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 from netdoctor import Finding, probe
 from netdoctor.facts.cluster.this_node import ThisNode
-from netdoctor.facts.gateways.postgres import NAME, Postgres
+from netdoctor.facts.traffic.postgres import NAME, Postgres
 
 
 @probe(symptom=True)

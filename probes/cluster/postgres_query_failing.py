@@ -14,8 +14,8 @@ from collections.abc import Iterator
 
 from netdoctor import Finding, probe
 from netdoctor.facts.cluster.this_node import ThisNode
-from netdoctor.facts.gateways.postgres import Postgres
 from netdoctor.facts.gateways.postgres_session import SELECT
+from netdoctor.facts.traffic.postgres import Postgres
 
 
 @probe(requires=("postgres-unreachable", "postgres-login-refused"))

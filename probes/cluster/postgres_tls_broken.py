@@ -15,8 +15,8 @@ from collections.abc import Iterator
 
 from netdoctor import Finding, probe
 from netdoctor.facts.cluster.this_node import ThisNode
-from netdoctor.facts.gateways.postgres import Postgres
 from netdoctor.facts.gateways.postgres_session import TLS
+from netdoctor.facts.traffic.postgres import Postgres
 
 
 @probe(requires=("postgres-unreachable",))

@@ -17,7 +17,7 @@ from netdoctor import Evidence, Finding, Subject, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.gateways.gateways import Modules, needed
-from netdoctor.facts.gateways.providers import Providers
+from netdoctor.facts.traffic.providers import Providers
 
 
 @probe()

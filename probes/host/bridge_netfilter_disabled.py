@@ -24,10 +24,10 @@ from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.kube_proxy import KubeProxy
 from netdoctor.facts.cluster.services import EndpointSlices, Services
 from netdoctor.facts.cluster.this_node import ThisNode
-from netdoctor.facts.gateways.postgres import TCP, Postgres
 from netdoctor.facts.node.cni import Attachments, CniConfig
 from netdoctor.facts.node.sysctl import BRIDGE_NF_CALL, BridgeNetfilterModule, Sysctls
 from netdoctor.facts.traffic.names import SERVICE_NAME, ClusterDns
+from netdoctor.facts.traffic.postgres import TCP, Postgres
 from netdoctor.facts.traffic.reach import CLUSTER_IP, Reach
 from netdoctor.facts.traffic.vantage import HOST
 from netdoctor.model import Confidence

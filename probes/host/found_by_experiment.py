@@ -19,9 +19,9 @@ Change what is named, and ask again; `netdoctor trace POD ADDRESS PORT` shows th
 from collections.abc import Iterator
 
 from netdoctor import Evidence, Finding, Subject, probe
-from netdoctor.diagnosis.experiments import Experiments, Tried, trials_of
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.this_node import ThisNode
+from netdoctor.facts.traffic.experiments import Experiments, Tried, trials_of
 from netdoctor.facts.traffic.failed_flows import FailedFlows
 from netdoctor.symptoms import POD_TRAFFIC
 

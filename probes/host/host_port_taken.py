@@ -17,9 +17,10 @@ from collections.abc import Iterator
 from netdoctor import Evidence, Finding, NotApplicable, Subject, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.this_node import ThisNode
-from netdoctor.facts.cluster.workloads import Pods, pod_uid
+from netdoctor.facts.cluster.workloads import Pods
 from netdoctor.facts.gateways.gateways import Modules, needed
-from netdoctor.facts.node.listeners import Listeners
+from netdoctor.facts.gateways.listeners import Listeners
+from netdoctor.system.pod_cgroup import pod_uid
 
 
 @probe()

@@ -21,9 +21,9 @@ CNIs such as cilium work by such programs; that they are there is no fault while
 from collections.abc import Iterator
 
 from netdoctor import Evidence, Finding, Subject, probe
-from netdoctor.diagnosis.experiments import Experiments, trials_of
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.this_node import ThisNode
+from netdoctor.facts.traffic.experiments import Experiments, trials_of
 from netdoctor.facts.traffic.failed_flows import HOST_TO_OUTSIDE, FailedFlows
 from netdoctor.model import Confidence
 from netdoctor.symptoms import POD_TRAFFIC

@@ -26,7 +26,7 @@ from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.kube_proxy import KubeProxy
 from netdoctor.facts.cluster.services import EndpointSlices, Service, Services
 from netdoctor.facts.cluster.this_node import LocalAddresses, ThisNode
-from netdoctor.facts.node.translated import Translated
+from netdoctor.facts.cluster.translated import Translated
 from netdoctor.model import Access
 
 MOST = 200  # Services that a rehearsal translates: those that are asked come first

@@ -29,7 +29,7 @@ from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.cluster_addresses import ClusterAddresses
 from netdoctor.facts.node.connections import Connections
 from netdoctor.facts.node.firewalld import Firewalld
-from netdoctor.facts.node.node_network import NodeNetwork
+from netdoctor.facts.traffic.node_network import NodeNetwork
 from netdoctor.system.host import Host
 
 

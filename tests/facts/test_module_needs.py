@@ -12,13 +12,13 @@ from netdoctor.facts.gateways.database_login import DatabaseLogins, Login, of_mo
 from netdoctor.facts.gateways.gateway_objects import ModuleObjects
 from netdoctor.facts.gateways.gateways import Image, Modules
 from netdoctor.facts.gateways.images import normal, policy_of, server_of
+from netdoctor.facts.gateways.listeners import parse
 from netdoctor.facts.gateways.litellm_config import Model, endpoint, proxy_of
-from netdoctor.facts.gateways.policy_answers import described
 from netdoctor.facts.gateways.postgres_servers import PostgresServers, comes_later
-from netdoctor.facts.gateways.providers import spellings
 from netdoctor.facts.gateways.scope import Scope
-from netdoctor.facts.node.listeners import parse
 from netdoctor.facts.traffic.new_pod import HASH, NEVER, manifest, place
+from netdoctor.facts.traffic.policy_answers import described
+from netdoctor.facts.traffic.providers import spellings
 from netdoctor.facts.traffic.vantage import NEW, VantagePoint
 from netdoctor.redact import HIDDEN, redact
 from netdoctor.system.read_secrets import remember_value

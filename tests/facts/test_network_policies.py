@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from netdoctor.errors import CannotRead
-from netdoctor.facts.cluster.network_policies import NetworkPolicies, Place, Policy, in_block, matches, policy_of
+from netdoctor.facts.gateways.network_policies import NetworkPolicies, Place, Policy, in_block, matches, policy_of
 
 GATEWAY = Place("llm", "10.244.0.7", "litellm", {"app": "litellm", "tier": "web"})
 DNS = Place(

@@ -17,11 +17,12 @@ from netdoctor.facts.cluster.coredns import Corefile, Upstream, Upstreams
 from netdoctor.facts.cluster.kube_proxy import KubeProxy
 from netdoctor.facts.cluster.services import Services
 from netdoctor.facts.cluster.this_node import ThisNode
-from netdoctor.facts.cluster.workloads import Nodes, Pod, Pods, dns_pods, pod_uid
+from netdoctor.facts.cluster.workloads import Nodes, Pod, Pods, dns_pods
 from netdoctor.facts.traffic.new_pod import BeforeNewPods, NewPod, sweep
 from netdoctor.facts.traffic.vantage import OLD, VantagePoint, VantagePoints
 from netdoctor.system.host import Host
 from netdoctor.system.kube_api import KubeApi
+from netdoctor.system.pod_cgroup import pod_uid
 from tests.builders import COREDNS, NODE_NAME, attachments, pod, pods, services
 from tests.kube_proxy_api import DAEMON_SET, LABELS, REVISIONS, daemon_set, revision
 from tests.worlds import catalogue, world

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from netdoctor.facts.cluster.network_policies import NetworkPolicies, policy_of
 from netdoctor.facts.cluster.services import Service, ServicePort, Services
 from netdoctor.facts.cluster.workloads import Pods
 from netdoctor.facts.gateways.litellm_config import Database
-from netdoctor.facts.gateways.policy_answers import POSTGRES, PolicyAnswers
+from netdoctor.facts.gateways.network_policies import NetworkPolicies, policy_of
+from netdoctor.facts.traffic.policy_answers import POSTGRES, PolicyAnswers
 from tests.builders import services
 from tests.facts.test_module_needs import objects
 from tests.module_builders import gateway, modules, provider

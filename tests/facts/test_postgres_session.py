@@ -15,9 +15,9 @@ import pytest
 
 from netdoctor.errors import BadInput, CannotRead
 from netdoctor.facts.gateways.database_login import Login
-from netdoctor.facts.gateways.postgres import Postgres
 from netdoctor.facts.gateways.postgres_servers import PostgresServer
 from netdoctor.facts.gateways.postgres_session import LOGIN, SELECT, TLS, Session, Step, allowed_methods, run_all
+from netdoctor.facts.traffic.postgres import Postgres
 from netdoctor.twin.namespace import Namespace
 
 PASSWORD = "canary-7d5c2e91"

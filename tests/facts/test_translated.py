@@ -12,8 +12,8 @@ import pytest
 from netdoctor.facts.cluster.kube_proxy import KubeProxy
 from netdoctor.facts.cluster.services import SYNC_SECONDS, EndpointSlices, Services, service_of
 from netdoctor.facts.cluster.this_node import ThisNode
+from netdoctor.facts.cluster.translated import Translated
 from netdoctor.facts.node.iptables import EMPTY, Iptables
-from netdoctor.facts.node.translated import Translated
 from netdoctor.system.clock import utc
 from netdoctor.system.host import Host
 from netdoctor.system.kube_api import KubeApi
@@ -78,7 +78,7 @@ def missing(host: Host, api: Api) -> list[str]:
 def waited(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """How long it waited, each time; it does not."""
     waits: list[float] = []
-    monkeypatch.setattr("netdoctor.facts.node.translated.time.sleep", waits.append)
+    monkeypatch.setattr("netdoctor.facts.cluster.translated.time.sleep", waits.append)
     return waits
 
 

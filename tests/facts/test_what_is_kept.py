@@ -12,11 +12,11 @@ from netdoctor.changes.file import FileState
 from netdoctor.errors import NetdoctorError
 from netdoctor.facts.cluster.coredns import Corefile
 from netdoctor.facts.cluster.kube_proxy import _settings as kube_proxy_settings
-from netdoctor.facts.cluster.network_policies import in_block
 from netdoctor.facts.cluster.workloads import Nodes, pod_of
 from netdoctor.facts.gateways.gateway_objects import ModuleObjects
 from netdoctor.facts.gateways.kustomization import parse
 from netdoctor.facts.gateways.litellm_config import config_of
+from netdoctor.facts.gateways.network_policies import in_block
 from netdoctor.facts.node import sysctl
 from netdoctor.facts.node.cni import CniConfig
 from netdoctor.facts.node.sysctl import IP_FORWARD, SysctlFiles

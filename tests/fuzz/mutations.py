@@ -8,7 +8,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from netdoctor.twin.state import MESSAGES, _pack, _Room, _unpack
+from netdoctor.twin.recorded_state import Room, packed, unpacked
+from netdoctor.twin.state import MESSAGES
 
 LETTERS = st.text(max_size=40)
 ODD: st.SearchStrategy[Any] = st.sampled_from(
@@ -105,12 +106,12 @@ def with_damaged_messages(recording: Any, kind: str, edits: list[Edit]) -> Any:
     """The recording with these edits in the kernel's own messages of one kind, which are packed in it."""
     found = copy.deepcopy(recording)
     for namespace in found["facts"]["NodeNetwork"]["fact"]["namespaces"]:
-        parts = list(_unpack(namespace[kind], _Room(1 << 26)))
+        parts = list(unpacked(namespace[kind], Room(1 << 26)))
         for place, what, second, junk in edits:
             if parts:
                 which = int(place * len(parts))
                 parts[which] = _bytes(parts[which], what, second, str(junk).encode(errors="replace"))
-        namespace[kind] = _pack(part for part in parts if part)
+        namespace[kind] = packed(part for part in parts if part)
     return found
 
 

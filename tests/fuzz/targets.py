@@ -19,15 +19,15 @@ from netdoctor.diagnosis.check import look
 from netdoctor.errors import NetdoctorError
 from netdoctor.facts.cluster import kube_proxy, services
 from netdoctor.facts.cluster.coredns import Corefile, nameservers, parse_upstream
-from netdoctor.facts.gateways import database_login, images, kustomization, litellm_config
+from netdoctor.facts.gateways import database_login, images, kustomization, listeners, litellm_config
 from netdoctor.facts.gateways import gateways as modules
-from netdoctor.facts.node import links, listeners
+from netdoctor.facts.node import links
 from netdoctor.facts.node.cni import Attachments, CniConfig
 from netdoctor.facts.node.firewalld_rules import FORWARD, FirewalldRules
 from netdoctor.facts.node.iptables import Ruleset, masquerade_sources
 from netdoctor.facts.node.kube_proxy_rules import in_nftables
-from netdoctor.facts.node.node_network import NodeNetwork
 from netdoctor.facts.node.sysctl import IP_FORWARD, SysctlFiles
+from netdoctor.facts.traffic.node_network import NodeNetwork
 from netdoctor.gateways import pod_failure
 from netdoctor.output.schema import to_json
 from netdoctor.output.text import render, rendered
@@ -35,7 +35,7 @@ from netdoctor.recording.file import from_json
 from netdoctor.system.legacy_iptables import counters_in
 from netdoctor.system.nft_trace import read_events
 from netdoctor.tracing import ends
-from netdoctor.twin import conntrack, nftables, routes, rule_words, state
+from netdoctor.twin import conntrack, nftables, recorded_state, routes, rule_words, state
 from netdoctor.twin.redaction.pseudonyms import Pseudonyms
 from tests.facts.texts import CACHE, CONFLIST, COREFILE, IPTABLES, KUBE_PROXY_IPTABLES, KUBE_PROXY_NFTABLES, LINKS, NFT
 from tests.fuzz.mutations import BYTES, EDITS, PACKED, changed, damaged, with_damaged_messages
@@ -110,7 +110,7 @@ def _gateways(raw: bytes) -> object:
 
 
 def _known(text: str) -> object:
-    network = state.State.replayed(recordings()[0]["facts"]["NodeNetwork"]["fact"])
+    network = recorded_state.replayed(recordings()[0]["facts"]["NodeNetwork"]["fact"])
     from netdoctor.facts.cluster.cluster_addresses import ClusterAddresses
 
     known = ends.Known(network, ClusterAddresses((), (), (), (), ()), (), (), "")

@@ -10,12 +10,12 @@ from netdoctor.facts.cluster.corefile_refusal import CorefileRefusal
 from netdoctor.facts.cluster.kube_proxy import KubeProxy
 from netdoctor.facts.cluster.services import Services
 from netdoctor.facts.cluster.workloads import Pods
-from netdoctor.facts.gateways.postgres import NAME, TCP, Postgres
 from netdoctor.facts.gateways.postgres_servers import PostgresServers
 from netdoctor.facts.gateways.postgres_session import LOGIN, SELECT, TLS
 from netdoctor.facts.traffic.closed_endpoints import ClosedEndpoint, ClosedEndpoints
 from netdoctor.facts.traffic.names import ClusterDns, UpstreamAnswers, UpstreamLookup
 from netdoctor.facts.traffic.new_pod import NewPod
+from netdoctor.facts.traffic.postgres import NAME, TCP, Postgres
 from netdoctor.facts.traffic.reach import Reach
 from netdoctor.model import Confidence, Severity
 from netdoctor.system.kube_api import ApiError, KubeApi

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from netdoctor.diagnosis.experiments import Experiments
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.coredns import Upstream
 from netdoctor.facts.cluster.kube_proxy import KubeProxy
-from netdoctor.facts.gateways.postgres import TCP, Postgres
 from netdoctor.facts.node.firewalld_rules import FirewalldRules
 from netdoctor.facts.node.iptables import EMPTY, Iptables
 from netdoctor.facts.node.links import Link, Links
 from netdoctor.facts.node.sysctl import BridgeNetfilterModule, SysctlFiles
 from netdoctor.facts.traffic.drops import Drop, Drops
+from netdoctor.facts.traffic.experiments import Experiments
 from netdoctor.facts.traffic.names import ClusterDns, UpstreamAnswers, UpstreamLookup
 from netdoctor.facts.traffic.new_pod import NewPod
 from netdoctor.facts.traffic.next_hops import Gateway, Gateways
+from netdoctor.facts.traffic.postgres import TCP, Postgres
 from netdoctor.facts.traffic.reach import Reach
 from netdoctor.model import Confidence, Severity
 from netdoctor.system.nft_trace import Dropped

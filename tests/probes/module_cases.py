@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from netdoctor.facts.cluster.workloads import Pods
 from netdoctor.facts.gateways.gateways import SecretKey
+from netdoctor.facts.gateways.listeners import Listener, Listeners
 from netdoctor.facts.gateways.litellm_config import Model
 from netdoctor.facts.gateways.postgres_session import LOGIN
-from netdoctor.facts.gateways.providers import Providers
-from netdoctor.facts.node.listeners import Listener, Listeners
+from netdoctor.facts.traffic.providers import Providers
 from netdoctor.model import Confidence, Severity
 from netdoctor.system.traffic import Answer, Reply
 from tests.builders import (

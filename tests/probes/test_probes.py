@@ -7,11 +7,11 @@ import pytest
 from netdoctor.facts.cluster.coredns import Corefile, Upstreams
 from netdoctor.facts.cluster.services import EndpointSlices, Services
 from netdoctor.facts.cluster.workloads import Pods
-from netdoctor.facts.gateways.postgres import Postgres
 from netdoctor.facts.node.cni import Attachments
 from netdoctor.facts.node.firewalld import Firewalld
 from netdoctor.facts.node.links import Links
 from netdoctor.facts.traffic.names import ClusterDns, UpstreamAnswers
+from netdoctor.facts.traffic.postgres import Postgres
 from netdoctor.facts.traffic.reach import Reach
 from netdoctor.facts.traffic.vantage import VantagePoints
 from tests.builders import (

@@ -15,7 +15,7 @@ from netdoctor.facts import Facts
 from netdoctor.facts.cluster.cluster_addresses import ClusterAddresses
 from netdoctor.facts.cluster.services import Services
 from netdoctor.facts.cluster.workloads import Pod
-from netdoctor.facts.node.node_network import NodeNetwork
+from netdoctor.facts.traffic.node_network import NodeNetwork
 from netdoctor.system.host import Host
 from netdoctor.tracing import reading
 from netdoctor.tracing.ends import STRANGERS, End, Known, matching

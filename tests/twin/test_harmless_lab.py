@@ -14,10 +14,12 @@ COPIES = 100
 PROGRAM = f"""
 import json, time
 from netdoctor.facts import Facts
-from netdoctor.diagnosis.experiments import Experiments
+from functools import partial
+from netdoctor.diagnosis.catalogue import Catalogue
+from netdoctor.diagnosis.experiment import experiment
 from netdoctor.facts.traffic.failed_flows import FailedFlows
 from netdoctor.facts.traffic.new_pod import NewPod
-from netdoctor.facts.node.node_network import NodeNetwork
+from netdoctor.facts.traffic.node_network import NodeNetwork
 from netdoctor.errors import CannotRead
 from netdoctor.twin.build import build
 from netdoctor.twin.capture import capture
@@ -28,7 +30,8 @@ begin = time.monotonic()
 for _ in range({COPIES}):
     build(capture(points)).close()
 seconds = (time.monotonic() - begin) / {COPIES}
-found = [facts.get(Experiments)] + [Experiments.collect(*facts.arguments(Experiments.collect)) for _ in range(3)]
+stage = partial(experiment, Catalogue.load(), facts)
+found = [stage(*facts.arguments(stage)) for _ in range(4)]
 print(json.dumps({{"each": seconds, "cures": [[len(t.cures) for t in one.trials if t.alike] for one in found]}}))
 """
 

@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 
 from netdoctor.experiments.interventions import Situation
-from netdoctor.experiments.search import Asked, Search
+from netdoctor.experiments.search import Search
 from netdoctor.experiments.work_limit import WorkLimit
 from netdoctor.facts.cluster.cluster_addresses import ClusterAddresses
 from netdoctor.system.traffic import Answer, Reply
+from netdoctor.twin.asked import Asked
 from netdoctor.twin.beyond import flow_of
 from netdoctor.twin.build import build
 from netdoctor.twin.capture import capture

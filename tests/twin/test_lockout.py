@@ -14,8 +14,8 @@ from netdoctor.errors import Exposed, NotRehearsable
 from netdoctor.facts import Facts
 from netdoctor.facts.cluster.cluster_addresses import ClusterAddresses
 from netdoctor.facts.node.connections import Connection, Connections
-from netdoctor.facts.node.node_network import NodeNetwork
 from netdoctor.facts.traffic.failed_flows import FailedFlows
+from netdoctor.facts.traffic.node_network import NodeNetwork
 from netdoctor.model import FROM_PODS, Access
 from netdoctor.output.rehearsal_text import as_json, lines
 from netdoctor.rehearsal.direct_rules import that_matter

@@ -23,6 +23,8 @@ from netdoctor.twin.build import build
 from netdoctor.twin.capture import capture
 from netdoctor.twin.namespace import Namespace
 from netdoctor.twin.netlink import by_kind
+from netdoctor.twin.recorded_state import recorded as as_recorded
+from netdoctor.twin.recorded_state import replayed
 from netdoctor.twin.redaction import redact_recording, redacted
 from netdoctor.twin.redaction.pseudonyms import Pseudonyms
 from netdoctor.twin.state import MESSAGES, Listener, State
@@ -202,7 +204,7 @@ def unpacked(stored: Any) -> bytes:
 
 @real
 def test_nothing_is_left(recorded: Recorded) -> None:
-    before, after = unpacked(recorded.before.recorded()), unpacked(recorded.after.recorded())
+    before, after = unpacked(as_recorded(recorded.before)), unpacked(as_recorded(recorded.after))
     looked_for = [bytes.fromhex(mac.replace(":", "")) for mac in (MAC, GATEWAY_MAC)]
     looked_for += [bytes.fromhex("021b21fffeaabbcc")]
     looked_for += [packed(flow.destination) for flow in recorded.flows if flow.destination != "8.8.8.8"]
@@ -221,7 +223,7 @@ def test_nothing_is_left(recorded: Recorded) -> None:
 def test_twice_is_as_once(recorded: Recorded) -> None:
     again = redacted(recorded.after, Pseudonyms(HOSTS, KEEP))
     assert again == recorded.after
-    assert State.replayed(json.loads(json.dumps(recorded.after.recorded()))) == recorded.after
+    assert replayed(json.loads(json.dumps(as_recorded(recorded.after)))) == recorded.after
 
 
 @pytest.fixture(scope="module")

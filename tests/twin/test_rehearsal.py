@@ -18,8 +18,8 @@ from netdoctor.errors import BadInput, Exposed, NotRehearsable
 from netdoctor.facts import Facts
 from netdoctor.facts.cluster.cluster_addresses import ClusterAddresses
 from netdoctor.facts.node.connections import Connections
-from netdoctor.facts.node.node_network import NodeNetwork
 from netdoctor.facts.traffic.failed_flows import OUTSIDE, FailedFlow, FailedFlows
+from netdoctor.facts.traffic.node_network import NodeNetwork
 from netdoctor.model import FROM_PODS, Access, Change
 from netdoctor.output.rehearsal_text import as_json, lines
 from netdoctor.rehearsal import second_firewalld

@@ -13,10 +13,11 @@ import pytest
 from netdoctor.changes.sysctl import SetSysctl
 from netdoctor.errors import NotRehearsable
 from netdoctor.experiments.interventions import Intervention, Situation, files
-from netdoctor.experiments.search import Asked, Found, Search
+from netdoctor.experiments.search import Found, Search
 from netdoctor.experiments.work_limit import WorkLimit
 from netdoctor.system.host import Host
 from netdoctor.system.traffic import Answer, Reply
+from netdoctor.twin.asked import Asked
 from netdoctor.twin.twin import DOUBT, Flow, Twin
 from netdoctor.twin.walk import Walk
 from tests.busy import busy_loops

@@ -15,7 +15,8 @@ import pytest
 from netdoctor.errors import BadInput, CannotRead
 from netdoctor.twin.build import build
 from netdoctor.twin.netlink import attribute
-from netdoctor.twin.state import IFLA_IFNAME, IFLA_MTU, State, _pack
+from netdoctor.twin.recorded_state import packed, replayed
+from netdoctor.twin.state import IFLA_IFNAME, IFLA_MTU
 from netdoctor.twin.trust import check
 
 RECORDING = Path(__file__).parents[1] / "recordings/note-a-firewalld-reload.json"
@@ -28,7 +29,7 @@ def stored() -> dict[str, Any]:
 
 
 def link(name: bytes) -> str:
-    return _pack([b"\0" * 16 + attribute(IFLA_IFNAME, name + b"\0") + attribute(IFLA_MTU, b"\xdc\x05\0\0")])
+    return packed([b"\0" * 16 + attribute(IFLA_IFNAME, name + b"\0") + attribute(IFLA_MTU, b"\xdc\x05\0\0")])
 
 
 HOSTILE: dict[str, Edit] = {
@@ -56,15 +57,15 @@ HOSTILE: dict[str, Edit] = {
     "more listeners than a node has": lambda n: n.update(
         listeners=[{"protocol": "tcp", "address": "0.0.0.0", "port": 1 + p % 65000} for p in range(5000)]
     ),
-    "short messages": lambda n: n.update(routes=_pack([b"\0" * 3])),
-    "empty messages": lambda n: n.update(routes=_pack([b"\0" * 64])),
-    "messages of nothing": lambda n: n.update(routes=_pack([b""])),
-    "more messages than fit into memory": lambda n: n.update(routes=_pack([b"\2" + b"\0" * 11] * 2_000_000)),
+    "short messages": lambda n: n.update(routes=packed([b"\0" * 3])),
+    "empty messages": lambda n: n.update(routes=packed([b"\0" * 64])),
+    "messages of nothing": lambda n: n.update(routes=packed([b""])),
+    "more messages than fit into memory": lambda n: n.update(routes=packed([b"\2" + b"\0" * 11] * 2_000_000)),
     "a type": lambda n: n.update(legacy=5),
     "another type": lambda n: n.update(sysctls=[]),
     "no name": lambda n: n.pop("name"),
     "another name": lambda n: n.update(name="somebody"),
-    "half a connection": lambda n: n.update(conntrack=_pack([b"\2\0\0\0" + attribute(2, b"") + b"\0" * 4])),
+    "half a connection": lambda n: n.update(conntrack=packed([b"\2\0\0\0" + attribute(2, b"") + b"\0" * 4])),
     "an address": lambda n: n.update(address="10.0.0.0; x"),
 }  # fmt: skip
 
@@ -74,7 +75,7 @@ def test_what_gets_out_is_refused(name: str) -> None:
     network = stored()
     HOSTILE[name](network["namespaces"][0])
     with pytest.raises(BadInput, match="network state is damaged") as caught:
-        State.replayed(network)
+        replayed(network)
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 200
     assert not any(word in str(caught.value) for word in ("Error", "NoneType", "object has no"))
@@ -89,19 +90,19 @@ def test_what_cannot_be_copied_is_a_sentence(error: Exception, says: str, monkey
 
     monkeypatch.setattr("netdoctor.twin.build._Builder.build", broken)
     with pytest.raises(CannotRead, match=f"the network state cannot be copied: {says}$"):
-        build(State.replayed(stored()))
+        build(replayed(stored()))
 
 
 def test_two_namespaces_of_one_name_are_refused() -> None:
     network = stored()
     network["namespaces"].append(network["namespaces"][1])
     with pytest.raises(BadInput):
-        State.replayed(network)
+        replayed(network)
 
 
 @pytest.mark.parametrize("path", sorted(RECORDING.parent.glob("*.json")), ids=lambda p: p.stem)
 def test_what_a_node_has_is_accepted(path: Path) -> None:
-    network = State.replayed(json.loads(path.read_text())["facts"]["NodeNetwork"]["fact"])
+    network = replayed(json.loads(path.read_text())["facts"]["NodeNetwork"]["fact"])
     check([network.node, *network.pods])
 
 

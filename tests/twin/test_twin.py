@@ -17,6 +17,8 @@ from netdoctor.system.nft_trace import listen
 from netdoctor.system.traffic import Answer
 from netdoctor.twin.build import build
 from netdoctor.twin.nftables import NftObject
+from netdoctor.twin.recorded_state import recorded as as_recorded
+from netdoctor.twin.recorded_state import replayed
 from netdoctor.twin.state import State
 from netdoctor.twin.twin import DOUBT, alike
 from netdoctor.twin.walk import walk
@@ -248,7 +250,7 @@ def test_a_stale_translation_sticks_in_the_twin_too(node: Node) -> None:
 def test_a_recording_of_the_state_gives_the_same_twin(node: Node) -> None:
     node.sh("iptables-nft -I FORWARD -p udp --dport 53 -j DROP")
     state = node.state()
-    again = State.replayed(state.recorded())
+    again = replayed(as_recorded(state))
     assert again.node == state.node
     assert again.pods == state.pods
     twin = build(again)
@@ -261,7 +263,7 @@ def test_a_recording_of_the_state_gives_the_same_twin(node: Node) -> None:
 
 @pytest.mark.parametrize("damage", ["cut", "type", "gone", "junk"])
 def test_a_damaged_recording_is_one_sentence(damage: str, node: Node) -> None:
-    stored = node.state().recorded()
+    stored = as_recorded(node.state())
     first = stored["namespaces"][0]
     if damage == "cut":
         first["links"] = first["links"][:-9]
@@ -272,7 +274,7 @@ def test_a_damaged_recording_is_one_sentence(damage: str, node: Node) -> None:
     else:
         first["routes"] = "!!!"
     with pytest.raises(BadInput, match="network state is damaged"):
-        State.replayed(stored)
+        replayed(stored)
 
 
 def test_the_client_is_asked_from_its_own_address(node: Node) -> None:

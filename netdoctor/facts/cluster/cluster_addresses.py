@@ -9,19 +9,14 @@ from typing import ClassVar
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.services import EndpointSlices, Services
 from netdoctor.facts.cluster.workloads import Node, Nodes, Pod, Pods
+from netdoctor.twin.addresses import Addresses
 
 
 @dataclass(frozen=True, slots=True)
-class ClusterAddresses:
+class ClusterAddresses(Addresses):
     """addresses of the cluster"""
 
     derived: ClassVar[bool] = True
-    # ClusterIP, and what its ready endpoints are: address, protocol, port, and the Service's port that leads there
-    services: tuple[tuple[str, tuple[tuple[str, str, int, int], ...]], ...]
-    nodes: tuple[str, ...]
-    pod_cidrs: tuple[str, ...]
-    node_ports: tuple[tuple[int, str], ...] = ()  # of Services with a ready endpoint: port, protocol
-    hosts: tuple[tuple[str, str], ...] = ()  # of each pod with a network of its own: address, and its node's
 
     @classmethod
     def collect(

@@ -10,10 +10,11 @@ from pathlib import Path
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.corefile_outline import outline
 from netdoctor.facts.cluster.services import Services
-from netdoctor.facts.cluster.workloads import Pods, dns_pods, pod_uid
+from netdoctor.facts.cluster.workloads import Pods, dns_pods
 from netdoctor.system.foreign_text import is_address, to_address
 from netdoctor.system.host import Host
 from netdoctor.system.kube_api import KubeApi
+from netdoctor.system.pod_cgroup import pod_uid
 
 NODE_RESOLV_CONF = ("/run/systemd/resolve/resolv.conf", "/etc/resolv.conf")
 ROOT_ZONE = re.compile(r"(\w+://)?\.?(:\S+)?")  # a server block's key: zone, with a transport and a port perhaps

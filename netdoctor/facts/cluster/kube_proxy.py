@@ -10,10 +10,11 @@ from pathlib import Path
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.kube_proxy_pod import KubeProxyPod, kube_proxy_pod
 from netdoctor.facts.cluster.this_node import ThisNode
-from netdoctor.facts.cluster.workloads import Pods, pod_uid
+from netdoctor.facts.cluster.workloads import Pods
 from netdoctor.system.foreign_text import is_address, is_port
 from netdoctor.system.host import Host
 from netdoctor.system.kube_api import KubeApi
+from netdoctor.system.pod_cgroup import pod_uid
 
 METRICS = "127.0.0.1:10249"  # unless metricsBindAddress says otherwise
 EVERY_ADDRESS = ("", "0.0.0.0", "[::]")

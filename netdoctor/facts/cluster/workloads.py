@@ -17,7 +17,6 @@ OURS_LABEL = "app.kubernetes.io/managed-by"
 SYSTEM_NAMESPACE = "kube-system"  # only who runs the cluster makes pods in it
 DNS_SELECTOR = {"k8s-app": "kube-dns"}
 MESSAGE = 300  # characters of what the kubelet or the scheduler says
-POD_GROUP = re.compile(r"pod([0-9a-f][0-9a-f_-]*)")
 OUR_NAME = re.compile(rf"{OURS}-[0-9a-f]{{6}}")  # of a test pod
 
 
@@ -114,15 +113,6 @@ def dns_pods(services: Services | CannotRead, pods: Pods | CannotRead) -> tuple[
         return ()
     service = None if isinstance(services, CannotRead) else services.cluster_dns
     return pods.selected(SYSTEM_NAMESPACE, (service.selector if service else None) or DNS_SELECTOR)
-
-
-def pod_uid(cgroups: str) -> str:
-    """The uid of the pod that a /proc/PID/cgroup names, "" for none; the systemd driver writes it with underscores.
-
-    It is the outermost one: a pod may create groups of any name below its own.
-    """
-    uids = (POD_GROUP.search(line) for line in cgroups.splitlines())
-    return next((uid[1].replace("_", "-") for uid in uids if uid), "")
 
 
 def pod_of(item: Mapping[str, Any]) -> Pod:

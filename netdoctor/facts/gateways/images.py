@@ -10,9 +10,10 @@ from pathlib import Path
 
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.this_node import ThisNode, node_of
-from netdoctor.facts.cluster.workloads import Nodes, pod_uid
+from netdoctor.facts.cluster.workloads import Nodes
 from netdoctor.facts.gateways.gateways import Image, Modules
 from netdoctor.system.host import Host, process_environment
+from netdoctor.system.pod_cgroup import pod_uid
 from netdoctor.system.traffic import Answer, Reply, ask_all, ask_tcp
 
 NEVER, ALWAYS, IF_NOT_PRESENT = "Never", "Always", "IfNotPresent"

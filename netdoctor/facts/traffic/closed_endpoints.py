@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.services import Endpoint, EndpointSlices, Service, ServicePort, Services
 from netdoctor.facts.cluster.workloads import Pod, Pods
-from netdoctor.facts.gateways.postgres import TCP, Postgres
 from netdoctor.facts.node.cni import Attachments
 from netdoctor.facts.traffic.names import ClusterDns
+from netdoctor.facts.traffic.postgres import TCP, Postgres
 from netdoctor.facts.traffic.reach import CLUSTER_IP, Reach
 from netdoctor.facts.traffic.vantage import NEW, VantagePoint, VantagePoints
 from netdoctor.system.traffic import Answer, Reply, ask_all, ask_tcp, in_namespace

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from netdoctor.diagnosis.experiments import Experiments
 from netdoctor.errors import CannotRead
 from netdoctor.facts import Finalizers
 from netdoctor.facts.node.cni import CniConfig
+from netdoctor.facts.traffic.experiments import Experiments
 from netdoctor.facts.traffic.failed_flows import FailedFlow, FailedFlows, refused_by_routing
 from netdoctor.system import kernel_modules
 from netdoctor.system.host import Host

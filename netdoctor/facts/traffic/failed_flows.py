@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from netdoctor.errors import CannotRead
-from netdoctor.facts.gateways.postgres import TCP, Postgres
 from netdoctor.facts.traffic.names import ClusterDns, UpstreamAnswers
+from netdoctor.facts.traffic.postgres import TCP, Postgres
 from netdoctor.facts.traffic.reach import NODE, POD, Reach
 from netdoctor.facts.traffic.vantage import HOST, VantagePoint, VantagePoints
 from netdoctor.system.host import Host

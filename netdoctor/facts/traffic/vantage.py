@@ -14,10 +14,11 @@ from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.coredns import nameservers, search_list
 from netdoctor.facts.cluster.services import Services
 from netdoctor.facts.cluster.this_node import ThisNode
-from netdoctor.facts.cluster.workloads import SYSTEM_NAMESPACE, Pod, Pods, dns_pods, pod_uid
+from netdoctor.facts.cluster.workloads import SYSTEM_NAMESPACE, Pod, Pods, dns_pods
 from netdoctor.facts.node.cni import Attachment, Attachments
 from netdoctor.facts.traffic.new_pod import NewPod
 from netdoctor.system.host import Host
+from netdoctor.system.pod_cgroup import pod_uid
 
 HOST, NEW, OLD = "host", "test pod", "pod"
 OLD_PODS = 6  # of these so many are asked: CoreDNS, and one pod of each workload

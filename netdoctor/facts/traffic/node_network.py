@@ -12,6 +12,7 @@ from netdoctor.facts.node.cni import Attachments
 from netdoctor.facts.traffic.failed_flows import FailedFlows
 from netdoctor.facts.traffic.vantage import VantagePoints
 from netdoctor.system.host import Host
+from netdoctor.twin import recorded_state
 from netdoctor.twin.capture import capture
 from netdoctor.twin.state import State
 
@@ -47,9 +48,9 @@ class NodeNetwork:
 
     def recorded(self) -> dict[str, Any]:
         """As JSON."""
-        return self.state.recorded()
+        return recorded_state.recorded(self.state)
 
     @classmethod
     def replayed(cls, stored: Any) -> NodeNetwork:
         """What `recorded` gave. Raises BadInput."""
-        return cls(State.replayed(stored))
+        return cls(recorded_state.replayed(stored))

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from netdoctor.errors import CannotRead
-from netdoctor.facts.cluster.network_policies import NetworkPolicies, Place
 from netdoctor.facts.cluster.services import Service, Services
 from netdoctor.facts.cluster.workloads import Pod, Pods
 from netdoctor.facts.gateways.gateway_objects import ModuleObjects, containers_of, template_of
 from netdoctor.facts.gateways.gateways import Gateway, Modules
-from netdoctor.facts.gateways.providers import Providers
+from netdoctor.facts.gateways.network_policies import NetworkPolicies, Place
+from netdoctor.facts.traffic.providers import Providers
 
 ANYWHERE = "203.0.113.1"  # an address of nobody's (RFC 5737), for a provider whose own is not known
 DNS, POSTGRES, PROVIDER = "the cluster DNS", "Postgres", "provider"

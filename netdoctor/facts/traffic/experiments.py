@@ -1,0 +1,70 @@
+"""What was tried on copies of the node: whether lost packets are lost there too, and which change lets them pass.
+
+Plain data, which the stage `netdoctor.diagnosis.experiment` makes: what is tried, the remedies among it, no
+fact knows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from netdoctor.errors import CannotRead
+from netdoctor.facts.traffic.failed_flows import FailedFlows
+from netdoctor.system.nft_trace import Dropped
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """A change that was tried, and the fault that it takes away."""
+
+    name: str
+    cause: str  # a probe
+    says: str
+    change: str
+    remedy: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One flow that failed, in the twin."""
+
+    flow: str
+    kind: str
+    node: str  # how it ended there, in words
+    twin: str
+    alike: bool  # whether it ended in the twin as on the node
+    passes: bool  # whether it arrived in the twin
+    dropped: Dropped
+    legacy: str
+    route: str
+    cures: tuple[tuple[Tried, ...], ...]  # smallest sets of changes, each enough alone
+    necessary: tuple[bool, ...]  # of each: whether everything else together is not enough
+
+    def __post_init__(self) -> None:
+        """Raise ValueError where it is not said of each cure whether it is necessary, or a cure changes nothing."""
+        if len(self.cures) != len(self.necessary) or not all(self.cures):
+            raise ValueError("not every cure has its changes, and whether it is necessary")
+
+
+@dataclass(frozen=True, slots=True)
+class Experiments:
+    """experiments on copies of the node"""
+
+    derived: ClassVar[bool] = True
+    trials: tuple[Trial, ...]
+    programs: tuple[str, ...]  # what a copy does not have: tc filters and queues, XDP, IPsec
+    copies: int
+    seconds: float
+    cut_short: str = ""  # the limit that ended the search before it was done, in words
+    tried_causes: tuple[str, ...] = ()  # probes whose fault some change takes away
+    not_tried: tuple[tuple[str, str], ...] = ()  # what a copy cannot show, and why
+
+
+def trials_of(experiments: Experiments | CannotRead, failed: FailedFlows) -> tuple[Trial, ...]:
+    """What was tried. Raises CannotRead where a flow failed and nothing could be tried."""
+    if isinstance(experiments, CannotRead):
+        if failed.items:
+            raise experiments
+        return ()
+    return experiments.trials
