@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from netdoctor.diagnosis.catalogue import Catalogue
 from netdoctor.facts.traffic.experiments import Experiments, Trial, Tried
@@ -52,36 +52,90 @@ def _joined(diagnoses: list[Diagnosis], explains: tuple[str, ...]) -> tuple[Diag
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """A diagnosis, and what was tried on copies for the flows that it is about."""
+
+    diagnosis: Diagnosis
+    experiments: Experiments
+    trials: tuple[Trial, ...]
+    causes: frozenset[str]  # probes of its findings that are no symptoms
+    only_seen: bool  # whether it names what is seen, and not why
+
+    @property
+    def cut_short(self) -> str:
+        """The limit that ended the search before it was done, "" where none did."""
+        return self.experiments.cut_short
+
+    def cures(self) -> list[tuple[Trial, tuple[Tried, ...], bool]]:
+        """The trials that a change cured which takes one of the causes away, or any change where none is known."""
+        wanted = None if self.only_seen else self.causes
+        return [(trial, *found) for trial in self.trials if (found := _cure(trial, wanted))]
+
+
 def _verified(catalogue: Catalogue, diagnosis: Diagnosis, experiments: Experiments) -> Diagnosis:
-    findings = (diagnosis.cause, *diagnosis.symptoms)
-    causes = {f.probe for f in findings if not catalogue.probes[f.probe].symptom}
-    mine = [t for t in experiments.trials if SYMPTOMS.get(t.kind) in {f.probe for f in findings}]
+    """The first of these verdicts that its experiments allow; else as the probes have it."""
+    case = _case(catalogue, diagnosis, experiments)
+    for verdict in (_cured, _cured_by_others, _not_tried, _passes_in_the_copy):
+        judged = verdict(case)
+        if judged is not None:
+            return judged
+    return diagnosis
+
+
+def _case(catalogue: Catalogue, diagnosis: Diagnosis, experiments: Experiments) -> _Case:
+    probes = {finding.probe for finding in (diagnosis.cause, *diagnosis.symptoms)}
+    trials = tuple(trial for trial in experiments.trials if SYMPTOMS.get(trial.kind) in probes)
+    causes = frozenset(name for name in probes if not catalogue.probes[name].symptom)
     # nobody answering the host is what is seen, and a cause only where the node lets the packet out
     only_seen = diagnosis.unexplained or diagnosis.cause.probe in SYMPTOMS.values()
-    wanted = None if only_seen else causes
-    shown = [(trial, cure, needed) for trial in mine if (found := _cure(trial, wanted)) for cure, needed in [found]]
-    if shown and only_seen:
-        return _named(diagnosis, *shown[0], experiments.cut_short)
-    if shown:
-        evidence = [_confirms(trial, cure, needed) for trial, cure, needed in shown[:SHOWN]]
-        blind = experiments.programs or (diagnosis.confidence is Confidence.LIKELY and diagnosis.unexplained)
-        if experiments.cut_short and not any(needed for _, _, needed in shown):
-            evidence.append(_not_all_tried(shown[0][0], experiments.cut_short))
-            blind = True
-        return _with(diagnosis, evidence, Confidence.LIKELY if blind else Confidence.CONFIRMED)
-    tried = {cause for trial in mine for cure in trial.cures for cause in (t.cause for t in cure)}
-    cured = [trial for trial in mine if trial.cures]
-    if cured and causes and not diagnosis.unexplained and mine == cured and not tried & causes:
-        if diagnosis.cause.probe in experiments.tried_causes:
-            return _with(diagnosis, [_refutes(cured[0])], Confidence.LIKELY)
-        return diagnosis
-    untried = [trial for trial in mine if trial.alike and not trial.passes and not trial.cures]
-    if experiments.cut_short and untried:
-        return _with(diagnosis, [_not_all_tried(untried[0], experiments.cut_short)], Confidence.LIKELY)
-    passing = [trial for trial in mine if trial.passes]
-    if passing and only_seen:
-        return _with(diagnosis, [_elsewhere(trial) for trial in passing[:1]], diagnosis.confidence)
-    return diagnosis
+    return _Case(diagnosis, experiments, trials, causes, only_seen)
+
+
+def _cured(case: _Case) -> Diagnosis | None:
+    """What failed fails in the copy too, and passes there once the cause is taken away: confirmed."""
+    shown = case.cures()
+    if not shown:
+        return None
+    if case.only_seen:
+        return _named(case.diagnosis, *shown[0], case.cut_short)
+    evidence = [_confirms(trial, cure, needed) for trial, cure, needed in shown[:SHOWN]]
+    diagnosis = case.diagnosis
+    sure = not case.experiments.programs and not (diagnosis.unexplained and diagnosis.confidence is Confidence.LIKELY)
+    if case.cut_short and not any(needed for _, _, needed in shown):
+        evidence.append(_not_all_tried(shown[0][0], case.cut_short))
+        sure = False
+    return _with(diagnosis, evidence, Confidence.CONFIRMED if sure else Confidence.LIKELY)
+
+
+def _cured_by_others(case: _Case) -> Diagnosis | None:
+    """Each of its flows passes in the copy after other changes alone: likely at most, if its own was tried too."""
+    if case.diagnosis.unexplained or not case.causes or not case.trials:
+        return None
+    if not all(trial.cures for trial in case.trials):
+        return None
+    taken_away = {tried.cause for trial in case.trials for cure in trial.cures for tried in cure}
+    if taken_away & case.causes:
+        return None
+    if case.diagnosis.cause.probe not in case.experiments.tried_causes:
+        return case.diagnosis
+    return _with(case.diagnosis, [_refutes(case.trials[0])], Confidence.LIKELY)
+
+
+def _not_tried(case: _Case) -> Diagnosis | None:
+    """The search ended before a flow that fails in the copy had a cure: likely."""
+    uncured = [trial for trial in case.trials if trial.alike and not trial.passes and not trial.cures]
+    if not case.cut_short or not uncured:
+        return None
+    return _with(case.diagnosis, [_not_all_tried(uncured[0], case.cut_short)], Confidence.LIKELY)
+
+
+def _passes_in_the_copy(case: _Case) -> Diagnosis | None:
+    """What failed on the node passes in the copy as it is: what loses it is none of what a copy has."""
+    passing = [trial for trial in case.trials if trial.passes]
+    if not passing or not case.only_seen:
+        return None
+    return _with(case.diagnosis, [_elsewhere(passing[0])], case.diagnosis.confidence)
 
 
 def _named(diagnosis: Diagnosis, trial: Trial, cure: tuple[Tried, ...], needed: bool, cut_short: str) -> Diagnosis:
