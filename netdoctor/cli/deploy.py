@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from netdoctor.diagnosis.gate import Gate
     from netdoctor.facts.gateways.env_file import EnvFile
     from netdoctor.gateways.deployment import Deployer
-    from netdoctor.gateways.smoke import Served
+    from netdoctor.gateways.rollout import Rollout
 
 
 @click.command()
@@ -30,9 +30,16 @@ if TYPE_CHECKING:
 @cluster_access
 @click.pass_context
 def command(
-    ctx: click.Context, kustomization: str | None, dry_run: bool, force: bool, force_conflicts: bool, images: bool,
-    timeout: float, roll_back: bool | None, output: str,
-) -> None:  # fmt: skip
+    ctx: click.Context,
+    kustomization: str | None,
+    dry_run: bool,
+    force: bool,
+    force_conflicts: bool,
+    images: bool,
+    timeout: float,
+    roll_back: bool | None,
+    output: str,
+) -> None:
     """Deploy the modules: gate, server-side apply, rollout, smoke test. A closed gate deploys nothing.
 
     Exit status: 0 every module serves, 1 the gate is closed or something failed, 3 could not tell or could not do.
@@ -170,88 +177,93 @@ def _show(deployer: Deployer, gate: Gate, say: Sayer) -> int:
 
 
 def _deploy(deployer: Deployer, gate: Gate, say: Sayer, roll_back: bool | None) -> int:
-    from netdoctor.errors import CannotRead
+    """Apply, rollout, smoke test; the exit status. Raises CannotRead where it cannot go on."""
+    from netdoctor.output.deployment_text import applied, serving
 
     result, begin = deployer.result, time.monotonic()
     deployer.apply()
-    count = len(deployer.objects)
-    if result.made_namespace:
-        say(f"apply: namespace {result.namespace} made, {count} objects in it ({result.seconds['apply']:.1f} s)")
-    elif result.changed:
-        say(f"apply: {', '.join(result.changed)} ({result.seconds['apply']:.1f} s)")
-    else:
-        say(f"apply: nothing changes, all {count} objects are as they should be")
+    say(applied(result, len(deployer.objects)))
+    rollout = _watch(deployer, say)
+    if not rollout.complete:
+        _tell_failed(rollout, gate, say)
+        _go_back(deployer, say, roll_back)
+        say.json(gate=gate, deployed=True, ok=False, result=result, cause=rollout.cause)
+        return 1
+    _prune(deployer, say)
+    _smoke(deployer, say)
+    say(serving(result, time.monotonic() - begin + result.seconds["gate"]))
+    say.json(gate=gate, deployed=True, ok=result.ok, result=result)
+    return 0 if result.ok else 1
+
+
+def _watch(deployer: Deployer, say: Sayer) -> Rollout:
+    """Wait for the rollout; who stops waiting, or cannot ask any more, reads that it goes on. Raises CannotRead."""
+    from netdoctor.errors import CannotRead
+
     say("rollout:")
     try:
         deployer.watch(say)
     except (KeyboardInterrupt, CannotRead):
         say("the rollout goes on in the cluster: netdoctor status shows how far it is")
         raise
-    rollout = result.rollout
+    rollout = deployer.result.rollout
     assert rollout
-    if not rollout.complete:
-        _failed(deployer, gate, say, roll_back)
-        say.json(gate=gate, deployed=True, ok=False, result=result, cause=rollout.cause)
-        return 1
+    return rollout
+
+
+def _prune(deployer: Deployer, say: Sayer) -> None:
+    """Take away what earlier deployments left; the modules run all the same where that cannot be done."""
+    from netdoctor.errors import CannotRead
+
     try:
-        if pruned := deployer.prune():
-            say(f"taken away, for nothing refers to them any more: {', '.join(pruned)}")
-    except CannotRead as error:  # the modules run all the same
+        pruned = deployer.prune()
+    except CannotRead as error:
         say(f"! ConfigMaps and Secrets of earlier deployments may be left: {error}")
+        return
+    if pruned:
+        say(f"taken away, for nothing refers to them any more: {', '.join(pruned)}")
+
+
+def _smoke(deployer: Deployer, say: Sayer) -> None:
+    """Ask every module, and Prometheus where it is among the objects."""
+    from netdoctor.output.deployment_text import scraped_line, served_line
+
     say("smoke test:")
     deployer.smoke(lambda served: say(served_line(served)))
     deployer.scrape()
-    if result.scraped is not None:
-        up = sum(t.up for t in result.scraped)
-        say(f"  ✗ {result.scrape_trouble}" if result.scrape_trouble else f"  ✓ {'prometheus':11} {up} targets up")
-    parts = [f"{stage} {seconds:.1f}" for stage, seconds in result.seconds.items()]
-    total = time.monotonic() - begin + result.seconds["gate"]
-    good = sum(s.ok and s.asked for s in result.served)
-    spared = [s.module for s in result.served if s.ok and not s.asked]
-    more = f", {', '.join(spared)} was asked for nothing that costs money (--images)" if spared else ""
-    say(f"{good} of {len(result.served)} modules serve{more}; after {total:.1f} s: {', '.join(parts)}")
-    say.json(gate=gate, deployed=True, ok=result.ok, result=result)
-    return 0 if result.ok else 1
+    prometheus = scraped_line(deployer.result)
+    if prometheus:
+        say(prometheus)
 
 
-def served_line(served: Served) -> str:
-    """One module of a smoke test."""
-    port = served.url.rpartition(":")[2]
-    said = [s.observed if s.ok or s.ok is None else f"{'!' if s.warning else '✗'} {s.observed}" for s in served.steps]
-    words = [s.observed for s in served.failed] if not served.ok else said
-    sign = "✗" if not served.ok else "✓" if served.asked else "–"
-    return f"  {sign} {served.module:11} {port}  {'; '.join(words)}"
-
-
-def _failed(deployer: Deployer, gate: Gate, say: Sayer, roll_back: bool | None) -> None:
-    import sys
-
+def _tell_failed(rollout: Rollout, gate: Gate, say: Sayer) -> None:
+    """What did not get ready, why, and what to do next."""
     from netdoctor.gateways.pod_failure import Kind
+    from netdoctor.output.deployment_text import reason
 
-    result = deployer.result
-    rollout = result.rollout
-    assert rollout
     for progress in rollout.progress:
         if not progress.done:
             say(f"  ✗ {progress.workload} {progress.ready}/{progress.wanted}")
+    say(f"because: {reason(rollout)}")
     cause = rollout.cause
-    unseen = [p.workload for p in rollout.progress if not p.seen]
-    if unseen and not cause:
-        say(f"because: no controller has seen the change of {', '.join(unseen)}: does kube-controller-manager run?")
-    elif cause:
-        say(f"because: pod {cause.pod}: {cause.sentence}")
-    else:
-        say(f"because: they are still starting after {rollout.total:.0f} s: netdoctor status tells more")
-    if (cause and cause.kind is Kind.NETWORK) or (not cause and gate.verdict.exit_code):
+    by_the_network = cause.kind is Kind.NETWORK if cause else gate.verdict.exit_code != 0
+    if by_the_network:
         say("next: sudo netdoctor check names what breaks the network")
-    back = result.can_go_back
+
+
+def _go_back(deployer: Deployer, say: Sayer, roll_back: bool | None) -> None:
+    """Roll back what can be, where the user wants it; `roll_back` None: ask, where somebody is at the terminal."""
+    import sys
+
+    back = deployer.result.can_go_back
     if not back:
         say("there is nothing to go back to: no workload ran something else before")
         return
     if roll_back is None and sys.stdin.isatty() and sys.stdout.isatty():
         roll_back = click.confirm(f"Roll {', '.join(back)} back to what ran before?", default=False)
     if not roll_back:
-        say(f"to go back: kubectl -n {result.namespace} rollout undo {' '.join(back)} (--roll-back would have done it)")
+        undo = f"kubectl -n {deployer.result.namespace} rollout undo {' '.join(back)}"
+        say(f"to go back: {undo} (--roll-back would have done it)")
         return
     say("rolling back:")
     if not deployer.roll_back(say):

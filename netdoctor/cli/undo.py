@@ -24,7 +24,7 @@ def command(ctx: click.Context, run: str | None, list_only: bool, force: bool, o
 
     Exit status: 0 undone or nothing to undo, 2 no such run, 3 not all of it could be taken back.
     """
-    from netdoctor.errors import BadInput, JournalError, NetdoctorError
+    from netdoctor.errors import BadInput, NetdoctorError
     from netdoctor.repair.journal import state_folder
     from netdoctor.repair.runs import locked, readable_runs
     from netdoctor.system.host import Host
@@ -40,22 +40,30 @@ def command(ctx: click.Context, run: str | None, list_only: bool, force: bool, o
         _end(output, "nothing to undo", None, [], "")
         return
     with locked():
-        found, damaged = readable_runs()
-        if damaged and run is None:  # the newest may be the damaged one
-            raise JournalError(
-                f"{damaged[0]}; it may be the newest run: `netdoctor undo RUN` takes another one back, and --list "
-                "names them"
-            )
-        run = run or _waiting()
-        chosen = next((j for j in found if j.in_force and run in (None, j.run)), None)
-        if chosen is None:
-            _end(output, _nothing(run), None, [], "")
-            return
-        if refused := _refusal(chosen, found):
-            sentence = f"run {chosen.run} is not undone: {refused}"
-            _end(output, sentence, chosen.run, [], refused)
-            ctx.exit(3)
-        ctx.exit(_undo(chosen, force, output))
+        ctx.exit(_take_back(run, force, output))
+
+
+def _take_back(run: str | None, force: bool, output: str) -> int:
+    """Undo this run, or the newest where it is None; the exit status. Raises JournalError where that is unclear."""
+    from netdoctor.errors import JournalError
+    from netdoctor.repair.runs import readable_runs
+
+    found, damaged = readable_runs()
+    if damaged and run is None:  # the newest may be the damaged one
+        raise JournalError(
+            f"{damaged[0]}; it may be the newest run: `netdoctor undo RUN` takes another one back, and --list "
+            "names them"
+        )
+    run = run or _waiting()
+    chosen = next((journal for journal in found if journal.in_force and run in (None, journal.run)), None)
+    if chosen is None:
+        _end(output, _nothing(run), None, [], "")
+        return 0
+    refused = _refusal(chosen, found)
+    if refused:
+        _end(output, f"run {chosen.run} is not undone: {refused}", chosen.run, [], refused)
+        return 3
+    return _undo(chosen, force, output)
 
 
 def _waiting() -> str | None:
@@ -118,29 +126,37 @@ def _end(output: str, sentence: str, run: str | None, lines: list[str], stuck: s
 
 
 def _list(journals: list[Journal], damaged: list[str], output: str) -> None:
-    items = [
-        {
-            "run": j.run, "started": j.started, "by": j.by or None, "end": j.closed or "unfinished",
-            "changes": [
-                {"step": e.step, "describe": e.change.describe(), "state": e.state, "in_force": e in _made(j)}
-                for e in j.entries
-            ],
-        }
-        for j in journals
-    ]  # fmt: skip
     if output == "json":
-        _echo_json({"schema_version": 1, "runs": items, "damaged": damaged})
+        _echo_json({"schema_version": 1, "runs": [_as_json(journal) for journal in journals], "damaged": damaged})
         return
     for journal in journals:
-        by = f"  by {journal.by}" if journal.by else ""
-        how, force = journal.closed or "unfinished", f"{len(_made(journal))} of {len(journal.entries)} changes in force"
-        _echo(f"{journal.run}  {journal.started}{by}  {how}, {force}")
-        for entry in journal.entries:
-            _echo(f"  {entry.state}: {entry.change.describe()}")
+        _show(journal)
     for sentence in damaged:
         _echo(f"damaged: {sentence}")
     if not journals and not damaged:
         _echo("no run")
+
+
+def _as_json(journal: Journal) -> dict[str, Any]:
+    made = _made(journal)
+    return {
+        "run": journal.run,
+        "started": journal.started,
+        "by": journal.by or None,
+        "end": journal.closed or "unfinished",
+        "changes": [
+            {"step": e.step, "describe": e.change.describe(), "state": e.state, "in_force": e in made}
+            for e in journal.entries
+        ],
+    }
+
+
+def _show(journal: Journal) -> None:
+    by = f"  by {journal.by}" if journal.by else ""
+    in_force = f"{len(_made(journal))} of {len(journal.entries)} changes in force"
+    _echo(f"{journal.run}  {journal.started}{by}  {journal.closed or 'unfinished'}, {in_force}")
+    for entry in journal.entries:
+        _echo(f"  {entry.state}: {entry.change.describe()}")
 
 
 def _made(journal: Journal) -> list[Entry]:

@@ -41,20 +41,7 @@ class Look:
     def report(self, notices: Iterable[str] = (), changes: tuple[Made, ...] = ()) -> Report:
         """The look as a report, with what the user has to know first, and what earlier repairs have changed."""
         known = self.facts.known()
-        this, points = known.get(ThisNode), known.get(VantagePoints)
-        if isinstance(points, VantagePoints) and points.no_new_pod:
-            notices = (*notices, f"no test pod: {points.no_new_pod}")
-        if isinstance(why := known.get(Experiments), CannotRead):
-            notices = (*notices, f"not verified on a copy of the node: {why.reason}")
-        if self.experiments and self.experiments.cut_short:
-            limit = self.experiments.cut_short
-            notices = (
-                *notices,
-                f"experiments on copies of the node were cut short after {limit}: not every smallest change is known",
-            )
-        network = known.get(NodeNetwork)
-        if isinstance(network, NodeNetwork) and (said := network.state.not_set_in_words):
-            notices = (*notices, said)
+        this, points, experiments = known.get(ThisNode), known.get(VantagePoints), self.experiments
         return Report(
             results=tuple(self.results.values()),
             diagnoses=self.diagnoses,
@@ -63,12 +50,26 @@ class Look:
             started=self.started,
             seconds=round(self.seconds, 2),
             tool=f"netdoctor {__version__}",
-            notices=tuple(notices),
+            notices=(*notices, *self._notices()),
             changes=changes,
-            experiments=tuple(_experiment(trial) for trial in self.experiments.trials) if self.experiments else (),
-            copies=self.experiments.copies if self.experiments else 0,
+            experiments=tuple(_experiment(trial) for trial in experiments.trials) if experiments else (),
+            copies=experiments.copies if experiments else 0,
             kubeconfig=kubeconfig.used() if self.facts.get(Host).live else "",
         )
+
+    def _notices(self) -> Iterator[str]:
+        """What could not be seen or tried."""
+        known = self.facts.known()
+        points, tried, network = known.get(VantagePoints), known.get(Experiments), known.get(NodeNetwork)
+        if isinstance(points, VantagePoints) and points.no_new_pod:
+            yield f"no test pod: {points.no_new_pod}"
+        if isinstance(tried, CannotRead):
+            yield f"not verified on a copy of the node: {tried.reason}"
+        if self.experiments and self.experiments.cut_short:
+            limit = self.experiments.cut_short
+            yield f"experiments on copies of the node were cut short after {limit}: not every smallest change is known"
+        if isinstance(network, NodeNetwork) and network.state.not_set_in_words:
+            yield network.state.not_set_in_words
 
 
 def _experiment(trial: Trial) -> Experiment:

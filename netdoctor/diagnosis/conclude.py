@@ -9,13 +9,17 @@ from netdoctor.diagnosis.catalogue import Catalogue
 from netdoctor.facts.traffic.experiments import Experiments, Trial, Tried
 from netdoctor.facts.traffic.failed_flows import CLUSTER_DNS, HOST_TO_OUTSIDE, OUTSIDE, POSTGRES
 from netdoctor.facts.traffic.reach import CLUSTER_IP, NODE, POD
-from netdoctor.model import Confidence, Diagnosis, Evidence, Severity
+from netdoctor.model import Confidence, Diagnosis, Evidence, Finding, Severity
 
 SYMPTOMS = {
-    POD: "pod-to-pod-blocked", NODE: "pod-to-node-blocked", CLUSTER_IP: "cluster-ip-unreachable",
-    OUTSIDE: "pod-to-outside-blocked", CLUSTER_DNS: "cluster-dns-silent", POSTGRES: "postgres-unreachable",
+    POD: "pod-to-pod-blocked",
+    NODE: "pod-to-node-blocked",
+    CLUSTER_IP: "cluster-ip-unreachable",
+    OUTSIDE: "pod-to-outside-blocked",
+    CLUSTER_DNS: "cluster-dns-silent",
+    POSTGRES: "postgres-unreachable",
     HOST_TO_OUTSIDE: "coredns-upstream-dead",
-}  # fmt: skip
+}
 SHOWN = 2  # experiments in a diagnosis
 SOURCE = "copy of the node"
 BY_EXPERIMENT = "found-by-experiment"
@@ -33,23 +37,24 @@ def verified(
 
 def _joined(diagnoses: list[Diagnosis], explains: tuple[str, ...]) -> tuple[Diagnosis, ...]:
     """Those that an experiment gave the same cause as one, with all that it `explains`; causes first, else as given."""
-    places = {diagnosis.cause.summary: place for place, diagnosis in reversed([*enumerate(diagnoses)])}
+    named = next((d.cause.summary for d in diagnoses if d.cause.probe == BY_EXPERIMENT), None)
     by_cause: dict[str, Diagnosis] = {}
-    named = next((d.cause.summary for d in diagnoses if d.cause.probe == BY_EXPERIMENT), "")
     for diagnosis in sorted(diagnoses, key=lambda d: d.cause.summary != named):
-        key = diagnosis.cause.summary
-        if named and diagnosis.unexplained and diagnosis.cause.probe in explains:
-            symptoms = dict.fromkeys((*by_cause[named].symptoms, diagnosis.cause, *diagnosis.symptoms))
-            by_cause[named] = replace(by_cause[named], symptoms=tuple(symptoms))
-        elif key in by_cause and diagnosis.cause.probe == BY_EXPERIMENT:
-            symptoms = dict.fromkeys((*by_cause[key].symptoms, *diagnosis.symptoms))
-            by_cause[key] = replace(by_cause[key], symptoms=tuple(symptoms))
+        summary = diagnosis.cause.summary
+        if named is not None and diagnosis.unexplained and diagnosis.cause.probe in explains:
+            by_cause[named] = _with_symptoms(by_cause[named], (diagnosis.cause, *diagnosis.symptoms))
+        elif summary in by_cause and diagnosis.cause.probe == BY_EXPERIMENT:
+            by_cause[summary] = _with_symptoms(by_cause[summary], diagnosis.symptoms)
         else:
-            by_cause.setdefault(key, diagnosis)
-    weak = Severity.WARNING
-    return tuple(
-        sorted(by_cause.values(), key=lambda d: (d.cause.severity is weak, d.unexplained, places[d.cause.summary]))
-    )
+            by_cause.setdefault(summary, diagnosis)
+    given = [diagnosis.cause.summary for diagnosis in diagnoses]
+    as_given = sorted(by_cause.values(), key=lambda d: given.index(d.cause.summary))
+    return tuple(sorted(as_given, key=lambda d: (d.cause.severity is Severity.WARNING, d.unexplained)))
+
+
+def _with_symptoms(diagnosis: Diagnosis, more: tuple[Finding, ...]) -> Diagnosis:
+    """The diagnosis with more symptoms, each once."""
+    return replace(diagnosis, symptoms=tuple(dict.fromkeys((*diagnosis.symptoms, *more))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,9 +151,12 @@ def _named(diagnosis: Diagnosis, trial: Trial, cure: tuple[Tried, ...], needed: 
         evidence.append(_not_all_tried(trial, cut_short))
         confidence = Confidence.LIKELY
     cause = replace(
-        symptom, summary="; ".join(tried.says for tried in cure), probe=BY_EXPERIMENT,
-        evidence=tuple(evidence), confidence=confidence,
-    )  # fmt: skip
+        symptom,
+        summary="; ".join(tried.says for tried in cure),
+        probe=BY_EXPERIMENT,
+        evidence=tuple(evidence),
+        confidence=confidence,
+    )
     return Diagnosis(cause, (symptom, *diagnosis.symptoms), False, (), confidence)
 
 
@@ -203,4 +211,4 @@ def _elsewhere(trial: Trial) -> Evidence:
         "on the node goes by the size or the contents of later packets, or is beyond the node, on the way back, or in "
         "the program that is asked",
         trial.node,
-    )  # fmt: skip
+    )

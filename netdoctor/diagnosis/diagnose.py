@@ -15,34 +15,49 @@ from netdoctor.model import Diagnosis, Finding, Result, Severity
 def diagnose(catalogue: Catalogue, results: Mapping[str, Result]) -> tuple[Diagnosis, ...]:
     """The diagnoses, worst first: errors before warnings, causes before the unexplained, then by what they explain."""
     failing = [finding for result in results.values() for finding in result.findings]
+    found = [_of_root(catalogue, root, failing) for root in _roots(catalogue, failing)]
+    return tuple(sorted(found, key=_worst_first))
 
-    def explains(cause: Finding, effect: Finding) -> bool:
-        # a warning is too weak to be the reason of an error
-        weaker = cause.severity is Severity.WARNING and effect.severity is Severity.ERROR
-        named = effect.probe in catalogue.probes[cause.probe].explains
-        return named and not weaker and cause.subject.covers(effect.subject)
 
-    roots = [f for f in failing if not any(explains(other, f) for other in failing if other is not f)]
-    found = []
-    for root in roots:
-        below: list[Finding] = []
-        edge = [root]
-        while edge:
-            now = edge.pop()
-            for finding in failing:
-                if finding is not root and finding not in below and explains(now, finding):
-                    below.append(finding)
-                    edge.append(finding)
-        order = {name: place for place, name in enumerate(catalogue.causes_first())}
-        below.sort(key=lambda f: (catalogue.probes[f.probe].symptom, order[f.probe]))
-        remedies = dict.fromkeys(
-            remedy.name for finding in (root, *below) for remedy in catalogue.remedies_for(finding.probe)
-        )
-        is_symptom = catalogue.probes[root.probe].symptom
-        found.append(Diagnosis(root, tuple(below), is_symptom, tuple(remedies), root.confidence))
-    return tuple(
-        sorted(
-            found,
-            key=lambda d: (d.cause.severity is Severity.WARNING, d.unexplained, -len(d.symptoms), d.cause.probe),
-        )
+def _explains(catalogue: Catalogue, cause: Finding, effect: Finding) -> bool:
+    """Whether one finding may be the reason of another one; a warning is too weak to be an error's."""
+    if cause.severity is Severity.WARNING and effect.severity is Severity.ERROR:
+        return False
+    return effect.probe in catalogue.probes[cause.probe].explains and cause.subject.covers(effect.subject)
+
+
+def _roots(catalogue: Catalogue, failing: list[Finding]) -> list[Finding]:
+    """The findings that no other one explains."""
+    return [
+        finding
+        for finding in failing
+        if not any(_explains(catalogue, other, finding) for other in failing if other is not finding)
+    ]
+
+
+def _of_root(catalogue: Catalogue, root: Finding, failing: list[Finding]) -> Diagnosis:
+    below = _below(catalogue, root, failing)
+    remedies = dict.fromkeys(
+        remedy.name for finding in (root, *below) for remedy in catalogue.remedies_for(finding.probe)
     )
+    unexplained = catalogue.probes[root.probe].symptom
+    return Diagnosis(root, tuple(below), unexplained, tuple(remedies), root.confidence)
+
+
+def _below(catalogue: Catalogue, root: Finding, failing: list[Finding]) -> list[Finding]:
+    """All that a root explains, directly or by what it explains: causes before what they explain, symptoms last."""
+    below: list[Finding] = []
+    edge = [root]
+    while edge:
+        cause = edge.pop()
+        for finding in failing:
+            if finding is not root and finding not in below and _explains(catalogue, cause, finding):
+                below.append(finding)
+                edge.append(finding)
+    order = {name: place for place, name in enumerate(catalogue.causes_first())}
+    return sorted(below, key=lambda finding: (catalogue.probes[finding.probe].symptom, order[finding.probe]))
+
+
+def _worst_first(diagnosis: Diagnosis) -> tuple[bool, bool, int, str]:
+    warning = diagnosis.cause.severity is Severity.WARNING
+    return warning, diagnosis.unexplained, -len(diagnosis.symptoms), diagnosis.cause.probe

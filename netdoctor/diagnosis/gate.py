@@ -114,29 +114,59 @@ def judge(
     unbuilt: NetdoctorError | None = None,
 ) -> Gate:
     """Closed when a need is not met, not verified when one could not be asked, else open."""
-    modules, pod, postgres = known.get(Modules), known.get(NewPod), known.get(Postgres)
+    modules = known.get(Modules)
     told = modules if isinstance(modules, Modules) else None
-    later = postgres.later if isinstance(postgres, Postgres) else ()
-    needs = [need for name, probe in NEEDS.items() if (need := _need(name, results[probe], told, later))]
+    needs = _needs(results, told, known.get(Postgres))
     if unbuilt:
         needs = [need for need in needs if need.name != SECRETS] + [_unbuilt(unbuilt)]
-    unmet = [need for need in needs if need.met == "no"]
-    unknown = [need for need in needs if need.met == "unknown"]
-    missed = {NEEDS[need.name] for need in needs if need.met in ("no", "unknown") and need.name in NEEDS}
-    errors = [d for d in diagnoses if d.cause.severity is Severity.ERROR]
-    # first what keeps the modules from something, then causes beside it that nobody misses yet
-    known_causes = (d for d in errors if _explains(d, missed) or not d.unexplained)
-    causes = sorted(known_causes, key=lambda d: not _explains(d, missed))
-    if unmet:
-        verdict, reason = Verdict.CLOSED, causes[0].cause.summary if causes else unmet[0].reason
-    elif unknown:
-        verdict, reason = Verdict.NOT_VERIFIED, causes[0].cause.summary if causes else unknown[0].reason
-    else:
-        verdict, reason, causes = Verdict.OPEN, "", []
+    verdict = _verdict(needs)
+    causes: list[Diagnosis] = []
+    reason = ""
+    if verdict is not Verdict.OPEN:
+        causes = _causes(diagnoses, needs)
+        reason = causes[0].cause.summary if causes else _first_reason(needs, verdict)
     return Gate(
-        verdict, reason, tuple(needs), tuple(causes), told.source if told else "", told.namespace if told else "",
-        tuple(g.name for g in told.gateways) if told else (), _asked_from(pod), round(seconds, 2),
-    )  # fmt: skip
+        verdict=verdict,
+        reason=reason,
+        needs=tuple(needs),
+        causes=tuple(causes),
+        source=told.source if told else "",
+        namespace=told.namespace if told else "",
+        modules=tuple(gateway.name for gateway in told.gateways) if told else (),
+        asked_from=_asked_from(known.get(NewPod)),
+        seconds=round(seconds, 2),
+    )
+
+
+def _needs(results: Mapping[str, Result], modules: Modules | None, postgres: object) -> list[Need]:
+    """What these modules need, in the order of NEEDS."""
+    later = postgres.later if isinstance(postgres, Postgres) else ()
+    found = [_need(name, results[probe], modules, later) for name, probe in NEEDS.items()]
+    return [need for need in found if need]
+
+
+def _verdict(needs: list[Need]) -> Verdict:
+    met = {need.met for need in needs}
+    if "no" in met:
+        return Verdict.CLOSED
+    if "unknown" in met:
+        return Verdict.NOT_VERIFIED
+    return Verdict.OPEN
+
+
+def _first_reason(needs: list[Need], verdict: Verdict) -> str:
+    """Why the first need that decided this verdict is not met, or could not be asked."""
+    met = "no" if verdict is Verdict.CLOSED else "unknown"
+    return next(need.reason for need in needs if need.met == met)
+
+
+def _causes(diagnoses: tuple[Diagnosis, ...], needs: list[Need]) -> list[Diagnosis]:
+    """First what keeps the modules from something, then causes beside it that nobody misses yet."""
+    missed = {NEEDS[need.name] for need in needs if need.met in ("no", "unknown") and need.name in NEEDS}
+    errors = [diagnosis for diagnosis in diagnoses if diagnosis.cause.severity is Severity.ERROR]
+    explaining = [diagnosis for diagnosis in errors if _explains(diagnosis, missed)]
+    beside = [diagnosis for diagnosis in errors if not _explains(diagnosis, missed) and not diagnosis.unexplained]
+    return explaining + beside
 
 
 def _asked_from(pod: object) -> str:

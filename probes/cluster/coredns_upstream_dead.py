@@ -14,15 +14,15 @@ of two dead some names are slow.
 (`kubectl -n kube-system edit configmap coredns`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from netdoctor import Evidence, Finding, NotApplicable, Severity, Subject, probe
 from netdoctor.errors import CannotRead
-from netdoctor.facts.cluster.coredns import Corefile, Upstreams
+from netdoctor.facts.cluster.coredns import Corefile, Upstream, Upstreams
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.node.firewalld import Firewalld
-from netdoctor.facts.traffic.names import UpstreamAnswers, can_ask
-from netdoctor.facts.traffic.vantage import HOST, VantagePoints
+from netdoctor.facts.traffic.names import UpstreamAnswers, UpstreamLookup, can_ask
+from netdoctor.facts.traffic.vantage import HOST, VantagePoint, VantagePoints
 
 
 @probe(explains=("outside-names-unresolved",))
@@ -37,34 +37,83 @@ def coredns_upstream_dead(
     """Upstreams that answer nobody on this host."""
     if not upstreams.items:
         raise NotApplicable("the Corefile forwards to no address")
-    asked = {x.upstream for x in answers.lookups}
+    dead = _dead(upstreams, answers)
+    coredns = [point for point in points.pods if point.is_coredns]
+    barred = _barred(upstreams, coredns, dead)
+    none_left = len(dead) + len(barred) == len(upstreams.items)
+    if not dead and not none_left:
+        return
+    said = []
+    unanswered = _unanswered(dead, answers)
+    evidence = [*map(_evidence, unanswered), _forward_line(upstreams), *_live_upstream(dead, answers)]
+    if dead:
+        said.append(_in_words(dead, upstreams))
+    if none_left and barred:
+        said.append(f"CoreDNS has no address to ask {_listed(barred)} from")
+        evidence += [Evidence(point.name, point.address, "an address of the upstream's family") for point in coredns]
+    outcome, about, severity = "are slow", _listed(dead), Severity.WARNING
+    if none_left:
+        outcome, about, severity = "do not resolve", "", Severity.ERROR
+    yield Finding(
+        f"{', and '.join(said)}: outside names {outcome}{_clears_firewalld(firewalld, unanswered)}",
+        tuple(evidence),
+        Subject(node=this.name, upstream=about),
+        severity=severity,
+    )
+
+
+def _dead(upstreams: Upstreams, answers: UpstreamAnswers) -> list[Upstream]:
+    """The upstreams that were asked and answered nobody. Raises CannotRead where none could be asked."""
+    asked = {lookup.upstream for lookup in answers.lookups}
     if not asked:
         raise CannotRead("CoreDNS's upstreams", "on its own loopback, and CoreDNS is not on this node")
-    dead = [u for u in upstreams.items if u in asked and u not in answers.alive()]
-    coredns = [p for p in points.pods if p.is_coredns]
-    barred = [u for u in upstreams.items if u not in dead and coredns and not any(can_ask(p, u) for p in coredns)]
-    every = len(dead) + len(barred) == len(upstreams.items)
-    if not dead and not every:
-        return
-    names = ", ".join(str(u) for u in dead)
-    of_dead = [x for x in answers.lookups if x.upstream in dead and (x.vantage == HOST or x.upstream.on_loopback)]
-    evidence = [Evidence(str(x), str(x.reply), "an answer") for x in of_dead] + [
-        Evidence(upstreams.source, f"forward . {' '.join(str(u) for u in upstreams.items)}", "resolvers that answer")
-    ]
-    cleared = [x for x in answers.from_pods() if x.upstream not in dead and x.reply.answered]
-    innocent = ""
-    if not isinstance(firewalld, CannotRead) and firewalld.running and any(x.vantage == HOST for x in of_dead):
-        innocent = "; firewalld is not to blame, for the host's own questions are not answered either"
-    if cleared:
-        evidence.append(Evidence(str(cleared[0]), str(cleared[0].reply), "an answer"))
-    many = "all" if len(dead) == len(upstreams.items) else len(dead)
-    said = [f"{many} of CoreDNS's {len(upstreams.items)} upstream resolvers answer nobody ({names})"] if dead else []
-    if every and barred:
-        said.append(f"CoreDNS has no address to ask {', '.join(str(u) for u in barred)} from")
-        evidence += [Evidence(p.name, p.address, "an address of the upstream's family") for p in coredns]
-    yield Finding(
-        f"{', and '.join(said)}: outside names {'do not resolve' if every else 'are slow'}{innocent}",
-        tuple(evidence),
-        Subject(node=this.name, upstream="" if every else names),
-        severity=Severity.ERROR if every else Severity.WARNING,
-    )
+    silent = asked - answers.alive()
+    return [upstream for upstream in upstreams.items if upstream in silent]
+
+
+def _barred(upstreams: Upstreams, coredns: list[VantagePoint], dead: list[Upstream]) -> list[Upstream]:
+    """The others that no CoreDNS on this node has an address to ask from."""
+    if not coredns:
+        return []
+    others = [upstream for upstream in upstreams.items if upstream not in dead]
+    return [upstream for upstream in others if not any(can_ask(point, upstream) for point in coredns)]
+
+
+def _unanswered(dead: list[Upstream], answers: UpstreamAnswers) -> list[UpstreamLookup]:
+    """The lookups that show an upstream dead: the host's, and CoreDNS's own where it is on its loopback."""
+    of_dead = [lookup for lookup in answers.lookups if lookup.upstream in dead]
+    return [lookup for lookup in of_dead if lookup.vantage == HOST or lookup.upstream.on_loopback]
+
+
+def _live_upstream(dead: list[Upstream], answers: UpstreamAnswers) -> list[Evidence]:
+    """One pod's question that another upstream answered, if there is one."""
+    answered = [lookup for lookup in answers.from_pods() if lookup.upstream not in dead and lookup.reply.answered]
+    return [_evidence(lookup) for lookup in answered[:1]]
+
+
+def _evidence(lookup: UpstreamLookup) -> Evidence:
+    return Evidence(str(lookup), str(lookup.reply), "an answer")
+
+
+def _forward_line(upstreams: Upstreams) -> Evidence:
+    targets = " ".join(str(upstream) for upstream in upstreams.items)
+    return Evidence(upstreams.source, f"forward . {targets}", "resolvers that answer")
+
+
+def _in_words(dead: list[Upstream], upstreams: Upstreams) -> str:
+    count = len(upstreams.items)
+    many = "all" if len(dead) == count else len(dead)
+    return f"{many} of CoreDNS's {count} upstream resolvers answer nobody ({_listed(dead)})"
+
+
+def _clears_firewalld(firewalld: Firewalld | CannotRead, unanswered: list[UpstreamLookup]) -> str:
+    """That a running firewalld is not to blame, where the host itself gets no answer; else ""."""
+    if isinstance(firewalld, CannotRead) or not firewalld.running:
+        return ""
+    if not any(lookup.vantage == HOST for lookup in unanswered):
+        return ""
+    return "; firewalld is not to blame, for the host's own questions are not answered either"
+
+
+def _listed(upstreams: Iterable[Upstream]) -> str:
+    return ", ".join(str(upstream) for upstream in upstreams)

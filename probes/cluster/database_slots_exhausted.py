@@ -24,7 +24,7 @@ from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.gateways.gateways import Modules, needed
 from netdoctor.facts.gateways.postgres_servers import PostgresServers
 from netdoctor.facts.gateways.postgres_session import LOGIN, TOO_MANY, Slots
-from netdoctor.facts.traffic.postgres import Postgres
+from netdoctor.facts.traffic.postgres import Postgres, PostgresStage
 
 
 @probe(requires=("postgres-unreachable", "postgres-tls-broken"), explains=("postgres-login-refused",))
@@ -32,49 +32,68 @@ def database_slots_exhausted(
     postgres: Postgres, servers: PostgresServers | CannotRead, modules: Modules | CannotRead, this: ThisNode
 ) -> Iterator[Finding]:
     """Logins that found no slot, and servers with fewer free ones than the modules may use."""
-    refused = {s.service: s for s in postgres.of(LOGIN) if s.sqlstate == TOO_MANY}
-    for service, stage in refused.items():
-        namespace, _, name = service.rpartition("/")
-        yield Finding(
-            f"Postgres {service} has no free connection: {stage.observed}",
-            (Evidence(f"{stage.vantage} -> {service}, login", stage.observed, "a free connection"),),
-            Subject(node=this.name, namespace=namespace, service=name),
-        )
+    refused = {login.service: login for login in postgres.of(LOGIN) if login.sqlstate == TOO_MANY}
     if refused:
+        yield from (_refused(login, this) for login in refused.values())
         return
     known = needed(modules)
     if isinstance(servers, CannotRead):
         raise servers
+    users = _modules_by_server(servers)
+    yield from _too_few(users, {slots.service: slots for slots in postgres.slots}, known, this)
+
+
+def _modules_by_server(servers: PostgresServers) -> dict[str, tuple[str, ...]]:
+    """The modules of each server that has any. Raises NotApplicable where there is none."""
     users = {server.name: server.modules for server in servers.items if server.modules}
     if not users:
         later = ", ".join(servers.later)
         raise NotApplicable(f"Service {later} comes with the deployment" if later else "no module has a database")
-    counted = {s.service: s for s in postgres.slots}
-    found = [f for name, names in users.items() if name in counted for f in _compare(counted[name], names, known, this)]
-    if not found and (uncounted := users.keys() - counted.keys()):
+    return users
+
+
+def _too_few(
+    users: dict[str, tuple[str, ...]], counted: dict[str, Slots], modules: Modules, this: ThisNode
+) -> list[Finding]:
+    """A finding for each server with too few. Raises CannotRead where only those without a count could have too few."""
+    found = [_compare(counted[name], names, modules, this) for name, names in users.items() if name in counted]
+    short = [finding for finding in found if finding]
+    uncounted = users.keys() - counted.keys()
+    if uncounted and not short:
         raise CannotRead("free connections", f"{', '.join(sorted(uncounted))} let nobody in who could count them")
-    yield from found
+    return short
 
 
-def _compare(slots: Slots, names: tuple[str, ...], modules: Modules, this: ThisNode) -> Iterator[Finding]:
-    using = [g for g in modules.gateways if g.name in names]
-    own = {(g.database.name, g.database.user) for g in using if g.database}
+def _refused(login: PostgresStage, this: ThisNode) -> Finding:
+    namespace, _, name = login.service.rpartition("/")
+    return Finding(
+        f"Postgres {login.service} has no free connection: {login.observed}",
+        (Evidence(f"{login.vantage} -> {login.service}, login", login.observed, "a free connection"),),
+        Subject(node=this.name, namespace=namespace, service=name),
+    )
+
+
+def _compare(slots: Slots, names: tuple[str, ...], modules: Modules, this: ThisNode) -> Finding | None:
+    """The finding where the modules of these names may open more connections than others leave free, else None."""
+    using = [gateway for gateway in modules.gateways if gateway.name in names]
+    own = {(gateway.database.name, gateway.database.user) for gateway in using if gateway.database}
     others = [connection for connection in slots.used if connection not in own]
-    wanted = sum(g.replicas * g.pool_limit for g in using)
+    wanted = sum(gateway.replicas * gateway.pool_limit for gateway in using)
     free = slots.limit - slots.reserved - len(others)
-    if wanted > free:
-        namespace, _, name = slots.service.rpartition("/")
-        held = ", ".join(sorted({f"{user} in {database}" for database, user in others})[:3]) or "nobody"
-        yield Finding(
-            f"Postgres {slots.service} has {max(free, 0)} connections for the modules, and they may open {wanted}",
-            (
-                Evidence("max_connections, less the reserved ones", f"{slots.limit} - {slots.reserved}", "more"),
-                Evidence("pg_stat_activity", f"{len(others)} connections of others ({held})", "fewer"),
-                Evidence(
-                    "replicas x database_connection_pool_limit",
-                    ", ".join(f"{g.name} {g.replicas} x {g.pool_limit}" for g in using),
-                    f"{max(free, 0)} at most",
-                ),
+    if wanted <= free:
+        return None
+    namespace, _, name = slots.service.rpartition("/")
+    held = ", ".join(sorted({f"{user} in {database}" for database, user in others})[:3]) or "nobody"
+    return Finding(
+        f"Postgres {slots.service} has {max(free, 0)} connections for the modules, and they may open {wanted}",
+        (
+            Evidence("max_connections, less the reserved ones", f"{slots.limit} - {slots.reserved}", "more"),
+            Evidence("pg_stat_activity", f"{len(others)} connections of others ({held})", "fewer"),
+            Evidence(
+                "replicas x database_connection_pool_limit",
+                ", ".join(f"{gateway.name} {gateway.replicas} x {gateway.pool_limit}" for gateway in using),
+                f"{max(free, 0)} at most",
             ),
-            Subject(node=this.name, namespace=namespace, service=name),
-        )
+        ),
+        Subject(node=this.name, namespace=namespace, service=name),
+    )

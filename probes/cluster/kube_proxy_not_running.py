@@ -36,8 +36,7 @@ def kube_proxy_not_running(
         raise NotApplicable(unread)
     if kube_proxy.running or (translated.known and not translated.ports):
         return  # without any rule it may be another program's cluster; kube-proxy-rules-missing tells
-    here = () if isinstance(pods, CannotRead) else pods.items
-    if any(p.ready and f"{p.namespace}/{p.name}" == kube_proxy.pod for p in here):
+    if _pod_is_ready(kube_proxy, pods):
         return  # it runs, and its process is hidden from us
     trouble = kube_proxy.trouble or (f"pod {kube_proxy.pod}" if kube_proxy.pod else "it has no pod on this node")
     left = Evidence(translated.source, f"{len(translated.ports)} rules, left behind", "kept up to date")
@@ -48,3 +47,8 @@ def kube_proxy_not_running(
         (Evidence("/proc", "no process kube-proxy", "one"), left),
         Subject(node=this.name),
     )
+
+
+def _pod_is_ready(kube_proxy: KubeProxy, pods: Pods | CannotRead) -> bool:
+    known = () if isinstance(pods, CannotRead) else pods.items
+    return any(pod.ready and f"{pod.namespace}/{pod.name}" == kube_proxy.pod for pod in known)

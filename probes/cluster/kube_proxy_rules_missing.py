@@ -45,25 +45,39 @@ def kube_proxy_rules_missing(
     """Services with a ready endpoint and without a rule."""
     if not translated.known:
         raise NotApplicable(f"kube-proxy's mode is {kube_proxy.mode or 'unknown'}: its rules are not read")
-    missing, node_ports = translated.missing, translated.missing_node_ports
-    if not (missing or node_ports) and translated.entered:
+    if translated.entered and not translated.missing and not translated.missing_node_ports:
         return
-    if not (kube_proxy.running or kube_proxy.pod or translated.ports) and not isinstance(reach, CannotRead):
-        answered = [flow for flow in reach.of(CLUSTER_IP) if flow.vantage != HOST and flow.reply.arrived]
-        if answered:
-            raise NotApplicable(f"no kube-proxy runs here, and {answered[0].address} answers: another translates it")
-    said = [f"no rule for {service} {service.cluster_ip}:{port}" for service, port in missing]
-    said += [f"no rule for {service} NodePort {port.node_port}/{port.protocol.lower()}" for service, port in node_ports]
-    observed = ("; ".join(said[:4]) or "nothing leads into it") if translated.ports else "not there, or empty"
+    if not (kube_proxy.running or kube_proxy.pod or translated.ports):
+        answering = _answering_cluster_ip(reach)
+        if answering:
+            raise NotApplicable(f"no kube-proxy runs here, and {answering} answers: another translates it")
     process = "running" if kube_proxy.running else f"not running. {kube_proxy.trouble}".rstrip(" .")
     yield Finding(
         _summary(translated),
         (
-            Evidence(translated.source, observed, "a rule for each port with a ready endpoint"),
+            Evidence(translated.source, _observed(translated), "a rule for each port with a ready endpoint"),
             Evidence("kube-proxy's process", process, "running"),
         ),
         Subject(node=this.name),
     )
+
+
+def _answering_cluster_ip(reach: Reach | CannotRead) -> str:
+    """A ClusterIP that answers a pod, "" where none is known to."""
+    flows = () if isinstance(reach, CannotRead) else reach.of(CLUSTER_IP)
+    return next((flow.address for flow in flows if flow.vantage != HOST and flow.reply.arrived), "")
+
+
+def _observed(translated: Translated) -> str:
+    """What of kube-proxy's rules is missing, the first four of it."""
+    if not translated.ports:
+        return "not there, or empty"
+    said = [f"no rule for {service} {service.cluster_ip}:{port}" for service, port in translated.missing]
+    said += [
+        f"no rule for {service} NodePort {port.node_port}/{port.protocol.lower()}"
+        for service, port in translated.missing_node_ports
+    ]
+    return "; ".join(said[:4]) or "nothing leads into it"
 
 
 def _summary(translated: Translated) -> str:

@@ -40,24 +40,30 @@ def nameserver_of_no_service(
     asked = names.of(SERVICE_NAME)
     if not asked or any(lookup.reply.answered for lookup in asked):
         return
-    address = to_address(names.server)
     using = [point for point in points.pods if point.nameservers[:1] == (names.server,)]
-    if not using or address.is_link_local or any(names.server == s.cluster_ip for s in services.items):
+    if _may_answer(names.server, services) or not using:
         return
+    there, consequence = "none in kube-system", "the Service of the cluster DNS is gone"
+    wanted = "a Service's ClusterIP"
     dns = services.cluster_dns
-    there = f"{dns} at {dns.cluster_ip}" if dns else "none in kube-system"
+    if dns:
+        there = f"{dns} at {dns.cluster_ip}"
+        consequence = f"the cluster DNS is {there}"
+        wanted = dns.cluster_ip
     yield Finding(
-        f"pods ask {names.server} for names, and no Service has this address{_but(using, points)}: "
-        + (f"the cluster DNS is {there}" if dns else "the Service of the cluster DNS is gone"),
+        f"pods ask {names.server} for names, and no Service has this address{_but(using, points)}: {consequence}",
         (
-            Evidence(
-                f"nameserver of {using[0].name}", names.server, dns.cluster_ip if dns else "a Service's ClusterIP"
-            ),
+            Evidence(f"nameserver of {using[0].name}", names.server, wanted),
             Evidence("Services with port 53", there, f"one at {names.server}"),
             Evidence(str(asked[0]), str(asked[0].reply), "an answer"),
         ),
         Subject(node=this.name),
     )
+
+
+def _may_answer(server: str, services: Services) -> bool:
+    """Whether it is a Service's address, or one that a DNS cache on each node has."""
+    return to_address(server).is_link_local or any(server == service.cluster_ip for service in services.items)
 
 
 def _but(using: list[VantagePoint], points: VantagePoints) -> str:

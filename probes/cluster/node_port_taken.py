@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from netdoctor import Evidence, Finding, Subject, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.services import Services
-from netdoctor.facts.gateways.gateways import Modules, needed
+from netdoctor.facts.gateways.gateways import Gateway, Modules, needed
 from netdoctor.system.kube_api import KubeApi
 
 
@@ -34,14 +34,22 @@ def node_port_taken(
         raise services
     for gateway in wanted:
         own = f"{gateway.namespace}/{gateway.service}"
-        holders = [
-            f"Service {s}" for s in services.items
-            if str(s) != own and any(p.node_port == gateway.node_port for p in s.ports)
-        ]  # fmt: skip
-        holders += [f"module {g.name}" for g in wanted if g is not gateway and g.node_port == gateway.node_port]
+        holders = _services(gateway, own, services) + _modules(gateway, wanted)
         if holders:
             yield Finding(
                 f"NodePort {gateway.node_port} of module {gateway.name} belongs to {holders[0]}",
                 (Evidence(holders[0], f"nodePort {gateway.node_port}", f"free for Service {own}"),),
                 Subject(namespace=gateway.namespace, service=gateway.service),
             )
+
+
+def _services(gateway: Gateway, own: str, services: Services) -> list[str]:
+    """The Services with the module's NodePort, other than its `own`."""
+    others = [service for service in services.items if str(service) != own]
+    return [f"Service {other}" for other in others if gateway.node_port in [port.node_port for port in other.ports]]
+
+
+def _modules(gateway: Gateway, wanted: list[Gateway]) -> list[str]:
+    """The other modules that want the same NodePort."""
+    others = [other for other in wanted if other is not gateway]
+    return [f"module {other.name}" for other in others if other.node_port == gateway.node_port]

@@ -18,6 +18,7 @@ When no pod talks to a ClusterIP whose pod is on the same node's bridge, or the 
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from netdoctor import Evidence, Finding, NotApplicable, Subject, probe
 from netdoctor.errors import CannotRead
@@ -51,42 +52,64 @@ def bridge_netfilter_disabled(
 ) -> Iterator[Finding]:
     """The setting is off, and ClusterIPs of pods on the same bridge do not answer."""
     if not cni.bridge:
-        raise NotApplicable(f"the CNI ({cni.name or cni.path or 'none'}) joins pods without a Linux bridge")
+        raise NotApplicable(f"the CNI ({_called(cni)}) joins pods without a Linux bridge")
     if not kube_proxy.mode:
         raise NotApplicable("there is no kube-proxy: something else translates ClusterIPs")
     if sysctls[BRIDGE_NF_CALL] == "1":
         return
     local = _service_addresses_with_local_pods(attachments, services, endpoints)
-    asked = [each for each in _asked(reach, names, postgres) if local is None or each[1] in local]
-    silent = [(name, reply) for name, _, reply in asked if reply.answer is Answer.TIMEOUT]
-    if (asked and not silent) or (local is not None and not local):
+    if local is not None and not local:
         return
-    evidence = [sysctls.evidence(BRIDGE_NF_CALL, expected="1")]
-    if not module.loaded:
-        evidence.append(Evidence("kernel module br_netfilter", "not loaded", "loaded"))
-    evidence += [Evidence(name, str(reply), "an answer") for name, reply in silent[:2]]
+    asked = _of_these([*_of_reach(reach), *_of_dns(names), *_of_postgres(postgres)], local)
+    silent = [question for question in asked if question.reply.answer is Answer.TIMEOUT]
+    if asked and not silent:
+        return
     yield Finding(
         f"{BRIDGE_NF_CALL} is {sysctls[BRIDGE_NF_CALL] or 'missing'}: answers from pods on bridge {cni.bridge} "
         "are not translated back to the ClusterIP, and clients drop them",
-        tuple(evidence),
+        _evidence(sysctls, module, silent),
         Subject(node=this.name),
         confidence=Confidence.CONFIRMED if silent else Confidence.LIKELY,
     )
 
 
-def _asked(
-    reach: Reach | CannotRead, names: ClusterDns | CannotRead, postgres: Postgres | CannotRead
-) -> Iterator[tuple[str, str, Reply]]:
-    """What pods asked of ClusterIPs: in words, of which address, and the reply."""
-    for flow in () if isinstance(reach, CannotRead) else reach.of(CLUSTER_IP):
-        if flow.vantage != HOST:
-            yield str(flow), flow.address, flow.reply
-    for lookup in () if isinstance(names, CannotRead) else names.of(SERVICE_NAME):
-        if lookup.vantage != HOST:
-            yield str(lookup), lookup.server, lookup.reply
-    for step in () if isinstance(postgres, CannotRead) else postgres.of(TCP):
-        if step.reply:
-            yield f"{step.vantage} -> {step.service}", step.address, step.reply
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What a pod asked of a ClusterIP."""
+
+    words: str
+    address: str
+    reply: Reply
+
+
+def _of_reach(reach: Reach | CannotRead) -> list[_Question]:
+    flows = () if isinstance(reach, CannotRead) else reach.of(CLUSTER_IP)
+    return [_Question(str(flow), flow.address, flow.reply) for flow in flows if flow.vantage != HOST]
+
+
+def _of_dns(names: ClusterDns | CannotRead) -> list[_Question]:
+    lookups = () if isinstance(names, CannotRead) else names.of(SERVICE_NAME)
+    return [_Question(str(lookup), lookup.server, lookup.reply) for lookup in lookups if lookup.vantage != HOST]
+
+
+def _of_postgres(postgres: Postgres | CannotRead) -> list[_Question]:
+    steps = () if isinstance(postgres, CannotRead) else postgres.of(TCP)
+    return [_Question(f"{step.vantage} -> {step.service}", step.address, step.reply) for step in steps if step.reply]
+
+
+def _of_these(questions: list[_Question], addresses: set[str] | None) -> list[_Question]:
+    """Those that were asked of one of these addresses; all where the addresses are not known."""
+    return [question for question in questions if addresses is None or question.address in addresses]
+
+
+def _evidence(sysctls: Sysctls, module: BridgeNetfilterModule, silent: list[_Question]) -> tuple[Evidence, ...]:
+    unloaded = () if module.loaded else (Evidence("kernel module br_netfilter", "not loaded", "loaded"),)
+    silence = (Evidence(question.words, str(question.reply), "an answer") for question in silent[:2])
+    return (sysctls.evidence(BRIDGE_NF_CALL, expected="1"), *unloaded, *silence)
+
+
+def _called(cni: CniConfig) -> str:
+    return cni.name or cni.path or "none"
 
 
 def _service_addresses_with_local_pods(

@@ -44,19 +44,7 @@ def direct_rules_flush_iptables(
     direct = tuple(dict.fromkeys((*firewalld.permanent_direct, *firewalld.direct)))
     if not direct:
         return
-    gone = []
-    proxied = not isinstance(kube_proxy, CannotRead) and kube_proxy.mode == "iptables"
-    if proxied and not any(rules.has_chain("nat", "KUBE-SERVICES") for rules in (iptables.nft, iptables.legacy)):
-        gone.append(Evidence("iptables nat", "no chain KUBE-SERVICES", "kube-proxy's chain"))
-    if masquerade.missing:
-        first = masquerade.missing[0]
-        gone.append(
-            Evidence(
-                "iptables nat POSTROUTING",
-                f"no rule for {len(masquerade.missing)} of {len(attachments.pods)} pods, such as {first.address}",
-                f"a masquerade for each pod ({cni.path}: ipMasq)",
-            )
-        )
+    gone = _chain_gone(kube_proxy, iptables) + _masquerade_gone(masquerade, attachments, cni)
     if not gone:
         return
     where = "/etc/firewalld/direct.xml" if firewalld.permanent_direct else "firewalld, at run time"
@@ -68,3 +56,26 @@ def direct_rules_flush_iptables(
         Subject(node=this.name),
         since=firewalld.direct_since if firewalld.permanent_direct else "",
     )
+
+
+def _chain_gone(kube_proxy: KubeProxy | CannotRead, iptables: Iptables) -> list[Evidence]:
+    """That kube-proxy's chain is not there, where its mode wants one."""
+    if isinstance(kube_proxy, CannotRead) or kube_proxy.mode != "iptables":
+        return []
+    if any(rules.has_chain("nat", "KUBE-SERVICES") for rules in (iptables.nft, iptables.legacy)):
+        return []
+    return [Evidence("iptables nat", "no chain KUBE-SERVICES", "kube-proxy's chain")]
+
+
+def _masquerade_gone(masquerade: Masquerade, attachments: Attachments, cni: CniConfig) -> list[Evidence]:
+    """That pods have no masquerade, where the CNI has written one for each."""
+    if not masquerade.missing:
+        return []
+    first = masquerade.missing[0]
+    return [
+        Evidence(
+            "iptables nat POSTROUTING",
+            f"no rule for {len(masquerade.missing)} of {len(attachments.pods)} pods, such as {first.address}",
+            f"a masquerade for each pod ({cni.path}: ipMasq)",
+        )
+    ]

@@ -27,9 +27,9 @@ from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.pod_network import PodNetwork
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.node.cni import Attachment, Attachments, CniConfig
-from netdoctor.facts.node.firewalld import ACCEPTS, Firewalld
+from netdoctor.facts.node.firewalld import ACCEPTS, Firewalld, Zone
 from netdoctor.facts.node.firewalld_rules import FORWARD, INPUT, FirewalldRules
-from netdoctor.facts.traffic.drops import Drops
+from netdoctor.facts.traffic.drops import Drop, Drops
 from netdoctor.facts.traffic.names import UpstreamAnswers
 from netdoctor.facts.traffic.reach import NODE, Reach
 from netdoctor.facts.traffic.vantage import NEW, VantagePoint, VantagePoints
@@ -53,31 +53,26 @@ def firewalld_rejects_pods(
     """Pods whose zone does not accept, and whose packets firewalld rejects or drops."""
     if not firewalld.running:
         raise NotApplicable("firewalld does not run")
-    rejected = [flow for flow in _flows(points, reach, answers) if _rejects(firewalld, cni.bridge, flow)]
+    rejected = [flow for flow in _flows(points, reach, answers) if _ends_by_zone(firewalld, cni.bridge, flow)]
     traced = () if isinstance(drops, CannotRead) else drops.items
-    by_firewalld = [d for d in traced if d.dropped.table == "firewalld"]
+    by_firewalld = [drop for drop in traced if drop.dropped.table == "firewalld"]
     if not rejected or (traced and not by_firewalld):
         return
     first = rejected[0].point
     zone, by = firewalld.zone_of_address(first.address, cni.bridge)
-    trusted = ", ".join(firewalld.zones["trusted"].sources) if "trusted" in firewalld.zones else ""
-    evidence = [
-        Evidence("firewalld, zone trusted, sources", trusted or "none", ", ".join(network.cidrs)),
-        Evidence(f"firewalld, zone of {first.name} ({first.address})", f"{zone.name}, by {by}", "trusted"),
-        *(Evidence(flow.name, str(flow.reply), "an answer") for flow in _telling(rejected)),
-        *(Evidence(f"trace of {d.flow}", f"{d.dropped} ({d.dropped.text})", "accepted") for d in by_firewalld[:2]),
-    ]
-    if not by_firewalld and not isinstance(rules, CannotRead):
-        last = {rules.last_word(INPUT if flow.to_node else FORWARD, zone.name) for flow in rejected}
-        evidence += [Evidence("nft", rule, "accept before it") for rule in sorted(last) if rule]
-    strays = [a for a in attachments.pods if _zone_rejects(firewalld, a.addresses[0], cni.bridge)]
+    strays = _strays(firewalld, attachments, cni.bridge)
     words, since = _how(firewalld, cni, strays, new_is_fine=_new_is_fine(points, rejected))
     hit = max(len(strays), len({flow.point.name for flow in rejected}))
     yield Finding(
         f"firewalld rejects what {hit} of this node's pods send: they are in zone {zone.name}, not in trusted{words}",
-        tuple(evidence),
+        (
+            _trusted_sources(firewalld, network),
+            Evidence(f"firewalld, zone of {first.name} ({first.address})", f"{zone.name}, by {by}", "trusted"),
+            *_refusals(rejected),
+            *(_traces(by_firewalld) or _last_words(rules, rejected, zone)),
+        ),
         Subject(node=this.name),
-        severity=Severity.WARNING if all(flow.to_node for flow in rejected) else Severity.ERROR,
+        severity=_severity(rejected),
         since=since,
     )
 
@@ -100,24 +95,53 @@ def _flows(points: VantagePoints, reach: Reach, answers: UpstreamAnswers | Canno
             yield _Asked(str(lookup), point, False, lookup.reply)
 
 
-def _zone_rejects(firewalld: Firewalld, address: str, bridge: str) -> bool:
-    return firewalld.zone_of_address(address, bridge)[0].target != ACCEPTS
+def _trusted_sources(firewalld: Firewalld, network: PodNetwork) -> Evidence:
+    trusted = firewalld.zones.get("trusted")
+    sources = ", ".join(trusted.sources) if trusted else ""
+    return Evidence("firewalld, zone trusted, sources", sources or "none", ", ".join(network.cidrs))
 
 
-def _rejects(firewalld: Firewalld, bridge: str, flow: _Asked) -> bool:
+def _refusals(rejected: list[_Asked]) -> list[Evidence]:
+    """One rejected flow beyond the node and one to it, if there are both."""
+    beyond = [flow for flow in rejected if not flow.to_node]
+    to_node = [flow for flow in rejected if flow.to_node]
+    return [Evidence(flow.name, str(flow.reply), "an answer") for flow in (*beyond[:1], *to_node[:1])]
+
+
+def _traces(by_firewalld: list[Drop]) -> list[Evidence]:
+    return [Evidence(f"trace of {d.flow}", f"{d.dropped} ({d.dropped.text})", "accepted") for d in by_firewalld[:2]]
+
+
+def _severity(rejected: list[_Asked]) -> Severity:
+    """A warning where only the node itself is out of the pods' reach."""
+    return Severity.WARNING if all(flow.to_node for flow in rejected) else Severity.ERROR
+
+
+def _last_words(rules: FirewalldRules | CannotRead, rejected: list[_Asked], zone: Zone) -> list[Evidence]:
+    """The rules that end what the zone does not accept."""
+    if isinstance(rules, CannotRead):
+        return []
+    last = {rules.last_word(INPUT if flow.to_node else FORWARD, zone.name) for flow in rejected}
+    return [Evidence("nft", rule, "accept before it") for rule in sorted(last) if rule]
+
+
+def _target(firewalld: Firewalld, address: str, bridge: str) -> str:
+    return firewalld.zone_of_address(address, bridge)[0].target
+
+
+def _strays(firewalld: Firewalld, attachments: Attachments, bridge: str) -> list[Attachment]:
+    """The pods in a zone that does not accept."""
+    return [pod for pod in attachments.pods if _target(firewalld, pod.addresses[0], bridge) != ACCEPTS]
+
+
+def _ends_by_zone(firewalld: Firewalld, bridge: str, flow: _Asked) -> bool:
     """Whether the flow ended as its pod's zone ends packets: ICMP 3/13 (3/10 by iptables), or silence for DROP."""
-    target = firewalld.zone_of_address(flow.point.address, bridge)[0].target
+    target = _target(firewalld, flow.point.address, bridge)
     if target == ACCEPTS:
         return False
     if target == "DROP":
         return flow.reply.answer is Answer.TIMEOUT
     return flow.reply.answer is Answer.PROHIBITED and flow.reply.icmp.startswith(("3/13 ", "3/10 "))
-
-
-def _telling(rejected: list[_Asked]) -> list[_Asked]:
-    """One rejected flow beyond the node and one to it, if there are both."""
-    chosen = (next((f for f in rejected if f.to_node is to_node), None) for to_node in (False, True))
-    return [flow for flow in chosen if flow]
 
 
 def _new_is_fine(points: VantagePoints, rejected: list[_Asked]) -> bool:

@@ -17,8 +17,8 @@ from collections.abc import Iterator
 from netdoctor import Evidence, Finding, NotApplicable, Subject, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.this_node import ThisNode
-from netdoctor.facts.cluster.workloads import Pods
-from netdoctor.facts.gateways.gateways import Modules, needed
+from netdoctor.facts.cluster.workloads import Pod, Pods
+from netdoctor.facts.gateways.gateways import Gateway, Modules, needed
 from netdoctor.facts.gateways.listeners import Listeners
 from netdoctor.system.pod_cgroup import pod_uid
 
@@ -36,20 +36,30 @@ def host_port_taken(
     if isinstance(pods, CannotRead):
         raise pods
     for gateway in wanted:
-        own = {
-            p.uid for p in pods.items
-            if p.namespace == gateway.namespace and gateway.labels and gateway.labels.items() <= p.labels.items()
-        }  # fmt: skip
-        holders = [
-            f"process {x.process or '(unknown)'} {x.pid}" for x in listeners.items
-            if x.port == gateway.container_port and pod_uid(x.cgroup) not in own
-        ]  # fmt: skip
-        holders += [
-            f"module {g.name}" for g in wanted if g is not gateway and g.container_port == gateway.container_port
-        ]
+        holders = _processes(gateway, listeners, pods) + _modules(gateway, wanted)
         if holders:
             yield Finding(
                 f"port {gateway.container_port} of the host, for module {gateway.name}, is taken by {holders[0]}",
                 (Evidence(f"port {gateway.container_port} of the host", holders[0], "free"),),
                 Subject(node=this.name, namespace=gateway.namespace),
             )
+
+
+def _processes(gateway: Gateway, listeners: Listeners, pods: Pods) -> list[str]:
+    """The processes at the module's port that are none of its own pods'."""
+    own = {pod.uid for pod in pods.items if _is_its_own(pod, gateway)}
+    at_port = [listener for listener in listeners.items if listener.port == gateway.container_port]
+    others = [listener for listener in at_port if pod_uid(listener.cgroup) not in own]
+    return [f"process {listener.process or '(unknown)'} {listener.pid}" for listener in others]
+
+
+def _is_its_own(pod: Pod, gateway: Gateway) -> bool:
+    if pod.namespace != gateway.namespace or not gateway.labels:
+        return False
+    return gateway.labels.items() <= pod.labels.items()
+
+
+def _modules(gateway: Gateway, wanted: list[Gateway]) -> list[str]:
+    """The other modules that want the same port."""
+    others = [other for other in wanted if other is not gateway]
+    return [f"module {other.name}" for other in others if other.container_port == gateway.container_port]

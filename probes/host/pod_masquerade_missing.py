@@ -23,7 +23,7 @@ from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.node.masquerade import Masquerade
 from netdoctor.facts.traffic.departures import Departure, Departures
-from netdoctor.facts.traffic.names import UpstreamAnswers
+from netdoctor.facts.traffic.names import UpstreamAnswers, UpstreamLookup
 from netdoctor.facts.traffic.vantage import VantagePoints
 from netdoctor.model import Confidence
 from netdoctor.symptoms import OUTSIDE
@@ -39,35 +39,51 @@ def pod_masquerade_missing(
 ) -> Iterator[Finding]:
     """No rule masquerades them, or their packets are seen to leave as they are, and the outside does not answer."""
     lookups = () if isinstance(answers, CannotRead) else answers.from_pods()
-    seen = () if isinstance(departures, CannotRead) else departures.items
-    bare = [d for d in seen if d.pod_address in d.sources and not d.came_back]
+    bare = _bare(departures)
     lost = {m.address: f"{m.namespace}/{m.pod}" for m in masquerade.missing}
     if lost:
-        asked = [x for x in lookups if points.named(x.vantage).address in lost]
-        if any(x.reply.answered for x in asked):
-            return
-        rules = f"no masquerade for {', '.join(list(lost)[:6])}"
-        evidence = [
-            Evidence("iptables nat POSTROUTING", rules, "a rule for each pod"),
-            *(Evidence(str(x), str(x.reply), "an answer") for x in asked[:1]),
-        ]
-        names = list(lost.values())
-        shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
-        yield Finding(
-            f"{len(names)} {'pod has lost its' if len(names) == 1 else 'pods have lost their'} masquerade ({shown}): "
-            "the outside cannot answer their addresses",
-            (*evidence, *_left(bare)),
-            Subject(node=this.name),
-            confidence=Confidence.CONFIRMED if asked else Confidence.LIKELY,
-        )
+        asked = [lookup for lookup in lookups if points.named(lookup.vantage).address in lost]
+        if not any(lookup.reply.answered for lookup in asked):
+            yield _without_a_rule(lost, asked, bare, this)
     elif bare:
-        pods = ", ".join(d.flow.partition(" -> ")[0] for d in bare)
-        yield Finding(
-            f"packets of pods leave {bare[0].uplink} with the pods' own addresses ({pods} were watched): nothing "
-            "masquerades them, and the outside cannot answer",
-            tuple(_left(bare)),
-            Subject(node=this.name),
-        )
+        yield _leaving_as_they_are(bare, this)
+
+
+def _bare(departures: Departures | CannotRead) -> list[Departure]:
+    """The packets that left with their pod's own address, and that nobody answered."""
+    seen = () if isinstance(departures, CannotRead) else departures.items
+    return [packet for packet in seen if packet.pod_address in packet.sources and not packet.came_back]
+
+
+def _without_a_rule(
+    lost: dict[str, str], asked: list[UpstreamLookup], bare: list[Departure], this: ThisNode
+) -> Finding:
+    """Pods without a rule in iptables: `lost` has their names by address, `asked` what they asked of the outside."""
+    names = list(lost.values())
+    shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+    have_lost = "pod has lost its" if len(names) == 1 else "pods have lost their"
+    rules = f"no masquerade for {', '.join(list(lost)[:6])}"
+    return Finding(
+        f"{len(names)} {have_lost} masquerade ({shown}): the outside cannot answer their addresses",
+        (
+            Evidence("iptables nat POSTROUTING", rules, "a rule for each pod"),
+            *(Evidence(str(lookup), str(lookup.reply), "an answer") for lookup in asked[:1]),
+            *_left(bare),
+        ),
+        Subject(node=this.name),
+        confidence=Confidence.CONFIRMED if asked else Confidence.LIKELY,
+    )
+
+
+def _leaving_as_they_are(bare: list[Departure], this: ThisNode) -> Finding:
+    """Packets that were seen on the uplink with a pod's own address."""
+    pods = ", ".join(departure.flow.partition(" -> ")[0] for departure in bare)
+    return Finding(
+        f"packets of pods leave {bare[0].uplink} with the pods' own addresses ({pods} were watched): nothing "
+        "masquerades them, and the outside cannot answer",
+        tuple(_left(bare)),
+        Subject(node=this.name),
+    )
 
 
 def _left(bare: list[Departure]) -> list[Evidence]:

@@ -22,7 +22,7 @@ from netdoctor import Evidence, Finding, Subject, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.node.links import Link, Links
-from netdoctor.facts.traffic.names import UpstreamAnswers
+from netdoctor.facts.traffic.names import UpstreamAnswers, UpstreamLookup
 from netdoctor.model import Confidence
 from netdoctor.symptoms import OUTSIDE
 
@@ -46,12 +46,10 @@ def uplink_down(links: Links, answers: UpstreamAnswers | CannotRead, this: ThisN
     lookups = () if isinstance(answers, CannotRead) else answers.from_host()
     if any(lookup.reply.answered for lookup in lookups):
         return
-    routed = [hops for x in lookups if (hops := links.next_hops(x.upstream.address))]
-    ways = [[link for hop in hops if (link := links.named(hop.device))] for hops in routed]
-    if any(link.carries for way in ways for link in way):
+    leading = _leading_to(lookups, links)
+    if any(link.carries for link in leading):
         return
-    leading = list(dict.fromkeys(link for way in ways for link in way)) or _own(links, this)
-    for link in leading:
+    for link in leading or _own(links, this):
         state, wanted = ("NO-CARRIER", "a carrier") if link.up else ("DOWN", "UP")
         yield Finding(
             f"the uplink {link.name} {'has no carrier' if link.up else 'is down'}: nothing leaves the node",
@@ -64,15 +62,25 @@ def uplink_down(links: Links, answers: UpstreamAnswers | CannotRead, this: ThisN
         )
 
 
+def _leading_to(lookups: tuple[UpstreamLookup, ...], links: Links) -> list[Link]:
+    """The interfaces of the routes to these resolvers, each once."""
+    hops = [hop for lookup in lookups for hop in links.next_hops(lookup.upstream.address)]
+    found = [links.named(hop.device) for hop in hops]
+    return list(dict.fromkeys(link for link in found if link))
+
+
 def _own(links: Links, this: ThisNode) -> list[Link]:
     """The node's own interfaces that cannot send; none where a default route leads over one that can."""
-    defaults = [link for name in links.default_devices if (link := links.named(name))]
+    defaults = [link for link in links.links if link.name in links.default_devices]
     if any(link.carries for link in defaults):
         return []
+    own = [link for link in links.links if link in defaults or set(link.addresses) & set(this.addresses)]
     ports = {link.master for link in links.links}
-    own = [link for link in links.links if set(link.addresses) & set(this.addresses) or link in defaults]
-    return [
-        link for link in own
-        if not link.carries and link.name != "lo" and link.kind not in LEADING_NOWHERE
-        and (link.kind != "bridge" or link.name in ports)  # a bridge without ports is nobody's
-    ]  # fmt: skip
+    return [link for link in own if not link.carries and _can_be_an_uplink(link, ports)]
+
+
+def _can_be_an_uplink(link: Link, ports: set[str]) -> bool:
+    """Whether it has another end; a bridge that is no link's master (`ports`) is nobody's."""
+    if link.name == "lo" or link.kind in LEADING_NOWHERE:
+        return False
+    return link.kind != "bridge" or link.name in ports

@@ -26,7 +26,7 @@ from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.kube_proxy import KubeProxy
 from netdoctor.facts.cluster.services import EndpointSlices, Service, Services
 from netdoctor.facts.cluster.this_node import LocalAddresses, ThisNode
-from netdoctor.facts.cluster.translated import Translated
+from netdoctor.facts.cluster.translated import Translated, Wanted
 from netdoctor.model import Access
 
 MOST = 200  # Services that a rehearsal translates: those that are asked come first
@@ -43,6 +43,26 @@ def resync_kube_proxy(
     local: LocalAddresses | CannotRead,
 ) -> Iterator[Change]:
     """The pod, and a port by which to see that the rules are back."""
+    _require_restartable(kube_proxy, translated)
+    if translated.entered and not translated.missing and not translated.missing_node_ports:
+        return
+    lost = _lost(translated, services)
+    ports = [(service.cluster_ip, port.protocol.lower(), port.port) for service, port in lost]
+    node_ports = [(port.protocol.lower(), port.node_port) for _, port in translated.missing_node_ports]
+    translations = (*_of_cluster_ips(lost, endpoints), *_of_node_ports(translated, endpoints, this))
+    yield ResyncKubeProxy.planned(
+        kube_proxy.pod,
+        kube_proxy.mode,
+        tuple(ports[:1]),
+        tuple(node_ports[:1]),
+        (*_at_own_addresses(_own(this, local), services, endpoints), *translations[:MOST]),
+        uid=kube_proxy.uid,
+        node=this.name,
+    )
+
+
+def _require_restartable(kube_proxy: KubeProxy, translated: Translated) -> None:
+    """Raise NotApplicable where deleting kube-proxy's pod would not have the same kube-proxy write its rules anew."""
     if not translated.known:
         raise NotApplicable(f"kube-proxy's mode is {kube_proxy.mode}: delete its pod by hand, it writes its rules anew")
     if not kube_proxy.pod:
@@ -54,35 +74,29 @@ def resync_kube_proxy(
         )
     if kube_proxy.keep:
         raise NotApplicable(f"pod {kube_proxy.pod} is not deleted: {kube_proxy.keep}")
-    node_ports = translated.missing_node_ports
-    if not (translated.missing or node_ports) and translated.entered:
-        return
+
+
+def _lost(translated: Translated, services: Services) -> Wanted:
+    """The ports of ClusterIPs that are not translated, in the order in which a rehearsal asks for them."""
     lost = translated.missing if translated.entered else translated.wanted  # nothing leads to any of them
-    lost = tuple(sorted(lost, key=lambda each: _rank(each[0], services)))
-    ports = tuple((service.cluster_ip, port.protocol.lower(), port.port) for service, port in lost)
-    translations = tuple(
-        (*of, end.address, end.port)
-        for of, (service, port) in zip(ports, lost, strict=True)
-        for end in endpoints.behind(service, port)
-    )
-    translations += tuple(
-        (address, port.protocol.lower(), port.node_port, end.address, end.port)
-        for service, port in node_ports
-        for address in this.addresses
-        for end in endpoints.behind(service, port)
-    )
-    addresses = {*this.addresses, *(() if isinstance(local, CannotRead) else local.addresses)}
-    own = tuple(_at_own_addresses(addresses, services, endpoints))
-    awaited = tuple((port.protocol.lower(), port.node_port) for _, port in node_ports[:1])
-    yield ResyncKubeProxy.planned(
-        kube_proxy.pod,
-        kube_proxy.mode,
-        ports[:1],
-        awaited,
-        own + translations[:MOST],
-        uid=kube_proxy.uid,
-        node=this.name,
-    )
+    return tuple(sorted(lost, key=lambda each: _rank(each[0], services)))
+
+
+def _of_cluster_ips(lost: Wanted, endpoints: EndpointSlices) -> Iterator[Translation]:
+    for service, port in lost:
+        for end in endpoints.behind(service, port):
+            yield service.cluster_ip, port.protocol.lower(), port.port, end.address, end.port
+
+
+def _of_node_ports(translated: Translated, endpoints: EndpointSlices, this: ThisNode) -> Iterator[Translation]:
+    for service, port in translated.missing_node_ports:
+        for address, end in product(this.addresses, endpoints.behind(service, port)):
+            yield address, port.protocol.lower(), port.node_port, end.address, end.port
+
+
+def _own(this: ThisNode, local: LocalAddresses | CannotRead) -> set[str]:
+    """The node's addresses: those that the API server knows, and those on its interfaces."""
+    return {*this.addresses, *(() if isinstance(local, CannotRead) else local.addresses)}
 
 
 def _at_own_addresses(own: set[str], services: Services, endpoints: EndpointSlices) -> Iterator[Translation]:
@@ -95,6 +109,4 @@ def _at_own_addresses(own: set[str], services: Services, endpoints: EndpointSlic
 
 
 def _rank(service: Service, services: Services) -> tuple[bool, bool, bool]:
-    return (
-        str(service) != "default/kubernetes", service.namespace != "kube-system", service not in services.postgres
-    )  # fmt: skip
+    return str(service) != "default/kubernetes", service.namespace != "kube-system", service not in services.postgres
