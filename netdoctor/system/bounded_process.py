@@ -25,9 +25,16 @@ class Ended:
 
 
 def run(
-    argv: Sequence[str], environment: Mapping[str, str], seconds: float, limit: int, *, stdin: bytes = b"",
-    rights: Rights | None = None, directory: str | None = "/", passed: Sequence[int] = (),
-) -> Ended:  # fmt: skip
+    argv: Sequence[str],
+    environment: Mapping[str, str],
+    seconds: float,
+    limit: int,
+    *,
+    stdin: bytes = b"",
+    rights: Rights | None = None,
+    directory: str | None = "/",
+    passed: Sequence[int] = (),
+) -> Ended:
     """Run a program without a terminal, within a time and a number of bytes; with these rights, or this process's own.
 
     `directory` None is this process's own; `passed` are the descriptors that the program gets.
@@ -38,9 +45,16 @@ def run(
     try:
         with in_memory(stdin) as given:
             process = subprocess.Popen(
-                list(argv), stdin=given, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=dict(environment),
-                cwd=directory, start_new_session=True, pass_fds=tuple(passed), **who,  # type: ignore[call-overload]
-            )  # fmt: skip
+                list(argv),
+                stdin=given,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=dict(environment),
+                cwd=directory,
+                start_new_session=True,
+                pass_fds=tuple(passed),
+                **who,  # type: ignore[call-overload]
+            )
     except (OSError, ValueError) as error:
         raise CannotRead(argv[0], getattr(error, "strerror", "") or str(error)) from error
     with process:
@@ -52,7 +66,8 @@ def run(
 
 
 def _collect(process: subprocess.Popen[bytes], name: str, end: float, seconds: float, limit: int) -> Ended:
-    assert process.stdout and process.stderr  # noqa: PT018 - no test
+    assert process.stdout
+    assert process.stderr
     said = {process.stdout.fileno(): bytearray(), process.stderr.fileno(): bytearray()}
     too_late = CannotRead(name, f"no answer within {seconds:g} s")
     with selectors.DefaultSelector() as selector:
@@ -71,7 +86,8 @@ def _collect(process: subprocess.Popen[bytes], name: str, end: float, seconds: f
         status = process.wait(max(0.1, end - time.monotonic()))
     except subprocess.TimeoutExpired as error:
         raise too_late from error
-    return Ended(status, *map(bytes, said.values()))
+    stdout, stderr = (bytes(data) for data in said.values())
+    return Ended(status, stdout, stderr)
 
 
 def _read(selector: selectors.BaseSelector, said: Mapping[int, bytearray], seconds: float) -> bool:

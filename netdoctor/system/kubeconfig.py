@@ -190,10 +190,13 @@ def _flat(reader: _Reader) -> dict[str, Any]:
     if merged.namespace:
         context["namespace"] = merged.namespace
     return {
-        "apiVersion": "v1", "kind": "Config", "current-context": "context",
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "context",
         "contexts": [{"name": "context", "context": context}],
-        "clusters": [{"name": "cluster", "cluster": cluster}], "users": [{"name": "user", "user": user}],
-    }  # fmt: skip
+        "clusters": [{"name": "cluster", "cluster": cluster}],
+        "users": [{"name": "user", "user": user}],
+    }
 
 
 def _cluster(merged: kubeconfig_files.Merged, reader: _Reader) -> dict[str, Any]:

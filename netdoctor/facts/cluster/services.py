@@ -117,10 +117,16 @@ def service_of(item: Mapping[str, Any]) -> Service:
     outside = (*(spec.get("externalIPs") or ()), *(each["ip"] for each in ingress if each.get("ip")))
     meta, kind, selector = item["metadata"], spec.get("type", ""), spec.get("selector", {})
     return Service(
-        meta["namespace"], meta["name"], kind, spec.get("clusterIP", ""), ports, selector,
-        spec.get("internalTrafficPolicy") == "Local", OTHER_PROXY in (meta.get("labels") or {}),
+        meta["namespace"],
+        meta["name"],
+        kind,
+        spec.get("clusterIP", ""),
+        ports,
+        selector,
+        spec.get("internalTrafficPolicy") == "Local",
+        OTHER_PROXY in (meta.get("labels") or {}),
         tuple(dict.fromkeys(outside)),
-    )  # fmt: skip
+    )
 
 
 def _just_changed(metadata: Mapping[str, Any]) -> bool:

@@ -57,15 +57,16 @@ class ModuleObjects:
         have = {key_of(o) for o in found}
         mine = own_namespace(found)
         for key in sorted(named_by(found) - have):
-            reason = str(api) if isinstance(api, CannotRead) else "" if deployed else not_theirs(key, mine)
-            if reason or isinstance(api, CannotRead):
+            if isinstance(api, CannotRead):
+                unread[key] = str(api)
+            elif not deployed and (reason := not_theirs(key, mine)):
                 unread[key] = reason
-                continue
-            try:
-                if there := fetch(api, key):
-                    found.append(readable(there, key))
-            except CannotRead as error:
-                unread[key] = str(error)
+            else:
+                try:
+                    if there := fetch(api, key):
+                        found.append(readable(there, key))
+                except CannotRead as error:
+                    unread[key] = str(error)
         return cls(found, source, deployed=deployed, unread=unread)
 
     def of_kind(self, *kinds: str) -> Iterator[Object]:

@@ -171,9 +171,18 @@ def _attached(attached: Attachment, pod: Pod | None, serves_dns: bool | None) ->
     labels = tuple(sorted(pod.labels.items())) if pod else ()
     name = f"pod {attached.namespace}/{attached.pod}"
     return VantagePoint(
-        name, OLD, attached.netns, attached.addresses[0], attached.namespace, attached.pod,
-        attached.nameservers, attached.search, labels, attached.addresses, serves_dns,
-    )  # fmt: skip
+        name,
+        OLD,
+        attached.netns,
+        attached.addresses[0],
+        attached.namespace,
+        attached.pod,
+        attached.nameservers,
+        attached.search,
+        labels,
+        attached.addresses,
+        serves_dns,
+    )
 
 
 def _process(host: Host, pod: Pod, pid: str, serves_dns: bool | None) -> VantagePoint:
@@ -182,9 +191,18 @@ def _process(host: Host, pod: Pod, pid: str, serves_dns: bool | None) -> Vantage
     except CannotRead:  # the pod is asked from anyway: what its file says is not needed for that
         text = ""
     return VantagePoint(
-        f"pod {pod.namespace}/{pod.name}", OLD, f"/proc/{pid}/ns/net", pod.addresses[0], pod.namespace, pod.name,
-        nameservers(text), search_list(text), tuple(sorted(pod.labels.items())), pod.addresses, serves_dns,
-    )  # fmt: skip
+        f"pod {pod.namespace}/{pod.name}",
+        OLD,
+        f"/proc/{pid}/ns/net",
+        pod.addresses[0],
+        pod.namespace,
+        pod.name,
+        nameservers(text),
+        search_list(text),
+        tuple(sorted(pod.labels.items())),
+        pod.addresses,
+        serves_dns,
+    )
 
 
 def _processes_of(host: Host, uids: set[str]) -> dict[str, str]:
