@@ -94,15 +94,15 @@ def _module(
 ) -> ModuleStatus:
     name = gateway.workload.partition("/")[2]
     return ModuleStatus(
-        gateway.name,
-        gateway.container_port if gateway.host_network else gateway.node_port,
-        progress.wanted if progress else gateway.replicas,
-        progress.ready if progress else 0,
-        tuple(m.name for m in gateway.models),
-        answer[0] if answer else None,
-        answer[1] if answer else "",
-        sum(count for pod, count in restarts.items() if _of(pod, name)),
-        _trouble(failures, name) or _idle(gateway, progress),
+        name=gateway.name,
+        node_port=gateway.container_port if gateway.host_network else gateway.node_port,
+        wanted=progress.wanted if progress else gateway.replicas,
+        ready=progress.ready if progress else 0,
+        models=tuple(m.name for m in gateway.models),
+        answers=answer[0] if answer else None,
+        answer=answer[1] if answer else "",
+        restarts=sum(count for pod, count in restarts.items() if _of(pod, name)),
+        trouble=_trouble(failures, name) or _idle(gateway, progress),
     )
 
 

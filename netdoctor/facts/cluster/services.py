@@ -117,15 +117,15 @@ def service_of(item: Mapping[str, Any]) -> Service:
     outside = (*(spec.get("externalIPs") or ()), *(each["ip"] for each in ingress if each.get("ip")))
     meta, kind, selector = item["metadata"], spec.get("type", ""), spec.get("selector", {})
     return Service(
-        meta["namespace"],
-        meta["name"],
-        kind,
-        spec.get("clusterIP", ""),
-        ports,
-        selector,
-        spec.get("internalTrafficPolicy") == "Local",
-        OTHER_PROXY in (meta.get("labels") or {}),
-        tuple(dict.fromkeys(outside)),
+        namespace=meta["namespace"],
+        name=meta["name"],
+        kind=kind,
+        cluster_ip=spec.get("clusterIP", ""),
+        ports=ports,
+        selector=selector,
+        node_local=spec.get("internalTrafficPolicy") == "Local",
+        other_proxy=OTHER_PROXY in (meta.get("labels") or {}),
+        outside=tuple(dict.fromkeys(outside)),
     )
 
 

@@ -72,16 +72,16 @@ class FailedFlows:
                 continue
             source = point.address_towards(flow.destination) or point.address
             found[flow.kind] = FailedFlow(
-                flow.name,
-                flow.kind,
-                _namespace(point),
-                point.netns,
-                source,
-                flow.destination,
-                flow.protocol,
-                flow.port,
-                flow.reply,
-                flow.question,
+                name=flow.name,
+                kind=flow.kind,
+                pod=_namespace(point),
+                netns=point.netns,
+                source=source,
+                destination=flow.destination,
+                protocol=flow.protocol,
+                port=flow.port,
+                reply=flow.reply,
+                question=flow.question,
             )
         return cls(tuple(found.values())[:MOST], bool(reach.flows))
 

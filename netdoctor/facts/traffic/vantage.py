@@ -117,7 +117,7 @@ def old_pods(
 
 
 def _by_processes(host: Host, pods: Mapping[str, Pod], serve_dns: set[str] | None) -> Iterator[VantagePoint]:
-    """Pods, given by uid, that another CNI has connected: entered by one of their processes."""
+    """Pods, given by uid, that libcni's cache does not name: entered by one of their processes."""
     for uid, pid in _processes_of(host, set(pods)).items():
         pod = pods[uid]
         if _stays(pod) and pod.addresses:
@@ -133,14 +133,14 @@ def _is_old(attached: Attachment, pod: Pod | None, known: tuple[Pod, ...]) -> bo
 
 def _test_pod(pod: NewPod) -> VantagePoint:
     return VantagePoint(
-        "test pod",
-        NEW,
-        pod.netns,
-        pod.address,
-        pod.namespace,
-        pod.name,
-        pod.nameservers,
-        pod.search,
+        name="test pod",
+        kind=NEW,
+        netns=pod.netns,
+        address=pod.address,
+        namespace=pod.namespace,
+        pod=pod.name,
+        nameservers=pod.nameservers,
+        search=pod.search,
         addresses=pod.addresses,
     )
 
@@ -171,17 +171,17 @@ def _attached(attached: Attachment, pod: Pod | None, serves_dns: bool | None) ->
     labels = tuple(sorted(pod.labels.items())) if pod else ()
     name = f"pod {attached.namespace}/{attached.pod}"
     return VantagePoint(
-        name,
-        OLD,
-        attached.netns,
-        attached.addresses[0],
-        attached.namespace,
-        attached.pod,
-        attached.nameservers,
-        attached.search,
-        labels,
-        attached.addresses,
-        serves_dns,
+        name=name,
+        kind=OLD,
+        netns=attached.netns,
+        address=attached.addresses[0],
+        namespace=attached.namespace,
+        pod=attached.pod,
+        nameservers=attached.nameservers,
+        search=attached.search,
+        labels=labels,
+        addresses=attached.addresses,
+        serves_dns=serves_dns,
     )
 
 
@@ -191,17 +191,17 @@ def _process(host: Host, pod: Pod, pid: str, serves_dns: bool | None) -> Vantage
     except CannotRead:  # the pod is asked from anyway: what its file says is not needed for that
         text = ""
     return VantagePoint(
-        f"pod {pod.namespace}/{pod.name}",
-        OLD,
-        f"/proc/{pid}/ns/net",
-        pod.addresses[0],
-        pod.namespace,
-        pod.name,
-        nameservers(text),
-        search_list(text),
-        tuple(sorted(pod.labels.items())),
-        pod.addresses,
-        serves_dns,
+        name=f"pod {pod.namespace}/{pod.name}",
+        kind=OLD,
+        netns=f"/proc/{pid}/ns/net",
+        address=pod.addresses[0],
+        namespace=pod.namespace,
+        pod=pod.name,
+        nameservers=nameservers(text),
+        search=search_list(text),
+        labels=tuple(sorted(pod.labels.items())),
+        addresses=pod.addresses,
+        serves_dns=serves_dns,
     )
 
 
