@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from netdoctor.redact import HIDDEN, redact
-from netdoctor.secret_forms.named import is_secret_name
+from netdoctor.secret_forms.names import is_secret_name
 
 NAMES_OF_SECRETS = ("secret", "secrets", "pass")  # fields that hold the name of a Secret, and a count
 OPTION = re.compile(r"--?[A-Za-z][\w.-]*")

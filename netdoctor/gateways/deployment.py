@@ -12,7 +12,7 @@ from netdoctor.facts import Facts
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.cluster.workloads import Nodes
 from netdoctor.facts.gateways.gateway_objects import WORKLOADS, ModuleObjects, workload_name
-from netdoctor.facts.gateways.gateways import Modules, gateway_key
+from netdoctor.facts.gateways.gateways import Gateway, Modules, gateway_key
 from netdoctor.facts.gateways.kubectl import Kubectl
 from netdoctor.facts.gateways.kustomization import Kustomization
 from netdoctor.gateways import scraping
@@ -52,10 +52,9 @@ class Deployment:
     @property
     def ok(self) -> bool:
         """Whether every module serves and Prometheus sees them all."""
-        return bool(
-            self.rollout and self.rollout.complete and self.served and all(s.ok for s in self.served)
-            and not self.scrape_trouble
-        )  # fmt: skip
+        if self.rollout is None or not self.rollout.complete:
+            return False
+        return bool(self.served) and all(s.ok for s in self.served) and not self.scrape_trouble
 
     @property
     def can_go_back(self) -> tuple[str, ...]:
@@ -169,15 +168,20 @@ def targets(facts: Facts) -> tuple[Target, ...]:
     found = []
     for gateway in modules.gateways:
         port = gateway.container_port if gateway.host_network else gateway.node_port
-        ips = [
-            p["status"]["podIP"] for p in pods
-            if gateway.labels.items() <= (p["metadata"].get("labels") or {}).items()
-            and p.get("status", {}).get("podIP") and "deletionTimestamp" not in p["metadata"]
-            and p["status"].get("phase") == "Running" and "pod-template-hash" in (p["metadata"].get("labels") or {})
-        ]  # fmt: skip
-        replicas = () if here else tuple(f"http://{ip}:{gateway.container_port}" for ip in sorted(ips))
+        ips = sorted(pod["status"]["podIP"] for pod in pods if _is_replica(pod, gateway))
+        replicas = () if here else tuple(f"http://{ip}:{gateway.container_port}" for ip in ips)
         found.append(Target(gateway, f"http://{address}:{port}", gateway_key(objects, gateway), replicas, here))
     return tuple(found)
+
+
+def _is_replica(pod: Mapping[str, Any], gateway: Gateway) -> bool:
+    """Whether a pod of a Deployment is one of this gateway's, runs, has an address and is to stay."""
+    meta, status = pod["metadata"], pod.get("status", {})
+    labels = meta.get("labels") or {}
+    if "pod-template-hash" not in labels or not gateway.labels.items() <= labels.items():
+        return False
+    runs = bool(status.get("podIP")) and status.get("phase") == "Running"
+    return runs and "deletionTimestamp" not in meta
 
 
 def scrape_trouble(found: tuple[Scraped, ...], modules: tuple[str, ...]) -> str:

@@ -43,9 +43,13 @@ def said(reply: Reply) -> str:
 
 
 def ask(
-    url: str, *, key: str = "", body: Mapping[str, Any] | None = None, fields: Mapping[str, Any] | None = None,
+    url: str,
+    *,
+    key: str = "",
+    body: Mapping[str, Any] | None = None,
+    fields: Mapping[str, Any] | None = None,
     timeout: float,
-) -> Reply:  # fmt: skip
+) -> Reply:
     """One HTTP request over a connection of its own; POST when there is something to send.
 
     `timeout`, in seconds of a quiet machine, holds for the whole answer. No redirect is followed: the key goes to this
@@ -67,9 +71,15 @@ def ask(
     try:
         with urllib3.PoolManager() as pool:
             answer = ask_bounded(
-                bound(pool), "POST" if content else "GET", url, headers=headers, connect=QUICK, seconds=timeout,
-                limit=LARGEST, **content,
-            )  # fmt: skip
+                bound(pool),
+                "POST" if content else "GET",
+                url,
+                headers=headers,
+                connect=QUICK,
+                seconds=timeout,
+                limit=LARGEST,
+                **content,
+            )
         return Reply(answer.status, answer.data.decode(errors="replace"), round(time.monotonic() - begin, 2))
     except urllib3.exceptions.HTTPError as error:
         return Reply(0, _plain(error, timeout), round(time.monotonic() - begin, 2))

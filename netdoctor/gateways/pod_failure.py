@@ -85,6 +85,12 @@ LOGS: tuple[tuple[re.Pattern[str], Kind, str, bool], ...] = tuple(
 )  # fmt: skip
 IMAGE_REASONS = ("ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName", "RegistryUnavailable")
 CONFIG_REASONS = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError")
+STATUS_CODES = {
+    "404": "nothing answers at that path: the probe's path is wrong",
+    "401": "it wants a key: the probe's path is wrong",
+    "503": "LiteLLM says that it is not ready (is its database there?)",
+}
+BEFORE_CONTAINERS = ("FailedCreatePodSandBox", "sandbox", "FailedMount", "MountVolume")
 UNHEALTHY = re.compile(r"(Startup|Readiness|Liveness) probe failed: (.*)", re.DOTALL)
 
 
@@ -95,57 +101,95 @@ def why(pod: Pod, log: Callable[[str, bool], str], events: Sequence[Mapping[str,
     """
     name, status = pod["metadata"]["name"], pod.get("status", {})
     messages = [" ".join(str(e.get("message", "")).split()) for e in events if e.get("type") == "Warning"]
+    return (
+        _of_scheduling(name, status)
+        or _of_containers(name, status, log, messages)
+        or _of_sandbox(name, status, messages)
+        or Failure(name, Kind.STARTING, "it is starting", False)
+    )
+
+
+def _of_scheduling(pod: str, status: Mapping[str, Any]) -> Failure | None:
+    """That no node takes it."""
     for condition in status.get("conditions") or ():
         if condition.get("type") == "PodScheduled" and condition.get("status") != "True":
-            return Failure(
-                name, Kind.NOT_SCHEDULED, f"it cannot be scheduled: {cut(condition.get('message', ''))}", False
-            )
+            said = cut(condition.get("message", ""))
+            return Failure(pod, Kind.NOT_SCHEDULED, f"it cannot be scheduled: {said}", False)
+    return None
+
+
+def _of_containers(
+    pod: str, status: Mapping[str, Any], log: Callable[[str, bool], str], messages: Sequence[str]
+) -> Failure | None:
+    """What is wrong with the first container that has something wrong, the init containers before the others."""
     inits = status.get("initContainerStatuses") or ()
     for container in (*inits, *(status.get("containerStatuses") or ())):
-        if found := _of_container(name, container, log, messages, waits=container in inits):
+        if found := _of_container(pod, container, log, messages, waits=container in inits):
             return found
-    stuck = [
-        m
-        for m in messages
-        if "FailedCreatePodSandBox" in m or "sandbox" in m or "FailedMount" in m or "MountVolume" in m
-    ]
-    if stuck and not any(c.get("ready") for c in status.get("containerStatuses") or ()):
-        kind = Kind.CONFIG if "ount" in stuck[-1] else Kind.NETWORK
-        return Failure(name, kind, f"the kubelet cannot start it: {cut(stuck[-1])}", False)
-    return Failure(name, Kind.STARTING, "it is starting", False)
+    return None
+
+
+def _of_sandbox(pod: str, status: Mapping[str, Any], messages: Sequence[str]) -> Failure | None:
+    """That the kubelet cannot make its network or mount its volumes."""
+    stuck = [message for message in messages if any(word in message for word in BEFORE_CONTAINERS)]
+    if not stuck or any(container.get("ready") for container in status.get("containerStatuses") or ()):
+        return None
+    kind = Kind.CONFIG if "ount" in stuck[-1] else Kind.NETWORK
+    return Failure(pod, kind, f"the kubelet cannot start it: {cut(stuck[-1])}", False)
 
 
 def _of_container(
     pod: str, container: Mapping[str, Any], log: Callable[[str, bool], str], messages: Sequence[str], *, waits: bool
 ) -> Failure | None:
-    """What is wrong with one container, None for nothing."""
+    """What is wrong with one container, None for nothing; `waits` says that it is an init container."""
     name = container["name"]
-    state, last = container.get("state") or {}, (container.get("lastState") or {}).get("terminated")
-    waiting, ended = state.get("waiting") or {}, state.get("terminated")
+    if found := _of_waiting(pod, container):
+        return found
+    state = container.get("state") or {}
+    last = (container.get("lastState") or {}).get("terminated")
+    end = _failed(state.get("terminated")) or last
+    if end and end.get("reason") == "OOMKilled":
+        return Failure(pod, Kind.OOM, f"{name} was killed for want of memory (OOMKilled): raise its limit", True)
+    if container.get("ready"):
+        return None
+    running = bool(state.get("running"))
+    if end:
+        previous = end is last and not (waits and running)
+        return _of_end(pod, name, end, read(log(name, previous)), messages)
+    return _of_unready(pod, name, log, messages, waits=waits) if running else None
+
+
+def _of_unready(
+    pod: str, name: str, log: Callable[[str, bool], str], messages: Sequence[str], *, waits: bool
+) -> Failure | None:
+    """Why a container that runs does not get ready: an init container says it itself, of others a probe fails."""
+    return of_log(pod, read(log(name, False))) if waits else _of_probe(pod, messages)
+
+
+def _failed(end: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """The end of a run that did not end well."""
+    return end if end and end.get("exitCode") else None
+
+
+def _of_waiting(pod: str, container: Mapping[str, Any]) -> Failure | None:
+    """What keeps the kubelet from starting a container."""
+    waiting = (container.get("state") or {}).get("waiting") or {}
     reason, said = str(waiting.get("reason", "")), str(waiting.get("message", ""))
     if reason in IMAGE_REASONS:
-        return Failure(
-            pod, Kind.IMAGE, f"the image {container.get('image')} cannot be had: {cut(said or reason)}", True
-        )
+        sentence = f"the image {container.get('image')} cannot be had: {cut(said or reason)}"
+        return Failure(pod, Kind.IMAGE, sentence, True)
     if reason in CONFIG_REASONS:
-        return Failure(pod, Kind.CONFIG, f"the kubelet cannot start {name}: {cut(said or reason)}", True)
-    end = ended if ended and ended.get("exitCode") else last
-    if end and (end.get("reason") == "OOMKilled"):
-        return Failure(pod, Kind.OOM, f"{name} was killed for want of memory (OOMKilled): raise its limit", True)
-    if end and not container.get("ready"):
-        previous = end is last and not (waits and state.get("running"))
-        told = read(log(name, previous))
-        if found := of_log(pod, told):
-            return found
-        if found := _of_probe(pod, messages):
-            return found
-        text = redact(told).strip().splitlines()[-1:] or [str(end.get("reason", ""))]
-        return Failure(pod, Kind.CRASH, f"{name} ended with exit status {end.get('exitCode')}: {cut(text[0])}", False)
-    if state.get("running") and not container.get("ready"):
-        if waits:
-            return of_log(pod, read(log(name, False)))
-        return _of_probe(pod, messages)
+        return Failure(pod, Kind.CONFIG, f"the kubelet cannot start {container['name']}: {cut(said or reason)}", True)
     return None
+
+
+def _of_end(pod: str, name: str, end: Mapping[str, Any], log: str, messages: Sequence[str]) -> Failure:
+    """Why a container ended: what its log says, else the probe that failed, else the log's last line as it is."""
+    if found := of_log(pod, log) or _of_probe(pod, messages):
+        return found
+    lines = redact(log).strip().splitlines()
+    said = lines[-1] if lines else str(end.get("reason", ""))
+    return Failure(pod, Kind.CRASH, f"{name} ended with exit status {end.get('exitCode')}: {cut(said)}", False)
 
 
 def _of_probe(pod: str, messages: Sequence[str]) -> Failure | None:
@@ -155,15 +199,9 @@ def _of_probe(pod: str, messages: Sequence[str]) -> Failure | None:
         if not match or "connection refused" in message or "context deadline" in message:
             continue
         if code := re.search(r"statuscode: (\d+)", message):
-            words = {
-                "404": "nothing answers at that path: the probe's path is wrong",
-                "401": "it wants a key: the probe's path is wrong",
-                "503": "LiteLLM says that it is not ready (is its database there?)",
-            }.get(code[1], "")
-            return Failure(
-                pod, Kind.PROBE, f"its {match[1].lower()} probe gets {code[1]}{': ' + words if words else ''}",
-                code[1] in ("404", "401"),
-            )  # fmt: skip
+            words = f": {STATUS_CODES[code[1]]}" if code[1] in STATUS_CODES else ""
+            sentence = f"its {match[1].lower()} probe gets {code[1]}{words}"
+            return Failure(pod, Kind.PROBE, sentence, code[1] in ("404", "401"))
         return Failure(pod, Kind.PROBE, f"its {match[1].lower()} probe fails: {cut(match[2])}", False)
     return None
 

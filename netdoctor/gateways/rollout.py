@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -113,6 +113,19 @@ def failures_of(api: KubeApi, namespace: str, workloads: tuple[str, ...]) -> tup
     return tuple(found)
 
 
+@dataclass(slots=True)
+class _Lasting:
+    """Since when there is a failure that waiting does not help."""
+
+    since: float = 0.0  # 0 while there is none
+
+    def too_long(self, failures: tuple[Failure, ...], now: float) -> bool:
+        """Whether it has lasted for longer than PATIENCE, these failures included."""
+        lasting = any(f.lasting for f in failures)
+        self.since = (self.since or now) if lasting else 0.0
+        return lasting and now - self.since > PATIENCE
+
+
 def watch(
     api: KubeApi, namespace: str, workloads: tuple[str, ...], timeout: float, tell: Callable[[Progress, float], None]
 ) -> Rollout:
@@ -120,11 +133,11 @@ def watch(
 
     `tell` is called whenever a workload has come further, with the seconds since the beginning.
     """
-    begin = time.monotonic()
+    begin = answered = time.monotonic()
     known: dict[str, Progress] = {}
     seconds: dict[str, float] = {}
     progress: tuple[Progress, ...] = ()
-    lasting_since, answered = 0.0, begin
+    lasting = _Lasting()
     while True:
         now = time.monotonic()
         try:
@@ -133,20 +146,24 @@ def watch(
         except CannotRead:  # the API server may be busy: two cores start six gateways
             if now - answered > TOLERATED:
                 raise
-        for item in progress:
-            if known.get(item.workload) != item:
-                known[item.workload] = item
-                tell(item, now - begin)
-            if item.done:
-                seconds.setdefault(item.workload, round(now - begin, 1))
-        complete = len(progress) == len(workloads) and all(p.done for p in progress)
+        for item in _further(progress, known):
+            tell(item, now - begin)
+        done = [item.workload for item in progress if item.done]
+        for workload in done:
+            seconds.setdefault(workload, round(now - begin, 1))
+        complete = len(done) == len(progress) == len(workloads)
         failures = () if complete else _failures(api, namespace, progress)
-        lasting = any(f.lasting for f in failures)
-        lasting_since = (lasting_since or now) if lasting else 0.0
-        over = now - begin > timeout or (lasting and now - lasting_since > PATIENCE)
-        if complete or over:
+        given_up = lasting.too_long(failures, now)
+        if complete or given_up or now - begin > timeout:
             return Rollout(progress, seconds, failures, round(time.monotonic() - begin, 1))
         time.sleep(EVERY)
+
+
+def _further(progress: tuple[Progress, ...], known: dict[str, Progress]) -> list[Progress]:
+    """What differs from what is known, and is known from now on."""
+    further = [item for item in progress if known.get(item.workload) != item]
+    known.update({item.workload: item for item in further})
+    return further
 
 
 def _failures(api: KubeApi, namespace: str, progress: tuple[Progress, ...]) -> tuple[Failure, ...]:
@@ -159,17 +176,28 @@ def _failures(api: KubeApi, namespace: str, progress: tuple[Progress, ...]) -> t
 def _owners(api: KubeApi, namespace: str, workloads: tuple[str, ...]) -> set[tuple[str, str]]:
     """Kind and name of what owns the pods that count: of a Deployment its newest ReplicaSet, for the older ones go."""
     kinds = {kind.lower(): kind for kind in PLURALS}
-    found = {(kinds[kind], name) for kind, _, name in (w.partition("/") for w in workloads)}
-    names = {name for kind, name in found if kind == "Deployment"}
+    found = set()
+    for workload in workloads:
+        kind, _, name = workload.partition("/")
+        found.add((kinds[kind], name))
+    deployments = {name for kind, name in found if kind == "Deployment"}
+    if not deployments:
+        return found
+    sets = api.get(f"/apis/apps/v1/namespaces/{namespace}/replicasets")["items"]
+    return found | {("ReplicaSet", name) for name in _newest(sets, deployments)}
+
+
+def _newest(sets: Iterable[Mapping[str, Any]], deployments: set[str]) -> set[str]:
+    """The name of each of these Deployments' newest ReplicaSet."""
     newest: dict[str, tuple[int, str]] = {}
-    for item in api.get(f"/apis/apps/v1/namespaces/{namespace}/replicasets")["items"] if names else ():
+    for item in sets:
         meta = item["metadata"]
         revision = str((meta.get("annotations") or {}).get(REVISION, ""))
+        one = (int(revision) if is_number(revision) else 0, meta["name"])
         for kind, name in _controllers(item):
-            if kind == "Deployment" and name in names:
-                one = (int(revision) if is_number(revision) else 0, meta["name"])
+            if kind == "Deployment" and name in deployments:
                 newest[name] = max(one, newest.get(name, (0, "")))
-    return found | {("ReplicaSet", name) for _, name in newest.values()}
+    return {name for _, name in newest.values()}
 
 
 def _controllers(item: Mapping[str, Any]) -> set[tuple[str, str]]:

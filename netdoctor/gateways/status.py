@@ -71,9 +71,8 @@ def read(facts: Facts) -> Status:
     """The status of the modules in the cluster. Raises CannotRead, also where there are none."""
     api, modules, objects = facts.get(KubeApi), facts.get(Modules), facts.get(ModuleObjects)
     workloads = tuple(
-        workload_name(o) for o in objects.of_kind(*WORKLOADS)
-        if o["metadata"].get("namespace") == modules.namespace
-    )  # fmt: skip
+        workload_name(o) for o in objects.of_kind(*WORKLOADS) if o["metadata"].get("namespace") == modules.namespace
+    )
     progress = {p.workload: p for p in look(api, modules.namespace, workloads)}
     failures = failures_of(api, modules.namespace, tuple(w for w, p in progress.items() if p.ready < p.wanted))
     restarts = _restarts(api, modules.namespace)
@@ -87,17 +86,24 @@ def read(facts: Facts) -> Status:
 
 
 def _module(
-    gateway: Gateway, progress: Progress | None, failures: tuple[Failure, ...], restarts: Mapping[str, int],
+    gateway: Gateway,
+    progress: Progress | None,
+    failures: tuple[Failure, ...],
+    restarts: Mapping[str, int],
     answer: tuple[bool, str] | None,
-) -> ModuleStatus:  # fmt: skip
+) -> ModuleStatus:
     name = gateway.workload.partition("/")[2]
     return ModuleStatus(
-        gateway.name, gateway.container_port if gateway.host_network else gateway.node_port,
-        progress.wanted if progress else gateway.replicas, progress.ready if progress else 0,
-        tuple(m.name for m in gateway.models), answer[0] if answer else None, answer[1] if answer else "",
-        sum(count for pod, count in restarts.items() if _of(pod, name)),
-        _trouble(failures, name) or _idle(gateway, progress),
-    )  # fmt: skip
+        name=gateway.name,
+        node_port=gateway.container_port if gateway.host_network else gateway.node_port,
+        wanted=progress.wanted if progress else gateway.replicas,
+        ready=progress.ready if progress else 0,
+        models=tuple(m.name for m in gateway.models),
+        answers=answer[0] if answer else None,
+        answer=answer[1] if answer else "",
+        restarts=sum(count for pod, count in restarts.items() if _of(pod, name)),
+        trouble=_trouble(failures, name) or _idle(gateway, progress),
+    )
 
 
 def _idle(gateway: Gateway, progress: Progress | None) -> str:

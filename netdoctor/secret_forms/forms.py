@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from netdoctor.secret_forms.named import looks_secret
 from netdoctor.secret_forms.patterns import LatePattern
+from netdoctor.secret_forms.plain_values import looks_secret
 
 Span = tuple[int, int]
 
@@ -108,41 +108,64 @@ def _scheme(text: str, end: int) -> str:
 
 def _userinfo(rest: str, scheme: str) -> Span | None:
     """What of `user:password@host/path` is secret; None where there is no @ that ends a user."""
-    last = rest.rfind("@")
-    if last < 0:
+    end = _end_of_userinfo(rest, scheme)
+    if end < 0:
         return None
-    slash = min((at for at in map(rest.find, "/?#") if at >= 0), default=len(rest))
-    if slash < last:
-        first, _, after = rest[:slash].partition(":")
-        in_authority = rest.rfind("@", 0, slash)
-        divided = (
-            ":" in rest[:slash] and not (after[:1].isdigit() and after.isdigit() and scheme in WEB) and "." not in first
-        )
-        if not divided or "@" in rest[:slash]:  # an @ of the path, as in https://host/@scope/package
-            last = in_authority
-    if last < 0:
-        return None
-    user, colon, password = rest[:last].partition(":")
+    user, colon, password = rest[:end].partition(":")
     if not colon:
-        return None if user.lower() in PLAIN_USERS or not user else (0, last)
-    simple = user == "" or (len(user) <= 16 and sum(map(str.isdigit, user)) < 3)
-    if password in PLAIN_PASSWORDS or not simple:
-        return 0, last
-    return len(user) + 1, last
+        return None if user.lower() in PLAIN_USERS or not user else (0, end)
+    is_name = len(user) <= 16 and sum(map(str.isdigit, user)) < 3
+    if password in PLAIN_PASSWORDS or not is_name:
+        return 0, end
+    return len(user) + 1, end
+
+
+def _end_of_userinfo(rest: str, scheme: str) -> int:
+    """Where the @ stands that ends user and password, -1 for nowhere."""
+    last = rest.rfind("@")
+    authority = re.split("[/?#]", rest, maxsplit=1)[0]
+    if last < len(authority):
+        return last
+    if "@" in authority:  # the last one is of the path, as in https://host/@scope/package
+        return authority.rfind("@")
+    return last if _begins_password(authority, scheme) else -1
+
+
+def _begins_password(authority: str, scheme: str) -> bool:
+    """Whether a password that holds a slash begins here: what is around the colon is no host and port."""
+    user, colon, password = authority.partition(":")
+    is_port = password.isdigit() and scheme in WEB
+    return bool(colon) and not is_port and "." not in user
 
 
 def _headers(text: str) -> Iterator[Span]:
+    """The values of HTTP's headers, and what stands behind the name of a way to log in."""
     lower = text.lower()
-    named = any(word in lower for word in ("key", "token", "auth", "secret", "signature", "credential"))
-    if "cookie" in lower or (named and any(word in lower for word in ("authorization", "x-", "-key", "-token"))):
-        for match in HEADER.finditer(text):
-            value = match["value"].strip(" \t\"'")
-            if value and not WORD_ONLY.fullmatch(value) and not value.startswith("[redacted]"):
-                yield match.span("value")
+    if _may_hold_header(lower):
+        yield from _values_of_headers(text)
     if any(word in lower for word in ("bearer", "negotiate", "ntlm", "apikey", "hmac")):
         yield from (m.span("value") for m in BEARER.finditer(text) if not WORD_ONLY.fullmatch(m["value"]))
     if "basic" in lower:
-        for match in BASIC.finditer(text):
-            value = match["value"]
-            if value.endswith("=") or looks_secret(value) or (not value.islower() and not WORD_ONLY.fullmatch(value)):
-                yield match.span("value")
+        yield from (m.span("value") for m in BASIC.finditer(text) if _is_credential(m["value"]))
+
+
+def _may_hold_header(lower: str) -> bool:
+    """Whether parts of the name of a secret header are in a text; spares a search in most."""
+    if "cookie" in lower:
+        return True
+    named = any(word in lower for word in ("key", "token", "auth", "secret", "signature", "credential"))
+    return named and any(word in lower for word in ("authorization", "x-", "-key", "-token"))
+
+
+def _values_of_headers(text: str) -> Iterator[Span]:
+    for match in HEADER.finditer(text):
+        value = match["value"].strip(" \t\"'")
+        if value and not WORD_ONLY.fullmatch(value) and not value.startswith("[redacted]"):
+            yield match.span("value")
+
+
+def _is_credential(value: str) -> bool:
+    """Whether what follows `basic` is user and password in Base64, and not the next word of a sentence."""
+    if value.endswith("=") or looks_secret(value):
+        return True
+    return not value.islower() and not WORD_ONLY.fullmatch(value)

@@ -110,17 +110,24 @@ def spans(text: str) -> Iterator[tuple[int, int]]:
                 number = TELEGRAM_NUMBER.search(text, max(0, start - 16), start)
                 if number:
                     yield number.start(), match.end()
-            elif (
-                start == 0
-                or not _letter(text[start - 1])
-                or text[start] in ".$"
-                or (text[start - 1] in "nrt" and text[start - 2 : start - 1] == "\\")
-            ):
+            elif _begins_at(text, start):
                 yield match.span()
-    if DOT_AND_SIXTEEN.search(text):
-        for match in DOT_AND_SIXTEEN.finditer(text):
-            if found := BOOTSTRAP.match(text, match.start() - 6) if match.start() >= 6 else None:
-                yield found.span()
+    yield from _bootstrap_tokens(text)
+
+
+def _begins_at(text: str, start: int) -> bool:
+    """Whether a prefix begins here, and is not the middle of a word."""
+    if start == 0 or text[start] in ".$" or not _letter(text[start - 1]):
+        return True
+    return text[start - 1] in "nrt" and text[start - 2 : start - 1] == "\\"  # a line break or tab, written out
+
+
+def _bootstrap_tokens(text: str) -> Iterator[tuple[int, int]]:
+    for match in DOT_AND_SIXTEEN.finditer(text):
+        begin = match.start() - 6
+        found = BOOTSTRAP.match(text, begin) if begin >= 0 else None
+        if found:
+            yield found.span()
 
 
 def _letter(character: str) -> bool:

@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from netdoctor.secret_forms.named import is_secret_name, looks_secret
+from netdoctor.secret_forms.names import is_secret_name
 from netdoctor.secret_forms.patterns import Hints, LatePattern
+from netdoctor.secret_forms.plain_values import looks_secret
 
 Span = tuple[int, int]
 

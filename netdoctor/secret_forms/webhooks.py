@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from netdoctor.secret_forms.named import looks_secret
 from netdoctor.secret_forms.patterns import LatePattern
+from netdoctor.secret_forms.plain_values import looks_secret
 
 Span = tuple[int, int]
 

@@ -36,17 +36,20 @@ def is_disorder(word: str) -> bool:
     """Whether a word looks as if dice had made it."""
     if DIGITS.isdisjoint(word):
         return _letters_alone(word)
-    odd = 0
-    for segment in SEGMENT.findall(word):
-        if HEX.fullmatch(segment):
-            continue
-        if segment.islower() or segment.isupper():
-            odd += len(segment) if len(segment) >= SHORTEST_OF_SMALL and _mixed(segment, 0.3) else 0
-        elif len(segment) >= 6 and _mixed(segment, 0.35):
-            odd += len(segment)
+    segments = SEGMENT.findall(word)
+    odd = sum(len(segment) for segment in segments if _is_odd(segment))
     if odd >= 16:
         return True
-    return bool(AWS.fullmatch(word)) and _counts(word) and _mixed("".join(SEGMENT.findall(word)), 0.3)
+    return bool(AWS.fullmatch(word)) and _counts(word) and _mixed("".join(segments), 0.3)
+
+
+def _is_odd(segment: str) -> bool:
+    """Whether letters and digits of a segment, which is not hexadecimal, are mixed as in no name."""
+    if HEX.fullmatch(segment):
+        return False
+    if segment.islower() or segment.isupper():
+        return len(segment) >= SHORTEST_OF_SMALL and _mixed(segment, 0.3)
+    return len(segment) >= 6 and _mixed(segment, 0.35)
 
 
 def _letters_alone(word: str) -> bool:

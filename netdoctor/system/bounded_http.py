@@ -121,9 +121,16 @@ def bound(manager: urllib3.PoolManager) -> urllib3.PoolManager:
 
 
 def ask(
-    manager: urllib3.PoolManager, method: str, url: str, *, headers: Iterable[tuple[str, str]], connect: float,
-    seconds: float, limit: int, **content: Any,
-) -> Answer:  # fmt: skip
+    manager: urllib3.PoolManager,
+    method: str,
+    url: str,
+    *,
+    headers: Iterable[tuple[str, str]],
+    connect: float,
+    seconds: float,
+    limit: int,
+    **content: Any,
+) -> Answer:
     """One request, answered within so many seconds and bytes. Raises HTTPError, OSError; ValueError for bad headers.
 
     `manager` has passed through `bound`; `content` is urllib3's body, json or fields.
@@ -131,10 +138,16 @@ def ask(
     _spent.budget = _Budget(seconds, limit)
     try:
         reply = manager.request(
-            method, url, headers=urllib3.HTTPHeaderDict([*headers, ("Accept-Encoding", "identity")]), redirect=False,
-            retries=False, timeout=urllib3.Timeout(connect=min(connect, seconds), read=seconds),
-            preload_content=False, decode_content=False, **content,
-        )  # fmt: skip
+            method,
+            url,
+            headers=urllib3.HTTPHeaderDict([*headers, ("Accept-Encoding", "identity")]),
+            redirect=False,
+            retries=False,
+            timeout=urllib3.Timeout(connect=min(connect, seconds), read=seconds),
+            preload_content=False,
+            decode_content=False,
+            **content,
+        )
         try:
             data = _body(reply)
         except BaseException:

@@ -25,9 +25,16 @@ class Ended:
 
 
 def run(
-    argv: Sequence[str], environment: Mapping[str, str], seconds: float, limit: int, *, stdin: bytes = b"",
-    rights: Rights | None = None, directory: str | None = "/", passed: Sequence[int] = (),
-) -> Ended:  # fmt: skip
+    argv: Sequence[str],
+    environment: Mapping[str, str],
+    seconds: float,
+    limit: int,
+    *,
+    stdin: bytes = b"",
+    rights: Rights | None = None,
+    directory: str | None = "/",
+    passed: Sequence[int] = (),
+) -> Ended:
     """Run a program without a terminal, within a time and a number of bytes; with these rights, or this process's own.
 
     `directory` None is this process's own; `passed` are the descriptors that the program gets.
@@ -38,9 +45,16 @@ def run(
     try:
         with in_memory(stdin) as given:
             process = subprocess.Popen(
-                list(argv), stdin=given, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=dict(environment),
-                cwd=directory, start_new_session=True, pass_fds=tuple(passed), **who,  # type: ignore[call-overload]
-            )  # fmt: skip
+                list(argv),
+                stdin=given,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=dict(environment),
+                cwd=directory,
+                start_new_session=True,
+                pass_fds=tuple(passed),
+                **who,  # type: ignore[call-overload]
+            )
     except (OSError, ValueError) as error:
         raise CannotRead(argv[0], getattr(error, "strerror", "") or str(error)) from error
     with process:
@@ -54,29 +68,37 @@ def run(
 def _collect(process: subprocess.Popen[bytes], name: str, end: float, seconds: float, limit: int) -> Ended:
     assert process.stdout
     assert process.stderr
-    said = {process.stdout: bytearray(), process.stderr: bytearray()}
+    said = {process.stdout.fileno(): bytearray(), process.stderr.fileno(): bytearray()}
+    too_late = CannotRead(name, f"no answer within {seconds:g} s")
     with selectors.DefaultSelector() as selector:
-        for stream in said:
-            selector.register(stream, selectors.EVENT_READ)
+        for descriptor in said:
+            selector.register(descriptor, selectors.EVENT_READ)
         while selector.get_map():
             over = process.poll() is not None
-            ready = selector.select(0 if over else max(0.0, min(0.05, end - time.monotonic())))
-            for key, _ in ready:
-                data = os.read(key.fd, 65536)
-                said[key.fileobj].extend(data)  # type: ignore[index]
-                if not data:
-                    selector.unregister(key.fileobj)
+            ready = _read(selector, said, 0 if over else max(0.0, min(0.05, end - time.monotonic())))
             if sum(map(len, said.values())) > limit + 65536:
                 raise CannotRead(name, f"it writes more than {limit >> 10} KiB")
             if over and not ready:  # a child of it may hold the pipes open
                 break
             if time.monotonic() > end:
-                raise CannotRead(name, f"no answer within {seconds:g} s")
+                raise too_late
     try:
         status = process.wait(max(0.1, end - time.monotonic()))
     except subprocess.TimeoutExpired as error:
-        raise CannotRead(name, f"no answer within {seconds:g} s") from error
-    return Ended(status, bytes(said[process.stdout]), bytes(said[process.stderr]))
+        raise too_late from error
+    stdout, stderr = (bytes(data) for data in said.values())
+    return Ended(status, stdout, stderr)
+
+
+def _read(selector: selectors.BaseSelector, said: Mapping[int, bytearray], seconds: float) -> bool:
+    """Add what comes within these seconds to what was said, by descriptor; whether anything came, or an end."""
+    ready = selector.select(seconds)
+    for key, _ in ready:
+        data = os.read(key.fd, 65536)
+        said[key.fd].extend(data)
+        if not data:
+            selector.unregister(key.fd)
+    return bool(ready)
 
 
 @contextmanager

@@ -108,9 +108,15 @@ class KubeApi:
             self._client.update_params_for_auth(headers, [], ["BearerToken"], None, method, None)
             content = {} if body is None else {"body": json.dumps(body).encode()}
             reply = ask(
-                self._pool, method, url, headers=[*headers.items(), *self._headers], connect=CONNECT_SECONDS,
-                seconds=SECONDS, limit=LARGEST, **content,
-            )  # fmt: skip
+                self._pool,
+                method,
+                url,
+                headers=[*headers.items(), *self._headers],
+                connect=CONNECT_SECONDS,
+                seconds=SECONDS,
+                limit=LARGEST,
+                **content,
+            )
         except Exception as error:  # ssl, OSError, urllib3's, and whatever an auth provider raises
             raise CannotRead(where, _plain_reason(error)) from error
         if not 200 <= reply.status < 300:

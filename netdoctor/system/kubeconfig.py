@@ -12,6 +12,7 @@ import json
 import os
 import pwd
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -112,20 +113,20 @@ def find(user: Rights | None = None) -> str:
         return os.pathsep.join(named) or f"{home_of(user)}/.kube/config"
     if readable := [p for p in named if os.access(p, os.R_OK)]:
         return os.pathsep.join(readable)
-    candidates = named
-    if not candidates:
-        candidates = list(KUBECONFIGS)
-        homes = [os.environ.get("HOME", "")]
-        if name := os.environ.get("SUDO_USER"):
-            try:
-                homes.append(pwd.getpwnam(name).pw_dir)
-            except KeyError:
-                homes.append("")
-        candidates += [f"{home}/.kube/config" for home in homes if home]
+    candidates = named or _usual_paths()
     for path in candidates:
         if os.access(path, os.R_OK):
             return path
     raise CannotRead("kubeconfig", f"none that can be read: {', '.join(dict.fromkeys(candidates))}")
+
+
+def _usual_paths() -> list[str]:
+    """Where a kubeconfig is that nobody named: the cluster's own, this user's, that of the user behind sudo."""
+    homes = [os.environ.get("HOME", "")]
+    if name := os.environ.get("SUDO_USER"):
+        with suppress(KeyError):
+            homes.append(pwd.getpwnam(name).pw_dir)
+    return [*KUBECONFIGS, *(f"{home}/.kube/config" for home in homes if home)]
 
 
 class _Reader:
@@ -189,10 +190,13 @@ def _flat(reader: _Reader) -> dict[str, Any]:
     if merged.namespace:
         context["namespace"] = merged.namespace
     return {
-        "apiVersion": "v1", "kind": "Config", "current-context": "context",
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "context",
         "contexts": [{"name": "context", "context": context}],
-        "clusters": [{"name": "cluster", "cluster": cluster}], "users": [{"name": "user", "user": user}],
-    }  # fmt: skip
+        "clusters": [{"name": "cluster", "cluster": cluster}],
+        "users": [{"name": "user", "user": user}],
+    }
 
 
 def _cluster(merged: kubeconfig_files.Merged, reader: _Reader) -> dict[str, Any]:

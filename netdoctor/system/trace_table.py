@@ -68,9 +68,12 @@ def _owned(host: Host, flow: str) -> subprocess.Popen[bytes] | None:
     """The process that owns the table once it is there; None where there can be none."""
     try:
         owner = subprocess.Popen(
-            ["nft", "-i"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+            ["nft", "-i"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
             env={**os.environ, **QUIET_ENVIRONMENT},
-        )  # fmt: skip
+        )
     except OSError as error:
         raise CannotRead("nft", error.strerror or str(error)) from error
     _owners.add(owner)

@@ -20,9 +20,12 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from netdoctor.errors import CannotRead
+
+if TYPE_CHECKING:
+    import dns.message
 
 T = TypeVar("T")
 CLONE_NEWNET = 0x40000000
@@ -49,6 +52,12 @@ class Answer(StrEnum):
     ERROR = "error"
 
 
+RCODES = {
+    "NOERROR": Answer.OK,
+    "SERVFAIL": Answer.SERVFAIL,
+    "NXDOMAIN": Answer.NXDOMAIN,
+    "REFUSED": Answer.DNS_REFUSED,
+}
 PROHIBITIONS = ("3/9", "3/10", "3/13", "1/1", "1/5", "1/6")  # of ICMPv6: prohibited, by policy, a route that rejects
 PORT_UNREACHABLE = ("3/3", "1/4")
 REJECTIONS = (Answer.PROHIBITED, Answer.HOST_UNREACHABLE, Answer.NET_UNREACHABLE)
@@ -140,10 +149,7 @@ def ask_dns(
     server: str, name: str, timeout: float, *, over_tcp: bool = False, port: int = 53, source: str = ""
 ) -> Reply:
     """Ask a resolver for the A records of a name; `detail` holds the addresses. Any rcode is an answer."""
-    import dns.exception
-    import dns.flags
     import dns.message
-    import dns.rcode
 
     begin = time.monotonic()
     query = dns.message.make_query(name, "A")
@@ -158,6 +164,15 @@ def ask_dns(
             return _reply_of(s, error.errno or 0, begin)
     if data is None:
         return Reply(Answer.TIMEOUT, _since(begin))
+    return _reply_in(data, query, begin)
+
+
+def _reply_in(data: bytes, query: dns.message.Message, begin: float) -> Reply:
+    """What a resolver's message says to this question."""
+    import dns.exception
+    import dns.message
+    import dns.rcode
+
     try:
         message = dns.message.from_wire(data, ignore_trailing=True, raise_on_truncation=False)
     except (dns.exception.DNSException, ValueError) as error:
@@ -165,16 +180,10 @@ def ask_dns(
     if not query.is_response(message):
         return Reply(Answer.ERROR, _since(begin), detail="not an answer to this question")
     rcode = dns.rcode.to_text(message.rcode())
-    answers = {
-        "NOERROR": Answer.OK,
-        "SERVFAIL": Answer.SERVFAIL,
-        "NXDOMAIN": Answer.NXDOMAIN,
-        "REFUSED": Answer.DNS_REFUSED,
-    }
     records = (item for rrset in message.answer for item in rrset if rrset.rdtype == 1)
     addresses = [str(item) for item in islice(records, MOST_ADDRESSES)]
     detail = ", ".join(addresses) if rcode == "NOERROR" else rcode
-    return Reply(answers.get(rcode, Answer.ERROR), _since(begin), detail=detail)
+    return Reply(RCODES.get(rcode, Answer.ERROR), _since(begin), detail=detail)
 
 
 def _socket(address: str, kind: socket.SocketKind, source: str = "") -> socket.socket:

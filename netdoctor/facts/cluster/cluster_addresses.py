@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from netdoctor.errors import CannotRead
-from netdoctor.facts.cluster.services import EndpointSlices, Services
+from netdoctor.facts.cluster.services import EndpointSlices, Service, Services
 from netdoctor.facts.cluster.workloads import Node, Nodes, Pod, Pods
 from netdoctor.twin.addresses import Addresses
 
@@ -27,24 +27,36 @@ class ClusterAddresses(Addresses):
         pods: Pods | CannotRead,
     ) -> ClusterAddresses:
         """From the API server's objects; what cannot be read is left out."""
+        known_nodes = () if isinstance(nodes, CannotRead) else nodes.items
+        known_pods = () if isinstance(pods, CannotRead) else pods.items
         found, node_ports = [], []
         for service in () if isinstance(services, CannotRead) else services.items:
-            ready = () if isinstance(endpoints, CannotRead) else endpoints.ready(service)
-            ends = tuple(
-                (end.address, end.protocol.lower(), end.port, port.port)
-                for port in service.ports for end in ready
-                if port.protocol == end.protocol and (len(service.ports) == 1 or port.name == end.port_name)
-            )  # fmt: skip
+            ends = _ends(service, endpoints)
             found.append((service.cluster_ip, ends))
-            node_ports += [(p.node_port, p.protocol.lower()) for p in service.ports if p.node_port and ends]
-        known = () if isinstance(nodes, CannotRead) else nodes.items
+            node_ports += _node_ports(service) if ends else []
         return cls(
             tuple(found),
-            tuple(address for node in known for address in node.addresses),
-            tuple(dict.fromkeys(cidr for node in known for cidr in node.pod_cidrs)),
+            tuple(address for node in known_nodes for address in node.addresses),
+            tuple(dict.fromkeys(cidr for node in known_nodes for cidr in node.pod_cidrs)),
             tuple(node_ports),
-            tuple(_hosts(known, () if isinstance(pods, CannotRead) else pods.items)),
+            tuple(_hosts(known_nodes, known_pods)),
         )
+
+
+def _node_ports(service: Service) -> list[tuple[int, str]]:
+    return [(port.node_port, port.protocol.lower()) for port in service.ports if port.node_port]
+
+
+def _ends(service: Service, endpoints: EndpointSlices | CannotRead) -> tuple[tuple[str, str, int, int], ...]:
+    """Address, protocol and port of each ready endpoint, with the port of the Service that leads to it."""
+    ready = () if isinstance(endpoints, CannotRead) else endpoints.ready(service)
+    ends = []
+    for port in service.ports:
+        for end in ready:
+            is_its_port = len(service.ports) == 1 or port.name == end.port_name
+            if port.protocol == end.protocol and is_its_port:
+                ends.append((end.address, end.protocol.lower(), end.port, port.port))
+    return tuple(ends)
 
 
 def _hosts(nodes: Iterable[Node], pods: Iterable[Pod]) -> Iterator[tuple[str, str]]:

@@ -5,16 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.corefile_outline import outline
 from netdoctor.facts.cluster.services import Services
 from netdoctor.facts.cluster.workloads import Pods, dns_pods
+from netdoctor.system import processes
 from netdoctor.system.foreign_text import is_address, to_address
 from netdoctor.system.host import Host
 from netdoctor.system.kube_api import KubeApi
-from netdoctor.system.pod_cgroup import pod_uid
 
 NODE_RESOLV_CONF = ("/run/systemd/resolve/resolv.conf", "/etc/resolv.conf")
 ROOT_ZONE = re.compile(r"(\w+://)?\.?(:\S+)?")  # a server block's key: zone, with a transport and a port perhaps
@@ -199,13 +198,13 @@ def _resolvers(host: Host, uids: frozenset[str]) -> tuple[str, tuple[Upstream, .
 
 def _resolv_conf(host: Host, uids: frozenset[str]) -> tuple[str, str]:
     """The file as CoreDNS sees it, else the node's, and its text. Raises CannotRead."""
-    for folder in Path("/proc").glob("[0-9]*") if uids else ():
+    for uid, pid in processes.of_pods(host, uids):
         try:
-            uid = pod_uid(host.read(folder / "cgroup"))
-            if uid in uids and (found := host.read_in_pod(uid, folder.name, "etc/resolv.conf")) is not None:
-                return "/etc/resolv.conf in CoreDNS's pod", found
+            found = host.read_in_pod(uid, pid, "etc/resolv.conf")
         except CannotRead:
             continue
+        if found is not None:
+            return "/etc/resolv.conf in CoreDNS's pod", found
     for path in NODE_RESOLV_CONF:
         text = host.read_or_none(path)
         if text is not None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from netdoctor.facts.cluster.services import EndpointSlices, Service
-from netdoctor.facts.cluster.workloads import Pods, Workloads
+from netdoctor.facts.cluster.workloads import Pod, Pods, Workload, Workloads
 from netdoctor.model import Evidence
 from netdoctor.redact import excerpt
 
@@ -13,23 +15,35 @@ def no_endpoints(
 ) -> tuple[str, tuple[Evidence, ...]]:
     """The reason in words, and what shows it: scaled to 0, a selector that picks nobody, or pods that are not ready."""
     known = endpoints.by_service.get(str(service), ())
-    evidence = [
-        Evidence(f"EndpointSlices of {service}", f"0 ready of {len({e.address for e in known})}", "at least one ready")
-    ]
-    selector = ", ".join(f"{k}={v}" for k, v in sorted(service.selector.items())) or "none"
-    behind = workloads.behind(service)
+    none_ready = Evidence(
+        f"EndpointSlices of {service}", f"0 ready of {len({e.address for e in known})}", "at least one ready"
+    )
     chosen = [p for p in pods.selected(service.namespace, service.selector) if not p.leaving]
-    if not chosen and behind and all(w.wanted == 0 for w in behind):
-        names = ", ".join(str(w) for w in behind)
-        evidence.append(Evidence(f"{service.namespace} {names}", "replicas 0", "replicas 1 or more"))
-        return f"{names} is scaled to 0", tuple(evidence)
-    if not chosen and not behind:
-        evidence.append(Evidence(f"selector of Service {service}", selector, "the labels of a workload's pods"))
-        return f"its selector ({selector}) picks no pod of any workload", tuple(evidence)
-    if not chosen:
-        evidence.append(Evidence(f"pods with {selector}", "none", ", ".join(str(w) for w in behind)))
-        return f"{behind[0]} has no pods", tuple(evidence)
-    for pod in chosen[:3]:
-        evidence.append(Evidence(f"pod {pod.namespace}/{pod.name}", pod.trouble or f"{pod.phase}, not ready", "ready"))
-    trouble = next((p.trouble for p in chosen if p.trouble), "not ready")
-    return f"{len(chosen)} pods, none ready ({excerpt(trouble.partition(' ')[2], 120) or trouble})", tuple(evidence)
+    if chosen:
+        reason, evidence = _not_ready(chosen)
+    else:
+        reason, evidence = _no_pods(service, workloads.behind(service))
+    return reason, (none_ready, *evidence)
+
+
+def _no_pods(service: Service, behind: Sequence[Workload]) -> tuple[str, list[Evidence]]:
+    """Why a Service's selector picks no pod."""
+    selector = ", ".join(f"{k}={v}" for k, v in sorted(service.selector.items())) or "none"
+    if not behind:
+        shown = Evidence(f"selector of Service {service}", selector, "the labels of a workload's pods")
+        return f"its selector ({selector}) picks no pod of any workload", [shown]
+    names = ", ".join(str(w) for w in behind)
+    if all(w.wanted == 0 for w in behind):
+        return f"{names} is scaled to 0", [Evidence(f"{service.namespace} {names}", "replicas 0", "replicas 1 or more")]
+    return f"{behind[0]} has no pods", [Evidence(f"pods with {selector}", "none", names)]
+
+
+def _not_ready(pods: Sequence[Pod]) -> tuple[str, list[Evidence]]:
+    """What keeps these pods from getting ready."""
+    evidence = [
+        Evidence(f"pod {pod.namespace}/{pod.name}", pod.trouble or f"{pod.phase}, not ready", "ready")
+        for pod in pods[:3]
+    ]
+    trouble = next((p.trouble for p in pods if p.trouble), "not ready")
+    said = excerpt(trouble.partition(" ")[2], 120) or trouble
+    return f"{len(pods)} pods, none ready ({said})", evidence

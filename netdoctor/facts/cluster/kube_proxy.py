@@ -11,6 +11,7 @@ from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.kube_proxy_pod import KubeProxyPod, kube_proxy_pod
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.cluster.workloads import Pods
+from netdoctor.system import processes
 from netdoctor.system.foreign_text import is_address, is_port
 from netdoctor.system.host import Host
 from netdoctor.system.kube_api import KubeApi
@@ -100,7 +101,7 @@ def _told(address: str) -> str:
 def _processes(host: Host, others: Collection[str]) -> list[str]:
     """The processes of its name on this machine's network; a pod of `others` may give its processes any name."""
     found = []
-    for folder in Path("/proc").glob("[0-9]*"):
+    for folder in processes.folders():
         try:
             if host.read(folder / "comm").strip() != "kube-proxy":
                 continue

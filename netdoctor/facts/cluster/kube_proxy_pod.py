@@ -31,10 +31,14 @@ def kube_proxy_pod(api: KubeApi, pods: Iterable[Pod], node: str) -> KubeProxyPod
         return None
     uid = str(daemon_set["metadata"]["uid"])
     mine = [
-        pod for pod in pods
-        if pod.namespace == SYSTEM_NAMESPACE and pod.node == node and not pod.leaving
-        and pod.owner == "DaemonSet/kube-proxy" and pod.owner_uid == uid
-    ]  # fmt: skip
+        pod
+        for pod in pods
+        if pod.namespace == SYSTEM_NAMESPACE
+        and pod.node == node
+        and not pod.leaving
+        and pod.owner == "DaemonSet/kube-proxy"
+        and pod.owner_uid == uid
+    ]
     if not mine:
         return None
     pod = min(mine, key=lambda each: (not each.ready, each.name))

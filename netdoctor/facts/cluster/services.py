@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,16 +74,19 @@ class Services:
     def collect(cls, api: KubeApi | CannotRead, iptables: Iptables | CannotRead) -> Services:
         """All Services that have a ClusterIP; without the API server, those in the comments of kube-proxy's rules."""
         if not isinstance(api, CannotRead):
-            items = api.get("/api/v1/services")["items"]
-            with_address = [i for i in items if i["spec"].get("clusterIP", "None") != "None"]
-            changing = tuple(str(service_of(i)) for i in with_address if _just_changed(i["metadata"]))
-            return cls(tuple(service_of(i) for i in with_address), api.server, changing)
+            return cls._of_api(api)
         if isinstance(iptables, CannotRead):
             raise api
         found = services_in_rules(iptables.nft.rules("nat", "KUBE-SERVICES"))
         if not found:
             raise api
         return cls(found, "the comments in iptables nat KUBE-SERVICES")
+
+    @classmethod
+    def _of_api(cls, api: KubeApi) -> Services:
+        items = [i for i in api.get("/api/v1/services")["items"] if i["spec"].get("clusterIP", "None") != "None"]
+        changing = tuple(str(service_of(i)) for i in items if _just_changed(i["metadata"]))
+        return cls(tuple(map(service_of, items)), api.server, changing)
 
     def named(self, namespace: str, name: str) -> Service | None:
         """The Service of this name."""
@@ -114,10 +117,16 @@ def service_of(item: Mapping[str, Any]) -> Service:
     outside = (*(spec.get("externalIPs") or ()), *(each["ip"] for each in ingress if each.get("ip")))
     meta, kind, selector = item["metadata"], spec.get("type", ""), spec.get("selector", {})
     return Service(
-        meta["namespace"], meta["name"], kind, spec.get("clusterIP", ""), ports, selector,
-        spec.get("internalTrafficPolicy") == "Local", OTHER_PROXY in (meta.get("labels") or {}),
-        tuple(dict.fromkeys(outside)),
-    )  # fmt: skip
+        namespace=meta["namespace"],
+        name=meta["name"],
+        kind=kind,
+        cluster_ip=spec.get("clusterIP", ""),
+        ports=ports,
+        selector=selector,
+        node_local=spec.get("internalTrafficPolicy") == "Local",
+        other_proxy=OTHER_PROXY in (meta.get("labels") or {}),
+        outside=tuple(dict.fromkeys(outside)),
+    )
 
 
 def _just_changed(metadata: Mapping[str, Any]) -> bool:
@@ -153,6 +162,18 @@ class Endpoint:
     node: str = ""
 
 
+def _endpoints_of(item: Mapping[str, Any]) -> Iterator[Endpoint]:
+    """The endpoints of one EndpointSlice, from the API's object: each address with each port that has a number."""
+    ports = [port for port in item.get("ports") or () if port.get("port")]
+    for endpoint in item.get("endpoints") or ():
+        ready = endpoint.get("conditions", {}).get("ready", True) is not False
+        node = endpoint.get("nodeName") or ""
+        for port in ports:
+            for address in endpoint.get("addresses", ()):
+                protocol, called = port.get("protocol", "TCP"), port.get("name") or ""
+                yield Endpoint(address, port["port"], protocol, ready, called, node)
+
+
 @dataclass(frozen=True, slots=True)
 class EndpointSlices:
     """EndpointSlices"""
@@ -168,17 +189,11 @@ class EndpointSlices:
         for item in api.get("/apis/discovery.k8s.io/v1/endpointslices")["items"]:
             if item.get("addressType") == "FQDN":  # kube-proxy reads none of these
                 continue
-            name = item["metadata"].get("labels", {}).get("kubernetes.io/service-name", "")
-            endpoints = found.setdefault(f"{item['metadata']['namespace']}/{name}", [])
+            service = item["metadata"].get("labels", {}).get("kubernetes.io/service-name", "")
+            name = f"{item['metadata']['namespace']}/{service}"
+            found.setdefault(name, []).extend(_endpoints_of(item))
             if _just_changed(item["metadata"]):
-                changing.append(f"{item['metadata']['namespace']}/{name}")
-            for endpoint in item.get("endpoints") or ():
-                ready = endpoint.get("conditions", {}).get("ready", True) is not False
-                node = endpoint.get("nodeName") or ""
-                for port in (each for each in item.get("ports") or () if each.get("port")):
-                    for address in endpoint.get("addresses", ()):
-                        protocol, called = port.get("protocol", "TCP"), port.get("name") or ""
-                        endpoints.append(Endpoint(address, port["port"], protocol, ready, called, node))
+                changing.append(name)
         return cls({name: tuple(endpoints) for name, endpoints in found.items()}, tuple(changing))
 
     def ready(self, service: Service) -> tuple[Endpoint, ...]:

@@ -81,19 +81,19 @@ class Translated:
 
     def asked(self, services: Services, endpoints: EndpointSlices, node: str) -> Translated:
         """The same, with what kube-proxy has to translate on this node: IPv4, with a ready endpoint."""
-        every = [
-            (service, port) for service in services.items if not service.other_proxy
-            for port in service.ports if endpoints.behind(service, port)
-        ]  # fmt: skip
-        return replace(
-            self,
-            wanted=tuple(
-                (service, port) for service, port in every
-                if ":" not in service.cluster_ip
-                and (not service.node_local or any(e.node == node for e in endpoints.behind(service, port)))
-            ),
-            wanted_node_ports=tuple((s, port) for s, port in every if port.node_port and ":" not in s.cluster_ip),
-        )  # fmt: skip
+        wanted, node_ports = [], []
+        for service in services.items:
+            if service.other_proxy or ":" in service.cluster_ip:
+                continue
+            for port in service.ports:
+                ends = endpoints.behind(service, port)
+                if not ends:
+                    continue
+                if not service.node_local or any(end.node == node for end in ends):
+                    wanted.append((service, port))
+                if port.node_port:
+                    node_ports.append((service, port))
+        return replace(self, wanted=tuple(wanted), wanted_node_ports=tuple(node_ports))
 
     @property
     def missing(self) -> Wanted:

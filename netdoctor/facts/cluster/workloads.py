@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -118,30 +118,48 @@ def dns_pods(services: Services | CannotRead, pods: Pods | CannotRead) -> tuple[
 def pod_of(item: Mapping[str, Any]) -> Pod:
     """A pod from the API's object."""
     meta, spec, status = item["metadata"], item.get("spec", {}), item.get("status", {})
-    trouble = []
+    conditions = status.get("conditions", ())
+    owner = next((o for o in meta.get("ownerReferences") or () if o.get("controller")), None)
+    return Pod(
+        namespace=meta["namespace"],
+        name=meta["name"],
+        uid=meta["uid"],
+        node=spec.get("nodeName", ""),
+        addresses=tuple(ip["ip"] for ip in status.get("podIPs", ())),
+        host_network=bool(spec.get("hostNetwork")),
+        phase=status.get("phase", ""),
+        ready=any(c["type"] == "Ready" and c["status"] == "True" for c in conditions),
+        labels=meta.get("labels") or {},
+        owner=f"{owner['kind']}/{owner['name']}" if owner else "",
+        created=meta.get("creationTimestamp", ""),
+        trouble="; ".join((*_waiting(status), *_unscheduled(conditions))),
+        leaving="deletionTimestamp" in meta,
+        ports=tuple(_ports(spec)),
+        owner_uid=owner.get("uid", "") if owner else "",
+    )
+
+
+def _waiting(status: Mapping[str, Any]) -> Iterator[str]:
+    """Why containers wait, in the kubelet's words; that it is making them is no trouble."""
     for state in (*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ())):
         waiting = state.get("state", {}).get("waiting")
         if waiting and waiting.get("reason") not in ("ContainerCreating", "PodInitializing"):
             said = f"{waiting.get('reason', 'waiting')} {waiting.get('message', '')}"
-            trouble.append(f"{state['name']}: {excerpt(said, MESSAGE)}")
-    for condition in status.get("conditions", ()):
+            yield f"{state['name']}: {excerpt(said, MESSAGE)}"
+
+
+def _unscheduled(conditions: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """Why no node takes the pod, in the scheduler's words."""
+    for condition in conditions:
         if condition["type"] == "PodScheduled" and condition["status"] != "True":
-            trouble.append(f"not scheduled: {excerpt(condition.get('message', ''), MESSAGE)}")
-    owner = next((o for o in meta.get("ownerReferences") or () if o.get("controller")), None)
-    return Pod(
-        namespace=meta["namespace"], name=meta["name"], uid=meta["uid"], node=spec.get("nodeName", ""),
-        addresses=tuple(ip["ip"] for ip in status.get("podIPs", ())), host_network=bool(spec.get("hostNetwork")),
-        phase=status.get("phase", ""),
-        ready=any(c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions", ())),
-        labels=meta.get("labels") or {}, owner=f"{owner['kind']}/{owner['name']}" if owner else "",
-        created=meta.get("creationTimestamp", ""), trouble="; ".join(trouble),
-        leaving="deletionTimestamp" in meta,
-        ports=tuple(
-            (p.get("name", ""), p.get("protocol", "TCP"), p["containerPort"])
-            for container in spec.get("containers", ()) for p in container.get("ports", ())
-        ),
-        owner_uid=owner.get("uid", "") if owner else "",
-    )  # fmt: skip
+            yield f"not scheduled: {excerpt(condition.get('message', ''), MESSAGE)}"
+
+
+def _ports(spec: Mapping[str, Any]) -> Iterator[tuple[str, str, int]]:
+    """Name, protocol and number of each port that the containers declare."""
+    for container in spec.get("containers", ()):
+        for port in container.get("ports", ()):
+            yield port.get("name", ""), port.get("protocol", "TCP"), port["containerPort"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +199,7 @@ class Workloads:
 
     def behind(self, service: Service) -> tuple[Workload, ...]:
         """The workloads whose pods a Service's selector would pick."""
-        return tuple(
-            w for w in self.items
-            if service.selector and w.namespace == service.namespace and service.selector.items() <= w.labels.items()
-        )  # fmt: skip
+        wanted = service.selector.items()
+        if not wanted:
+            return ()
+        return tuple(w for w in self.items if w.namespace == service.namespace and wanted <= w.labels.items())

@@ -58,30 +58,54 @@ class DatabaseLogins:
     ) -> DatabaseLogins:
         """Look for them where the modules have them. Raises CannotRead where none is found."""
         known = None if isinstance(objects, CannotRead) else objects
-        found = of_modules(servers, known) if known else {}
-        withheld: dict[str, str] = {}
-        for server in [name for name in found if not is_its_service(name, known, services)]:
-            modules = ", ".join(module for login in found.pop(server) for module in login.modules)
-            withheld[server] = (
-                f"the password of {modules} is not sent to {server}: it is not a Service of the manifests in their own "
-                f"namespace that selects pods; {VARIABLE} may hold a login for it"
-            )
+        found, withheld = _of_own_services(servers, known, services)
         sources = ["the modules' own"] if found else []
         others = [server for server in servers.items if server.name not in found]
         given = os.environ.get(VARIABLE, "")
         if given:
-            login, (meant, reason) = parse_url(given), meant_by(given, others, services)
-            if reason and not found:
-                raise CannotRead("database login", reason)
-            found |= {name: (login,) for name in meant}
-            sources.append(reason or VARIABLE)
-            withheld = {name: sentence for name, sentence in withheld.items() if name not in meant}
+            meant, source = _of_variable(given, others, services, needed=not found)
+            found |= meant
+            sources.append(source)
+            for server in meant:
+                withheld.pop(server, None)
         elif others and (known is None or known.deployed):  # manifests get no password that they do not name
             sources += _of_pods(found, services, api, others)
         if not found:
             reason = f"{VARIABLE} is not set, and no pod's environment holds one"
             raise CannotRead("database login", "; ".join(withheld.values()) or reason)
         return cls(found, "; ".join(dict.fromkeys(sources)), tuple(withheld.values()))
+
+
+def _of_own_services(
+    servers: PostgresServers, objects: ModuleObjects | None, services: Services
+) -> tuple[dict[str, tuple[Login, ...]], dict[str, str]]:
+    """The modules' logins at Services of their own, and for each other server why no password is sent to it."""
+    found: dict[str, tuple[Login, ...]] = {}
+    withheld: dict[str, str] = {}
+    for server, logins in (of_modules(servers, objects) if objects else {}).items():
+        if is_its_service(server, objects, services):
+            found[server] = logins
+            continue
+        modules = ", ".join(module for login in logins for module in login.modules)
+        withheld[server] = (
+            f"the password of {modules} is not sent to {server}: it is not a Service of the manifests in their own "
+            f"namespace that selects pods; {VARIABLE} may hold a login for it"
+        )
+    return found, withheld
+
+
+def _of_variable(
+    url: str, servers: Sequence[PostgresServer], services: Services, *, needed: bool
+) -> tuple[dict[str, tuple[Login, ...]], str]:
+    """The login of VARIABLE for each server that it is meant for; and where it came from, or why it is not used.
+
+    Raises BadInput, and CannotRead where there is no other login than one that is not used (`needed`).
+    """
+    login = parse_url(url)
+    meant, reason = meant_by(url, servers, services)
+    if reason and needed:
+        raise CannotRead("database login", reason)
+    return {name: (login,) for name in meant}, reason or VARIABLE
 
 
 def _of_pods(
@@ -106,14 +130,20 @@ def _of_pods(
 def is_its_service(server: str, objects: ModuleObjects | None, services: Services) -> bool:
     """Whether a server is a Service of these objects, in their own namespace, that leads to pods alone."""
     namespace, _, name = server.rpartition("/")
-    described = objects.named("Service", namespace, name) if objects and namespace else None
-    there = services.named(namespace, name) if namespace else None
-    if objects is None or described is None or there is None:
+    if objects is None or not namespace:
+        return False
+    described, there = objects.named("Service", namespace, name), services.named(namespace, name)
+    if described is None or there is None or not _is_own_namespace(namespace, objects):
         return False
     spec = described.get("spec") or {}
-    mine = {str(o["metadata"].get("namespace", "default")) for o in objects.gateways}
-    own = namespace in mine if objects.deployed else namespace == own_namespace(objects.objects)
-    return bool(own and spec.get("type") != "ExternalName" and spec.get("selector") and there.selector)
+    return bool(spec.get("type") != "ExternalName" and spec.get("selector") and there.selector)
+
+
+def _is_own_namespace(namespace: str, objects: ModuleObjects) -> bool:
+    """Whether gateways are in this namespace; in manifests, whether the first one is."""
+    if not objects.deployed:
+        return namespace == own_namespace(objects.objects)
+    return any(namespace == str(o["metadata"].get("namespace", "default")) for o in objects.gateways)
 
 
 def meant_by(url: str, servers: Sequence[PostgresServer], services: Services) -> tuple[tuple[str, ...], str]:
@@ -123,19 +153,26 @@ def meant_by(url: str, servers: Sequence[PostgresServer], services: Services) ->
     """
     host, port = _end_of(url)
     name, _, namespace = host.partition(".")
-    if namespace or ":" in host or not host:
-        fitting = [s for s in servers if host in (s.address, s.name) or f"{namespace}/{name}" == s.name]
+    if namespace or ":" in host:
+        names = [host, f"{namespace}/{name}"]
     else:
-        same = [s for s in services.items if s.name == name and any(p.port == port for p in s.ports)]
+        same = _services_of(name, port, services)
         if len(same) > 1:
-            listed = ", ".join(f"{s.name}.{s.namespace}" for s in same[:5])
-            return (
-                (),
-                f"{VARIABLE} is not used: {len(same)} Services have the name {name} ({listed}): add the namespace",
-            )
-        fitting = [s for s in servers if s.name in [name, *(str(one) for one in same)]]
-    meant = tuple(s.name for s in fitting if host and s.port == port)
+            return (), _ambiguous(name, same)
+        names = [name, *map(str, same)]
+    reachable = [server for server in servers if host and server.port == port]
+    meant = tuple(s.name for s in reachable if s.name in names or s.address in names)
     return meant, "" if meant else f"{VARIABLE} names another host than a Postgres Service"
+
+
+def _ambiguous(name: str, same: list[Service]) -> str:
+    listed = ", ".join(f"{s.name}.{s.namespace}" for s in same[:5])
+    return f"{VARIABLE} is not used: {len(same)} Services have the name {name} ({listed}): add the namespace"
+
+
+def _services_of(name: str, port: int, services: Services) -> list[Service]:
+    """The Services of any namespace that have this name and this port."""
+    return [s for s in services.items if s.name == name and any(p.port == port for p in s.ports)]
 
 
 def of_modules(servers: PostgresServers, objects: ModuleObjects) -> dict[str, tuple[Login, ...]]:
@@ -168,29 +205,43 @@ def parse_url(url: str) -> Login:
     if query.get("sslmode", "prefer") not in SSL_MODES:
         raise BadInput(f"{VARIABLE} has an sslmode that libpq does not know")
     return Login(
-        unquote(parts.username or ""), unquote(parts.password or ""), unquote(parts.path.lstrip("/")) or "postgres",
-        query.get("sslmode", "prefer"),
-    )  # fmt: skip
+        user=unquote(parts.username or ""),
+        password=unquote(parts.password or ""),
+        database=unquote(parts.path.lstrip("/")) or "postgres",
+        sslmode=query.get("sslmode", "prefer"),
+    )
 
 
 def _candidates(api: KubeApi, pods: list[dict[str, Any]], service: Service) -> Iterator[tuple[str, Login]]:
     """Logins for a Service in the pods' environments, those of its own namespace first."""
     near = [pod for pod in pods if pod["metadata"]["namespace"] == service.namespace]
-    for pod in (*near, *(pod for pod in pods if pod["metadata"]["namespace"] != service.namespace)):
+    far = [pod for pod in pods if pod["metadata"]["namespace"] != service.namespace]
+    yield from _of_clients(api, [*near, *far], service)
+    yield from _of_servers(api, near, service)
+
+
+def _of_clients(api: KubeApi, pods: list[dict[str, Any]], service: Service) -> Iterator[tuple[str, Login]]:
+    """The logins in the URLs of pods that ask this Service."""
+    for pod in pods:
         url, meta = _environment(api, pod).get("DATABASE_URL", ""), pod["metadata"]
         if url and _names(url, service, meta["namespace"]):
             try:
                 yield f"DATABASE_URL of pod {meta['namespace']}/{meta['name']}", parse_url(url)
             except BadInput:
                 continue
-    for pod in near:
+
+
+def _of_servers(api: KubeApi, pods: list[dict[str, Any]], service: Service) -> Iterator[tuple[str, Login]]:
+    """The logins that the pods behind this Service were set up with."""
+    for pod in pods:
         meta = pod["metadata"]
-        if service.selector and service.selector.items() <= (meta.get("labels") or {}).items():
-            environment = _environment(api, pod)
-            if password := environment.get("POSTGRES_PASSWORD"):
-                user = environment.get("POSTGRES_USER", "postgres")
-                login = Login(user, password, environment.get("POSTGRES_DB", user))
-                yield f"POSTGRES_* of pod {meta['namespace']}/{meta['name']}", login
+        if not service.selector or not service.selector.items() <= (meta.get("labels") or {}).items():
+            continue
+        environment = _environment(api, pod)
+        if password := environment.get("POSTGRES_PASSWORD"):
+            user = environment.get("POSTGRES_USER", "postgres")
+            login = Login(user, password, environment.get("POSTGRES_DB", user))
+            yield f"POSTGRES_* of pod {meta['namespace']}/{meta['name']}", login
 
 
 def _names(url: str, service: Service, namespace: str) -> bool:

@@ -154,19 +154,21 @@ def _read(folder: str, name: str, rights: Rights) -> tuple[str | None, int]:
         remember_value(value_of, value)
         remember_value(value_of, value.strip("'\""))
     for number, line in enumerate(text.split("\n"), start=1):
-        bare = line.strip()
-        if number == 1 and line.startswith("\ufeff"):
-            wrong = "it begins with a byte order mark"
-        elif len(line.encode()) >= LONGEST_LINE:
-            wrong = "it is longer than kustomize reads"
-        elif bare and not bare.startswith("#") and not ASSIGNMENT.match(bare):
-            wrong = "it is no NAME=value"
-        elif "\0" in line:
-            wrong = "it holds a NUL"
-        else:
-            continue
-        raise BadInput(f"{path}, line {number}: {wrong}")
+        if wrong := _trouble(line, first=number == 1):
+            raise BadInput(f"{path}, line {number}: {wrong}")
     return text, found.mode
+
+
+def _trouble(line: str, *, first: bool) -> str:
+    """Why kustomize would drop a line or read it otherwise; "" where it would not."""
+    bare = line.strip()
+    if first and line.startswith("\ufeff"):
+        return "it begins with a byte order mark"
+    if len(line.encode()) >= LONGEST_LINE:
+        return "it is longer than kustomize reads"
+    if bare and not bare.startswith("#") and not ASSIGNMENT.match(bare):
+        return "it is no NAME=value"
+    return "it holds a NUL" if "\0" in line else ""
 
 
 def _with_missing(own: str, example: str) -> str:

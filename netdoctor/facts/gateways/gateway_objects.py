@@ -20,6 +20,7 @@ NAME, PART_OF = "app.kubernetes.io/name", "app.kubernetes.io/part-of"
 GATEWAY, MODULES = "litellm", "litellm-modules"  # the values of these labels
 WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet")
 FROM = {"secretRef": "Secret", "configMapRef": "ConfigMap"}  # what envFrom may name
+PROJECTED = {"secret": "Secret", "configMap": "ConfigMap"}  # what a projected volume may name
 SECRET_TYPES = ("Opaque", "kubernetes.io/basic-auth")
 LISTS = {
     "Deployment": "/apis/apps/v1/deployments",
@@ -56,15 +57,16 @@ class ModuleObjects:
         have = {key_of(o) for o in found}
         mine = own_namespace(found)
         for key in sorted(named_by(found) - have):
-            reason = str(api) if isinstance(api, CannotRead) else "" if deployed else not_theirs(key, mine)
-            if reason or isinstance(api, CannotRead):
+            if isinstance(api, CannotRead):
+                unread[key] = str(api)
+            elif not deployed and (reason := not_theirs(key, mine)):
                 unread[key] = reason
-                continue
-            try:
-                if there := fetch(api, key):
-                    found.append(readable(there, key))
-            except CannotRead as error:
-                unread[key] = str(error)
+            else:
+                try:
+                    if there := fetch(api, key):
+                        found.append(readable(there, key))
+                except CannotRead as error:
+                    unread[key] = str(error)
         return cls(found, source, deployed=deployed, unread=unread)
 
     def of_kind(self, *kinds: str) -> Iterator[Object]:
@@ -197,24 +199,39 @@ def referenced(objects: Iterable[Object], *, files: bool = True) -> set[str]:
         if workload.get("kind") not in WORKLOADS:
             continue
         namespace = workload["metadata"].get("namespace", "default")
-        for container in containers_of(workload):
-            for variable in container.get("env") or ():
-                keys |= {f"{kind}/{namespace}/{name}" for kind, name, _ in references_of(variable)}
-            for source in container.get("envFrom") or ():
-                for field, kind in FROM.items():
-                    if field in source:
-                        keys.add(f"{kind}/{namespace}/{source[field].get('name', '')}")
-        for volume in ((template_of(workload).get("spec") or {}).get("volumes") or ()) if files else ():
-            if name := (volume.get("configMap") or {}).get("name"):
-                keys.add(f"ConfigMap/{namespace}/{name}")
-            if name := (volume.get("secret") or {}).get("secretName"):
-                keys.add(f"Secret/{namespace}/{name}")
-            for source in (volume.get("projected") or {}).get("sources") or ():
-                keys |= {
-                    f"{kind}/{namespace}/{source[field].get('name', '')}"
-                    for field, kind in (("secret", "Secret"), ("configMap", "ConfigMap")) if field in source
-                }  # fmt: skip
+        keys |= {f"{kind}/{namespace}/{name}" for kind, name in _named_by_variables(workload)}
+        if files:
+            keys |= {f"{kind}/{namespace}/{name}" for kind, name in _named_by_volumes(workload)}
     return keys
+
+
+def _named_by_variables(workload: Object) -> Iterator[tuple[str, str]]:
+    """Kind and name of what the containers' variables come from."""
+    for container in containers_of(workload):
+        for variable in container.get("env") or ():
+            for kind, name, _ in references_of(variable):
+                yield kind, name
+        for source in container.get("envFrom") or ():
+            yield from _named_in(source, FROM)
+
+
+def _named_by_volumes(workload: Object) -> Iterator[tuple[str, str]]:
+    """Kind and name of what the pods' volumes come from."""
+    spec = template_of(workload).get("spec") or {}
+    for volume in spec.get("volumes") or ():
+        if name := (volume.get("configMap") or {}).get("name"):
+            yield "ConfigMap", name
+        if name := (volume.get("secret") or {}).get("secretName"):
+            yield "Secret", name
+        for source in (volume.get("projected") or {}).get("sources") or ():
+            yield from _named_in(source, PROJECTED)
+
+
+def _named_in(source: Object, fields: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Kind and name of the references in these fields; `fields` has the kind that each of them names."""
+    for field, kind in fields.items():
+        if field in source:
+            yield kind, source[field].get("name", "")
 
 
 def fetch(api: KubeApi, key: str) -> Object | None:

@@ -90,9 +90,15 @@ class Modules:
         problems: list[str] = []
         gateways = tuple(sorted((_gateway(objects, o, problems) for o in found), key=lambda g: g.node_port))
         return cls(
-            namespace, _exists(api, namespace), objects.source, gateways, _images(objects),
-            _secrets(objects), tuple(_name_of(o) for o in objects.of_kind("Service")), tuple(problems),
-        )  # fmt: skip
+            namespace=namespace,
+            namespace_exists=_exists(api, namespace),
+            source=objects.source,
+            gateways=gateways,
+            images=_images(objects),
+            secrets=_secrets(objects),
+            services=tuple(_name_of(o) for o in objects.of_kind("Service")),
+            problems=tuple(problems),
+        )
 
     @property
     def databases(self) -> tuple[tuple[str, str], ...]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.this_node import ThisNode, node_of
-from netdoctor.facts.cluster.workloads import Nodes
+from netdoctor.facts.cluster.workloads import Node, Nodes
 from netdoctor.facts.gateways.gateways import Image, Modules
+from netdoctor.system import processes
 from netdoctor.system.host import Host, process_environment
 from netdoctor.system.pod_cgroup import pod_uid
 from netdoctor.system.traffic import Answer, Reply, ask_all, ask_tcp
@@ -51,23 +52,29 @@ class Images:
     @classmethod
     def collect(cls, host: Host, modules: Modules, nodes: Nodes, this: ThisNode) -> Images:
         """Look for each on the node; where one has to be pulled, ask its registry from the host."""
-        names = frozenset(normal(name) for name in node_of(nodes, this).images)
         wanted = [(normal(i.name), policy_of(i), i.users) for i in modules.images if i.name]
-        if any(name not in names for name, _, _ in wanted):
-            # the node lists 50 images at most, and new ones only after a while: the runtime itself knows
-            names |= frozenset(normal(name) for name in of_runtime(host))
-        found = [NodeImage(name, policy, users, name in names) for name, policy, users in wanted]
+        there = _present(host, node_of(nodes, this), [name for name, _, _ in wanted])
+        found = [NodeImage(name, policy, users, name in there) for name, policy, users in wanted]
         servers = sorted({server_of(i.name) for i in found if i.wants_registry})
         answers = {server: _ask(server) for server in servers}
         told = detours(host) if servers else ""
         return cls(tuple(_with(i, answers, told) if i.wants_registry else i for i in found))
 
 
+def _present(host: Host, node: Node, wanted: Sequence[str]) -> frozenset[str]:
+    """The full names of the images that the node has."""
+    names = frozenset(map(normal, node.images))
+    if names.issuperset(wanted):
+        return names
+    # the node lists 50 images at most, and new ones only after a while: the runtime itself knows
+    return names | frozenset(map(normal, of_runtime(host)))
+
+
 def _with(image: NodeImage, answers: dict[str, tuple[bool, Reply | None]], detour: str) -> NodeImage:
     server = server_of(image.name)
     resolved, reply = answers[server]
-    mirror = next((f"{MIRRORS / n} names a mirror" for n in (registry_of(image.name), "_default")
-                   if (MIRRORS / n).exists()), "")  # fmt: skip
+    folders = [MIRRORS / name for name in (registry_of(image.name), "_default")]
+    mirror = next((f"{folder} names a mirror" for folder in folders if folder.exists()), "")
     return NodeImage(
         image.name, image.pull_policy, image.users, image.present, server, reply, resolved, detour or mirror
     )
@@ -118,7 +125,7 @@ def of_runtime(host: Host) -> list[str]:
 
 def detours(host: Host) -> str:
     """The proxy that the container runtime pulls through, "" for none that is known."""
-    for folder in Path("/proc").glob("[0-9]*"):
+    for folder in processes.folders():
         try:
             name = host.read(folder / "comm").strip()
             if name not in RUNTIMES or not _is_roots_own(host, folder):

@@ -109,14 +109,21 @@ def parse(text: str, folder: str) -> tuple[Mapping[str, Any], ...]:
     for document in documents:
         remember_objects(document)
     for document in documents:
-        if not (isinstance(document, dict) and document.get("kind") and isinstance(document.get("metadata"), dict)):
-            raise BadInput(f"the manifests of {folder} hold something that is no Kubernetes object")
-        if not (isinstance(name := document["metadata"].get("name"), str) and name):
-            raise BadInput(f"the manifests of {folder} hold an object without a name")
+        _require_object(document, folder)
     try:
         return tuple(shaped(document) for document in documents)
     except Misshapen as error:
         raise BadInput(f"the manifests of {folder} cannot be read: {error}") from error
+
+
+def _require_object(document: object, folder: str) -> None:
+    """Raises BadInput for what is no object with a name."""
+    metadata = document.get("metadata") if isinstance(document, dict) and document.get("kind") else None
+    if not isinstance(metadata, dict):
+        raise BadInput(f"the manifests of {folder} hold something that is no Kubernetes object")
+    name = metadata.get("name")
+    if not isinstance(name, str) or not name:
+        raise BadInput(f"the manifests of {folder} hold an object without a name")
 
 
 def chosen(named: str | None) -> tuple[str, str]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
 
 from netdoctor.errors import CannotRead
 from netdoctor.facts.gateways.gateways import Modules
+from netdoctor.system import processes
 from netdoctor.system.host import Host
 
 LISTEN = "0A"  # the state in /proc/net/tcp: include/net/tcp_states.h
@@ -55,18 +55,16 @@ def parse(text: str) -> dict[str, int]:
 def owners(host: Host, inodes: dict[str, int]) -> list[Listener]:
     """The process behind each socket; one that nobody may look into stays without a name."""
     found: dict[int, Listener] = {port: Listener(port, "", 0, "") for port in inodes.values()}
-    for folder in Path("/proc").glob("[0-9]*") if inodes else ():
+    for folder in processes.folders() if inodes else ():
         try:
-            held = {str(entry.readlink()) for entry in (folder / "fd").iterdir()}
+            held = processes.socket_inodes(folder)
         except OSError:
             continue  # it ended meanwhile, or is not ours to look into
-        for name in held:
-            socket = re.fullmatch(r"socket:\[(\d+)\]", name)
-            if socket and socket[1] in inodes:
-                port = inodes[socket[1]]
-                try:
-                    command, cgroup = host.read(folder / "comm").strip(), host.read(folder / "cgroup")
-                except CannotRead:
-                    continue
-                found[port] = Listener(port, command, int(folder.name), cgroup.replace("_", "-"))
+        for inode in held & inodes.keys():
+            try:
+                command, cgroup = host.read(folder / "comm").strip(), host.read(folder / "cgroup")
+            except CannotRead:
+                continue
+            port = inodes[inode]
+            found[port] = Listener(port, command, int(folder.name), cgroup.replace("_", "-"))
     return list(found.values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from netdoctor.errors import CannotRead
@@ -99,9 +100,11 @@ def comes_later(name: str, services: Services, workloads: Workloads | CannotRead
     selector = described["spec"].get("selector") or {}
     if isinstance(workloads, CannotRead) or not selector or workloads.behind(service):
         return False
-    described_labels = (
-        (template_of(o).get("metadata") or {}).get("labels") or {}
-        for o in objects.of_kind("Deployment", "StatefulSet")
-        if o["metadata"].get("namespace", "default") == namespace
-    )
-    return any(selector.items() <= labels.items() for labels in described_labels)
+    return any(selector.items() <= labels.items() for labels in _labels_of_pods(objects, namespace))
+
+
+def _labels_of_pods(objects: ModuleObjects, namespace: str) -> Iterator[Mapping[str, str]]:
+    """The labels of the pods that the Deployments and StatefulSets of a namespace make."""
+    for workload in objects.of_kind("Deployment", "StatefulSet"):
+        if workload["metadata"].get("namespace", "default") == namespace:
+            yield (template_of(workload).get("metadata") or {}).get("labels") or {}

@@ -83,13 +83,15 @@ class Session:
             "netns": netns,
             "slots": SLOTS if self.server.modules else "",
             "parameters": {
-                "hostaddr": self.address, "host": self.server.name.rpartition("/")[2], "port": self.server.port,
+                "hostaddr": self.address,
+                "host": self.server.name.rpartition("/")[2],
+                "port": self.server.port,
             },
             "logins": [
                 {"user": login.user, "password": login.password, "dbname": login.database, "sslmode": login.sslmode}
                 for login in self.logins
             ],
-        }  # fmt: skip
+        }
 
     def take(self, answers: Any) -> None:
         """Turn the answers of its logins into steps; None and a mapping stand for none, and say why."""
@@ -164,18 +166,25 @@ def _answers(sessions: Mapping[Session, int | None]) -> dict[str, Any]:
     """What postgres_client says, {} for what it should not. Raises BadInput, CannotRead."""
     patient = math.ceil(patience(LOGIN_SECONDS))
     parameters = {
-        "connect_timeout": patient, "options": f"-c statement_timeout={1000 * patient}",
-        "application_name": "netdoctor", "require_auth": allowed_methods(),
+        "connect_timeout": patient,
+        "options": f"-c statement_timeout={1000 * patient}",
+        "application_name": "netdoctor",
+        "require_auth": allowed_methods(),
         # nothing of root's own is offered: no ticket, no certificate, no password file
-        "gssencmode": "disable", "sslcertmode": "disable", "passfile": os.devnull,
-    }  # fmt: skip
+        "gssencmode": "disable",
+        "sslcertmode": "disable",
+        "passfile": os.devnull,
+    }
     argv = [sys.executable, "-IS", str(Path(__file__).with_name("postgres_client.py"))]
     environment = {"LC_ALL": "C", "HOME": "/nonexistent", "PATH": os.defpath}
     within = patience(CLIENT_SECONDS)
     asked = {
-        "path": sys.path, "seconds": patient, "within": within, "parameters": parameters,
+        "path": sys.path,
+        "seconds": patient,
+        "within": within,
+        "parameters": parameters,
         "sessions": [session.question(netns) for session, netns in sessions.items()],
-    }  # fmt: skip
+    }
     passed = [netns for netns in sessions.values() if netns is not None]
     done = run(
         argv, environment, patience(CLIENT_SECONDS + LATE), LARGEST, stdin=json.dumps(asked).encode(), passed=passed

@@ -50,24 +50,16 @@ class CniConfig:
     def collect(cls, host: Host) -> CniConfig:
         """Take the first file by name, as containerd and CRI-O do."""
         folder = next((f for f in CONFIG_FOLDERS if f.is_dir()), CONFIG_FOLDERS[0])
-        try:
-            files = sorted(p for p in folder.iterdir() if p.suffix in (".conf", ".conflist", ".json"))
-        except FileNotFoundError:
-            files = []
-        except OSError as error:
-            raise CannotRead(str(folder), error.strerror or str(error)) from error
+        files = _files(folder)
         if not files:
             return cls("", "", (), (), (), f"no file in {folder}")
-        others = tuple(str(p) for p in files[1:])
+        path, others = str(files[0]), tuple(map(str, files[1:]))
         try:
             name, plugins = cls.parse(host.read(files[0]))
         except ValueError as error:
-            return cls(str(files[0]), "", (), (), others, str(error))
-        missing = tuple(
-            kind for kind in dict.fromkeys(str(p["type"]) for p in plugins)
-            if not any((folder / kind).exists() for folder in PLUGIN_FOLDERS)
-        )  # fmt: skip
-        return cls(str(files[0]), name, plugins, missing, others, "")
+            return cls(path, "", (), (), others, str(error))
+        kinds = dict.fromkeys(str(plugin["type"]) for plugin in plugins)
+        return cls(path, name, plugins, tuple(kind for kind in kinds if not _is_installed(kind)), others, "")
 
     @staticmethod
     def parse(text: str) -> tuple[str, tuple[Mapping[str, Any], ...]]:
@@ -120,6 +112,20 @@ class CniConfig:
             case [[{"subnet": str(subnet)}, *_], *_]:
                 return subnet
         return str(ipam.get("subnet", ""))
+
+
+def _files(folder: Path) -> list[Path]:
+    """The configuration files of a folder by name. Raises CannotRead."""
+    try:
+        return sorted(path for path in folder.iterdir() if path.suffix in (".conf", ".conflist", ".json"))
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise CannotRead(str(folder), error.strerror or str(error)) from error
+
+
+def _is_installed(plugin: str) -> bool:
+    return any((folder / plugin).exists() for folder in PLUGIN_FOLDERS)
 
 
 def judged(plugin: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -202,19 +208,28 @@ class Attachments:
     def parse(text: str) -> Attachment | None:
         """One cache file, or None for the loopback's and for what is no cache file."""
         try:
-            cache = json.loads(text)
-            arguments = {str(k): str(v) for k, v in cache.get("cniArgs") or ()}
-            ips = (cache.get("result") or {}).get("ips") or ()
-            addresses = tuple(str(to_interface(ip["address"]).ip) for ip in ips)
-            if cache.get("ifName") == "lo" or not addresses:
-                return None
-            dns = (cache.get("capabilityArgs") or {}).get("dns") or {}
-            return Attachment(
-                container_id=str(cache["containerId"]), network=str(cache["networkName"]),
-                namespace=arguments.get("K8S_POD_NAMESPACE", ""), pod=arguments.get("K8S_POD_NAME", ""),
-                uid=arguments.get("K8S_POD_UID", ""), netns=str(cache.get("netns", "")), addresses=addresses,
-                interface=str(cache["ifName"]), nameservers=tuple(map(str, dns.get("Servers") or ())),
-                search=tuple(map(str, dns.get("Searches") or ())),
-            )  # fmt: skip
+            return _attachment(json.loads(text))
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return None
+
+
+def _attachment(cache: Mapping[str, Any]) -> Attachment | None:
+    """From a cache file's content, None for the loopback's. Raises what comes of content of another form."""
+    arguments = {str(k): str(v) for k, v in cache.get("cniArgs") or ()}
+    ips = (cache.get("result") or {}).get("ips") or ()
+    addresses = tuple(str(to_interface(ip["address"]).ip) for ip in ips)
+    if cache.get("ifName") == "lo" or not addresses:
+        return None
+    dns = (cache.get("capabilityArgs") or {}).get("dns") or {}
+    return Attachment(
+        container_id=str(cache["containerId"]),
+        network=str(cache["networkName"]),
+        namespace=arguments.get("K8S_POD_NAMESPACE", ""),
+        pod=arguments.get("K8S_POD_NAME", ""),
+        uid=arguments.get("K8S_POD_UID", ""),
+        netns=str(cache.get("netns", "")),
+        addresses=addresses,
+        interface=str(cache["ifName"]),
+        nameservers=tuple(map(str, dns.get("Servers") or ())),
+        search=tuple(map(str, dns.get("Searches") or ())),
+    )

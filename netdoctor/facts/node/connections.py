@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from netdoctor.errors import CannotRead
+from netdoctor.system import processes
 from netdoctor.system.host import Host, process_environment
 
 ESTABLISHED, LISTENING = "01", "0A"  # include/net/tcp_states.h
@@ -135,11 +136,10 @@ def ssh_connection(environment: Mapping[str, str] | None = None, pid: int | None
 def _inodes_of_logins() -> set[str]:
     """The inodes of the sockets that sshd and the like hold."""
     found = set()
-    for folder in Path("/proc").glob("[0-9]*"):
+    for folder in processes.folders():
         try:
             if (folder / "comm").read_text(encoding="utf-8", errors="replace").startswith(LOGIN_PROGRAMS):
-                held = [os.readlink(entry) for entry in (folder / "fd").iterdir()]  # noqa: PTH115 - no path
-                found |= {match[1] for name in held if (match := re.fullmatch(r"socket:\[([0-9]+)\]", name))}
+                found |= processes.socket_inodes(folder)
         except OSError:  # it has ended meanwhile
             continue
     return found

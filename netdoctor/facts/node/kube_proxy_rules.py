@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 
 from netdoctor.facts.node.iptables import Iptables, Ruleset
 
@@ -35,23 +35,27 @@ class Led:
 
 def in_iptables(iptables: Iptables) -> Led:
     """From table nat: KUBE-SERVICES, KUBE-NODEPORTS, and the chains that they lead to."""
-    ports, node_ports = list[Port](), list[tuple[str, int]]()
+    ports: dict[Port, None] = {}
+    node_ports: dict[tuple[str, int], None] = {}
     for rules in (iptables.nft, iptables.legacy):
-        leads = _to_an_endpoint(lambda chain, rules=rules: _iptables_chain(rules, chain))  # type: ignore[misc]
+        leads = _to_an_endpoint(partial(_iptables_chain, rules))
         services = rules.rules("nat", "KUBE-SERVICES")
-        for rule in services:
-            if (found := CLUSTER_IP.search(rule)) and leads(found[4]):
-                ports.append((found[1], found[2], int(found[3])))
-        if any(rule.endswith("-j KUBE-NODEPORTS") for rule in services):
-            for rule in rules.rules("nat", "KUBE-NODEPORTS"):
-                if (found := NODE_PORT.search(rule)) and leads(found[3]):
-                    node_ports.append((found[1], int(found[2])))
-    entered = all(
-        any(rule.endswith("-j KUBE-SERVICES") for rules in (iptables.nft, iptables.legacy)
-            for rule in rules.rules("nat", hook))
-        for hook in ("PREROUTING", "OUTPUT")
-    )  # fmt: skip
-    return Led(tuple(dict.fromkeys(ports)), tuple(dict.fromkeys(node_ports)), entered)
+        for match in filter(None, map(CLUSTER_IP.search, services)):
+            if leads(match[4]):
+                ports[match[1], match[2], int(match[3])] = None
+        if not any(rule.endswith("-j KUBE-NODEPORTS") for rule in services):
+            continue
+        for match in filter(None, map(NODE_PORT.search, rules.rules("nat", "KUBE-NODEPORTS"))):
+            if leads(match[3]):
+                node_ports[match[1], int(match[2])] = None
+    entered = all(_leads_to_services(iptables, hook) for hook in ("PREROUTING", "OUTPUT"))
+    return Led(tuple(ports), tuple(node_ports), entered)
+
+
+def _leads_to_services(iptables: Iptables, hook: str) -> bool:
+    """Whether packets of a hook come to KUBE-SERVICES, in the rules of either kind."""
+    rules = (*iptables.nft.rules("nat", hook), *iptables.legacy.rules("nat", hook))
+    return any(rule.endswith("-j KUBE-SERVICES") for rule in rules)
 
 
 def in_nftables(text: str) -> Led:
@@ -63,14 +67,10 @@ def in_nftables(text: str) -> Led:
 
     leads = _to_an_endpoint(lambda name: (" dnat " in chain(name), GOTO.findall(chain(name))))
     services = chain("services")
-    ports = [
-        (address, PROTOCOLS.get(of, of), int(port))
-        for address, of, port, goal in SERVICE_ELEMENT.findall(objects.get(("map", "service-ips"), "")) if leads(goal)
-    ]  # fmt: skip
-    node_ports = [
-        (PROTOCOLS.get(of, of), int(port))
-        for of, port, goal in NODE_PORT_ELEMENT.findall(objects.get(("map", "service-nodeports"), "")) if leads(goal)
-    ]  # fmt: skip
+    cluster_ips = SERVICE_ELEMENT.findall(objects.get(("map", "service-ips"), ""))
+    ports = [(address, PROTOCOLS.get(of, of), int(port)) for address, of, port, goal in cluster_ips if leads(goal)]
+    of_node = NODE_PORT_ELEMENT.findall(objects.get(("map", "service-nodeports"), ""))
+    node_ports = [(PROTOCOLS.get(of, of), int(port)) for of, port, goal in of_node if leads(goal)]
     hooked = all("jump services" in chain(hook) for hook in ("nat-prerouting", "nat-output"))
     return Led(
         tuple(dict.fromkeys(ports)),

@@ -57,23 +57,37 @@ class ClosedEndpoints:
         refused = set(_refused(reach, names, postgres))
         by_address = {address: pod for pod in pods.items for address in pod.addresses if not pod.host_network}
         namespaces = {address: each.netns for each in attachments.pods for address in each.addresses}
-        wanted = [
-            (point, service, port, endpoint)
-            for service in services.items
-            if service.cluster_ip in refused
-            for port in service.ports
-            if port.protocol == "TCP"
-            for endpoint in endpoints.behind(service, port)[:SHOWN]
-            if (point := _asking(points, endpoint))
+        wanted: list[_Question] = []
+        for service in services.items:
+            if service.cluster_ip in refused:
+                wanted += _questions(service, endpoints, points)
+        replies = ask_all([(asked.point.netns, _ask(asked.endpoint)) for asked in wanted], SECONDS)
+        closed = [
+            _closed(asked, reply, by_address, namespaces)
+            for asked, reply in zip(wanted, replies, strict=True)
+            if reply.answer is Answer.REFUSED
         ]
-        replies = ask_all([(point.netns, _ask(endpoint)) for point, _, _, endpoint in wanted], SECONDS)
-        return cls(
-            tuple(
-                _closed(each, reply, by_address, namespaces)
-                for each, reply in zip(wanted, replies, strict=True)
-                if reply.answer is Answer.REFUSED
-            )
-        )
+        return cls(tuple(closed))
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """One endpoint, and who asks it."""
+
+    point: VantagePoint
+    service: Service
+    port: ServicePort
+    endpoint: Endpoint
+
+
+def _questions(service: Service, endpoints: EndpointSlices, points: VantagePoints) -> Iterator[_Question]:
+    """Some endpoints of each TCP port, where there is a pod to ask from."""
+    for port in service.ports:
+        if port.protocol != "TCP":
+            continue
+        for endpoint in endpoints.behind(service, port)[:SHOWN]:
+            if point := _asking(points, endpoint):
+                yield _Question(point, service, port, endpoint)
 
 
 def _refused(reach: Reach, names: ClusterDns | CannotRead, postgres: Postgres | CannotRead) -> Iterator[str]:
@@ -95,18 +109,22 @@ def _ask(endpoint: Endpoint) -> Callable[[], Reply]:
 
 
 def _closed(
-    asked: tuple[VantagePoint, Service, ServicePort, Endpoint],
-    reply: Reply,
-    by_address: Mapping[str, Pod],
-    namespaces: Mapping[str, str],
+    asked: _Question, reply: Reply, by_address: Mapping[str, Pod], namespaces: Mapping[str, str]
 ) -> ClosedEndpoint:
-    point, service, port, endpoint = asked
-    pod = by_address.get(endpoint.address)
-    declared = tuple(number for _, protocol, number in pod.ports if protocol == "TCP") if pod else ()
+    address = asked.endpoint.address
+    pod = by_address.get(address)
+    declared = [number for _, protocol, number in pod.ports if protocol == "TCP"] if pod else []
     return ClosedEndpoint(
-        str(service), str(port), f"{pod.namespace}/{pod.name}" if pod else "", endpoint.address, endpoint.port,
-        point.name, reply, _listening(namespaces.get(endpoint.address, "")), declared,
-    )  # fmt: skip
+        service=str(asked.service),
+        service_port=str(asked.port),
+        pod=f"{pod.namespace}/{pod.name}" if pod else "",
+        address=address,
+        port=asked.endpoint.port,
+        asked_from=asked.point.name,
+        reply=reply,
+        listening=_listening(namespaces.get(address, "")),
+        declared=tuple(declared),
+    )
 
 
 def _listening(netns: str) -> tuple[tuple[str, int], ...] | None:

@@ -75,26 +75,28 @@ class Departures:
             return cls(())
         if not host.is_root:
             raise CannotRead("packet capture", "not root")
-        found = []
-        for lookup in failed:
-            point, upstream = points.named(lookup.vantage), lookup.upstream
-            name = uncached_name()
-            before = _reverse_path_drops(host)
-            frames = _watch(name, _question(point.netns, upstream.address, name, upstream.port))
-            left = [frame for frame in frames if frame.target == upstream.address and frame.outgoing]
-            # the last one is the uppermost: a VLAN comes after the interface that it is on
-            back = next((f.device for f in reversed(frames) if f.source == upstream.address and not f.outgoing), "")
-            if not left and not links.default_devices:
-                raise CannotRead("uplink", f"there is no default route, and {lookup} was seen leaving by no interface")
-            uplink = left[0].device if left else links.default_devices[0]
-            found.append(
-                Departure(
-                    str(lookup), "" if point.kind == HOST else point.address, uplink,
-                    tuple(dict.fromkeys(frame.source for frame in left)), back,
-                    _rp_filter(host, back) if back else "", _reverse_path_drops(host) - before,
-                )
-            )  # fmt: skip
-        return cls(tuple(found))
+        return cls(tuple(_departure(host, points, links, lookup) for lookup in failed))
+
+
+def _departure(host: Host, points: VantagePoints, links: Links, lookup: UpstreamLookup) -> Departure:
+    """Ask once more, and watch. Raises CannotRead."""
+    point, upstream = points.named(lookup.vantage), lookup.upstream
+    name = uncached_name()
+    before = _reverse_path_drops(host)
+    frames = _watch(name, _question(point.netns, upstream.address, name, upstream.port))
+    left = [frame for frame in frames if frame.target == upstream.address and frame.outgoing]
+    back = _back_by(frames, upstream.address)
+    if not left and not links.default_devices:
+        raise CannotRead("uplink", f"there is no default route, and {lookup} was seen leaving by no interface")
+    return Departure(
+        flow=str(lookup),
+        pod_address="" if point.kind == HOST else point.address,
+        uplink=left[0].device if left else links.default_devices[0],
+        sources=tuple(dict.fromkeys(frame.source for frame in left)),
+        back_by=back,
+        rp_filter=_rp_filter(host, back) if back else "",
+        reverse_path_drops=_reverse_path_drops(host) - before,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +109,32 @@ class _Frame:
 
 def _failed(answers: UpstreamAnswers) -> list[UpstreamLookup]:
     """Of pods, what the host got an answer to; of the host, one question where it got no answer to any."""
-    asked = [x for x in answers.lookups if x.transport == "udp" and ":" not in x.upstream.address]
-    alive = {x.upstream for x in asked if x.vantage == HOST and x.reply.answered}
-    silent = [x for x in asked if not x.reply.answered]
+    of_host, of_pods = _asked(answers, by_host=True), _asked(answers, by_host=False)
+    alive = {x.upstream for x in of_host if x.reply.answered}
     if not alive:
-        return [x for x in silent if x.vantage == HOST and x.reply.answer is Answer.TIMEOUT][:1]
-    of_pods = [x for x in silent if x.vantage != HOST and x.upstream in alive]
-    return list({x.vantage: x for x in reversed(of_pods)}.values())[::-1][:WATCHED]
+        return [x for x in of_host if x.reply.answer is Answer.TIMEOUT][:1]
+    return _first_of_each_pod([x for x in of_pods if not x.reply.answered and x.upstream in alive])[:WATCHED]
+
+
+def _asked(answers: UpstreamAnswers, *, by_host: bool) -> list[UpstreamLookup]:
+    """What was asked over UDP and IPv4, by the host or by pods."""
+    lookups = answers.from_host() if by_host else answers.from_pods()
+    return [x for x in lookups if x.transport == "udp" and ":" not in x.upstream.address]
+
+
+def _back_by(frames: list[_Frame], source: str) -> str:
+    """The interface by which packets from this address came in, "" for none."""
+    came = [frame for frame in frames if frame.source == source and not frame.outgoing]
+    # the last one is the uppermost: a VLAN comes after the interface that it is on
+    return came[-1].device if came else ""
+
+
+def _first_of_each_pod(lookups: list[UpstreamLookup]) -> list[UpstreamLookup]:
+    """The pods' first lookups, those pods first whose last one comes first."""
+    first: dict[str, UpstreamLookup] = {}
+    for lookup in lookups:
+        first[lookup.vantage] = first.pop(lookup.vantage, lookup)  # its pod becomes the last one
+    return list(first.values())
 
 
 def _reverse_path_drops(host: Host) -> int:

@@ -72,9 +72,17 @@ class FailedFlows:
                 continue
             source = point.address_towards(flow.destination) or point.address
             found[flow.kind] = FailedFlow(
-                flow.name, flow.kind, _namespace(point), point.netns, source,
-                flow.destination, flow.protocol, flow.port, flow.reply, flow.question,
-            )  # fmt: skip
+                name=flow.name,
+                kind=flow.kind,
+                pod=_namespace(point),
+                netns=point.netns,
+                source=source,
+                destination=flow.destination,
+                protocol=flow.protocol,
+                port=flow.port,
+                reply=flow.reply,
+                question=flow.question,
+            )
         return cls(tuple(found.values())[:MOST], bool(reach.flows))
 
 
@@ -100,16 +108,30 @@ def _failed(
     postgres: Postgres | CannotRead,
 ) -> Iterator[tuple[_Failed, str]]:
     """Each failed flow with its vantage point's name."""
+    yield from _of_reach(reach)
+    if not isinstance(answers, CannotRead):
+        yield from _of_upstreams(answers)
+    if not isinstance(names, CannotRead):
+        yield from _of_names(names)
+    if not isinstance(postgres, CannotRead):
+        yield from _of_postgres(postgres)
+
+
+def _of_reach(reach: Reach) -> Iterator[tuple[_Failed, str]]:
     for flow in reach.flows:
         if not flow.reply.arrived and flow.vantage != HOST:
             yield _Failed(str(flow), flow.kind, flow.address, "tcp", flow.port, flow.reply), flow.vantage
-    if not isinstance(answers, CannotRead):
-        yield from _of_upstreams(answers)
-    for asked in () if isinstance(names, CannotRead) else names.lookups:
+
+
+def _of_names(names: ClusterDns) -> Iterator[tuple[_Failed, str]]:
+    for asked in names.lookups:
         if asked.vantage != HOST and not asked.reply.answered:
             failed = _Failed(str(asked), CLUSTER_DNS, asked.server, asked.transport, 53, asked.reply, asked.name)
             yield failed, asked.vantage
-    for step in () if isinstance(postgres, CannotRead) else postgres.of(TCP):
+
+
+def _of_postgres(postgres: Postgres) -> Iterator[tuple[_Failed, str]]:
+    for step in postgres.of(TCP):
         if not step.ok and step.reply:
             name = f"{step.vantage} -> {step.service}"
             yield _Failed(name, POSTGRES, step.address, "tcp", step.port, step.reply), step.vantage

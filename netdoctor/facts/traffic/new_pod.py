@@ -61,17 +61,32 @@ class BeforeNewPods:
         """Wait until all of it has been read."""
         if sysctls[IP_FORWARD] != "1":
             return cls("ip_forward is 0, and the CNI sets it to 1 with each pod")
-        bridge = None if isinstance(links, CannotRead) else links.named(cni.bridge)
-        if cni.bridge and attachments.pods and not isinstance(links, CannotRead) and not (bridge and bridge.up):
-            return cls(f"bridge {cni.bridge} is down or gone, and the CNI brings it back with each pod")
-        if bridge and attachments.pods and (lost := _lost_gateway(cni, bridge)):
-            return cls(f"bridge {cni.bridge} has no address in {lost}, and the CNI gives it one with each pod")
-        trusts = not isinstance(firewalld, CannotRead) and firewalld.running
-        if cni.plugin("firewall") and not trusts and attachments.pods and not isinstance(iptables, CannotRead):
-            accepts = any("-j CNI-FORWARD" in rule for rule in iptables.nft.rules("filter", "FORWARD"))
-            if not accepts and iptables.nft.has_chain("filter", "CNI-FORWARD"):
-                return cls("the CNI's rules are gone from FORWARD, and it writes them with each pod")
-        return cls("")
+        if not attachments.pods:  # the CNI has set up nothing that could be missing
+            return cls("")
+        return cls(_hidden_bridge(cni, links) or _hidden_rules(cni, firewalld, iptables))
+
+
+def _hidden_bridge(cni: CniConfig, links: Links | CannotRead) -> str:
+    """What is wrong with the bridge, "" for nothing that is known."""
+    if not cni.bridge or isinstance(links, CannotRead):
+        return ""
+    bridge = links.named(cni.bridge)
+    if bridge is None or not bridge.up:
+        return f"bridge {cni.bridge} is down or gone, and the CNI brings it back with each pod"
+    if lost := _lost_gateway(cni, bridge):
+        return f"bridge {cni.bridge} has no address in {lost}, and the CNI gives it one with each pod"
+    return ""
+
+
+def _hidden_rules(cni: CniConfig, firewalld: Firewalld | CannotRead, iptables: Iptables | CannotRead) -> str:
+    """Which rules of the CNI's are gone, "" where none is: with firewalld it writes none."""
+    trusts = not isinstance(firewalld, CannotRead) and firewalld.running
+    if trusts or not cni.plugin("firewall") or isinstance(iptables, CannotRead):
+        return ""
+    accepts = any("-j CNI-FORWARD" in rule for rule in iptables.nft.rules("filter", "FORWARD"))
+    if accepts or not iptables.nft.has_chain("filter", "CNI-FORWARD"):
+        return ""
+    return "the CNI's rules are gone from FORWARD, and it writes them with each pod"
 
 
 def _lost_gateway(cni: CniConfig, bridge: Link) -> str:
@@ -133,22 +148,34 @@ class NewPod:
             created = api.create(f"/api/v1/namespaces/{namespace}/pods", manifest(name, this.name, images[0], labels))
         finally:
             answered.set()
-        uid = created["metadata"]["uid"]
-        asked = begin
-        while time.monotonic() - begin < PATIENCE:
-            if found := attached(host, uid):
-                connected.append(found.netns)
-                seconds = round(time.monotonic() - begin, 2)
-                return cls(
-                    namespace, name, found.addresses[0], found.netns, found.nameservers, found.search, seconds, like,
-                    found.addresses,
-                )  # fmt: skip
-            if time.monotonic() > asked + REFUSAL_EVERY:
-                asked = time.monotonic()
-                if reason := refusal(api, namespace, name):
-                    raise CannotRead("test pod", f"{NO_NETWORK}: {reason}")
-            time.sleep(0.02)
-        raise CannotRead("test pod", f"{NO_NETWORK} within {PATIENCE:g} s: {why(api, path)}")
+        found = _wait_for_network(host, api, namespace, name, created["metadata"]["uid"], begin)
+        connected.append(found.netns)
+        return cls(
+            namespace=namespace,
+            name=name,
+            address=found.addresses[0],
+            netns=found.netns,
+            nameservers=found.nameservers,
+            search=found.search,
+            seconds=round(time.monotonic() - begin, 2),
+            like=like,
+            addresses=found.addresses,
+        )
+
+
+def _wait_for_network(host: Host, api: KubeApi, namespace: str, name: str, uid: str, begin: float) -> Attachment:
+    """What the CNI gave the pod that was asked for at `begin`. Raises CannotRead where it gave nothing."""
+    asked = begin
+    while time.monotonic() - begin < PATIENCE:
+        if found := attached(host, uid):
+            return found
+        if time.monotonic() > asked + REFUSAL_EVERY:
+            asked = time.monotonic()
+            if reason := refusal(api, namespace, name):
+                raise CannotRead("test pod", f"{NO_NETWORK}: {reason}")
+        time.sleep(0.02)
+    reason = why(api, f"/api/v1/namespaces/{namespace}/pods/{name}")
+    raise CannotRead("test pod", f"{NO_NETWORK} within {PATIENCE:g} s: {reason}")
 
 
 def place(services: Services, modules: Modules | None) -> tuple[str, str, Mapping[str, str]]:
@@ -164,9 +191,13 @@ def place(services: Services, modules: Modules | None) -> tuple[str, str, Mappin
 def manifest(name: str, node: str, image: str, labels: Mapping[str, str]) -> dict[str, object]:
     """The pod: as little as a pod can be, and allowed under the restricted Pod Security Standard."""
     security = {
-        "allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "runAsNonRoot": True, "runAsUser": 65535,
-        "capabilities": {"drop": ["ALL"]}, "seccompProfile": {"type": "RuntimeDefault"},
-    }  # fmt: skip
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "runAsNonRoot": True,
+        "runAsUser": 65535,
+        "capabilities": {"drop": ["ALL"]},
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
     container = {"name": "pause", "image": image, "imagePullPolicy": "Never", "securityContext": security}
     return {
         "apiVersion": "v1",

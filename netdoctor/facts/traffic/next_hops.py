@@ -43,12 +43,20 @@ class Gateways:
         found = []
         for address, device, route in sorted(hops):
             link = links.named(device)
-            source = next((a for a in link.addresses if ":" not in a), "") if link else ""
-            if address and link and link.arp and source and link.carries:
-                if not host.is_root:
-                    raise CannotRead("ARP", "not root")
-                found.append(Gateway(address, route, link.name, _answers(host, link, source, address)))
+            source = _source(link) if link else ""
+            if not address or not link or not source:
+                continue
+            if not host.is_root:
+                raise CannotRead("ARP", "not root")
+            found.append(Gateway(address, route, link.name, _answers(host, link, source, address)))
         return cls(tuple(found))
+
+
+def _source(link: Link) -> str:
+    """The IPv4 address to ask from on an interface, "" where ARP cannot be spoken."""
+    if not link.arp or not link.carries:
+        return ""
+    return next((address for address in link.addresses if ":" not in address), "")
 
 
 def _answers(host: Host, link: Link, source: str, address: str) -> bool:

@@ -54,44 +54,86 @@ class PolicyAnswers:
             if gateway.host_network:
                 continue
             source = Place(gateway.name, "", gateway.namespace, gateway.labels)
-            for target, places, protocol, port in _targets(gateway, objects, services, pods, known):
-                answers = [policies.allows(source, place, protocol, number) for place, number in places]
-                allowed = any(ok for ok, _ in answers)
-                blamed = () if allowed else tuple(dict.fromkeys(str(p) for _, why in answers for p in why))
-                found.append(PolicyAnswer(gateway.name, target, protocol, port, allowed, blamed))
+            for target in _targets(gateway, objects, services, pods, known):
+                found.append(_answer(policies, source, target))
         return cls(tuple(found))
 
 
-# what it is, its pods each with the port that it is asked at there, the protocol, the port that the module names
-Target = tuple[str, list[tuple[Place, int]], str, int]
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """What a module wants to reach."""
+
+    name: str
+    places: list[tuple[Place, int]]  # its pods, each with the port that it is asked at there
+    protocol: str
+    port: int  # that the module names
+
+
+def _answer(policies: NetworkPolicies, source: Place, target: _Target) -> PolicyAnswer:
+    """Allowed where one pod of the target may be reached; else with every policy that keeps the module away."""
+    answers = [policies.allows(source, place, target.protocol, number) for place, number in target.places]
+    allowed = any(ok for ok, _ in answers)
+    blamed = () if allowed else tuple(dict.fromkeys(str(policy) for _, why in answers for policy in why))
+    return PolicyAnswer(source.name, target.name, target.protocol, target.port, allowed, blamed)
 
 
 def _targets(
     gateway: Gateway, objects: ModuleObjects, services: Services, pods: Pods, providers: Providers | None
-) -> Iterator[Target]:
-    if dns := services.cluster_dns:
-        places = behind(dns, pods) or [Place(str(dns), "", dns.namespace, dns.selector)]
-        for protocol in ("UDP", "TCP"):
-            yield DNS, _at(places, dns.target_of(protocol, 53), protocol, 53), protocol, 53
+) -> Iterator[_Target]:
+    """The cluster DNS, Postgres and the providers of a module, as far as it is known where they are."""
+    yield from _dns_targets(services, pods)
     if gateway.database:
         namespace, name = gateway.database.service(gateway.namespace)
-        port = gateway.database.port
-        service = services.named(namespace, name)
-        places = [*(behind(service, pods) if service else ()), *described(objects, namespace, name)]
-        target = service.target_of("TCP", port) if service else _described_target(objects, namespace, name, port)
-        if places:
-            yield POSTGRES, _at(places, target, "TCP", port), "TCP", port
-    for name in dict.fromkeys(m.called for m in gateway.models if m.called):
-        host, _, number = name.rpartition(":")
-        port = int(number)
-        known = next((p for p in providers.items if p.name == name), None) if providers else None
-        address = known.address if known and known.address else ANYWHERE
-        inside = next((s for s in services.items if s.cluster_ip == address), None)
-        places = behind(inside, pods) if inside else [Place(host, address)]
-        target = inside.target_of("TCP", port) if inside else ""
-        if places:
-            role = "proxy" if name in {m.proxy for m in gateway.models} else PROVIDER
-            yield f"{role} {name}", _at(places, target, "TCP", port), "TCP", port
+        postgres = _postgres_target(namespace, name, gateway.database.port, objects, services, pods)
+        if postgres.places:
+            yield postgres
+    proxies = {model.proxy for model in gateway.models}
+    for name in dict.fromkeys(model.called for model in gateway.models if model.called):
+        role = "proxy" if name in proxies else PROVIDER
+        provider = _provider_target(role, name, services, pods, providers)
+        if provider.places:
+            yield provider
+
+
+def _dns_targets(services: Services, pods: Pods) -> Iterator[_Target]:
+    dns = services.cluster_dns
+    if dns is None:
+        return
+    places = behind(dns, pods) or [Place(str(dns), "", dns.namespace, dns.selector)]
+    for protocol in ("UDP", "TCP"):
+        yield _Target(DNS, _at(places, dns.target_of(protocol, 53), protocol, 53), protocol, 53)
+
+
+def _postgres_target(
+    namespace: str, name: str, port: int, objects: ModuleObjects, services: Services, pods: Pods
+) -> _Target:
+    """The pods behind its Service, those that are there and those that the manifests bring."""
+    places = described(objects, namespace, name)
+    if service := services.named(namespace, name):
+        places = [*behind(service, pods), *places]
+        target = service.target_of("TCP", port)
+    else:
+        target = _described_target(objects, namespace, name, port)
+    return _Target(POSTGRES, _at(places, target, "TCP", port), "TCP", port)
+
+
+def _provider_target(role: str, name: str, services: Services, pods: Pods, providers: Providers | None) -> _Target:
+    """A provider or proxy, host:port; the pods of a Service where its address is a ClusterIP."""
+    host, _, number = name.rpartition(":")
+    port = int(number)
+    address = _address_of(name, providers)
+    inside = next((s for s in services.items if s.cluster_ip == address), None)
+    if inside:
+        places = _at(behind(inside, pods), inside.target_of("TCP", port), "TCP", port)
+    else:
+        places = [(Place(host, address), port)]
+    return _Target(f"{role} {name}", places, "TCP", port)
+
+
+def _address_of(name: str, providers: Providers | None) -> str:
+    """The address that a pod found for host:port, ANYWHERE where none is known."""
+    known = next((p for p in providers.items if p.name == name), None) if providers else None
+    return known.address if known and known.address else ANYWHERE
 
 
 def _at(places: list[Place], target: str, protocol: str, port: int) -> list[tuple[Place, int]]:

@@ -15,7 +15,7 @@ from netdoctor.errors import BadInput, CannotRead
 from netdoctor.facts.cluster.services import Services
 from netdoctor.facts.gateways.database_login import DatabaseLogins, Login
 from netdoctor.facts.gateways.postgres_servers import PostgresServer, PostgresServers
-from netdoctor.facts.gateways.postgres_session import LOGIN, SECONDS, SELECT, TLS, Session, Slots, run_all
+from netdoctor.facts.gateways.postgres_session import LOGIN, SECONDS, SELECT, TLS, Session, Slots, Step, run_all
 from netdoctor.facts.traffic.names import cluster_dns_address
 from netdoctor.facts.traffic.vantage import NEW, OLD, VantagePoint, VantagePoints
 from netdoctor.model import Evidence, Finding, NotApplicable, Subject
@@ -65,21 +65,28 @@ class Postgres:
         logins: DatabaseLogins | CannotRead,
     ) -> Postgres:
         """Go as far as possible from the test pod and from pods that are clients, at each server."""
-        known = logins.at if not isinstance(logins, CannotRead) else {}
-        reason = str(logins) if isinstance(logins, CannotRead) else logins.source
+        readable = None if isinstance(logins, CannotRead) else logins
         stages: list[PostgresStage] = []
         slots: list[Slots] = []
         unasked: list[str] = []
-        withheld = list(logins.withheld) if not isinstance(logins, CannotRead) else []
+        withheld = list(readable.withheld) if readable else []
         for server in servers.items:
-            meant = known.get(server.name, ())
-            stages += _reach(points, services, server)
-            talking = [s.vantage for s in stages if s.service == server.name and s.stage == TCP and s.ok]
-            stages += _talk(server, stages, points, talking[:2], meant, slots, withheld)
-            unasked += [m for m in server.modules if not any(m in login.modules for login in meant)]
-        names = tuple(server.name for server in servers.items)
+            meant = readable.at.get(server.name, ()) if readable else ()
+            reached = _reach(points, services, server)
+            stages += reached
+            said = _talk(server, reached, points, meant)
+            stages += said.stages
+            slots += said.slots
+            withheld += said.withheld
+            unasked += _without_login(server, meant)
         return cls(
-            names, tuple(stages), reason, tuple(slots), servers.later, tuple(unasked), tuple(dict.fromkeys(withheld))
+            services=tuple(server.name for server in servers.items),
+            stages=tuple(stages),
+            login_source=readable.source if readable else str(logins),
+            slots=tuple(slots),
+            later=servers.later,
+            unasked=tuple(unasked),
+            withheld=tuple(dict.fromkeys(withheld)),
         )
 
     def of(self, stage: str) -> tuple[PostgresStage, ...]:
@@ -88,27 +95,53 @@ class Postgres:
 
     def findings(self, stage: str, node: str, words: str, *, expected: str) -> Iterator[Finding]:
         """One finding for each server at which this step failed. Raises NotApplicable, CannotRead."""
-        if not self.services and self.later:
-            raise NotApplicable(f"Service {', '.join(self.later)} comes with the deployment")
-        if not self.services:
-            raise NotApplicable("the cluster has no Service for Postgres")
+        self._require_server()
         steps = self.of(stage)
-        if not steps and stage in (LOGIN, SELECT):
-            raise CannotRead("Postgres", "; ".join(self.withheld) or self.login_source)
         if not steps:
-            raise CannotRead("Postgres", "no pod could ask it")
+            raise self._nobody_asked(stage)
         healthy = True
         for service in self.services:
             asked = [s for s in steps if s.service == service]
-            failed = [s for s in asked if not s.ok]
-            for state in dict.fromkeys(s.sqlstate for s in failed):
+            for finding in _findings(words, service, asked, node, expected):
                 healthy = False
-                alike = [s for s in failed if s.sqlstate == state]
-                yield _finding(words, service, asked, alike, node, expected)
-        if healthy and self.withheld and stage in (LOGIN, SELECT):
+                yield finding
+        if healthy:
+            self._require_all_asked(stage)
+
+    def _require_server(self) -> None:
+        """Raises NotApplicable where there is no Postgres yet."""
+        if self.services:
+            return
+        if self.later:
+            raise NotApplicable(f"Service {', '.join(self.later)} comes with the deployment")
+        raise NotApplicable("the cluster has no Service for Postgres")
+
+    def _nobody_asked(self, stage: str) -> CannotRead:
+        """Why this step was tried from nowhere."""
+        if stage in (LOGIN, SELECT):
+            return CannotRead("Postgres", "; ".join(self.withheld) or self.login_source)
+        return CannotRead("Postgres", "no pod could ask it")
+
+    def _require_all_asked(self, stage: str) -> None:
+        """Raises CannotRead where a login was not tried, so that nothing found does not mean that all is well."""
+        if self.withheld and stage in (LOGIN, SELECT):
             raise CannotRead("database login", "; ".join(self.withheld))
-        if healthy and self.unasked and stage == LOGIN:
+        if self.unasked and stage == LOGIN:
             raise CannotRead("database login", f"the password of {', '.join(self.unasked)} is not known")
+
+
+def _without_login(server: PostgresServer, logins: tuple[Login, ...]) -> list[str]:
+    """The modules of a server that none of these logins is for."""
+    known = {module for login in logins for module in login.modules}
+    return [module for module in server.modules if module not in known]
+
+
+def _findings(words: str, service: str, asked: list[PostgresStage], node: str, expected: str) -> Iterator[Finding]:
+    """One finding for each SQLSTATE with which a step failed at a server."""
+    failed = [s for s in asked if not s.ok]
+    for state in dict.fromkeys(s.sqlstate for s in failed):
+        alike = [s for s in failed if s.sqlstate == state]
+        yield _finding(words, service, asked, alike, node, expected)
 
 
 def _finding(
@@ -140,32 +173,62 @@ def clients(points: VantagePoints) -> list[VantagePoint]:
 
 def _reach(points: VantagePoints, services: Services, server: PostgresServer) -> list[PostgresStage]:
     """Its name and a TCP connection, from every client; both at once where its address is known beforehand."""
-    dns, walks = cluster_dns_address(points, services), clients(points)
-    names = ["" if server.name == server.address else server.host(p.cluster_domain) for p in walks]
-    lookups = [(p.netns, _question(dns, name)) for p, name in zip(walks, names, strict=True) if name]
-    connections = [(p.netns, _connection(server.address, server.port)) for p in walks if server.address]
-    replies = ask_all([*lookups, *connections], SECONDS)
-    found = dict(zip([p.name for p, name in zip(walks, names, strict=True) if name], replies, strict=False))
-    reached = dict(zip([p.name for p in walks], replies[len(lookups) :], strict=False))
-    addresses = {p.name: server.address for p in walks}
-    if not server.address:
-        addresses = {name: r.detail.split(", ")[0] for name, r in found.items() if r.answer is Answer.OK and r.detail}
-        again = [p for p in walks if p.name in addresses]
-        asked = ask_all([(p.netns, _connection(addresses[p.name], server.port)) for p in again], SECONDS)
-        reached = {p.name: reply for p, reply in zip(again, asked, strict=True)}
+    walks = clients(points)
+    names = _names(server, walks)
+    looking = [p for p in walks if p.name in names]
+    dns = cluster_dns_address(points, services)
+    lookups = [(p.netns, _question(dns, names[p.name])) for p in looking]
+    if server.address:
+        connecting, addresses = walks, {p.name: server.address for p in walks}
+        replies = ask_all([*lookups, *_connections(walks, addresses, server.port)], SECONDS)
+        resolved, accepted = replies[: len(lookups)], replies[len(lookups) :]
+    else:
+        resolved = ask_all(lookups, SECONDS)
+        addresses = _addresses(looking, resolved)
+        connecting = [p for p in walks if p.name in addresses]
+        accepted = ask_all(_connections(connecting, addresses, server.port), SECONDS)
+    by_name = _by_name(looking, resolved)
+    by_tcp = _by_name(connecting, accepted)
     stages = []
-    for point, name in zip(walks, names, strict=True):
-        if reply := found.get(point.name):
-            right = reply.answer is Answer.OK and bool(reply.detail) and server.address in reply.detail
-            stages.append(PostgresStage(server.name, point.name, NAME, right, f"{name} {reply}"))
-        if reply := reached.get(point.name):
-            accepted, address = reply.answer is Answer.OK, addresses[point.name]
-            stages.append(
-                PostgresStage(
-                    server.name, point.name, TCP, accepted, str(reply), address=address, port=server.port, reply=reply
-                )
-            )
+    for point in walks:
+        if reply := by_name.get(point.name):
+            stages.append(_name_stage(server, point.name, names[point.name], reply))
+        if reply := by_tcp.get(point.name):
+            stages.append(_tcp_stage(server, point.name, addresses[point.name], reply))
     return stages
+
+
+def _names(server: PostgresServer, walks: list[VantagePoint]) -> dict[str, str]:
+    """What each client asks for, by the client's name; nothing where the server is an address."""
+    if server.name == server.address:
+        return {}
+    names = {point.name: server.host(point.cluster_domain) for point in walks}
+    return {point: name for point, name in names.items() if name}
+
+
+def _by_name(points: list[VantagePoint], replies: list[Reply]) -> dict[str, Reply]:
+    return {point.name: reply for point, reply in zip(points, replies, strict=True)}
+
+
+def _addresses(looking: list[VantagePoint], resolved: list[Reply]) -> dict[str, str]:
+    """The first address that each client's lookup gave, by the client's name."""
+    return {
+        point.name: reply.detail.split(", ")[0]
+        for point, reply in zip(looking, resolved, strict=True)
+        if reply.answer is Answer.OK and reply.detail
+    }
+
+
+def _name_stage(server: PostgresServer, vantage: str, name: str, reply: Reply) -> PostgresStage:
+    right = reply.answer is Answer.OK and bool(reply.detail) and server.address in reply.detail
+    return PostgresStage(server.name, vantage, NAME, right, f"{name} {reply}")
+
+
+def _tcp_stage(server: PostgresServer, vantage: str, address: str, reply: Reply) -> PostgresStage:
+    accepted = reply.answer is Answer.OK
+    return PostgresStage(
+        server.name, vantage, TCP, accepted, str(reply), address=address, port=server.port, reply=reply
+    )
 
 
 def _question(server: str, name: str) -> Callable[[], Reply]:
@@ -176,37 +239,53 @@ def _connection(address: str, port: int) -> Callable[[], Reply]:
     return lambda: ask_tcp(address, port, SECONDS)
 
 
+def _connections(
+    points: list[VantagePoint], addresses: dict[str, str], port: int
+) -> list[tuple[str, Callable[[], Reply]]]:
+    """A connection from each of these points to the address that belongs to it."""
+    return [(p.netns, _connection(addresses[p.name], port)) for p in points]
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What the sessions at one server came to."""
+
+    stages: tuple[PostgresStage, ...]
+    slots: tuple[Slots, ...]  # of the first session that saw them
+    withheld: tuple[str, ...]
+
+
 def _talk(
-    server: PostgresServer,
-    stages: list[PostgresStage],
-    points: VantagePoints,
-    talking: list[str],
-    logins: tuple[Login, ...],
-    slots: list[Slots],
-    withheld: list[str],
-) -> list[PostgresStage]:
-    """TLS, and from the first of these vantage points (for others than modules: from each) the logins."""
-    addresses = {s.vantage: s.address for s in stages if s.service == server.name and s.stage == TCP}
+    server: PostgresServer, reached: list[PostgresStage], points: VantagePoints, logins: tuple[Login, ...]
+) -> _Said:
+    """TLS, and from the first vantage point that reached it (for others than modules: from each) the logins."""
+    talking = [s for s in reached if s.stage == TCP and s.ok][:2]
     sessions = []
-    for place, vantage in enumerate(talking):
+    for place, stage in enumerate(talking):
         known = logins if place == 0 or not server.modules else ()
-        sessions.append(Session(server, addresses[vantage], known, points.named(vantage).netns))
+        sessions.append(Session(server, stage.address, known, points.named(stage.vantage).netns))
     try:
         run_all(sessions)
     except BadInput as error:
         raise CannotRead("database login", str(error)) from error
-    found = []
-    for vantage, session in zip(talking, sessions, strict=True):
-        for step in session.steps:
-            found.append(
-                PostgresStage(
-                    server.name, vantage, step.stage, step.ok, step.observed, step.sqlstate,
-                    database=step.login.database if step.login else "",
-                    modules=step.login.modules if step.login else (),
-                )
-            )  # fmt: skip
+    stages, slots, withheld = [], [], []
+    for reaching, session in zip(talking, sessions, strict=True):
+        stages += [_after_tcp(server, reaching.vantage, step) for step in session.steps]
+        if session.slots:
+            slots.append(session.slots)
         if session.withheld:
             withheld.append(session.withheld)
-        if session.slots and not any(s.service == server.name for s in slots):
-            slots.append(session.slots)
-    return found
+    return _Said(tuple(stages), tuple(slots[:1]), tuple(withheld))
+
+
+def _after_tcp(server: PostgresServer, vantage: str, step: Step) -> PostgresStage:
+    return PostgresStage(
+        server.name,
+        vantage,
+        step.stage,
+        step.ok,
+        step.observed,
+        step.sqlstate,
+        database=step.login.database if step.login else "",
+        modules=step.login.modules if step.login else (),
+    )

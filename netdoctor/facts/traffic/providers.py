@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from netdoctor.errors import CannotRead
@@ -59,30 +59,39 @@ class Providers:
             return cls(())
         point = asker(points)
         server = cluster_dns_address(points, None if isinstance(services, CannotRead) else services)
-        names = {name: spellings(name.rpartition(":")[0], point) for name in wanted}
-        questions = [(name, spelling) for name, spelled in names.items() for spelling in spelled]
-        replies = ask_all([(point.netns, _question(server, spelling)) for _, spelling in questions], OUTSIDE_SECONDS)
-        lookups: dict[str, Reply] = {}
-        for (name, _), reply in zip(questions, replies, strict=True):
-            if name not in lookups or (not found_in(lookups[name]) and found_in(reply)):
-                lookups[name] = reply
-        tries = [
-            (name, address) for name in wanted
-            for address in (found_in(lookups[name]) if name in lookups else (name.rpartition(":")[0],))
-        ]  # fmt: skip
-        connections = ask_all(
-            [(point.netns, _connection(address, int(name.rpartition(":")[2]))) for name, address in tries],
-            CONNECT_SECONDS,
-        )
-        best: dict[str, tuple[str, Reply]] = {}
-        for (name, address), reply in zip(tries, connections, strict=True):
-            if name not in best or (best[name][1].answer is not Answer.OK and reply.answer is Answer.OK):
-                best[name] = address, reply
+        lookups = _resolve(wanted, point, server)
+        answers = _connect(wanted, lookups, point)
         found = []
         for name, users in wanted.items():
-            address, connection = best.get(name, ("", None))
+            address, connection = answers.get(name, ("", None))
             found.append(Provider(name, users, point.name, server, lookups.get(name), address, connection))
         return cls(tuple(found))
+
+
+def _resolve(names: Iterable[str], point: VantagePoint, server: str) -> dict[str, Reply]:
+    """The lookup of each host: the first that found something, else the first; none for a host that is an address."""
+    questions = [(name, spelling) for name in names for spelling in spellings(name.rpartition(":")[0], point)]
+    replies = ask_all([(point.netns, _question(server, spelling)) for _, spelling in questions], OUTSIDE_SECONDS)
+    lookups: dict[str, Reply] = {}
+    for (name, _), reply in zip(questions, replies, strict=True):
+        if name not in lookups or (not found_in(lookups[name]) and found_in(reply)):
+            lookups[name] = reply
+    return lookups
+
+
+def _connect(names: Iterable[str], lookups: Mapping[str, Reply], point: VantagePoint) -> dict[str, tuple[str, Reply]]:
+    """The connection to each host:port, with its address: the first that was accepted, else the first."""
+    tries = []
+    for name in names:
+        host, _, port = name.rpartition(":")
+        addresses = found_in(lookups[name]) if name in lookups else (host,)
+        tries += [(name, address, int(port)) for address in addresses]
+    replies = ask_all([(point.netns, _connection(address, port)) for _, address, port in tries], CONNECT_SECONDS)
+    best: dict[str, tuple[str, Reply]] = {}
+    for (name, address, _), reply in zip(tries, replies, strict=True):
+        if name not in best or (best[name][1].answer is not Answer.OK and reply.answer is Answer.OK):
+            best[name] = address, reply
+    return best
 
 
 def asker(points: VantagePoints) -> VantagePoint:

@@ -51,13 +51,12 @@ class Reach:
         known = None if isinstance(services, CannotRead) else services
         slices = None if isinstance(endpoints, CannotRead) else endpoints
         asked = list(_questions(points, this, known, slices))
-        replies = ask_all([(point.netns, _ask(address, port)) for point, _, _, address, port in asked], SECONDS)
-        return cls(
-            tuple(
-                Flow(point.name, kind, target, address, port, reply)
-                for (point, kind, target, address, port), reply in zip(asked, replies, strict=True)
-            )
-        )
+        replies = ask_all([(q.point.netns, _ask(q.address, q.port)) for q in asked], SECONDS)
+        flows = [
+            Flow(q.point.name, q.kind, q.target, q.address, q.port, reply)
+            for q, reply in zip(asked, replies, strict=True)
+        ]
+        return cls(tuple(flows))
 
     def of(self, kind: str) -> tuple[Flow, ...]:
         """The flows to this kind of target."""
@@ -68,25 +67,47 @@ def _ask(address: str, port: int) -> Callable[[], Reply]:
     return lambda: ask_tcp(address, port, SECONDS)
 
 
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What is asked: from where, and the fields of its Flow."""
+
+    point: VantagePoint
+    kind: str
+    target: str
+    address: str
+    port: int
+
+
 def _questions(
     points: VantagePoints, this: ThisNode, services: Services | None, endpoints: EndpointSlices | None
-) -> Iterator[tuple[VantagePoint, str, str, str, int]]:
-    new = [p for p in points.pods if p.kind == NEW]
-    old = [p for p in points.pods if p.kind == OLD]
+) -> Iterator[_Question]:
+    others = [p for p in points.pods if p.kind == NEW] + [p for p in points.pods if p.kind == OLD][:2]
     for point in points.pods:
-        for other in (*new, *old[:2]):
-            if other is not point:
-                port = 53 if other.is_coredns else UNUSED_PORT
-                yield point, POD, other.name, other.address, port
+        yield from _to_pods(point, others)
         for address in this.addresses[:1]:
-            yield point, NODE, f"node {this.name}", address, KUBELET_PORT
+            yield _Question(point, NODE, f"node {this.name}", address, KUBELET_PORT)
     for service, port in cluster_ips(services, endpoints):
-        own = {e.address for e in endpoints.ready(service)} if endpoints else set()
+        own = {e.address for e in endpoints.ready(service)} if endpoints else None
         for point in points.points:
-            # a pod that asks itself by its ClusterIP needs a hairpin: another question
-            if point.kind == OLD and (point.address in own or (endpoints is None and point.is_coredns)):
-                continue
-            yield point, CLUSTER_IP, f"Service {service}", service.cluster_ip, port
+            if not _is_behind(point, own):
+                yield _Question(point, CLUSTER_IP, f"Service {service}", service.cluster_ip, port)
+
+
+def _to_pods(point: VantagePoint, others: list[VantagePoint]) -> Iterator[_Question]:
+    for other in others:
+        if other is not point:
+            port = 53 if other.is_coredns else UNUSED_PORT
+            yield _Question(point, POD, other.name, other.address, port)
+
+
+def _is_behind(point: VantagePoint, endpoints: set[str] | None) -> bool:
+    """Whether a pod would ask itself by a ClusterIP, which needs a hairpin: another question.
+
+    `endpoints`: the addresses behind the ClusterIP, None where they are not known; then CoreDNS may be one of them.
+    """
+    if point.kind != OLD:
+        return False
+    return point.is_coredns if endpoints is None else point.address in endpoints
 
 
 def cluster_ips(services: Services | None, endpoints: EndpointSlices | None) -> Iterator[tuple[Service, int]]:

@@ -7,8 +7,8 @@ they do not. So both are asked. Pods are entered by their network namespace; not
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.coredns import nameservers, search_list
@@ -17,8 +17,8 @@ from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.cluster.workloads import SYSTEM_NAMESPACE, Pod, Pods, dns_pods
 from netdoctor.facts.node.cni import Attachment, Attachments
 from netdoctor.facts.traffic.new_pod import NewPod
+from netdoctor.system import processes
 from netdoctor.system.host import Host
-from netdoctor.system.pod_cgroup import pod_uid
 
 HOST, NEW, OLD = "host", "test pod", "pod"
 OLD_PODS = 6  # of these so many are asked: CoreDNS, and one pod of each workload
@@ -81,12 +81,7 @@ class VantagePoints:
         if isinstance(new_pod, CannotRead):
             reason = str(new_pod)
         else:
-            points.append(
-                VantagePoint(
-                    "test pod", NEW, new_pod.netns, new_pod.address, new_pod.namespace, new_pod.name,
-                    new_pod.nameservers, new_pod.search, addresses=new_pod.addresses,
-                )
-            )  # fmt: skip
+            points.append(_test_pod(new_pod))
         known = () if isinstance(pods, CannotRead) else pods.items
         dns = None if isinstance(pods, CannotRead) else dns_pods(services, pods)
         points += old_pods(host, attachments, known, this.name, dns)
@@ -112,19 +107,47 @@ def old_pods(
     serve_dns = None if dns is None else {pod.uid for pod in dns}
     by_uid = {pod.uid: pod for pod in known if pod.node == node and not pod.host_network}
     found: list[VantagePoint] = []
-    missing = dict(by_uid)
     for attached in attachments.pods:
         pod = by_uid.get(attached.uid)
-        missing.pop(attached.uid, None)
-        if (known and (pod is None or pod.is_ours or pod.leaving)) or attached.pod.startswith("netdoctor-"):
-            continue
-        if os.path.exists(attached.netns):  # noqa: PTH110 - a bare path of the runtime's
+        if _is_old(attached, pod, known) and os.path.exists(attached.netns):  # noqa: PTH110 - the runtime's bare path
             found.append(_attached(attached, pod, _is_among(attached.uid, serve_dns)))
-    for uid, pid in _processes_of(host, set(missing)).items():
-        pod = missing[uid]
-        if not pod.is_ours and not pod.leaving and pod.addresses:
-            found.append(_process(host, pod, pid, _is_among(uid, serve_dns)))
-    return sample(found)
+    attached_uids = {attached.uid for attached in attachments.pods}
+    missing = {uid: pod for uid, pod in by_uid.items() if uid not in attached_uids}
+    return sample([*found, *_by_processes(host, missing, serve_dns)])
+
+
+def _by_processes(host: Host, pods: Mapping[str, Pod], serve_dns: set[str] | None) -> Iterator[VantagePoint]:
+    """Pods, given by uid, that libcni's cache does not name: entered by one of their processes."""
+    for uid, pid in _processes_of(host, set(pods)).items():
+        pod = pods[uid]
+        if _stays(pod) and pod.addresses:
+            yield _process(host, pod, pid, _is_among(uid, serve_dns))
+
+
+def _is_old(attached: Attachment, pod: Pod | None, known: tuple[Pod, ...]) -> bool:
+    """Whether it is a pod to ask from; one that the API server does not know has gone, if it was asked (`known`)."""
+    if attached.pod.startswith("netdoctor-"):
+        return False
+    return not known if pod is None else _stays(pod)
+
+
+def _test_pod(pod: NewPod) -> VantagePoint:
+    return VantagePoint(
+        name="test pod",
+        kind=NEW,
+        netns=pod.netns,
+        address=pod.address,
+        namespace=pod.namespace,
+        pod=pod.name,
+        nameservers=pod.nameservers,
+        search=pod.search,
+        addresses=pod.addresses,
+    )
+
+
+def _stays(pod: Pod) -> bool:
+    """Whether a pod is nobody's test pod, and not on its way out."""
+    return not pod.is_ours and not pod.leaving
 
 
 def _is_among(uid: str, uids: set[str] | None) -> bool | None:
@@ -148,9 +171,18 @@ def _attached(attached: Attachment, pod: Pod | None, serves_dns: bool | None) ->
     labels = tuple(sorted(pod.labels.items())) if pod else ()
     name = f"pod {attached.namespace}/{attached.pod}"
     return VantagePoint(
-        name, OLD, attached.netns, attached.addresses[0], attached.namespace, attached.pod,
-        attached.nameservers, attached.search, labels, attached.addresses, serves_dns,
-    )  # fmt: skip
+        name=name,
+        kind=OLD,
+        netns=attached.netns,
+        address=attached.addresses[0],
+        namespace=attached.namespace,
+        pod=attached.pod,
+        nameservers=attached.nameservers,
+        search=attached.search,
+        labels=labels,
+        addresses=attached.addresses,
+        serves_dns=serves_dns,
+    )
 
 
 def _process(host: Host, pod: Pod, pid: str, serves_dns: bool | None) -> VantagePoint:
@@ -159,19 +191,23 @@ def _process(host: Host, pod: Pod, pid: str, serves_dns: bool | None) -> Vantage
     except CannotRead:  # the pod is asked from anyway: what its file says is not needed for that
         text = ""
     return VantagePoint(
-        f"pod {pod.namespace}/{pod.name}", OLD, f"/proc/{pid}/ns/net", pod.addresses[0], pod.namespace, pod.name,
-        nameservers(text), search_list(text), tuple(sorted(pod.labels.items())), pod.addresses, serves_dns,
-    )  # fmt: skip
+        name=f"pod {pod.namespace}/{pod.name}",
+        kind=OLD,
+        netns=f"/proc/{pid}/ns/net",
+        address=pod.addresses[0],
+        namespace=pod.namespace,
+        pod=pod.name,
+        nameservers=nameservers(text),
+        search=search_list(text),
+        labels=tuple(sorted(pod.labels.items())),
+        addresses=pod.addresses,
+        serves_dns=serves_dns,
+    )
 
 
 def _processes_of(host: Host, uids: set[str]) -> dict[str, str]:
     """A process of each of these pods, found by the pod's uid in its cgroup's path (dashes may be underscores)."""
     found: dict[str, str] = {}
-    for folder in Path("/proc").glob("[0-9]*") if uids else ():
-        try:
-            uid = pod_uid(host.read(folder / "cgroup"))
-        except CannotRead:
-            continue
-        if uid in uids:
-            found.setdefault(uid, folder.name)
+    for uid, pid in processes.of_pods(host, uids):
+        found.setdefault(uid, pid)
     return found
