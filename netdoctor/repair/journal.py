@@ -264,15 +264,7 @@ def _take(journal: Journal, record: Mapping[str, Any], *, first: bool) -> None:
     if first != (what == "header"):
         raise _NoRecord("the header is not where it belongs")
     if what == "header":
-        if record["schema_version"] != SCHEMA_VERSION:
-            raise _NoRecord(f"of version {record['schema_version']}; this netdoctor reads version {SCHEMA_VERSION}")
-        journal.started = str(record["started"])
-        journal.sequence = record.get("sequence", 0)
-        if type(journal.sequence) is not int or journal.sequence < 0:
-            raise _NoRecord("its number among the runs is no number")
-        journal.machine = str(record.get("machine", ""))
-        journal.boot = str(record["boot"]) if "boot" in record else None
-        journal.by = str(record.get("by", ""))
+        _take_header(journal, record)
     elif what == "closed":
         journal.closed = journal.ended = _word(Closed, record["how"])
     elif what == State.PLANNED:
@@ -281,13 +273,29 @@ def _take(journal: Journal, record: Mapping[str, Any], *, first: bool) -> None:
         change = rebuild(str(record["kind"]), record["change"])
         journal.entries.append(Entry(record["number"], str(record["step"]), change))
     else:
-        number = record["number"]
-        if type(number) is not int or not 0 <= number < len(journal.entries):
-            raise _NoRecord("it is about a change that was never planned")
-        entry = journal.entries[number]
-        entry.state = _word(State, what)
-        if entry.state is State.APPLYING:
-            entry.began = _time(record["at"])
+        _take_state(journal, record)
+
+
+def _take_header(journal: Journal, record: Mapping[str, Any]) -> None:
+    if record["schema_version"] != SCHEMA_VERSION:
+        raise _NoRecord(f"of version {record['schema_version']}; this netdoctor reads version {SCHEMA_VERSION}")
+    journal.started = str(record["started"])
+    journal.sequence = record.get("sequence", 0)
+    if type(journal.sequence) is not int or journal.sequence < 0:
+        raise _NoRecord("its number among the runs is no number")
+    journal.machine = str(record.get("machine", ""))
+    journal.boot = str(record["boot"]) if "boot" in record else None
+    journal.by = str(record.get("by", ""))
+
+
+def _take_state(journal: Journal, record: Mapping[str, Any]) -> None:
+    number = record["number"]
+    if type(number) is not int or not 0 <= number < len(journal.entries):
+        raise _NoRecord("it is about a change that was never planned")
+    entry = journal.entries[number]
+    entry.state = _word(State, record["record"])
+    if entry.state is State.APPLYING:
+        entry.began = _time(record["at"])
 
 
 def _time(at: object) -> float:
