@@ -30,16 +30,18 @@ def propose(situation: Situation) -> Iterator[Intervention]:
         odd = [link for link, data in ports if number in data and data[number][0] != usual]
         if number == STATE:  # of a port that is down or has no carrier it is the kernel's own
             odd = [link for link in odd if link.up and link.carrier]
-        if not odd:
-            continue
-        names = ", ".join(link.name for link in odd[:4])
-        if number == STATE:
-            says, change = f"port {names} of the bridge does not forward", f"{names} forwards"
-        else:
-            says = f"port {names} of the bridge has {word} {'off' if usual else 'on'}"
-            change = f"{word} is {'on' if usual else 'off'} at {names}"
-        make = partial(_set, tuple(link.index for link in odd), number, usual)
-        yield Intervention("free-bridge-ports", UNNAMED, says, change, make)
+        if odd:
+            says, change = _in_words(", ".join(link.name for link in odd[:4]), number, word, usual)
+            make = partial(_set, tuple(link.index for link in odd), number, usual)
+            yield Intervention("free-bridge-ports", UNNAMED, says, change, make)
+
+
+def _in_words(names: str, number: int, word: str, usual: int) -> tuple[str, str]:
+    """What is unusual at these ports, and how it is otherwise."""
+    if number == STATE:
+        return f"port {names} of the bridge does not forward", f"{names} forwards"
+    now, then = ("off", "on") if usual else ("on", "off")
+    return f"port {names} of the bridge has {word} {now}", f"{word} is {then} at {names}"
 
 
 def _set(indexes: tuple[int, ...], number: int, value: int) -> None:
