@@ -199,6 +199,10 @@ class _Open:
     last: Packet
     steps: list[Step] = field(default_factory=list)
 
+    def goes_on(self, hook: str, priority: int) -> bool:
+        """Whether a bracket is a later one of this hook."""
+        return self.hook == hook and priority > self.reached
+
     def done(self) -> Stay:
         return Stay(
             self.first.where, self.layer, self.hook, self.first.interface_in, self.first.interface_out,
@@ -212,27 +216,38 @@ def _packets(steps: Iterable[Step]) -> Iterator[list[_Open]]:
     now: dict[str, _Open] = {}
     for step in steps:
         layer = LAYERS.get(step.family, IP)
-        hook, _, priority = step.chain.partition(" ") if step.is_bracket else (step.chain, "", "0")
+        hook, priority = _place_of(step)
         stay = now.get(layer)
-        if step.is_bracket and not (stay and stay.hook == hook and int(priority) > stay.reached):
-            if stays and _begins(step, layer, hook, stays):
-                yield stays
-                stays, now = [], {}
-            stay = None
-        elif layer == DEVICE and stays and stays[-1].layer != DEVICE:
+        anew = step.is_bracket and not (stay and stay.goes_on(hook, priority))
+        if stays and _is_another(step, layer, hook, stays, anew=anew):
             yield stays
             stays, now, stay = [], {}, None
-        if stay is None:
+        if stay is None or anew:
             stay = _Open(step, layer, hook if step.is_bracket else "ingress", -1000, step.packet)
             now[layer] = stay
             stays.append(stay)
         stay.last = step.packet
         if step.is_bracket:
-            stay.reached = int(priority)
+            stay.reached = priority
         else:
             stay.steps.append(step)
     if stays:
         yield stays
+
+
+def _place_of(step: Step) -> tuple[str, int]:
+    """The hook of a bracket and its priority; of another step its chain."""
+    if not step.is_bracket:
+        return step.chain, 0
+    hook, _, priority = step.chain.partition(" ")
+    return hook, int(priority)
+
+
+def _is_another(step: Step, layer: str, hook: str, stays: list[_Open], *, anew: bool) -> bool:
+    """Whether a step is of another packet than these stays; `anew`: it comes to a hook."""
+    if anew:
+        return _begins(step, layer, hook, stays)
+    return layer == DEVICE and stays[-1].layer != DEVICE
 
 
 def _begins(step: Step, layer: str, hook: str, stays: list[_Open]) -> bool:
