@@ -26,8 +26,7 @@ def keep_at_boot(key: str, value: str, topic: str, files: SysctlFiles) -> tuple[
     while over := _overruled(path, key, value, text, boot):
         last = _name_after(Path(over[0]).name, topic)
         if len(last) > LONGEST or f"{FOLDER}/{last}" <= path:
-            said = f"says {over[1]}" if over[1] is not None else f"excepts {key}"
-            return path, text, f"of no effect at boot: {over[0]} comes after it and {said}; change that by hand"
+            return path, text, f"of no effect at boot: {_in_words(*over, key)}; change that by hand"
         path = f"{FOLDER}/{last}"
     end = SysctlFiles({**files.texts, path: text}).last_word(key)
     if end and end[1] != value:
@@ -37,6 +36,11 @@ def keep_at_boot(key: str, value: str, topic: str, files: SysctlFiles) -> tuple[
 
 def _says(setting: tuple[str, str] | None, value: str) -> bool:
     return setting is not None and setting[1] == value
+
+
+def _in_words(file: str, value: str | None, key: str) -> str:
+    """What a file that comes after ours says of a setting."""
+    return f"{file} comes after it and " + (f"excepts {key}" if value is None else f"says {value}")
 
 
 def _name_after(name: str, topic: str) -> str:

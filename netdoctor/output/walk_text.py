@@ -10,8 +10,9 @@ from rich.text import Text
 
 from netdoctor.output.text import _hanging, _indented
 from netdoctor.redact import one_line
+from netdoctor.tracing.rules import Rules, ends
 from netdoctor.tracing.traced import Fate, Traced, number_of, pod_at
-from netdoctor.tracing.way import BRIDGE, IP, Passage, Rules, Stay, Translation, end_text, ends
+from netdoctor.tracing.way import BRIDGE, IP, Passage, Stay, Translation, end_text
 from netdoctor.twin.routes import leading_to
 from netdoctor.twin.rule_words import UNREADABLE, purpose, rule_words
 from netdoctor.twin.twin import NODE, OUTSIDE
@@ -144,16 +145,21 @@ def _inside(stay: Stay) -> Iterator[Text]:
             yield Text(one_line(f"{rules.table}: {' → '.join(rules.path)}"), style="dim")
             translation = None
             continue
-        yield from _marks(shown)
-        if len(rules.chains) > 1 or not shown:
-            yield Text(one_line(_folded(rules, [step.chain for step in shown])), style="dim")
-        for step in shown:
-            if ends(step):
-                yield _verdict(step)
-        if rules.effects and rules.effects[-1].verdict == "policy drop":
-            yield _verdict(rules.effects[-1])
+        yield from _decided(rules, shown)
     if translation:
         yield from _translation(translation)
+
+
+def _decided(rules: Rules, shown: list[Step]) -> Iterator[Text]:
+    """What the rules of one table did where they translated nothing: marks, idle chains, and the verdict."""
+    yield from _marks(shown)
+    if len(rules.chains) > 1 or not shown:
+        yield Text(one_line(_folded(rules, [step.chain for step in shown])), style="dim")
+    for step in shown:
+        if ends(step):
+            yield _verdict(step)
+    if rules.effects and rules.effects[-1].verdict == "policy drop":
+        yield _verdict(rules.effects[-1])
 
 
 def _marks(shown: list[Step]) -> Iterator[Text]:

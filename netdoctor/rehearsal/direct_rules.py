@@ -136,22 +136,27 @@ def _targets(line: str) -> list[str]:
 def _own_ways(rule: Rule, state: State) -> Iterator[Way]:
     """The ways that the rule itself names: to the node, or from it."""
     _, _, chain, _, arguments = rule
-    options = {OPTIONS[word]: after for word, after in pairwise(arguments) if word in OPTIONS}
+    options = _options(arguments)
     protocol, digits = options.get("protocol", ""), re.match(r"[0-9]+", options.get("port", ""))
     if protocol not in ("tcp", "udp") or not digits:
         return
-    port = int(digits[0])
+    port, version = int(digits[0]), 4 if rule[0] == "ipv4" else 6
     for node in uplink_addresses(state):
-        if node.version != (4 if rule[0] == "ipv4" else 6):
+        if node.version != version:
             continue
         own: list[Address] = [node.ip]
-        if chain == "OUTPUT" and node.version == 4:
+        if chain == "OUTPUT" and version == 4:
             for far in _named(options.get("destination", RESOLVER), own):
                 yield Way(Access.NODE_TO_OUTSIDE, Flow(NODE, far, protocol, port, (Listener(protocol, far, port),)))
         if chain == "INPUT":
             for source in _named(options.get("source", ""), own):
                 flow = Flow(OUTSIDE, str(node.ip), protocol, port, source_address=source)
                 yield Way(Access.NAMED_SOURCE, flow, source)
+
+
+def _options(arguments: Iterable[str]) -> dict[str, str]:
+    """What a rule asks of a packet's ends, protocol and port."""
+    return {OPTIONS[word]: after for word, after in pairwise(arguments) if word in OPTIONS}
 
 
 def _named(word: str, taken: list[Address]) -> list[str]:

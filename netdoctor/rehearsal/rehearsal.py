@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Collection, Iterable, Sequence
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
@@ -16,11 +16,10 @@ from netdoctor.errors import CannotRead, Exposed, NetdoctorError, NotRehearsable
 from netdoctor.facts import Facts
 from netdoctor.facts.cluster.cluster_addresses import ClusterAddresses
 from netdoctor.facts.node.connections import Connections
-from netdoctor.facts.traffic.failed_flows import FailedFlows
 from netdoctor.facts.traffic.node_network import NodeNetwork
-from netdoctor.facts.traffic.vantage import NEW, VantagePoints
 from netdoctor.model import Access, Change
 from netdoctor.rehearsal.exposure import Way, compared, led_away, ways
+from netdoctor.rehearsal.failing_flows import asking, failed_flows
 from netdoctor.rehearsal.firewalld_rehearsal import ByFirewalld, copies_with_firewalld
 from netdoctor.rehearsal.named_sources import named_sources
 from netdoctor.rehearsal.people import People, people
@@ -29,10 +28,9 @@ from netdoctor.system.firewalld_bus import FirewalldBus
 from netdoctor.system.host import Host
 from netdoctor.system.traffic import Reply
 from netdoctor.twin.asked import PATIENCE, Asked
-from netdoctor.twin.beyond import flow_of
 from netdoctor.twin.build import build
 from netdoctor.twin.state import State
-from netdoctor.twin.twin import DOUBT, Flow, Twin
+from netdoctor.twin.twin import DOUBT, Twin
 
 # what acts in its network namespace, and nowhere else
 PROGRAMS = re.compile(r"nft|ip|bridge|tc|conntrack|ipset|(ip|ip6|eb|arp)tables(-nft|-legacy)?(-save|-restore)?")
@@ -131,7 +129,7 @@ def rehearse(
     """
     begin = time.monotonic()
     state, cluster = facts.get(NodeNetwork).state, facts.get(ClusterAddresses)
-    asked = _failed_flows(facts, state, cluster)
+    asked = failed_flows(facts, state, cluster)
     flows = [each.flow for each in asked]
     connections = facts.get(Connections).items
     changes, not_shown = list(changes), list[str]()
@@ -140,7 +138,7 @@ def rehearse(
         # before the change: what the copies have in common
         named, not_read = before.run(lambda: named_sources(state.node))
         who = people(state, cluster, connections, named)
-        tried = [*ways(state, cluster, _asking(facts, state, flows), far=True), *who.ways]
+        tried = [*ways(state, cluster, asking(facts, state, flows), far=True), *who.ways]
         made = _make(changes, state, after, bus)
         # before the ways: those are tried with an outside that knows pods, which would hide a lost masquerade
         then, now = before.ask_all(flows, PATIENCE), after.ask_all(flows, DOUBT)
@@ -166,16 +164,6 @@ def rehearse(
         unseen=tuple(unseen),
         made=made.count,
     )
-
-
-def _failed_flows(facts: Facts, state: State, cluster: ClusterAddresses) -> list[Asked]:
-    """The flows that fail on the node, but for those whose ends are in no copy."""
-    asked: list[Asked] = []
-    for failed in facts.get(FailedFlows).items:
-        with suppress(CannotRead):
-            flow = flow_of(failed.pod, failed.destination, failed.protocol, failed.port, state, cluster)
-            asked.append(Asked(failed.name, flow, failed.reply))
-    return asked
 
 
 @dataclass
@@ -251,16 +239,6 @@ def _unseen(who: People, passing: Collection[Way]) -> tuple[list[str], list[str]
     others = [*who.others_out_of_sight, *(str(way) for way in silent if way.kind is Access.CONNECTED)]
     words = "is connected now and passes in no copy of the node, so nothing shows whether the repair keeps that way"
     return others, [f"{login} {words}" for login in logins]
-
-
-def _asking(facts: Facts, state: State, flows: Iterable[Flow]) -> list[str]:
-    """The pods to ask from, those of failed flows first. No test pod: it goes, and with it what firewalld let pass."""
-    points = facts.known().get(VantagePoints)
-    new = (
-        {f"{p.namespace}/{p.pod}" for p in points.points if p.kind == NEW} if isinstance(points, VantagePoints) else ()
-    )
-    others = sorted((pod.name for pod in state.pods), key=lambda name: name.startswith("kube-system/"))
-    return [name for name in (*(flow.source for flow in flows), *others) if name not in new]
 
 
 def _copies(

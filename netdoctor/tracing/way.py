@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from netdoctor.tracing.rules import Rules, rules_of
 from netdoctor.twin.rule_words import UNREADABLE, comment_of
 from netdoctor.twin.twin import NODE
 from netdoctor.twin.walk import ERROR_MESSAGE, REPLY, REQUEST, Packet, Step, Walk
@@ -15,22 +16,6 @@ LAYERS = {"bridge": BRIDGE, "netdev": DEVICE}
 REDIRECT = "5/"  # ICMP's advice, which is no error
 LAST = {BRIDGE: 350, IP: 400}  # the last bracket of a hook
 SERVICE = re.compile(r"[a-z0-9.-]+/[A-Za-z0-9.-]+(?::[A-Za-z0-9.-]+)?")
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What one base chain, and those that it jumped to, did with a packet."""
-
-    family: str
-    table: str
-    chains: tuple[str, ...]  # in the order in which they were entered; the base chain first
-    effects: tuple[Step, ...]  # rules that did something other than leading on: a verdict, or a mark
-    path: tuple[str, ...]  # the chains that led to the last verdict
-
-    @property
-    def verdict(self) -> Step | None:
-        """The rule that ended it; None where no rule did."""
-        return self.effects[-1] if self.effects and ends(self.effects[-1]) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +191,7 @@ class _Open:
     def done(self) -> Stay:
         return Stay(
             self.first.where, self.layer, self.hook, self.first.interface_in, self.first.interface_out,
-            self.first.packet, self.last, tuple(_rules(self.steps)), self.reached,
+            self.first.packet, self.last, tuple(rules_of(self.steps)), self.reached,
         )  # fmt: skip
 
 
@@ -261,38 +246,6 @@ def _begins(step: Step, layer: str, hook: str, stays: list[_Open]) -> bool:
         return True
     looped = step.interface_in == "lo" and before.hook == "postrouting"
     return not looped and not (before.layer == BRIDGE and before.hook in ("prerouting", "input"))
-
-
-def ends(step: Step) -> bool:
-    """Whether a step decides for a whole base chain."""
-    return step.is_policy or step.verdict.startswith(("accept", "drop", "queue"))
-
-
-def _rules(steps: list[Step]) -> Iterator[Rules]:
-    """The steps of one hook, base chain by base chain."""
-    group: list[Step] = []
-    for step in steps:
-        if group and (step.family, step.table) != (group[0].family, group[0].table):
-            yield _one(group)
-            group = []
-        group.append(step)
-        if ends(step):
-            yield _one(group)
-            group = []
-    if group:
-        yield _one(group)
-
-
-def _one(steps: list[Step]) -> Rules:
-    path = [steps[0].chain]
-    for step in steps:
-        if step.chain in path:
-            del path[path.index(step.chain) + 1 :]
-        else:
-            path.append(step.chain)
-    effects = tuple(s for s in steps if ends(s) or (s.handle and not s.verdict.startswith(("jump", "goto", "return"))))
-    chains = tuple(dict.fromkeys(step.chain for step in steps))
-    return Rules(steps[0].family, steps[0].table, chains, effects, tuple(path))
 
 
 def _translates(step: Step) -> bool:
