@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 
 from netdoctor.changes import left_alone
 from netdoctor.errors import Drifted, NetdoctorError
-from netdoctor.repair.journal import Entry, Journal, State, this_boot
+from netdoctor.repair.journal import Entry, Journal, State
+from netdoctor.repair.machine import this_boot
 from netdoctor.system.clock import utc
 from netdoctor.system.host import Host
 
