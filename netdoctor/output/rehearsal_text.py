@@ -75,17 +75,27 @@ def as_json(rehearsal: Rehearsal | None, why_not: str) -> dict[str, Any] | None:
     def rows(ways: tuple[Way, ...]) -> list[dict[str, Any]]:
         return [
             {
-                "access": way.kind, "source": way.flow.source, "who": way.who, "destination": way.flow.destination,
-                "protocol": way.flow.protocol, "port": way.flow.port,
+                "access": way.kind,
+                "source": way.flow.source,
+                "who": way.who,
+                "destination": way.flow.destination,
+                "protocol": way.flow.protocol,
+                "port": way.flow.port,
             }
             for way in ways
-        ]  # fmt: skip
+        ]
 
     return {
         "flows": [asdict(tried) for tried in rehearsal.flows],
-        "opened": rows(rehearsal.opened), "closed": rows(rehearsal.closed), "needless": rows(rehearsal.needless),
-        "ways": rehearsal.tried, "not_shown": list(rehearsal.not_shown), "refusal": rehearsal.refusal,
-        "verdict": rehearsal.verdict, "untouched": list(rehearsal.untouched), "sampled": list(rehearsal.sampled),
+        "opened": rows(rehearsal.opened),
+        "closed": rows(rehearsal.closed),
+        "needless": rows(rehearsal.needless),
+        "ways": rehearsal.tried,
+        "not_shown": list(rehearsal.not_shown),
+        "refusal": rehearsal.refusal,
+        "verdict": rehearsal.verdict,
+        "untouched": list(rehearsal.untouched),
+        "sampled": list(rehearsal.sampled),
         "unseen": list(rehearsal.unseen),
         "seconds": rehearsal.seconds,
-    }  # fmt: skip
+    }

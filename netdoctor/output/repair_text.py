@@ -88,14 +88,17 @@ def as_json(
     """The plan, its rehearsal, what became of each step, and the report of the last look, as one JSON document."""
     steps: list[dict[str, Any]] = [
         {
-            "remedy": step.name, "probe": step.probe, "risk": step.risk, "why": step.why,
+            "remedy": step.name,
+            "probe": step.probe,
+            "risk": step.risk,
+            "why": step.why,
             "changes": [
                 {"kind": c.kind, "describe": c.describe(), "diff": c.diff(), "left_alone": left_alone(c)}
                 for c in step.changes
             ],
         }
         for step in plan.steps
-    ]  # fmt: skip
+    ]
     done = [
         {"remedy": s.remedy, "probe": s.probe, "end": s.end, "why": s.why, "changes": [c.describe() for c in s.changes]}
         for s in (outcomes.steps if outcomes else ())
@@ -103,10 +106,16 @@ def as_json(
     rest = [{"probe": n.probe, "summary": n.summary, "reason": n.reason} for n in plan.not_repairable]
     report = last.report()
     whole = {
-        "schema_version": 1, "tool": f"netdoctor {__version__}", "dry_run": dry_run, "run": run or None,
+        "schema_version": 1,
+        "tool": f"netdoctor {__version__}",
+        "dry_run": dry_run,
+        "run": run or None,
         "declined": bool(plan.to_apply) and outcomes is None and not dry_run,
         "rehearsal": rehearsal_json(rehearsal, why_not),
-        "plan": steps, "not_repairable": rest, "steps": done, "healthy": report.exit_code == 0,
+        "plan": steps,
+        "not_repairable": rest,
+        "steps": done,
+        "healthy": report.exit_code == 0,
         "report": json.loads(to_json(report)),
-    }  # fmt: skip
+    }
     return json.dumps(plain(whole), indent=1, ensure_ascii=False)

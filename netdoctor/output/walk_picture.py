@@ -20,7 +20,7 @@ from netdoctor.output.walk_boxes import (
     device_lines,
     source_of,
     target_of,
-)  # fmt: skip
+)
 from netdoctor.output.walk_text import heading, notices
 from netdoctor.tracing.traced import Fate, Traced, pod_at
 from netdoctor.tracing.way import BRIDGE, IP, Stay

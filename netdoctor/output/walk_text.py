@@ -49,8 +49,10 @@ def render(traced: Traced, *, verbose: bool = False) -> RenderableType:
     if traced.ending.arrived:
         parts.append(_row("the far end", _far_end(traced), "", "bold cyan"))
     for name, passages in (
-        ("the answer", traced.way.answer), ("an error", traced.way.error), ("a later packet", traced.way.later)
-    ):  # fmt: skip
+        ("the answer", traced.way.answer),
+        ("an error", traced.way.error),
+        ("a later packet", traced.way.later),
+    ):
         for passage in passages:
             parts += _in_short(name, passage)
     parts += [Text(""), _hanging(_ending(traced))]
@@ -86,7 +88,7 @@ def _far_end(traced: Traced) -> str:
 def _row(name: str, words: str, dim: str, style: str = "bold") -> Text:
     return Text.assemble(
         (f"{one_line(name):{WIDTH}}", style), one_line(words), (f"  {one_line(dim)}" if dim else "", "dim")
-    )  # fmt: skip
+    )
 
 
 def _passage(passage: Passage, traced: Traced) -> Iterator[RenderableType]:
@@ -209,9 +211,11 @@ def _translation(translation: Translation) -> Iterator[Text]:
 def _in_short(name: str, passage: Passage) -> Iterator[RenderableType]:
     """Another packet's way: its hooks, what was translated, and where it was stopped."""
     first = passage.stays[0].before
-    ports = "" if first.icmp else f"{end_text(first.source, first.source_port)} → "
-    packet = ports + (f"ICMP {first.icmp} from {first.source} to {first.destination}" if first.icmp else
-                      end_text(first.destination, first.destination_port))  # fmt: skip
+    if first.icmp:
+        packet = f"ICMP {first.icmp} from {first.source} to {first.destination}"
+    else:
+        source, target = (first.source, first.source_port), (first.destination, first.destination_port)
+        packet = f"{end_text(*source)} → {end_text(*target)}"
     where = "" if passage.where == NODE else f" in pod {passage.where}"
     yield Text("")
     yield _row(f"{name}{where}", packet, "", "bold cyan")

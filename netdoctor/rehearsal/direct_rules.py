@@ -34,14 +34,25 @@ KEEP_NOTHING = (
     "tcp", "time", "tos", "ttl", "udp",
 )  # fmt: skip
 SECONDS = 5.0
-OPTIONS = {"-s": "source", "--source": "source", "-d": "destination", "--destination": "destination",
-           "-p": "protocol", "--protocol": "protocol", "--dport": "port", "--destination-port": "port"}  # fmt: skip
+OPTIONS = {
+    "-s": "source",
+    "--source": "source",
+    "-d": "destination",
+    "--destination": "destination",
+    "-p": "protocol",
+    "--protocol": "protocol",
+    "--dport": "port",
+    "--destination-port": "port",
+}
 
 
 def that_matter(
-    in_force: Sequence[Rule], all_rules: Iterable[Rule], state: State, cluster: ClusterAddresses,
+    in_force: Sequence[Rule],
+    all_rules: Iterable[Rule],
+    state: State,
+    cluster: ClusterAddresses,
     connections: Iterable[Connection],
-) -> list[tuple[Rule, str]]:  # fmt: skip
+) -> list[tuple[Rule, str]]:
     """The rules without which some packet may end otherwise, each with the reason. Raises CannotRead without copies."""
     rules = list(dict.fromkeys(all_rules))
     if not state.node.has_table(*TABLE):
@@ -58,8 +69,9 @@ def that_matter(
     if old == new:
         return []
     way = next(way for way in tried if way in old ^ new)
-    return [(rule, f"without the direct rules, a copy of the node answers otherwise: {way.kind}: {way}")
-            for rule in rules]  # fmt: skip
+    return [
+        (rule, f"without the direct rules, a copy of the node answers otherwise: {way.kind}: {way}") for rule in rules
+    ]
 
 
 def _by_themselves(

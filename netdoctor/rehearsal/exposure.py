@@ -86,10 +86,11 @@ def led_away(before: Twin, after: Twin, both: set[Way], cluster: ClusterAddresse
     taken = _led_to_others(after) - _led_to_others(before)
     asked = [way for way in both if way.kind in (*TO_A_SOCKET, Access.OUTSIDE_TO_NODE)]
     return {
-        way for way in asked
+        way
+        for way in asked
         if (way.flow.protocol, way.flow.source_address, way.flow.destination, way.flow.port) in taken
         and (way.kind in OF_PEOPLE or (way.flow.port, way.flow.protocol) not in node_ports)
-    }  # fmt: skip
+    }
 
 
 def _led_to_others(twin: Twin) -> set[tuple[str, str, str, int]]:

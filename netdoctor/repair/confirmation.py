@@ -195,9 +195,13 @@ def _start(run: str) -> None:
             Host(loads=True).run(["systemd-run", *unit, *settings, *argv], timeout=BEGINNING)
             return
     subprocess.Popen(
-        argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        start_new_session=True, cwd="/",
-    )  # fmt: skip
+        argv,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        cwd="/",
+    )
 
 
 def _timer_file() -> Path:

@@ -196,9 +196,15 @@ def begin(sequence: int = 1) -> Journal:
     journal = Journal(path, f"{now:%Y-%m-%dT%H:%M:%SZ}", sequence, this_machine(), this_boot(), caller_name())
     try:
         journal._write(
-            record="header", schema_version=SCHEMA_VERSION, tool=f"netdoctor {__version__}", started=journal.started,
-            sequence=sequence, machine=journal.machine, boot=journal.boot, by=journal.by,
-        )  # fmt: skip
+            record="header",
+            schema_version=SCHEMA_VERSION,
+            tool=f"netdoctor {__version__}",
+            started=journal.started,
+            sequence=sequence,
+            machine=journal.machine,
+            boot=journal.boot,
+            by=journal.by,
+        )
     except JournalError as error:
         with suppress(OSError):
             path.unlink()

@@ -76,9 +76,10 @@ def _namespaces(facts: Facts) -> dict[str, tuple[str, str]]:
     attachments = facts.get(Attachments)
     found = {f"{a.namespace}/{a.pod}": (a.netns, a.addresses[0]) for a in attachments.pods if Path(a.netns).exists()}
     missing = tuple(
-        pod for pod in _pods(facts)
+        pod
+        for pod in _pods(facts)
         if pod.node == node and not pod.host_network and f"{pod.namespace}/{pod.name}" not in found
-    )  # fmt: skip
+    )
     others = old_pods(host, Attachments(()), missing, node) if missing else []
     return found | {f"{point.namespace}/{point.pod}": (point.netns, point.address) for point in others}
 

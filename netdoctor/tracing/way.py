@@ -190,9 +190,16 @@ class _Open:
 
     def done(self) -> Stay:
         return Stay(
-            self.first.where, self.layer, self.hook, self.first.interface_in, self.first.interface_out,
-            self.first.packet, self.last, tuple(rules_of(self.steps)), self.reached,
-        )  # fmt: skip
+            self.first.where,
+            self.layer,
+            self.hook,
+            self.first.interface_in,
+            self.first.interface_out,
+            self.first.packet,
+            self.last,
+            tuple(rules_of(self.steps)),
+            self.reached,
+        )
 
 
 def _packets(steps: Iterable[Step]) -> Iterator[list[_Open]]:
