@@ -18,23 +18,35 @@ def keep_at_boot(key: str, value: str, topic: str, files: SysctlFiles) -> tuple[
     last; where it says otherwise the note tells.
     """
     boot = SysctlFiles({path: content for path, content in files.texts.items() if path != OTHERS_LAST})
-    now, by_hand = boot.setting(key), files.setting(key)
-    if now and now[1] == value and by_hand and by_hand[1] == value:
+    now = boot.setting(key)
+    if _says(now, value) and _says(files.setting(key), value):
         return None
     text = f"# written by netdoctor fix; netdoctor undo takes it away\n{key} = {value}\n"
     path = f"{FOLDER}/99-netdoctor-{topic}.conf"
     while over := _overruled(path, key, value, text, boot):
-        name = Path(over[0]).name
-        # one z more than it has: whatever follows them sorts before that
-        last = f"{'z' * max(2, 1 + len(name) - len(name.lstrip('z')))}-99-netdoctor-{topic}.conf"
+        last = _name_after(Path(over[0]).name, topic)
         if len(last) > LONGEST or f"{FOLDER}/{last}" <= path:
-            said = f"says {over[1]}" if over[1] is not None else f"excepts {key}"
-            return path, text, f"of no effect at boot: {over[0]} comes after it and {said}; change that by hand"
+            return path, text, f"of no effect at boot: {_in_words(*over, key)}; change that by hand"
         path = f"{FOLDER}/{last}"
     end = SysctlFiles({**files.texts, path: text}).last_word(key)
     if end and end[1] != value:
         return path, text, f"{end[0]} still says {end[1]}: whoever runs `sysctl --system` gets that"
     return path, text, f"because {now[0]} says {now[1]}" if now and now[1] != value else ""
+
+
+def _says(setting: tuple[str, str] | None, value: str) -> bool:
+    return setting is not None and setting[1] == value
+
+
+def _in_words(file: str, value: str | None, key: str) -> str:
+    """What a file that comes after ours says of a setting."""
+    return f"{file} comes after it and " + (f"excepts {key}" if value is None else f"says {value}")
+
+
+def _name_after(name: str, topic: str) -> str:
+    """A file's name that sorts after another one: one z more than it has, and what follows those sorts before that."""
+    count = 1 + len(name) - len(name.lstrip("z"))
+    return f"{'z' * max(2, count)}-99-netdoctor-{topic}.conf"
 
 
 def _overruled(path: str, key: str, value: str, text: str, boot: SysctlFiles) -> tuple[str, str | None] | None:

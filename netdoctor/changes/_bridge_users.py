@@ -19,17 +19,25 @@ FILES = ("/etc/modules-load.d", "/run/modules-load.d", "/etc/sysctl.d", "/run/sy
 MENTIONS = ("br_netfilter", "bridge-nf-", "net.bridge", "net/bridge")
 # as the kernel sets them when it loads the module (br_netfilter_hooks.c); the first one is what the repair sets, too
 FIRST_VALUES = {
-    "bridge-nf-call-iptables": "1", "bridge-nf-call-ip6tables": "1", "bridge-nf-call-arptables": "1",
-    "bridge-nf-filter-vlan-tagged": "0", "bridge-nf-filter-pppoe-tagged": "0", "bridge-nf-pass-vlan-input-dev": "0",
-}  # fmt: skip
+    "bridge-nf-call-iptables": "1",
+    "bridge-nf-call-ip6tables": "1",
+    "bridge-nf-call-arptables": "1",
+    "bridge-nf-filter-vlan-tagged": "0",
+    "bridge-nf-filter-pppoe-tagged": "0",
+    "bridge-nf-pass-vlan-input-dev": "0",
+}
 SECONDS = 3.0
 
 
 def users(host: Host, module: str) -> tuple[str, ...]:
     """Whatever may use it now, in words: the same user has the same words. Raises CannotRead."""
     found = [
-        *_modules(host, module), *_ports(), *_settings(host), *_files(host), *_other_namespaces(host),
-    ]  # fmt: skip
+        *_modules(host, module),
+        *_ports(),
+        *_settings(host),
+        *_files(host),
+        *_other_namespaces(host),
+    ]
     return tuple(sorted(found))
 
 

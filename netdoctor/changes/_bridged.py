@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from netdoctor.twin.state import State
+from collections.abc import Container
+
+from netdoctor.twin.state import Link, State
 from netdoctor.twin.uplinks import BRIDGE, LOCAL_KINDS, pod_ports
 
 MODULE = "br_netfilter"
@@ -24,9 +26,16 @@ def others_ports(state: State) -> str:
     pods, links = pod_ports(state), state.node.interfaces()
     for bridge in (link for link in links if link.kind == BRIDGE):
         ports = [link for link in links if link.master == bridge.index]
-        others = [link for link in ports if link.index not in pods]
-        local = [link for link in others if link.kind in LOCAL_KINDS]
-        if len(others) > 1 or (local and len(ports) > 1):
-            names = ", ".join(link.name for link in local or others)
+        if hidden := _hidden(ports, pods):
+            names = ", ".join(link.name for link in hidden)
             return f"what crosses bridge {bridge.name} begins to meet iptables, and no copy asks what is behind {names}"
     return ""
+
+
+def _hidden(ports: list[Link], pods: Container[int]) -> list[Link]:
+    """The ports of a bridge behind which may be what talks across it, and is no pod."""
+    others = [link for link in ports if link.index not in pods]
+    local = [link for link in others if link.kind in LOCAL_KINDS]
+    if len(others) > 1 or (local and len(ports) > 1):
+        return local or others
+    return []

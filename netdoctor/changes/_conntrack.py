@@ -50,8 +50,18 @@ def forget(host: Host, stale: Callable[[Tracked], bool]) -> int:
     for one in parse(host.run(["conntrack", "-L", "-f", "ipv4"], timeout=SECONDS)):
         if not stale(one):
             continue
-        delete = ["conntrack", "-D", "-s", one.source, "-d", one.destination,
-                  "-r", one.reply_source, "-q", one.reply_destination]  # fmt: skip
+        delete = [
+            "conntrack",
+            "-D",
+            "-s",
+            one.source,
+            "-d",
+            one.destination,
+            "-r",
+            one.reply_source,
+            "-q",
+            one.reply_destination,
+        ]
         count += _deleted(host, delete)
     return count
 

@@ -18,11 +18,14 @@ Element = tuple[str, tuple[tuple[str, str], ...], str, Any]  # tag, attributes, 
 EMPTY: tuple[Any, frozenset[Element]] = ((), frozenset())
 # the elements of a zone's file: what firewalld calls them in a zone's settings, and which attributes are listed there
 LISTS = {
-    "interface": ("interfaces", ("name",)), "service": ("services", ("name",)), "protocol": ("protocols", ("value",)),
-    "icmp-block": ("icmp_blocks", ("name",)), "port": ("ports", ("port", "protocol")),
+    "interface": ("interfaces", ("name",)),
+    "service": ("services", ("name",)),
+    "protocol": ("protocols", ("value",)),
+    "icmp-block": ("icmp_blocks", ("name",)),
+    "port": ("ports", ("port", "protocol")),
     "source-port": ("source_ports", ("port", "protocol")),
     "forward-port": ("forward_ports", ("port", "protocol", "to-port", "to-addr")),
-}  # fmt: skip
+}
 FLAGS = ("masquerade", "forward", "icmp-block-inversion")  # there with underscores
 RULES = "rules_str"  # compared by their number: each is one text there
 TARGET, NO_TARGET = "target", "default"

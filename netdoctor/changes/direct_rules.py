@@ -140,9 +140,10 @@ class RemoveDirectRules:
         now = _rules(found)
         now_in_file = FileState.read(DIRECT_FILE)
         by_hand = (
-            now_in_file is not None and now_in_file != self.file
+            now_in_file is not None
+            and now_in_file != self.file
             and not (is_by_firewalld(now_in_file) and _is_read(now_in_file, now))
-        )  # fmt: skip
+        )
         if chains or passthroughs or by_hand or not {*now} <= {*self.at_boot}:
             raise Drifted("somebody has added direct rules to firewalld's permanent configuration since")
         if now != self.at_boot:

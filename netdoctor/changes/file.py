@@ -101,9 +101,12 @@ def sync_folder(folder: Path) -> None:
 def difference(path: str, before: str | None, after: str | None) -> str:
     """A unified diff; None: there is no file."""
     lines = difflib.unified_diff(
-        (before or "").splitlines(), (after or "").splitlines(),
-        NO_FILE if before is None else path, NO_FILE if after is None else path, lineterm="",
-    )  # fmt: skip
+        (before or "").splitlines(),
+        (after or "").splitlines(),
+        NO_FILE if before is None else path,
+        NO_FILE if after is None else path,
+        lineterm="",
+    )
     return "\n".join(lines)
 
 

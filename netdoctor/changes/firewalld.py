@@ -169,20 +169,26 @@ class TrustSource:
             self._wait_until_it_is_read(bus)
             return said
         ours_alone, earlier = self._is_ours_alone(now), self._has_earlier(now)
-        path = _permanent(bus, self.zone)
-        if self.source in bus.call("config.zone", "getSources", path=path):
-            if ours_alone and self.file is None and not earlier:
-                # firewalld forgets the file, and goes back to its own zone at once; to a deleted file it is blind
-                with suppress(CannotRead):
-                    bus.call("config.zone", "loadDefaults", path=path)
-            path = _permanent(bus, self.zone)
-            if self.source in bus.call("config.zone", "getSources", path=path):
-                bus.call("config.zone", "removeSource", "s", self.source, path=path)
+        may_forget = ours_alone and self.file is None and not earlier
+        self._take_source_out(bus, may_forget)
         if ours_alone:
             if not earlier:  # else the undo of those does it
                 self._restore_files()
             return None
         return f"{self.path}: somebody has changed it since, so only {self.source} is taken out"
+
+    def _take_source_out(self, bus: FirewalldBus, may_forget: bool) -> None:
+        """Take the source out of the zone for good; `may_forget`: its file is ours alone. Raises CannotRead."""
+        path = _permanent(bus, self.zone)
+        if self.source not in bus.call("config.zone", "getSources", path=path):
+            return
+        if may_forget:
+            # firewalld forgets the file, and goes back to its own zone at once; to a deleted file it is blind
+            with suppress(CannotRead):
+                bus.call("config.zone", "loadDefaults", path=path)
+        path = _permanent(bus, self.zone)
+        if self.source in bus.call("config.zone", "getSources", path=path):
+            bus.call("config.zone", "removeSource", "s", self.source, path=path)
 
     def _wait_until_it_is_read(self, bus: FirewalldBus) -> None:
         """Wait until firewalld has seen that the source is gone from the file. Raises CannotRead."""

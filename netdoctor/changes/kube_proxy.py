@@ -114,29 +114,43 @@ def translate(host: Host, translations: Iterable[Translation], earlier: int = 0)
 
     `earlier`: by how much before kube-proxy's own priority.
     """
+    translations = list(translations)
     by_iptables = _iptables_nat.needed()
-    for family in ("ip", "ip6"):
-        ends: dict[tuple[str, str, int], str] = {}
-        endpoints: list[str] = []
-        for cluster_ip, protocol, port, address, target in translations:
-            version = to_address(cluster_ip).version
-            to_address(address)  # raises ValueError for what is none: nft reads a script
-            if protocol not in PROTOCOLS or version != (6 if family == "ip6" else 4):
-                continue
-            end = f"[{address}]:{target}" if family == "ip6" else f"{address}:{target}"
-            ends.setdefault((cluster_ip, protocol, port), end)  # the first endpoint is as good as any
-            endpoints.append(address)
-        if ends and by_iptables:
+    for family, version in (("ip", 4), ("ip6", 6)):
+        ends, endpoints = _ends_of_family(translations, version)
+        if not ends:
+            continue
+        if by_iptables:
             _iptables_nat.translate(host, family, [(*key, end) for key, end in ends.items()], dict.fromkeys(endpoints))
-        elif ends:
-            rules = [
-                f"{family} daddr {ip} {protocol} dport {port} dnat to {end}"
-                for (ip, protocol, port), end in ends.items()
-            ]
-            # a pod that asks itself
-            back = [f"{family} saddr {address} {family} daddr {address} masquerade" for address in endpoints]
-            lines = [f"table {family} netdoctor_services {{"]
-            for hook in ("prerouting", "output"):
-                lines += [f"chain {hook} {{ type nat hook {hook} priority {-100 - earlier};", *rules, "}"]
-            lines += ["chain postrouting { type nat hook postrouting priority 100;", *dict.fromkeys(back), "}", "}"]
-            host.run(["nft", "-f", "-"], timeout=5, stdin="\n".join(lines) + "\n")
+        else:
+            script = _as_nft(family, ends, endpoints, earlier)
+            host.run(["nft", "-f", "-"], timeout=5, stdin=script)
+
+
+def _ends_of_family(
+    translations: Iterable[Translation], version: int
+) -> tuple[dict[tuple[str, str, int], str], list[str]]:
+    """The end that each ClusterIP, protocol and port is translated to, and the addresses of all endpoints."""
+    ends: dict[tuple[str, str, int], str] = {}
+    endpoints: list[str] = []
+    for cluster_ip, protocol, port, address, target in translations:
+        of_family = to_address(cluster_ip).version == version
+        to_address(address)  # raises ValueError for what is none: nft reads a script
+        if protocol not in PROTOCOLS or not of_family:
+            continue
+        end = f"[{address}]:{target}" if version == 6 else f"{address}:{target}"
+        ends.setdefault((cluster_ip, protocol, port), end)  # the first endpoint is as good as any
+        endpoints.append(address)
+    return ends, endpoints
+
+
+def _as_nft(family: str, ends: dict[tuple[str, str, int], str], endpoints: list[str], earlier: int) -> str:
+    """A script that has nft make the table."""
+    rules = [f"{family} daddr {ip} {protocol} dport {port} dnat to {end}" for (ip, protocol, port), end in ends.items()]
+    # a pod that asks itself
+    back = [f"{family} saddr {address} {family} daddr {address} masquerade" for address in endpoints]
+    lines = [f"table {family} netdoctor_services {{"]
+    for hook in ("prerouting", "output"):
+        lines += [f"chain {hook} {{ type nat hook {hook} priority {-100 - earlier};", *rules, "}"]
+    lines += ["chain postrouting { type nat hook postrouting priority 100;", *dict.fromkeys(back), "}", "}"]
+    return "\n".join(lines) + "\n"

@@ -142,12 +142,7 @@ class SetSysctl:
         file, said = _said_by_others(host, self.key)
         if now == self.value and said == self.value != self.at_boot:
             return f"{self.key} = {now}: {file} says so since"
-        before, wanted, theirs = dict(self.followers), dict[str, str](), []
-        for path, value in _followers_now(host, self.key).items():
-            old = before.get(path, _given(path, self.was))  # an interface may have come since
-            wanted[path] = old if value in (old, _given(path, now)) else value
-            if wanted[path] != old:
-                theirs.append(f"{path} = {value}")
+        wanted, theirs = self._wanted_followers(host, now, self.was)
         if now != self.was:
             _write(path_of(self.key), self.was)  # and the kernel writes all that follows it
         for path, value in wanted.items():
@@ -155,6 +150,16 @@ class SetSysctl:
             if text is not None and text.strip() != value:  # an interface may be gone
                 _write(path, value)
         return f"{', '.join(theirs)}: somebody has set that since" if theirs else None
+
+    def _wanted_followers(self, host: Host, now: str, was: str) -> tuple[dict[str, str], list[str]]:
+        """What each follower has to be once the setting is back; and those that somebody has set since, in words."""
+        before, wanted, theirs = dict(self.followers), dict[str, str](), list[str]()
+        for path, value in _followers_now(host, self.key).items():
+            old = before.get(path, _given(path, was))  # an interface may have come since
+            wanted[path] = old if value in (old, _given(path, now)) else value
+            if wanted[path] != old:
+                theirs.append(f"{path} = {value}")
+        return wanted, theirs
 
 
 def _said_by_others(host: Host, key: str) -> tuple[str, str | None]:

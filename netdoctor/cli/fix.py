@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from netdoctor.repair.executor import Outcomes
     from netdoctor.repair.journal import Journal
     from netdoctor.repair.plan import Plan
-    from netdoctor.terminal.consent import Agreement, Choices
+    from netdoctor.terminal.consent import Agreement, Choices, Rehearsed
 
 FAILED = ("rolled-back", "not-undone")
 
@@ -92,28 +93,17 @@ def command(
 
 def _fix(catalogue: Catalogue, choices: Choices) -> tuple[int, Journal | None]:
     """The exit status, and the run, None where nothing was to be made."""
-    from netdoctor.diagnosis.check import look
-    from netdoctor.facts import Facts
-    from netdoctor.facts.gateways.scope import Scope
     from netdoctor.output.repair_text import as_json, end_lines
     from netdoctor.repair.plan import plan as make_plan
-    from netdoctor.repair.runs import unfinished_notice
-    from netdoctor.terminal.consent import Agreement, is_on_a_terminal
-    from netdoctor.terminal.output import waiting
 
-    def look_again() -> Look:
-        with waiting() as watch:
-            return look(catalogue, Facts(context=(Scope(False, whole_state=True),)), watch=watch)
-
-    for notice in unfinished_notice() if choices.dry_run else ():
-        _say(f"! {notice}", err=True)
+    if choices.dry_run:
+        _say_what_is_unfinished()
+    look_again = partial(_look, catalogue)
     first = look_again()
     plan = make_plan(catalogue, first, only=choices.only)
     changes_something = bool(plan.to_apply) and not choices.dry_run
     asks = changes_something and not choices.yes
-    # who is asked has to see the plan, wherever standard output goes
-    beside = choices.output == "json" or (asks and is_on_a_terminal() and not sys.stdout.isatty())
-    agreement = Agreement(choices, lambda lines: _say_lines(lines, err=beside))
+    agreement = _agreement(choices, asks)
     rehearsed = agreement.rehearse(plan, first)
     if choices.output == "text" or asks:
         agreement.show(plan, first, rehearsed)
@@ -125,9 +115,44 @@ def _fix(catalogue: Catalogue, choices: Choices) -> tuple[int, Journal | None]:
         click.echo(as_json(plan, outcomes, last, run, choices.dry_run, rehearsed.rehearsal, rehearsed.why_not))
     else:
         _say_lines(end_lines(plan, outcomes, last, run, choices.dry_run))
-    refused = choices.dry_run and rehearsed.refused and not choices.without_rehearsal
-    failed = outcomes is not None and any(step.end in FAILED for step in outcomes.steps)
-    return max(last.report().exit_code, 1 if refused or failed else 0), journal
+    unsuccessful = _would_be_refused(choices, rehearsed) or _has_failed(outcomes)
+    return max(last.report().exit_code, 1 if unsuccessful else 0), journal
+
+
+def _say_what_is_unfinished() -> None:
+    from netdoctor.repair.runs import unfinished_notice
+
+    for notice in unfinished_notice():
+        _say(f"! {notice}", err=True)
+
+
+def _look(catalogue: Catalogue) -> Look:
+    """Look at this node, and show on the terminal what is waited for."""
+    from netdoctor.diagnosis.check import look
+    from netdoctor.facts import Facts
+    from netdoctor.facts.gateways.scope import Scope
+    from netdoctor.terminal.output import waiting
+
+    with waiting() as watch:
+        return look(catalogue, Facts(context=(Scope(False, whole_state=True),)), watch=watch)
+
+
+def _agreement(choices: Choices, asks: bool) -> Agreement:
+    """What shows the plan: on standard error where the user who is asked would not see it on standard output."""
+    from netdoctor.terminal.consent import Agreement, is_on_a_terminal
+
+    beside = choices.output == "json" or (asks and is_on_a_terminal() and not sys.stdout.isatty())
+    return Agreement(choices, lambda lines: _say_lines(lines, err=beside))
+
+
+def _would_be_refused(choices: Choices, rehearsed: Rehearsed) -> bool:
+    """Whether a dry run has shown a repair that would not be made."""
+    return choices.dry_run and not choices.without_rehearsal and bool(rehearsed.refused)
+
+
+def _has_failed(outcomes: Outcomes | None) -> bool:
+    """Whether a step was taken back, or could not be."""
+    return outcomes is not None and any(step.end in FAILED for step in outcomes.steps)
 
 
 def _repair(

@@ -1,9 +1,8 @@
 """Which smallest change lets a lost packet pass: each candidate is tried on a fresh copy of the node.
 
 First all candidates at once; what does not pass then is not curable by them, and is looked at again for what stands
-behind the first obstacle. Then each alone, and remedies two by two. Where that is not enough, the whole set is made
-smaller for as long as the packet still passes. Last the opposite: with everything changed but the smallest set, the
-packet has to fail.
+behind the first obstacle. Then the sets that `minimal_sets` asks for. Last the opposite: with everything changed but
+the smallest set, the packet has to fail.
 """
 
 from __future__ import annotations
@@ -13,10 +12,11 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from itertools import combinations
+from functools import partial
 
 from netdoctor.errors import NetdoctorError
-from netdoctor.experiments.interventions import UNNAMED, Intervention, Situation, proposed
+from netdoctor.experiments.interventions import Intervention, Situation, proposed
+from netdoctor.experiments.minimal_sets import ChangeSet, is_necessary, minimal_sets
 from netdoctor.experiments.work_limit import WorkLimit
 from netdoctor.system.host import Host
 from netdoctor.system.legacy_iptables import grown, legacy_counters
@@ -46,7 +46,7 @@ class Found:
     dropped: Dropped
     legacy: str  # the rule of legacy iptables that moved
     route: str  # why routing refuses the packet
-    cures: tuple[tuple[Intervention, ...], ...] = ()  # smallest sets, each enough alone
+    cures: tuple[ChangeSet, ...] = ()  # smallest sets, each enough alone
     necessary: tuple[bool, ...] = ()  # of each: whether everything else together is not enough
 
 
@@ -86,21 +86,30 @@ class Search:
 
     def _searched(self, found: list[tuple[Found, Walk | None]], candidates: Iterable[Intervention]) -> list[Found]:
         """What was found, with cures for what fails in the copy as on the node."""
-        open_flows = [f.asked for f, _ in found if f.alike]
+        open_flows = [first.asked for first, _ in found if first.alike]
         pool = {c.key: c for c in candidates}
+        pool |= self._pointed_to(found)
+        if not open_flows or not pool:
+            return [first for first, _ in found]
+        curable = self._all(open_flows, pool)
+        cures = minimal_sets(
+            list(pool.values()),
+            partial(self._passes, open_flows),
+            [asked.name for asked in curable],
+            likely=self._seen,
+            at_once=AT_ONCE,
+        )
+        return [self._judged(first, cures.get(first.asked.name, []), pool, open_flows) for first, _ in found]
+
+    def _pointed_to(self, found: list[tuple[Found, Walk | None]]) -> dict[tuple[str, str], Intervention]:
+        """What the walks of the failing flows point to; their causes are remembered."""
+        pool: dict[tuple[str, str], Intervention] = {}
         for first, way in found:
             if first.alike and way:
                 pointed_to = list(proposed(self.situation_of(first.asked, way, first.legacy)))
                 pool |= {c.key: c for c in pointed_to}
                 self._seen |= {c.cause for c in pointed_to}
-        if not open_flows or not pool:
-            return [f for f, _ in found]
-        curable = self._all(open_flows, pool)
-        cures = self._cures(open_flows, curable, pool)
-        for asked in curable:
-            if not cures[asked.name] and (found_set := self._smaller(asked, open_flows, list(pool.values()))):
-                cures[asked.name].append(found_set)
-        return [self._judged(f, cures.get(f.asked.name, []), pool, open_flows) for f, _ in found]
+        return pool
 
     def _asked_again(self, flows: Sequence[Asked], replies: list[Reply]) -> list[Asked]:
         """The flows, with those that differ asked on the node once more.
@@ -151,36 +160,19 @@ class Search:
                 break
         return curable
 
-    def _cures(
-        self, flows: list[Asked], curable: list[Asked], pool: dict[tuple[str, str], Intervention]
-    ) -> dict[str, list[tuple[Intervention, ...]]]:
-        """What cures each flow: one candidate alone, else two remedies together; no more once every flow has one.
+    def _passes(self, flows: list[Asked], chosen: ChangeSet) -> dict[str, bool] | None:
+        """Whether each flow passes with only these changed; None once a limit is reached."""
+        passes = self._try(chosen, flows)
+        if passes is not None and len(chosen) == 1:
+            self.causes.add(chosen[0].cause)
+        return passes
 
-        Remedies are tried first, and of them what the walks point to.
-        """
-        cures: dict[str, list[tuple[Intervention, ...]]] = {asked.name: [] for asked in flows}
-        ordered = sorted(pool.values(), key=lambda c: (not c.remedy, c.cause not in self._seen))
-        alone = [(each,) for each in ordered]
-        both = [*combinations((each for each in ordered if each.remedy), 2)]
-        for sets in (alone, both):
-            for start in range(0, len(sets), AT_ONCE):
-                if curable and all(cures[asked.name] for asked in curable):
-                    return cures
-                part = sets[start : start + AT_ONCE]
-                with ThreadPoolExecutor(AT_ONCE) as threads:
-                    for chosen, passes in zip(part, threads.map(lambda c: self._try(c, flows), part), strict=True):
-                        self.causes |= {each.cause for each in chosen if passes and each.key in pool}
-                        for name in (name for name, fine in passes.items() if fine):
-                            if len(chosen) == 1 or not cures[name]:
-                                cures[name].append(chosen)
-        return cures
-
-    def _try(self, chosen: Sequence[Intervention], flows: list[Asked], patience: float = PATIENCE) -> dict[str, bool]:
-        """Whether each flow passes with only these changed."""
+    def _try(self, chosen: ChangeSet, flows: list[Asked], patience: float = PATIENCE) -> dict[str, bool] | None:
+        """Whether each flow passes with only these changed, for which silence is waited so long."""
         key = (frozenset(c.key for c in chosen), patience)
         if key not in self._known:
             if self._is_over():
-                return {}
+                return None
             self._known[key], _ = self._attempt(chosen, flows, {}, look=False, patience=patience)
         return self._known[key]
 
@@ -212,40 +204,27 @@ class Search:
             twin.close()
         return passes, ways
 
-    def _smaller(self, asked: Asked, flows: list[Asked], whole: list[Intervention]) -> tuple[Intervention, ...]:
-        """A smallest set within the whole one: whatever can be left out is, what is no remedy first.
-
-        None at all when the limit is reached before that is done.
-        """
-        kept = list(whole)
-        for candidate in sorted(whole, key=lambda c: c.remedy):
-            fewer = [c for c in kept if c is not candidate]
-            if self._try(fewer, flows).get(asked.name):
-                kept = fewer
-        return () if self.cut_short else tuple(kept)
-
     def _judged(
         self,
         found: Found,
-        cures: list[tuple[Intervention, ...]],
+        cures: list[ChangeSet],
         pool: dict[tuple[str, str], Intervention],
         flows: list[Asked],
     ) -> Found:
+        """What was found of a flow, with its cures, and whether each of them is necessary."""
         if not cures:
             return found
-        necessary = []
-        for cure in cures:
-            same = {c.cause for c in cure} - {UNNAMED}  # another way to take away the same cause is nothing else
-            rest = [c for c in pool.values() if c not in cure and c.cause not in same]
-            fails = not rest or self._fails(rest, found.asked, flows)
-            if fails:  # then none of them is enough alone
-                self.causes |= {c.cause for c in rest}
-            necessary.append(fails)
-        return replace(found, cures=tuple(cures), necessary=tuple(necessary))
+        fails = partial(self._fails, found.asked, flows)
+        necessary = tuple(is_necessary(cure, pool.values(), fails) for cure in cures)
+        return replace(found, cures=tuple(cures), necessary=necessary)
 
-    def _fails(self, chosen: list[Intervention], asked: Asked, flows: list[Asked]) -> bool:
+    def _fails(self, asked: Asked, flows: list[Asked], chosen: ChangeSet) -> bool:
         """Whether a flow surely fails with these changed: this silence is waited for."""
-        return self._try(chosen, flows, DOUBT).get(asked.name) is False
+        passes = self._try(chosen, flows, DOUBT)
+        if passes is None or passes.get(asked.name) is not False:
+            return False
+        self.causes |= {c.cause for c in chosen}  # none of them is enough alone
+        return True
 
     def _is_over(self) -> bool:
         self.cut_short = self.cut_short or self.limit.reached_by(self.copies)

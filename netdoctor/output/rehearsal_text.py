@@ -8,7 +8,7 @@ from typing import Any
 from netdoctor.model import Access
 from netdoctor.redact import one_line
 from netdoctor.rehearsal.exposure import Way, at
-from netdoctor.rehearsal.rehearsal import Rehearsal
+from netdoctor.rehearsal.rehearsal import Rehearsal, Tried
 
 MOST = 6  # ways of one class
 
@@ -22,11 +22,7 @@ def _lines(rehearsal: Rehearsal | None, why_not: str) -> list[str]:
     if rehearsal is None:
         return ["", f"not rehearsed on a copy of the node: {why_not}"] if why_not else []
     found = ["", f"rehearsed on a copy of the node, in {rehearsal.seconds:.1f} s:"]
-    failing = [tried for tried in rehearsal.flows if not tried.passed]
-    if failing:
-        found.append(f"  {sum(t.passes for t in failing)} of the {len(failing)} flows that fail now pass")
-    found += [f"    still fails: {t.flow}: {t.after}" for t in failing if not t.passes]
-    found += [f"  fails on the node and in no copy of it: {t.flow}" for t in rehearsal.flows if t.passed]
+    found += _flow_lines(rehearsal.flows)
     found += _matrix("newly reachable", rehearsal.opened, rehearsal)
     found += _matrix("no longer reachable", rehearsal.closed, rehearsal)
     if rehearsal.sampled:
@@ -37,6 +33,17 @@ def _lines(rehearsal: Rehearsal | None, why_not: str) -> list[str]:
         found.append(f"  connected now, and not answered in any copy: {_few(rehearsal.unseen)}")
     if rehearsal.refusal:
         found.append(f"  {rehearsal.verdict.upper()}: {rehearsal.refusal}")
+    return found
+
+
+def _flow_lines(flows: tuple[Tried, ...]) -> list[str]:
+    """What becomes of the flows that fail: how many pass, which do not, and which no copy shows."""
+    found: list[str] = []
+    failing = [tried for tried in flows if not tried.passed]
+    if failing:
+        found.append(f"  {sum(tried.passes for tried in failing)} of the {len(failing)} flows that fail now pass")
+    found += [f"    still fails: {tried.flow}: {tried.after}" for tried in failing if not tried.passes]
+    found += [f"  fails on the node and in no copy of it: {tried.flow}" for tried in flows if tried.passed]
     return found
 
 
@@ -68,17 +75,27 @@ def as_json(rehearsal: Rehearsal | None, why_not: str) -> dict[str, Any] | None:
     def rows(ways: tuple[Way, ...]) -> list[dict[str, Any]]:
         return [
             {
-                "access": way.kind, "source": way.flow.source, "who": way.who, "destination": way.flow.destination,
-                "protocol": way.flow.protocol, "port": way.flow.port,
+                "access": way.kind,
+                "source": way.flow.source,
+                "who": way.who,
+                "destination": way.flow.destination,
+                "protocol": way.flow.protocol,
+                "port": way.flow.port,
             }
             for way in ways
-        ]  # fmt: skip
+        ]
 
     return {
         "flows": [asdict(tried) for tried in rehearsal.flows],
-        "opened": rows(rehearsal.opened), "closed": rows(rehearsal.closed), "needless": rows(rehearsal.needless),
-        "ways": rehearsal.tried, "not_shown": list(rehearsal.not_shown), "refusal": rehearsal.refusal,
-        "verdict": rehearsal.verdict, "untouched": list(rehearsal.untouched), "sampled": list(rehearsal.sampled),
+        "opened": rows(rehearsal.opened),
+        "closed": rows(rehearsal.closed),
+        "needless": rows(rehearsal.needless),
+        "ways": rehearsal.tried,
+        "not_shown": list(rehearsal.not_shown),
+        "refusal": rehearsal.refusal,
+        "verdict": rehearsal.verdict,
+        "untouched": list(rehearsal.untouched),
+        "sampled": list(rehearsal.sampled),
         "unseen": list(rehearsal.unseen),
         "seconds": rehearsal.seconds,
-    }  # fmt: skip
+    }

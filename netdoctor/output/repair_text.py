@@ -13,7 +13,7 @@ from netdoctor.output.schema import to_json
 from netdoctor.redact_data import plain
 from netdoctor.rehearsal.rehearsal import Rehearsal
 from netdoctor.repair.executor import Outcomes
-from netdoctor.repair.plan import Plan
+from netdoctor.repair.plan import Plan, Step
 
 NOT_TOLD = ("unknown", "blocked")
 
@@ -24,19 +24,24 @@ def plan_lines(seen: Look, plan: Plan) -> list[str]:
     lines = [f"kubeconfig {by}"] if by else []
     lines += [f"cause: {d.cause.summary} ({d.cause.probe})" for d in seen.diagnoses]
     for step in plan.steps:
-        mine = step in plan.to_apply
-        lines += ["", f"{step.name}: {step.remedy.title}" + ("" if mine else " (by hand: netdoctor does not do this)")]
-        lines.append(f"  why: {step.why}")
-        for change in step.changes:
-            lines.append(f"  {change.describe()}")
-            lines += [f"    {line}" for line in change.diff().splitlines()]
-            if sentence := left_alone(change):
-                lines.append(f"    undo: {sentence}")
-        if mine:
-            lines.append(f"  proof: {step.probe} passes, and whatever passes now still does; else it is taken back")
+        lines += _step_lines(step, mine=step in plan.to_apply)
     for item in plan.not_repairable:
         lines += ["", f"not repaired: {item.summary} ({item.probe})", f"  {item.reason}"]
     return lines if plan.steps or plan.not_repairable or seen.diagnoses else [*lines, "nothing to repair"]
+
+
+def _step_lines(step: Step, *, mine: bool) -> list[str]:
+    """A step with its exact changes; `mine`: netdoctor takes it."""
+    lines = ["", f"{step.name}: {step.remedy.title}" + ("" if mine else " (by hand: netdoctor does not do this)")]
+    lines.append(f"  why: {step.why}")
+    for change in step.changes:
+        lines.append(f"  {change.describe()}")
+        lines += [f"    {line}" for line in change.diff().splitlines()]
+        if sentence := left_alone(change):
+            lines.append(f"    undo: {sentence}")
+    if mine:
+        lines.append(f"  proof: {step.probe} passes, and whatever passes now still does; else it is taken back")
+    return lines
 
 
 def end_lines(plan: Plan, outcomes: Outcomes | None, last: Look, run: str, dry_run: bool) -> list[str]:
@@ -44,17 +49,21 @@ def end_lines(plan: Plan, outcomes: Outcomes | None, last: Look, run: str, dry_r
     lines = [""]
     for step in outcomes.steps if outcomes else ():
         lines.append(f"{step.end}: {step.remedy}: {step.why}")
-    if dry_run and plan.to_apply:
-        lines.append("nothing was changed; sudo netdoctor fix makes these changes")
-    elif plan.to_apply and outcomes is None:
-        lines.append("nothing was changed")
-    elif not plan.to_apply and last.diagnoses:
-        lines.append("netdoctor has no repair for this")
+    if why := _why_nothing_was_made(plan, outcomes, last, dry_run):
+        lines.append(why)
     if outcomes or not last.diagnoses:
         lines.append(_how_it_is(last))
     if outcomes and outcomes.changed:
         lines.append(f"run {run}; take it back: sudo netdoctor undo")
     return lines
+
+
+def _why_nothing_was_made(plan: Plan, outcomes: Outcomes | None, last: Look, dry_run: bool) -> str:
+    if not plan.to_apply:
+        return "netdoctor has no repair for this" if last.diagnoses else ""
+    if dry_run:
+        return "nothing was changed; sudo netdoctor fix makes these changes"
+    return "nothing was changed" if outcomes is None else ""
 
 
 def _how_it_is(last: Look) -> str:
@@ -79,14 +88,17 @@ def as_json(
     """The plan, its rehearsal, what became of each step, and the report of the last look, as one JSON document."""
     steps: list[dict[str, Any]] = [
         {
-            "remedy": step.name, "probe": step.probe, "risk": step.risk, "why": step.why,
+            "remedy": step.name,
+            "probe": step.probe,
+            "risk": step.risk,
+            "why": step.why,
             "changes": [
                 {"kind": c.kind, "describe": c.describe(), "diff": c.diff(), "left_alone": left_alone(c)}
                 for c in step.changes
             ],
         }
         for step in plan.steps
-    ]  # fmt: skip
+    ]
     done = [
         {"remedy": s.remedy, "probe": s.probe, "end": s.end, "why": s.why, "changes": [c.describe() for c in s.changes]}
         for s in (outcomes.steps if outcomes else ())
@@ -94,10 +106,16 @@ def as_json(
     rest = [{"probe": n.probe, "summary": n.summary, "reason": n.reason} for n in plan.not_repairable]
     report = last.report()
     whole = {
-        "schema_version": 1, "tool": f"netdoctor {__version__}", "dry_run": dry_run, "run": run or None,
+        "schema_version": 1,
+        "tool": f"netdoctor {__version__}",
+        "dry_run": dry_run,
+        "run": run or None,
         "declined": bool(plan.to_apply) and outcomes is None and not dry_run,
         "rehearsal": rehearsal_json(rehearsal, why_not),
-        "plan": steps, "not_repairable": rest, "steps": done, "healthy": report.exit_code == 0,
+        "plan": steps,
+        "not_repairable": rest,
+        "steps": done,
+        "healthy": report.exit_code == 0,
         "report": json.loads(to_json(report)),
-    }  # fmt: skip
+    }
     return json.dumps(plain(whole), indent=1, ensure_ascii=False)

@@ -15,11 +15,19 @@ LINE = 15.0
 INSET = 10.0
 # name: light, dark
 COLOURS = {
-    "paper": ("#ffffff", "#14171c"), "ink": ("#1c2430", "#e4e9f0"), "dim": ("#5d6977", "#97a3b3"),
-    "node": ("#f6f8fa", "#1a1f27"), "lane": ("#e9eef4", "#232b36"), "card": ("#ffffff", "#2d3744"),
-    "edge": ("#9aa7b6", "#566475"), "path": ("#0b62c4", "#62a8ff"), "good": ("#157a3c", "#4fce82"),
-    "bad": ("#c0202c", "#ff7b81"), "stop": ("#fdeced", "#43212a"), "nat": ("#8226a8", "#d69af2"),
-}  # fmt: skip
+    "paper": ("#ffffff", "#14171c"),
+    "ink": ("#1c2430", "#e4e9f0"),
+    "dim": ("#5d6977", "#97a3b3"),
+    "node": ("#f6f8fa", "#1a1f27"),
+    "lane": ("#e9eef4", "#232b36"),
+    "card": ("#ffffff", "#2d3744"),
+    "edge": ("#9aa7b6", "#566475"),
+    "path": ("#0b62c4", "#62a8ff"),
+    "good": ("#157a3c", "#4fce82"),
+    "bad": ("#c0202c", "#ff7b81"),
+    "stop": ("#fdeced", "#43212a"),
+    "nat": ("#8226a8", "#d69af2"),
+}
 RULES = """
 text {{ font: {size}px ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace; fill: {ink}; }}
 .title {{ font-size: 14px; font-weight: bold; }} .name {{ font-weight: bold; }} .dim {{ fill: {dim}; }}

@@ -133,15 +133,20 @@ def _probes(results: Iterable[Result]) -> RenderableType:
     counts = ", ".join(f"{len(found)} {outcome}" for outcome, found in by_outcome.items() if found)
     lines: list[RenderableType] = [Text(f"probes: {counts}", style="bold")]
     for outcome, found in by_outcome.items():
-        sign, style = SIGNS[outcome]
-        if outcome in (Outcome.PASS, Outcome.FAIL):
-            if found:
-                lines.append(_indented(Text(f"{sign} {', '.join(r.probe for r in found)}", style)))
-            continue
-        for reason in dict.fromkeys(r.reason for r in found):
-            names = ", ".join(r.probe for r in found if r.reason == reason)
-            lines.append(_indented(Text.assemble((f"{sign} {names}", style), f"  {one_line(reason)}")))
+        lines += _probes_of(outcome, found)
     return Group(*lines)
+
+
+def _probes_of(outcome: Outcome, found: list[Result]) -> Iterable[RenderableType]:
+    """The probes of one outcome: in one line where they have been answered, else one line for each reason."""
+    sign, style = SIGNS[outcome]
+    if outcome in (Outcome.PASS, Outcome.FAIL):
+        if found:
+            yield _indented(Text(f"{sign} {', '.join(r.probe for r in found)}", style))
+        return
+    for reason in dict.fromkeys(r.reason for r in found):
+        names = ", ".join(r.probe for r in found if r.reason == reason)
+        yield _indented(Text.assemble((f"{sign} {names}", style), f"  {one_line(reason)}"))
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ from netdoctor.output.svg import Line, lines_of
 from netdoctor.tracing.traced import Traced, own_addresses, pod_at
 from netdoctor.tracing.way import BRIDGE, Stay, end_text
 from netdoctor.twin.rule_words import UNREADABLE, rule_words
-from netdoctor.twin.state import State
+from netdoctor.twin.state import Link, State
 from netdoctor.twin.twin import NODE, OUTSIDE
+from netdoctor.twin.walk import Step
 
 CARD, DEVICE = 200.0, 132.0  # widths
 POD = "pod"
@@ -77,13 +78,16 @@ def bridge_name(traced: Traced, stays: tuple[Stay, ...]) -> str:
     links = traced.state.node.interfaces()
     masters = {link.name: link.master for link in links}
     ports = [name for stay in stays if stay.layer == BRIDGE for name in (stay.interface_in, stay.interface_out)]
-    found = []
-    for master in dict.fromkeys(masters.get(name, 0) for name in ports):
-        for bridge in (link for link in links if link.index == master):
-            count = sum(link.master == master for link in links)
-            ways = f"{count} port{'' if count == 1 else 's'}"
-            found.append(f"bridge {bridge.name} {' '.join(_addresses(traced.state, master))}, {ways}")
+    passed = dict.fromkeys(masters.get(name, 0) for name in ports)
+    found = [_bridge(traced.state, bridge) for master in passed for bridge in links if bridge.index == master]
     return "; ".join(found) or "a bridge"
+
+
+def _bridge(state: State, bridge: Link) -> str:
+    """A bridge with its addresses and how many ports it has."""
+    count = sum(link.master == bridge.index for link in state.node.interfaces())
+    ways = f"{count} port{'' if count == 1 else 's'}"
+    return f"bridge {bridge.name} {' '.join(_addresses(state, bridge.index))}, {ways}"
 
 
 def card_lines(stay: Stay) -> list[Line]:
@@ -99,11 +103,15 @@ def card_lines(stay: Stay) -> list[Line]:
         if step is None or step.drops or step.is_policy or (translation and step is translation.rule):
             continue
         lines += lines_of(f"✓ {step.chain}", CARD, "dim")
-    if stop := stay.stop:
-        place = f"{stop.family} {stop.table} {stop.chain}" + (f", handle {stop.handle}" if stop.handle else "")
-        lines += [*lines_of("STOPPED", CARD, "bad"), *lines_of(place, CARD)]
-        why = "its policy is drop" if stop.is_policy else rule_words(stop.text) or UNREADABLE
-        lines += lines_of(why, CARD, "bad")
+    if stay.stop:
+        lines += _stop_lines(stay.stop)
     elif not stay.passed:
         lines += lines_of("lost in here", CARD, "bad")
     return lines
+
+
+def _stop_lines(stop: Step) -> list[Line]:
+    """The rule, or the policy, that stopped a packet."""
+    place = f"{stop.family} {stop.table} {stop.chain}" + (f", handle {stop.handle}" if stop.handle else "")
+    why = "its policy is drop" if stop.is_policy else rule_words(stop.text) or UNREADABLE
+    return [*lines_of("STOPPED", CARD, "bad"), *lines_of(place, CARD), *lines_of(why, CARD, "bad")]

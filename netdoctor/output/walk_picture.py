@@ -20,7 +20,7 @@ from netdoctor.output.walk_boxes import (
     device_lines,
     source_of,
     target_of,
-)  # fmt: skip
+)
 from netdoctor.output.walk_text import heading, notices
 from netdoctor.tracing.traced import Fate, Traced, pod_at
 from netdoctor.tracing.way import BRIDGE, IP, Stay
@@ -152,22 +152,10 @@ class _Picture:
         self._frame()
         source, target = self._side_box(self.source, self.source_x), self._side_box(self.target, self.target_x)
         cards = [self._card_box(stay) for stay in self.stays]
-        chain = [source]
-        out = self.out
-        if self.source.kind == OUTSIDE:
-            lines = device_lines(self.state, self.stays[0].interface_in if self.stays else "")
-            chain.append(self._device_box(self.in_x, lines))
-            out.filled(chain[-1], "card", lines)
-        chain += cards
-        if self.target.kind == OUTSIDE:
-            last = next((s.interface_out for s in reversed(self.stays) if s.interface_out and s.layer == IP), "")
-            lines = device_lines(self.state, last) if last else [("uplink", "dim")]
-            device = self._device_box(self.out_x, lines)
-            out.filled(device, "card" if self.reached else "ghost", lines)
-            if self.reached:
-                chain.append(device)
+        chain = [source, *self._uplink_in(), *cards, *self._uplink_out()]
         if self.reached:
             chain.append(target)
+        out = self.out
         for before, after in pairwise(chain):
             out.arrow(_between(before, after))
         out.filled(source, "card", self.source.lines)
@@ -178,6 +166,25 @@ class _Picture:
         self._back(source, target, chain[-1])
         out.lines(EDGE, self.node_bottom + 28, self.ending, 18)
         return out.finished(self.width, self.height, heading(self.traced))
+
+    def _uplink_in(self) -> Iterator[Box]:
+        """The uplink by which the question comes in, drawn."""
+        if self.source.kind == OUTSIDE:
+            lines = device_lines(self.state, self.stays[0].interface_in if self.stays else "")
+            box = self._device_box(self.in_x, lines)
+            self.out.filled(box, "card", lines)
+            yield box
+
+    def _uplink_out(self) -> Iterator[Box]:
+        """The uplink by which the question leaves, drawn; no part of its way where it did not get there."""
+        if self.target.kind != OUTSIDE:
+            return
+        last = next((s.interface_out for s in reversed(self.stays) if s.interface_out and s.layer == IP), "")
+        lines = device_lines(self.state, last) if last else [("uplink", "dim")]
+        box = self._device_box(self.out_x, lines)
+        self.out.filled(box, "card" if self.reached else "ghost", lines)
+        if self.reached:
+            yield box
 
     def _frame(self) -> None:
         out = self.out

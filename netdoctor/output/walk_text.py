@@ -10,8 +10,9 @@ from rich.text import Text
 
 from netdoctor.output.text import _hanging, _indented
 from netdoctor.redact import one_line
+from netdoctor.tracing.rules import Rules, ends
 from netdoctor.tracing.traced import Fate, Traced, number_of, pod_at
-from netdoctor.tracing.way import BRIDGE, IP, Passage, Rules, Stay, Translation, end_text, ends
+from netdoctor.tracing.way import BRIDGE, IP, Passage, Stay, Translation, end_text
 from netdoctor.twin.routes import leading_to
 from netdoctor.twin.rule_words import UNREADABLE, purpose, rule_words
 from netdoctor.twin.twin import NODE, OUTSIDE
@@ -48,8 +49,10 @@ def render(traced: Traced, *, verbose: bool = False) -> RenderableType:
     if traced.ending.arrived:
         parts.append(_row("the far end", _far_end(traced), "", "bold cyan"))
     for name, passages in (
-        ("the answer", traced.way.answer), ("an error", traced.way.error), ("a later packet", traced.way.later)
-    ):  # fmt: skip
+        ("the answer", traced.way.answer),
+        ("an error", traced.way.error),
+        ("a later packet", traced.way.later),
+    ):
         for passage in passages:
             parts += _in_short(name, passage)
     parts += [Text(""), _hanging(_ending(traced))]
@@ -85,7 +88,7 @@ def _far_end(traced: Traced) -> str:
 def _row(name: str, words: str, dim: str, style: str = "bold") -> Text:
     return Text.assemble(
         (f"{one_line(name):{WIDTH}}", style), one_line(words), (f"  {one_line(dim)}" if dim else "", "dim")
-    )  # fmt: skip
+    )
 
 
 def _passage(passage: Passage, traced: Traced) -> Iterator[RenderableType]:
@@ -144,16 +147,21 @@ def _inside(stay: Stay) -> Iterator[Text]:
             yield Text(one_line(f"{rules.table}: {' → '.join(rules.path)}"), style="dim")
             translation = None
             continue
-        yield from _marks(shown)
-        if len(rules.chains) > 1 or not shown:
-            yield Text(one_line(_folded(rules, [step.chain for step in shown])), style="dim")
-        for step in shown:
-            if ends(step):
-                yield _verdict(step)
-        if rules.effects and rules.effects[-1].verdict == "policy drop":
-            yield _verdict(rules.effects[-1])
+        yield from _decided(rules, shown)
     if translation:
         yield from _translation(translation)
+
+
+def _decided(rules: Rules, shown: list[Step]) -> Iterator[Text]:
+    """What the rules of one table did where they translated nothing: marks, idle chains, and the verdict."""
+    yield from _marks(shown)
+    if len(rules.chains) > 1 or not shown:
+        yield Text(one_line(_folded(rules, [step.chain for step in shown])), style="dim")
+    for step in shown:
+        if ends(step):
+            yield _verdict(step)
+    if rules.effects and rules.effects[-1].verdict == "policy drop":
+        yield _verdict(rules.effects[-1])
 
 
 def _marks(shown: list[Step]) -> Iterator[Text]:
@@ -203,9 +211,11 @@ def _translation(translation: Translation) -> Iterator[Text]:
 def _in_short(name: str, passage: Passage) -> Iterator[RenderableType]:
     """Another packet's way: its hooks, what was translated, and where it was stopped."""
     first = passage.stays[0].before
-    ports = "" if first.icmp else f"{end_text(first.source, first.source_port)} → "
-    packet = ports + (f"ICMP {first.icmp} from {first.source} to {first.destination}" if first.icmp else
-                      end_text(first.destination, first.destination_port))  # fmt: skip
+    if first.icmp:
+        packet = f"ICMP {first.icmp} from {first.source} to {first.destination}"
+    else:
+        source, target = (first.source, first.source_port), (first.destination, first.destination_port)
+        packet = f"{end_text(*source)} → {end_text(*target)}"
     where = "" if passage.where == NODE else f" in pod {passage.where}"
     yield Text("")
     yield _row(f"{name}{where}", packet, "", "bold cyan")

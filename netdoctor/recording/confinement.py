@@ -67,9 +67,14 @@ def judge(asked: Asked, recording: str) -> Judgement:
         try:
             process = subprocess.Popen(
                 [sys.executable, "-I", "-c", START, json.dumps(_path()), json.dumps(asdict(asked)), str(theirs)],
-                stdin=file, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, pass_fds=(theirs,), cwd="/",
-                env=_environment(), start_new_session=True,
-            )  # fmt: skip
+                stdin=file,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                pass_fds=(theirs,),
+                cwd="/",
+                env=_environment(),
+                start_new_session=True,
+            )
         except OSError as error:
             os.close(ours)
             raise CannotRead("recording", f"no process can be started: {error.strerror}") from error

@@ -71,7 +71,16 @@ def _is_read(kind: type) -> bool:
 
 def _names(known: Mapping[type, object]) -> tuple[set[str], set[str]]:
     """The nodes' names, which are replaced, and those of namespaces, Services and pods, which are not."""
-    hosts, keep = set(), {"node", "host", "localhost"}
+    keep = {"node", "host", "localhost"}
+    for listed in (known.get(Pods), known.get(Services)):
+        for item in listed.items if isinstance(listed, (Pods, Services)) else ():
+            keep |= {item.name, item.namespace}
+    return _node_names(known) | _domains_of_nodes(known), keep
+
+
+def _node_names(known: Mapping[type, object]) -> set[str]:
+    """What the cluster's nodes are called, and this machine where it is none of them."""
+    hosts: set[str] = set()
     this, nodes = known.get(ThisNode), known.get(Nodes)
     if isinstance(this, ThisNode):
         hosts.add(this.name)
@@ -79,14 +88,15 @@ def _names(known: Mapping[type, object]) -> tuple[set[str], set[str]]:
         hosts |= {node.name for node in nodes.items}
     if isinstance(this, CannotRead) and (named := UNKNOWN_NODE.search(this.reason)):
         hosts.add(named[1])
+    return hosts
+
+
+def _domains_of_nodes(known: Mapping[type, object]) -> set[str]:
+    """The domains that pods search and that are not the cluster's own."""
     points, attachments = known.get(VantagePoints), known.get(Attachments)
     searched = [p.search for p in points.points] if isinstance(points, VantagePoints) else []
     searched += [p.search for p in attachments.pods] if isinstance(attachments, Attachments) else []
-    hosts |= {domain for search in searched for domain in search if not _of_the_cluster(domain, search)}
-    for listed in (known.get(Pods), known.get(Services)):
-        for item in listed.items if isinstance(listed, (Pods, Services)) else ():
-            keep |= {item.name, item.namespace}
-    return hosts, keep
+    return {domain for search in searched for domain in search if not _of_the_cluster(domain, search)}
 
 
 def _domain(known: Mapping[type, object]) -> str:
@@ -105,6 +115,16 @@ def _of_the_cluster(domain: str, search: tuple[str, ...]) -> bool:
 def from_json(text: str | bytes, catalogue: Catalogue) -> Facts:
     """The facts of a recording; what it does not hold cannot be read. Raises BadInput with one sentence."""
     recording = decode(text.encode(errors="surrogatepass") if isinstance(text, str) else text)
+    stored = _stored(recording)
+    kinds = {kind.__name__: kind for kind in wanted(catalogue)}
+    given = {kinds[name]: _value(kinds[name], name, entry) for name, entry in stored.items() if name in kinds}
+    if NodeNetwork in given:  # then what was worked out is worked out anew
+        given = {kind: value for kind, value in given.items() if not getattr(kind, "derived", False)}
+    return Facts(given, live=False)
+
+
+def _stored(recording: Any) -> dict[str, Any]:
+    """The facts that a recording has stored, by their names. Raises BadInput for what is none of this version."""
     if not isinstance(recording, dict):
         raise BadInput("not a recording of netdoctor: it is no object")
     if lacking := [key for key in ("schema_version", "facts") if key not in recording]:
@@ -114,11 +134,7 @@ def from_json(text: str | bytes, catalogue: Catalogue) -> Facts:
         raise BadInput("not a recording of netdoctor: its facts are no object")
     if version != SCHEMA_VERSION:
         raise BadInput(f"a recording of version {version!r:.20}; this netdoctor reads version {SCHEMA_VERSION}")
-    kinds = {kind.__name__: kind for kind in wanted(catalogue)}
-    given = {kinds[name]: _value(kinds[name], name, entry) for name, entry in stored.items() if name in kinds}
-    if NodeNetwork in given:  # then what was worked out is worked out anew
-        given = {kind: value for kind, value in given.items() if not getattr(kind, "derived", False)}
-    return Facts(given, live=False)
+    return stored
 
 
 def wanted(catalogue: Catalogue) -> Iterator[type]:

@@ -11,7 +11,7 @@ from netdoctor.facts.cluster.services import Services
 from netdoctor.facts.cluster.workloads import OURS_LABEL, Nodes, Pods, Workloads
 from netdoctor.facts.gateways.gateways import Modules
 from netdoctor.facts.gateways.network_policies import METADATA_NAME, NetworkPolicies
-from netdoctor.facts.traffic.vantage import VantagePoints
+from netdoctor.facts.traffic.vantage import VantagePoint, VantagePoints
 
 ALWAYS = frozenset((OURS_LABEL, "k8s-app", HASH, METADATA_NAME))
 
@@ -31,22 +31,26 @@ def judged_labels(known: Mapping[type, object]) -> frozenset[str]:
 
 def needed(fact: Any, labels: frozenset[str]) -> Any:
     """The fact without what nothing judges."""
-
-    def of(held: Mapping[str, str]) -> dict[str, str]:
-        return {key: value for key, value in held.items() if key in labels}
-
     if isinstance(fact, Pods):
-        return replace(fact, items=tuple(replace(pod, labels=of(pod.labels)) for pod in fact.items))
+        return replace(fact, items=tuple(replace(pod, labels=_judged(pod.labels, labels)) for pod in fact.items))
     if isinstance(fact, Workloads):
-        return replace(fact, items=tuple(replace(each, labels=of(each.labels)) for each in fact.items))
+        return replace(fact, items=tuple(replace(each, labels=_judged(each.labels, labels)) for each in fact.items))
     if isinstance(fact, Nodes):
         return replace(fact, items=tuple(replace(node, images=()) for node in fact.items))
     if isinstance(fact, NetworkPolicies):
-        return replace(fact, namespaces={name: of(held) for name, held in fact.namespaces.items()})
+        namespaces = {name: _judged(held, labels) for name, held in fact.namespaces.items()}
+        return replace(fact, namespaces=namespaces)
     if isinstance(fact, VantagePoints):
-        points = (replace(point, labels=tuple(of(dict(point.labels)).items())) for point in fact.points)
-        return replace(fact, points=tuple(points))
+        return replace(fact, points=tuple(_with_judged_labels(point, labels) for point in fact.points))
     return fact
+
+
+def _judged(held: Mapping[str, str], labels: frozenset[str]) -> dict[str, str]:
+    return {key: value for key, value in held.items() if key in labels}
+
+
+def _with_judged_labels(point: VantagePoint, labels: frozenset[str]) -> VantagePoint:
+    return replace(point, labels=tuple(_judged(dict(point.labels), labels).items()))
 
 
 def _selected(value: Any) -> Iterator[str]:

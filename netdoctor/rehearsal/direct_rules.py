@@ -22,7 +22,7 @@ from netdoctor.system.host import Host
 from netdoctor.twin.build import build
 from netdoctor.twin.rtnl import Address
 from netdoctor.twin.state import Listener, State
-from netdoctor.twin.twin import NODE, OUTSIDE, Flow
+from netdoctor.twin.twin import NODE, OUTSIDE, Flow, Twin
 
 TABLE = ("inet", "firewalld")  # what firewalld keeps with FirewallBackend=nftables, and with no other
 HARMLESS = ("ACCEPT", "RETURN", "LOG", "NFLOG", "MARK", "CONNMARK", "CLASSIFY", "TRACE", "SET")
@@ -34,27 +34,32 @@ KEEP_NOTHING = (
     "tcp", "time", "tos", "ttl", "udp",
 )  # fmt: skip
 SECONDS = 5.0
-OPTIONS = {"-s": "source", "--source": "source", "-d": "destination", "--destination": "destination",
-           "-p": "protocol", "--protocol": "protocol", "--dport": "port", "--destination-port": "port"}  # fmt: skip
+OPTIONS = {
+    "-s": "source",
+    "--source": "source",
+    "-d": "destination",
+    "--destination": "destination",
+    "-p": "protocol",
+    "--protocol": "protocol",
+    "--dport": "port",
+    "--destination-port": "port",
+}
 
 
 def that_matter(
-    in_force: Sequence[Rule], all_rules: Iterable[Rule], state: State, cluster: ClusterAddresses,
+    in_force: Sequence[Rule],
+    all_rules: Iterable[Rule],
+    state: State,
+    cluster: ClusterAddresses,
     connections: Iterable[Connection],
-) -> list[tuple[Rule, str]]:  # fmt: skip
+) -> list[tuple[Rule, str]]:
     """The rules without which some packet may end otherwise, each with the reason. Raises CannotRead without copies."""
     rules = list(dict.fromkeys(all_rules))
     if not state.node.has_table(*TABLE):
         why = "firewalld has no nftables table here (FirewallBackend=iptables), so direct rules and zones share chains"
         return [(rule, why) for rule in rules]
     with closing(build(state)) as before, closing(build(state)) as after:
-        found = []
-        for rule in rules:
-            reason = before.run(partial(_what_it_spares, rule))
-            if not reason and rule in in_force:
-                reason = after.run(partial(_deleted, rule))
-            if reason:
-                found.append((rule, reason))
+        found = _by_themselves(rules, in_force, before, after)
         if found:
             return found
         named, _ = before.run(lambda: named_sources(state.node))
@@ -64,8 +69,26 @@ def that_matter(
     if old == new:
         return []
     way = next(way for way in tried if way in old ^ new)
-    return [(rule, f"without the direct rules, a copy of the node answers otherwise: {way.kind}: {way}")
-            for rule in rules]  # fmt: skip
+    return [
+        (rule, f"without the direct rules, a copy of the node answers otherwise: {way.kind}: {way}") for rule in rules
+    ]
+
+
+def _by_themselves(
+    rules: Iterable[Rule], in_force: Sequence[Rule], before: Twin, after: Twin
+) -> list[tuple[Rule, str]]:
+    """The rules that matter by what their chains say, or that cannot be deleted, with the reason.
+
+    All others that are in force are deleted in the second copy.
+    """
+    found = []
+    for rule in rules:
+        reason = before.run(partial(_what_it_spares, rule))
+        if not reason and rule in in_force:
+            reason = after.run(partial(_deleted, rule))
+        if reason:
+            found.append((rule, reason))
+    return found
 
 
 def _deleted(rule: Rule) -> str:
@@ -83,8 +106,8 @@ def _what_it_spares(rule: Rule) -> str:
     Any other table judges an accepted packet as well.
     """
     _, table, chain, _, arguments = rule
-    for match in (after for word, after in pairwise(arguments) if word in ("-m", "--match")):
-        if match not in KEEP_NOTHING:
+    for word, match in pairwise(arguments):
+        if word in ("-m", "--match") and match not in KEEP_NOTHING:
             return f"its match `{match}` keeps what other rules may ask for"
     try:
         there = Ruleset.parse(Host().run([f"{program_of(rule)}-save", "-t", table], timeout=SECONDS))
@@ -93,6 +116,12 @@ def _what_it_spares(rule: Rule) -> str:
     policy = there.policies.get(table, {}).get(chain, "")
     if policy != "ACCEPT":
         return f"the policy of chain {chain} is {policy}" if policy else f"{chain} is no built-in chain of {table}"
+    line = _judging_line(there, table, chain)
+    return f"`{line}` comes after it or may come after it in chain {chain}" if line else ""
+
+
+def _judging_line(there: Ruleset, table: str, chain: str) -> str:
+    """The first rule of a chain, and of those that it leads to, that may end a packet; "" for none."""
     seen, waiting = set[str](), [chain]
     while waiting:
         name = waiting.pop()
@@ -104,7 +133,7 @@ def _what_it_spares(rule: Rule) -> str:
                 if there.has_chain(table, target):
                     waiting += [] if target.startswith(OWNED) else [target]
                 elif target not in HARMLESS:
-                    return f"`{line}` comes after it or may come after it in chain {chain}"
+                    return line
     return ""
 
 
@@ -119,25 +148,27 @@ def _targets(line: str) -> list[str]:
 def _own_ways(rule: Rule, state: State) -> Iterator[Way]:
     """The ways that the rule itself names: to the node, or from it."""
     _, _, chain, _, arguments = rule
-    found: dict[str, str] = {}
-    for word, after in pairwise(arguments):
-        if word in OPTIONS:
-            found[OPTIONS[word]] = after
-    protocol, port = found.get("protocol", ""), re.match(r"[0-9]+", found.get("port", ""))
-    if protocol not in ("tcp", "udp") or not port:
+    options = _options(arguments)
+    protocol, digits = options.get("protocol", ""), re.match(r"[0-9]+", options.get("port", ""))
+    if protocol not in ("tcp", "udp") or not digits:
         return
+    port, version = int(digits[0]), 4 if rule[0] == "ipv4" else 6
     for node in uplink_addresses(state):
-        if node.version != (4 if rule[0] == "ipv4" else 6):
+        if node.version != version:
             continue
         own: list[Address] = [node.ip]
-        if chain == "OUTPUT" and node.version == 4:
-            for far in _named(found.get("destination", RESOLVER), own):
-                beyond = (Listener(protocol, far, int(port[0])),)
-                yield Way(Access.NODE_TO_OUTSIDE, Flow(NODE, far, protocol, int(port[0]), beyond))
+        if chain == "OUTPUT" and version == 4:
+            for far in _named(options.get("destination", RESOLVER), own):
+                yield Way(Access.NODE_TO_OUTSIDE, Flow(NODE, far, protocol, port, (Listener(protocol, far, port),)))
         if chain == "INPUT":
-            for source in _named(found.get("source", ""), own):
-                flow = Flow(OUTSIDE, str(node.ip), protocol, int(port[0]), source_address=source)
+            for source in _named(options.get("source", ""), own):
+                flow = Flow(OUTSIDE, str(node.ip), protocol, port, source_address=source)
                 yield Way(Access.NAMED_SOURCE, flow, source)
+
+
+def _options(arguments: Iterable[str]) -> dict[str, str]:
+    """What a rule asks of a packet's ends, protocol and port."""
+    return {OPTIONS[word]: after for word, after in pairwise(arguments) if word in OPTIONS}
 
 
 def _named(word: str, taken: list[Address]) -> list[str]:

@@ -86,10 +86,11 @@ def led_away(before: Twin, after: Twin, both: set[Way], cluster: ClusterAddresse
     taken = _led_to_others(after) - _led_to_others(before)
     asked = [way for way in both if way.kind in (*TO_A_SOCKET, Access.OUTSIDE_TO_NODE)]
     return {
-        way for way in asked
+        way
+        for way in asked
         if (way.flow.protocol, way.flow.source_address, way.flow.destination, way.flow.port) in taken
         and (way.kind in OF_PEOPLE or (way.flow.port, way.flow.protocol) not in node_ports)
-    }  # fmt: skip
+    }
 
 
 def _led_to_others(twin: Twin) -> set[tuple[str, str, str, int]]:
@@ -117,13 +118,8 @@ def _open(twin: Twin, tried: list[Way], seconds: float) -> tuple[set[Way], list[
 def _all(state: State, cluster: ClusterAddresses, asking: list[str], far: bool) -> Iterator[Way]:
     stranger = _stranger(state)
     node = _uplink_address(state)
-    needed = needed_by_pods(state, cluster)
-    for listener in reachable(state.node, node) if node else ():
-        if stranger:
-            yield Way(Access.OUTSIDE_TO_NODE, _from_outside(stranger, str(node), listener.protocol, listener.port))
-        for pod in asking[:1]:
-            kind = Access.POD_TO_NODE if (listener.protocol, listener.port) in needed else Access.POD_TO_OTHER_PORT
-            yield Way(kind, Flow(pod, str(node), listener.protocol, listener.port))
+    if node:
+        yield from _to_node(state, cluster, node, asking[:1], stranger)
     if far:
         yield from _from_afar(state, node, stranger)
     for port, protocol in cluster.node_ports if node and stranger else ():
@@ -132,6 +128,19 @@ def _all(state: State, cluster: ClusterAddresses, asking: list[str], far: bool) 
         yield from _to_pod(target, [name for name in asking if name != target.name][:1], stranger)
     for source in asking[:1]:
         yield from _from_pod(source, state, cluster)
+
+
+def _to_node(
+    state: State, cluster: ClusterAddresses, node: Address, asking: list[str], stranger: Address | None
+) -> Iterator[Way]:
+    """The node's listening sockets, asked from outside and by pods."""
+    needed = needed_by_pods(state, cluster)
+    for listener in reachable(state.node, node):
+        if stranger:
+            yield Way(Access.OUTSIDE_TO_NODE, _from_outside(stranger, str(node), listener.protocol, listener.port))
+        for pod in asking:
+            kind = Access.POD_TO_NODE if (listener.protocol, listener.port) in needed else Access.POD_TO_OTHER_PORT
+            yield Way(kind, Flow(pod, str(node), listener.protocol, listener.port))
 
 
 def _from_afar(state: State, node: Address | None, stranger: Address | None) -> Iterator[Way]:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from netdoctor.errors import CannotRead
 from netdoctor.rehearsal.second_firewalld import SOURCE, second_firewalld
@@ -26,12 +26,35 @@ from netdoctor.twin.twin import NODE, Twin
 
 TABLE = "firewalld"
 LOOKS = 4  # at the node's firewalld: a pod that comes or goes may be changing it
-# of zones and policies: what asks for their names, for the settings of one, and what sets some of them
-KINDS = (("zone", "getZones", "getZoneSettings2", "setZoneSettings2"),
-         ("policy", "getPolicies", "getPolicySettings", "setPolicySettings"))  # fmt: skip
 BINDINGS = {"interfaces": "addInterface", "sources": "addSource"}  # of zones: no two can have the same one
-DIRECT = (("getAllChains", "Chain", "sss"), ("getAllRules", "Rule", "sssias"),
-          ("getAllPassthroughs", "Passthrough", "sas"))  # fmt: skip
+
+
+class _Kind(NamedTuple):
+    """Zones, or policies: what asks for their names, for the settings of one, and what sets some of them."""
+
+    interface: str
+    names: str
+    read: str
+    write: str
+
+
+class _Direct(NamedTuple):
+    """A kind of direct configuration: what asks for all of it, its word in other methods, and their signature."""
+
+    read: str
+    what: str
+    signature: str
+
+
+KINDS = (
+    _Kind("zone", "getZones", "getZoneSettings2", "setZoneSettings2"),
+    _Kind("policy", "getPolicies", "getPolicySettings", "setPolicySettings"),
+)
+DIRECT = (
+    _Direct("getAllChains", "Chain", "sss"),
+    _Direct("getAllRules", "Rule", "sssias"),
+    _Direct("getAllPassthroughs", "Passthrough", "sas"),
+)
 
 
 @runtime_checkable
@@ -89,33 +112,61 @@ def _alike(state: State, after: Twin, bus: FirewalldBus) -> Twin:
 
 def _take_over(nodes: FirewalldBus, mine: FirewalldBus) -> None:
     """Give my firewalld what the node's has at run time and not in its files. Raises CannotRead."""
-    for interface, names, read, write in KINDS:
-        found, there = {}, nodes.call(interface, names)
-        for name in dict.fromkeys((*there, *mine.call(interface, names))):
-            now = mine.call(interface, read, "s", name)
-            found[name] = changed = _changed(now, nodes.call(interface, read, "s", name) if name in there else {})
-            bound = {key: now[key] for key in BINDINGS if key in changed and key in now}
-            if bound:  # the others go first, for another zone may have them now
-                fewer = {
-                    key: (kind, [one for one in ones if one in changed[key][1]]) for key, (kind, ones) in bound.items()
-                }
-                mine.call(interface, write, "sa{sv}", name, fewer)
-        for name, changed in found.items():
-            for key, add in BINDINGS.items():
-                for one in changed.pop(key, ("as", ()))[1]:  # one by one: their order may be that of the rules
-                    with suppress(CannotRead):  # it has that one already
-                        mine.call(interface, add, "ss", name, one)
-            if changed:
-                mine.call(interface, write, "sa{sv}", name, changed)
+    for kind in KINDS:
+        _take_over_settings(kind, nodes, mine)
     for name in nodes.call("ipset", "getIPSets"):
         with suppress(CannotRead):  # entries that time out are not told
             mine.call("ipset", "setEntries", "sas", name, nodes.call("ipset", "getEntries", "s", name))
-    for read, what, signature in DIRECT:
-        here, there = mine.call("direct", read), nodes.call("direct", read)
-        for verb, several, but in (("remove", here, there), ("add", there, here)):
-            for one in several:
-                if one not in but:
-                    mine.call("direct", verb + what, signature, *one)
+    for direct in DIRECT:
+        _take_over_direct(direct, nodes, mine)
+
+
+def _take_over_settings(kind: _Kind, nodes: FirewalldBus, mine: FirewalldBus) -> None:
+    """Give my firewalld the zones, or the policies, as the node's has them; first whatever is bound to another one."""
+    theirs = nodes.call(kind.interface, kind.names)
+    differing: dict[str, dict[str, Any]] = {}
+    for name in dict.fromkeys((*theirs, *mine.call(kind.interface, kind.names))):
+        now = mine.call(kind.interface, kind.read, "s", name)
+        wanted = nodes.call(kind.interface, kind.read, "s", name) if name in theirs else {}
+        differing[name] = _changed(now, wanted)
+        _release(kind, name, now, differing[name], mine)
+    for name, changed in differing.items():
+        _bind(kind, name, changed, mine)
+        others = {key: value for key, value in changed.items() if key not in BINDINGS}
+        if others:
+            mine.call(kind.interface, kind.write, "sa{sv}", name, others)
+
+
+def _release(kind: _Kind, name: str, now: dict[str, Any], changed: dict[str, Any], mine: FirewalldBus) -> None:
+    """Take from a zone of mine what is bound to it and shall not be: another zone may have that now."""
+    fewer = {}
+    for key in BINDINGS:
+        if key in changed and key in now:
+            signature, bound = now[key]
+            fewer[key] = (signature, [one for one in bound if one in changed[key][1]])
+    if fewer:
+        mine.call(kind.interface, kind.write, "sa{sv}", name, fewer)
+
+
+def _bind(kind: _Kind, name: str, changed: dict[str, Any], mine: FirewalldBus) -> None:
+    """Bind to a zone of mine what shall be, one by one: their order may be that of the rules."""
+    for key, add in BINDINGS.items():
+        if key not in changed:
+            continue
+        for one in changed[key][1]:
+            with suppress(CannotRead):  # it has that one already
+                mine.call(kind.interface, add, "ss", name, one)
+
+
+def _take_over_direct(direct: _Direct, nodes: FirewalldBus, mine: FirewalldBus) -> None:
+    """Remove the direct chains, rules or passthroughs that mine alone has, then add those that the node's alone has."""
+    here, there = mine.call("direct", direct.read), nodes.call("direct", direct.read)
+    for one in here:
+        if one not in there:
+            mine.call("direct", f"remove{direct.what}", direct.signature, *one)
+    for one in there:
+        if one not in here:
+            mine.call("direct", f"add{direct.what}", direct.signature, *one)
 
 
 def _changed(now: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Any]:

@@ -78,28 +78,42 @@ def _text(family: str, table: str) -> str:
 def in_rules(text: str) -> Iterator[Named]:
     """The sources in what nft, iptables-save or ipset save prints."""
     members: dict[str, list[Named]] = {}
-    block, depth = "", False  # of an nft set or map
+    block, in_elements = "", False  # of an nft set or map
     for line in map(str.strip, text.splitlines()):
-        if match := re.match(r"(?:set|map) (\S+) \{", line):
-            block = match[1]
-        elif line.startswith("chain "):
-            block = ""
+        block = _block_at(line, block)
         if match := re.match(r"add (\S+) (\S+)", line):  # of an ipset
             members.setdefault(match[1], []).extend(_members(match[2]))
-        elif block:
-            depth = depth or "elements" in line
-            if depth:
-                members.setdefault(block, []).extend(each for part in line.split(",") for each in _members(part))
-                depth = "}" not in line
-        elif match := SOURCE.search(line):
-            sources = tuple(ADDRESS.findall(match[1]))
-            if sources:
-                yield Named(sources, tuple(_ports(line)), bool(OPENS.search(line)))
+        elif not block:
+            yield from _in_rule(line)
+        elif in_elements or "elements" in line:
+            for part in line.split(","):
+                members.setdefault(block, []).extend(_members(part))
+            in_elements = "}" not in line
     for listed in members.values():
-        if any(member.ports for member in listed):  # each source with its own
-            yield from dict.fromkeys((listed[0], listed[-1]))
-        elif listed:
-            yield Named(tuple(member.sources[0] for member in listed), (), True)
+        yield from _in_set(listed)
+
+
+def _block_at(line: str, block: str) -> str:
+    """The nft set or map that a line stands in or begins; "" for none."""
+    if match := re.match(r"(?:set|map) (\S+) \{", line):
+        return match[1]
+    return "" if line.startswith("chain ") else block
+
+
+def _in_rule(line: str) -> Iterator[Named]:
+    """The sources of one rule."""
+    match = SOURCE.search(line)
+    sources = tuple(ADDRESS.findall(match[1])) if match else ()
+    if sources:
+        yield Named(sources, tuple(_ports(line)), bool(OPENS.search(line)))
+
+
+def _in_set(listed: list[Named]) -> Iterator[Named]:
+    """The sources of one set: where ports stand beside them, the first and the last, each with its own."""
+    if any(member.ports for member in listed):
+        yield from dict.fromkeys((listed[0], listed[-1]))
+    elif listed:
+        yield Named(tuple(member.sources[0] for member in listed), (), True)
 
 
 def _members(text: str) -> Iterator[Named]:
@@ -125,19 +139,31 @@ def sample(named: Named, taken: Iterable[Address]) -> list[Address]:
 
 
 def _one(source: str, taken: set[Address]) -> Address | None:
-    first, _, last = source.partition("-")
+    """The first address of a source that a host may have, and that is not taken."""
     try:
-        if last:
-            low, high = ipaddress.ip_address(first), ipaddress.ip_address(last)
-            tries: Iterable[Address] = (low, high)
-        else:
-            network = ipaddress.ip_network(first, strict=False)
-            if network.prefixlen == 0:
-                return None
-            room = network.num_addresses
-            # a host of it, and not its own name nor the broadcast address
-            tries = (network[place] for place in ((0,) if room == 1 else range(1 if room > 2 else 0, min(room, 64))))
-        fitting = (a for a in tries if a not in taken and not (a.is_multicast or a.is_loopback or a.is_unspecified))
-        return next((address for address in fitting if not address.is_link_local), None)
+        fitting = (address for address in _hosts(source) if address not in taken and _may_be_a_host(address))
+        return next(fitting, None)
     except (ValueError, TypeError):
         return None
+
+
+def _hosts(source: str) -> Iterable[Address]:
+    """Both ends of a range; of a network its first hosts, without its own name and the broadcast address.
+
+    None where the network is everybody. Raises ValueError.
+    """
+    first, _, last = source.partition("-")
+    if last:
+        return ipaddress.ip_address(first), ipaddress.ip_address(last)
+    network = ipaddress.ip_network(first, strict=False)
+    room = network.num_addresses
+    if network.prefixlen == 0:
+        return ()
+    if room == 1:
+        return (network[0],)
+    return (network[place] for place in range(1 if room > 2 else 0, min(room, 64)))
+
+
+def _may_be_a_host(address: Address) -> bool:
+    special = address.is_multicast or address.is_loopback or address.is_unspecified
+    return not special and not address.is_link_local

@@ -49,33 +49,74 @@ def people(
     """Whose ways a rehearsal asks for."""
     found, connections = People(), list(connections)
     node = _Node(state, cluster)
-    tracked = [each for each in conntrack.established(state.node.conntrack) if node.is_outside(each.source)]
+    established = list(conntrack.established(state.node.conntrack))
+    tracked = [each for each in established if node.is_outside(each.source)]
     logins = sorted((c for c in connections if c.login), key=lambda c: not c.you)
-    for login in logins:
-        if login.now:
-            found.logged_in |= {*node.login(login, tracked)}
-        if login.now and not node.can_ask(login.peer, login.address):
-            found.out_of_sight.append(f"ssh from {login.peer}{' (you)' if login.you else ''}")
-    found.take([way for login in logins for way in node.login(login, tracked)], MOST_LOGINS, "logins by ssh")
-    inbound = [c for c in connections if c.inbound and not c.login]
-    found.others_out_of_sight += [
-        f"{c.peer} -> {at(c.address, c.port)}/tcp" for c in inbound if ipaddress.ip_address(c.peer).is_link_local
-    ]
-    others = [way for c in inbound for way in node.inbound(c, tracked)]
-    others += [way for each in tracked for way in node.tracked(each)]
-    met = {(way.flow.source_address, way.flow.destination, way.flow.port) for way in found.ways}
-    others = [w for w in others if (w.flow.source_address, w.flow.destination, w.flow.port) not in met]
-    found.take(_in_turn(others), MOST_CONNECTED, "others that are connected")
-    # a login may hang on a tunnel that the node has opened itself
-    leaving = [(c.peer, "tcp", c.peer_port, c.address) for c in connections if not c.inbound]
-    datagrams = [each for each in conntrack.established(state.node.conntrack) if each.protocol == "udp"]
-    leaving += [(each.destination, "udp", each.port, each.source) for each in datagrams]
-    leaving.sort(key=lambda each: (each[1:3] != ("tcp", SSH_PORT), each[2] == DNS, each[1] == "tcp"))
-    outbound = [way for each in leaving for way in node.outbound(*each)]
-    found.take(outbound, MOST_OUTBOUND, "whom the node is connected to")
+    _take_logins(found, node, logins, tracked)
+    _take_connected(found, node, [c for c in connections if c.inbound and not c.login], tracked)
+    _take_outbound(found, node, [c for c in connections if not c.inbound], established)
     ports = list(dict.fromkeys([*(c.port for c in logins), SSH_PORT]))
     _take_named(found, node, list(named), ports)
     return found
+
+
+def _take_logins(found: People, node: _Node, logins: list[Connection], tracked: list[Established]) -> None:
+    """The ways of logins by ssh, and which of those are there now, in a copy's sight or out of it."""
+    for login in logins:
+        if not login.now:
+            continue
+        found.logged_in |= {*node.login(login, tracked)}
+        if not node.can_ask(login.peer, login.address):
+            found.out_of_sight.append(_login_in_words(login))
+    found.take([way for login in logins for way in node.login(login, tracked)], MOST_LOGINS, "logins by ssh")
+
+
+def _take_connected(found: People, node: _Node, inbound: list[Connection], tracked: list[Established]) -> None:
+    """The ways of others who are connected to the node or to its pods, but for those that logins have taken."""
+    for connection in inbound:
+        if ipaddress.ip_address(connection.peer).is_link_local:
+            place = at(connection.address, connection.port)
+            found.others_out_of_sight.append(f"{connection.peer} -> {place}/tcp")
+    others = [way for connection in inbound for way in node.inbound(connection, tracked)]
+    others += [way for each in tracked for way in node.tracked(each)]
+    met = {_ends(way) for way in found.ways}
+    others = [way for way in others if _ends(way) not in met]
+    found.take(_in_turn(others), MOST_CONNECTED, "others that are connected")
+
+
+def _take_outbound(found: People, node: _Node, leaving: list[Connection], established: list[Established]) -> None:
+    """The ways to whom the node is connected: a login may hang on a tunnel that the node has opened itself."""
+    tunnels = [_Outbound(c.peer, "tcp", c.peer_port, c.address) for c in leaving]
+    for each in established:
+        if each.protocol == "udp":
+            tunnels.append(_Outbound(each.destination, "udp", each.port, each.source))
+    tunnels.sort(key=_Outbound.rank)
+    outbound = [way for tunnel in tunnels for way in node.outbound(tunnel)]
+    found.take(outbound, MOST_OUTBOUND, "whom the node is connected to")
+
+
+def _login_in_words(login: Connection) -> str:
+    return f"ssh from {login.peer}{' (you)' if login.you else ''}"
+
+
+def _ends(way: Way) -> tuple[str, str, int]:
+    """Who asks, and at which address and port."""
+    return way.flow.source_address, way.flow.destination, way.flow.port
+
+
+@dataclass(frozen=True, slots=True)
+class _Outbound:
+    """What the node is connected to from an address of its own."""
+
+    peer: str
+    protocol: str
+    port: int
+    own: str
+
+    def rank(self) -> tuple[bool, bool, bool]:
+        """Where it stands in the order of asking: ssh first, DNS last, UDP before TCP."""
+        is_ssh = self.protocol == "tcp" and self.port == SSH_PORT
+        return not is_ssh, self.port == DNS, self.protocol == "tcp"
 
 
 def _take_named(found: People, node: _Node, named: list[Named], logins: list[int]) -> None:
@@ -124,8 +165,7 @@ class _Node:
 
     def login(self, login: Connection, tracked: list[Established]) -> Iterator[Way]:
         """The way of a login, as it came in."""
-        who = f"ssh from {login.peer}{' (you)' if login.you else ''}"
-        yield from self._way(Access.PERSON, login, tracked, who)
+        yield from self._way(Access.PERSON, login, tracked, _login_in_words(login))
 
     def inbound(self, connection: Connection, tracked: list[Established]) -> Iterator[Way]:
         """The way of another connection to a listening socket."""
@@ -147,23 +187,28 @@ class _Node:
             flow = Flow(OUTSIDE, each.destination, each.protocol, each.port, source_address=each.source)
             yield Way(Access.CONNECTED, flow, each.source)
 
-    def outbound(self, peer: str, protocol: str, port: int, own: str) -> Iterator[Way]:
+    def outbound(self, to: _Outbound) -> Iterator[Way]:
         """The way to whom the node is connected from an address of its own."""
-        if self.is_outside(peer) and own in self.own:
+        if self.is_outside(to.peer) and to.own in self.own:
             with suppress(CannotRead):
-                yield Way(Access.NODE_TO_OUTSIDE, flow_of(NODE, peer, protocol, port, self.state, self.cluster))
+                flow = flow_of(NODE, to.peer, to.protocol, to.port, self.state, self.cluster)
+                yield Way(Access.NODE_TO_OUTSIDE, flow)
 
     def named(self, source: Address, logins: list[int], ports: list[int]) -> Iterator[Way]:
         """The ways of a source that a rule names: to the ports of logins, those of its rule, and others."""
         for node in self.addresses:
             if node.version == source.version:
-                open_ = [x.port for x in reachable(self.state.node, node) if x.protocol == "tcp"]
-                wanted = [port for port in logins if port in open_]
-                # a rule may lead from a port at which nobody listens to one at which somebody does
-                wanted += [*ports[:MOST_OF_RULE], *(port for port in open_ if port not in wanted)]
-                for port in list(dict.fromkeys(wanted))[:MOST_PORTS]:
+                for port in self._ports_for_named(node, logins, ports):
                     flow = Flow(OUTSIDE, str(node), "tcp", port, source_address=str(source))
                     yield Way(Access.NAMED_SOURCE, flow, str(source))
+
+    def _ports_for_named(self, own: Address, logins: list[int], of_rule: list[int]) -> list[int]:
+        """The ports of an address of the node at which a source that a rule names asks, the first of them."""
+        open_ = [x.port for x in reachable(self.state.node, own) if x.protocol == "tcp"]
+        wanted = [port for port in logins if port in open_]
+        # a rule may lead from a port at which nobody listens to one at which somebody does
+        wanted += [*of_rule[:MOST_OF_RULE], *(port for port in open_ if port not in wanted)]
+        return list(dict.fromkeys(wanted))[:MOST_PORTS]
 
 
 def _in_turn(ways: list[Way]) -> list[Way]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Collection, Iterable, Sequence
-from contextlib import ExitStack, closing, suppress
-from dataclasses import dataclass
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,22 +16,21 @@ from netdoctor.errors import CannotRead, Exposed, NetdoctorError, NotRehearsable
 from netdoctor.facts import Facts
 from netdoctor.facts.cluster.cluster_addresses import ClusterAddresses
 from netdoctor.facts.node.connections import Connections
-from netdoctor.facts.traffic.failed_flows import FailedFlows
 from netdoctor.facts.traffic.node_network import NodeNetwork
-from netdoctor.facts.traffic.vantage import NEW, VantagePoints
 from netdoctor.model import Access, Change
 from netdoctor.rehearsal.exposure import Way, compared, led_away, ways
+from netdoctor.rehearsal.failing_flows import asking, failed_flows
 from netdoctor.rehearsal.firewalld_rehearsal import ByFirewalld, copies_with_firewalld
 from netdoctor.rehearsal.named_sources import named_sources
 from netdoctor.rehearsal.people import People, people
 from netdoctor.rehearsal.transit import carried, transit_ways
 from netdoctor.system.firewalld_bus import FirewalldBus
 from netdoctor.system.host import Host
+from netdoctor.system.traffic import Reply
 from netdoctor.twin.asked import PATIENCE, Asked
-from netdoctor.twin.beyond import flow_of
 from netdoctor.twin.build import build
 from netdoctor.twin.state import State
-from netdoctor.twin.twin import DOUBT, Flow, Twin
+from netdoctor.twin.twin import DOUBT, Twin
 
 # what acts in its network namespace, and nowhere else
 PROGRAMS = re.compile(r"nft|ip|bridge|tc|conntrack|ipset|(ip|ip6|eb|arp)tables(-nft|-legacy)?(-save|-restore)?")
@@ -129,63 +129,89 @@ def rehearse(
     """
     begin = time.monotonic()
     state, cluster = facts.get(NodeNetwork).state, facts.get(ClusterAddresses)
-    asked: list[Asked] = []
-    for failed in facts.get(FailedFlows).items:
-        with suppress(CannotRead):
-            flow = flow_of(failed.pod, failed.destination, failed.protocol, failed.port, state, cluster)
-            asked.append(Asked(failed.name, flow, failed.reply))
+    asked = failed_flows(facts, state, cluster)
     flows = [each.flow for each in asked]
     connections = facts.get(Connections).items
-    changes, not_shown, not_made, untouched = list(changes), list[str](), list[str](), list[str]()
-    made = 0
+    changes, not_shown = list(changes), list[str]()
     with ExitStack() as stack:
         before, after, bus = _copies(stack, state, changes if with_daemon else (), not_shown)
         # before the change: what the copies have in common
         named, not_read = before.run(lambda: named_sources(state.node))
         who = people(state, cluster, connections, named)
-        tried = [*ways(state, cluster, _asking(facts, state, flows), far=True), *who.ways]
-        for change in changes:
-            if reason := _untouched(change, state):
-                untouched.append(f"{change.describe()}: {reason}")
-                continue
-            if reason := _not_shown(change, state):
-                not_made.append(f"{change.describe()}: {reason}")
-                continue
-            try:
-                if bus and isinstance(change, ByFirewalld):
-                    change.apply_over(bus)
-                else:
-                    after.run(lambda change=change: change.rehearse(HostOfCopy()))  # type: ignore[misc]
-                made += 1
-            except (NetdoctorError, OSError, ValueError) as error:
-                not_made.append(f"{change.describe()}: {error}")
+        tried = [*ways(state, cluster, asking(facts, state, flows), far=True), *who.ways]
+        made = _make(changes, state, after, bus)
         # before the ways: those are tried with an outside that knows pods, which would hide a lost masquerade
         then, now = before.ask_all(flows, PATIENCE), after.ask_all(flows, DOUBT)
         old, new = compared(before, after, tried)
         new -= led_away(before, after, old & new, cluster)
         carries = transit_ways(state)
-        carried_before, carried_after = carried(before, after, carries) if carries else (set[Way](), set[Way]())
-    old, new, tried = old | carried_before, new | carried_after, [*tried, *carries]
+        if carries:
+            carried_before, carried_after = carried(before, after, carries)
+            old, new, tried = old | carried_before, new | carried_after, [*tried, *carries]
     opened = tuple(way for way in tried if way in new - old)
     unseen, invisible = _unseen(who, old | new)
-    meant = {*opens, *HARMLESS, *(access for change in changes for access in _opened_too(change))}
     return Rehearsal(
-        tuple(
-            Tried(each.name, str(a), str(b), each.passes(b), each.passes(a))
-            for each, a, b in zip(asked, then, now, strict=True)
-        ),
-        opened,
-        tuple(way for way in tried if way in old - new),
-        len(tried),
-        tuple([*not_shown, *not_made, *not_read]),
-        round(time.monotonic() - begin, 2),
-        tuple(way for way in opened if way.kind not in meant),
-        tuple([*not_made, *invisible]),
-        tuple(untouched),
-        tuple([*who.sampled, *([f"transit between uplinks: {len(carries)}"] if carries else [])]),
-        tuple(unseen),
-        made,
+        flows=_compared_flows(asked, then, now),
+        opened=opened,
+        closed=tuple(way for way in tried if way in old - new),
+        tried=len(tried),
+        not_shown=(*not_shown, *made.failed, *not_read),
+        seconds=round(time.monotonic() - begin, 2),
+        needless=_needless(opened, opens, changes),
+        not_made=(*made.failed, *invisible),
+        untouched=tuple(made.untouched),
+        sampled=(*who.sampled, *_transit_in_words(carries)),
+        unseen=tuple(unseen),
+        made=made.count,
     )
+
+
+@dataclass
+class _Made:
+    """How many changes were made in a copy, and which were not, each with the reason."""
+
+    count: int = 0
+    failed: list[str] = field(default_factory=list)  # or no copy shows all that they do
+    untouched: list[str] = field(default_factory=list)  # they touch no packet's way
+
+
+def _make(changes: Iterable[Change], state: State, after: Twin, bus: FirewalldBus | None) -> _Made:
+    """Make the changes in a copy, one after the other; what a copy cannot show is left out."""
+    made = _Made()
+    for change in changes:
+        if reason := _untouched(change, state):
+            made.untouched.append(f"{change.describe()}: {reason}")
+            continue
+        if reason := _not_shown(change, state):
+            made.failed.append(f"{change.describe()}: {reason}")
+            continue
+        try:
+            if bus and isinstance(change, ByFirewalld):
+                change.apply_over(bus)
+            else:
+                after.run(partial(change.rehearse, HostOfCopy()))
+            made.count += 1
+        except (NetdoctorError, OSError, ValueError) as error:
+            made.failed.append(f"{change.describe()}: {error}")
+    return made
+
+
+def _compared_flows(asked: list[Asked], then: Sequence[Reply], now: Sequence[Reply]) -> tuple[Tried, ...]:
+    """Each failing flow, with what it got in the copy without the repair and in the one with it."""
+    return tuple(
+        Tried(each.name, before=str(old), after=str(new), passes=each.passes(new), passed=each.passes(old))
+        for each, old, new in zip(asked, then, now, strict=True)
+    )
+
+
+def _needless(opened: Iterable[Way], opens: Collection[Access], changes: Iterable[Change]) -> tuple[Way, ...]:
+    """Of the ways that opened: those that the repair is not for."""
+    meant = {*opens, *HARMLESS, *(access for change in changes for access in _opened_too(change))}
+    return tuple(way for way in opened if way.kind not in meant)
+
+
+def _transit_in_words(carries: Collection[Way]) -> list[str]:
+    return [f"transit between uplinks: {len(carries)}"] if carries else []
 
 
 def _untouched(change: Change, state: State) -> str:
@@ -213,16 +239,6 @@ def _unseen(who: People, passing: Collection[Way]) -> tuple[list[str], list[str]
     others = [*who.others_out_of_sight, *(str(way) for way in silent if way.kind is Access.CONNECTED)]
     words = "is connected now and passes in no copy of the node, so nothing shows whether the repair keeps that way"
     return others, [f"{login} {words}" for login in logins]
-
-
-def _asking(facts: Facts, state: State, flows: Iterable[Flow]) -> list[str]:
-    """The pods to ask from, those of failed flows first. No test pod: it goes, and with it what firewalld let pass."""
-    points = facts.known().get(VantagePoints)
-    new = (
-        {f"{p.namespace}/{p.pod}" for p in points.points if p.kind == NEW} if isinstance(points, VantagePoints) else ()
-    )
-    others = sorted((pod.name for pod in state.pods), key=lambda name: name.startswith("kube-system/"))
-    return [name for name in (*(flow.source for flow in flows), *others) if name not in new]
 
 
 def _copies(

@@ -71,8 +71,12 @@ def _start(folder: Path, programs: list[str]) -> subprocess.Popen[str]:
     """The keeper, in this thread's network namespace."""
     return subprocess.Popen(
         [sys.executable, "-I", "-m", __name__, str(folder), *programs],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True,
-    )  # fmt: skip
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
 
 
 def _wait(keeper: subprocess.Popen[str], address: str) -> None:
@@ -113,9 +117,10 @@ def keep(folder: Path, bus_daemon: str, firewalld: str) -> str:
     libc = ctypes.CDLL(None, use_errno=True)
     _seclude(libc)
     environment = {
-        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8",
+        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "LC_ALL": "C.UTF-8",
         "DBUS_SYSTEM_BUS_ADDRESS": f"unix:path={folder}/bus",
-    }  # fmt: skip
+    }
     started: list[subprocess.Popen[bytes]] = []
     keeper = os.getpid()
 
@@ -127,9 +132,13 @@ def keep(folder: Path, bus_daemon: str, firewalld: str) -> str:
     def start(*argv: str) -> None:
         with (folder / f"{len(started)}.log").open("wb") as log:
             one = subprocess.Popen(
-                argv, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                argv,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
                 preexec_fn=go_with_keeper,  # noqa: PLW1509 - there is one thread
-            )  # fmt: skip
+            )
         started.append(one)
 
     def over(seconds: float) -> bool:

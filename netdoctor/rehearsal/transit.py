@@ -42,17 +42,27 @@ class Side:
 
 def sides(state: State) -> list[Side]:
     """The hosts behind uplinks that ask each other; none where there is one uplink only."""
-    names = {link.index: link.name for link in state.node.interfaces() if link.kind != "dummy"}
-    devices = {address: names.get(index, "") for index, address in state.node.own_addresses()}
+    devices = _devices(state)
     found: list[Side] = []
     inner = {bridge.name for bridge, _ in islice(_inner_bridges(state), MOST_INNER)}
     of_bridges = [own for own, name in devices.items() if name in inner and not own.ip.is_link_local]
     for own in (*uplink_addresses(state), *of_bridges):
         host = neighbour(own, state) or _other_end(own)
-        apart = not any(own.network.overlaps(side.own.network) for side in found if side.own.version == own.version)
-        if host and devices.get(own) and apart:
+        if host and devices.get(own) and _is_apart(own, found):
             found.append(Side(own, host, devices[own], devices[own] in inner))
     return found if len({side.uplink for side in found}) > 1 else []
+
+
+def _devices(state: State) -> dict[Interface, str]:
+    """The interfaces that the node has its addresses at, by name; "" for a dummy."""
+    names = {link.index: link.name for link in state.node.interfaces() if link.kind != "dummy"}
+    return {address: names.get(index, "") for index, address in state.node.own_addresses()}
+
+
+def _is_apart(own: Interface, found: list[Side]) -> bool:
+    """Whether the network of an address overlaps with none that was found before."""
+    same_family = [side.own.network for side in found if side.own.version == own.version]
+    return not any(own.network.overlaps(network) for network in same_family)
 
 
 def _inner_bridges(state: State) -> Iterator[tuple[Link, Link]]:

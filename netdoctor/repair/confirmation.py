@@ -27,7 +27,8 @@ from pathlib import Path
 from typing import Literal
 
 from netdoctor.errors import CannotRead, JournalError, NetdoctorError
-from netdoctor.repair.journal import Journal, state_folder, this_boot
+from netdoctor.repair.journal import Journal, state_folder
+from netdoctor.repair.machine import this_boot
 from netdoctor.system.host import Host
 from netdoctor.system.state_folder import refuse_if_others_may_write
 
@@ -194,9 +195,13 @@ def _start(run: str) -> None:
             Host(loads=True).run(["systemd-run", *unit, *settings, *argv], timeout=BEGINNING)
             return
     subprocess.Popen(
-        argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        start_new_session=True, cwd="/",
-    )  # fmt: skip
+        argv,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        cwd="/",
+    )
 
 
 def _timer_file() -> Path:

@@ -99,8 +99,7 @@ def repair(
             outcomes = execute(plan, seen, look, journal, say)
             done += outcomes.steps
             seen = outcomes.last
-            drifts = sum(step.end is End.DRIFTED for step in done)
-            if drifts >= DRIFTS or any(step.end is End.LEFT for step in done):
+            if _is_somebody_elses(done):
                 break
             tried = [step.remedy for step in done if step.end is not End.DRIFTED]
             plan = make_plan(catalogue, seen, tried, only)
@@ -114,6 +113,12 @@ def repair(
     if any(step.end is End.PROVED for step in done):
         seen = _settled(seen, look)
     return Outcomes(tuple(done), seen)
+
+
+def _is_somebody_elses(done: list[StepOutcome]) -> bool:
+    """Whether somebody else changes the node while it is repaired, so that nothing more is planned."""
+    drifts = sum(step.end is End.DRIFTED for step in done)
+    return drifts >= DRIFTS or any(step.end is End.LEFT for step in done)
 
 
 def _settled(seen: Look, look: Callable[[], Look]) -> Look:
@@ -182,21 +187,14 @@ def _not_as_planned(step: Step, seen: Look) -> StepOutcome | None:
 def _take(
     step: Step, seen: Look, look: Callable[[], Look], journal: Journal, say: Callable[[str], None]
 ) -> tuple[StepOutcome, Look]:
-    begin = len(journal.entries)
+    """Make a step's changes and prove them, or take them back; the outcome, and how things look then.
+
+    Raises what has ended it, after its changes were undone: JournalError, and whatever is not an error of netdoctor's.
+    """
+    begin, end = len(journal.entries), End.ROLLED_BACK
     guards = [name for name, before in seen.results.items() if before.outcome is Outcome.PASS]
-    host, end = Host(loads=True), End.ROLLED_BACK
     try:
-        for change in step.changes:
-            say(change.describe())
-            entry = journal.plan(step.name, change)
-            try:
-                change.check(host)
-            except (NetdoctorError, OSError):
-                journal.note(entry, State.UNDONE)  # it was not begun
-                raise
-            journal.begin(entry)
-            change.apply(host)
-            journal.mark(entry, State.APPLIED)
+        _make(step, journal, say)
         seen, problem = _prove(step.probe, guards, look)
         if not problem:
             for entry in journal.entries[begin:]:
@@ -222,6 +220,25 @@ def _take(
     if taken.stuck:
         return StepOutcome(step.name, step.probe, End.LEFT, f"{problem}; not undone: {taken.stuck}", step.changes), seen
     return StepOutcome(step.name, step.probe, end, problem, step.changes), seen
+
+
+def _make(step: Step, journal: Journal, say: Callable[[str], None]) -> None:
+    """Write each change of a step down, check it against the node, and make it.
+
+    Raises Drifted, another NetdoctorError, or OSError where one cannot be made; the journal says how far it got.
+    """
+    host = Host(loads=True)
+    for change in step.changes:
+        say(change.describe())
+        entry = journal.plan(step.name, change)
+        try:
+            change.check(host)
+        except (NetdoctorError, OSError):
+            journal.note(entry, State.UNDONE)  # it was not begun
+            raise
+        journal.begin(entry)
+        change.apply(host)
+        journal.mark(entry, State.APPLIED)
 
 
 def _what_stays(journal: Journal, begin: int) -> str:
@@ -251,8 +268,21 @@ def _prove(target: str, guards: Collection[str], look: Callable[[], Look]) -> tu
         if time.monotonic() > end or (target_fails and looks >= HOPELESS_LOOKS):
             break
         time.sleep(PAUSE)
-    if target_fails:
-        result = seen.results.get(target)
-        why = (result.findings[0].summary if result.findings else result.reason) if result else "it was not asked"
-        return seen, f"{target} does not pass: {why}"
-    return seen, f"{', '.join(broken)} passed before and {'does' if len(broken) == 1 else 'do'} not any more"
+    return seen, _still_wrong(target, seen) if target_fails else _now_wrong(broken)
+
+
+def _still_wrong(target: str, seen: Look) -> str:
+    """Why the probe that has to pass does not."""
+    result = seen.results.get(target)
+    if result is None:
+        why = "it was not asked"
+    elif result.findings:
+        why = result.findings[0].summary
+    else:
+        why = result.reason
+    return f"{target} does not pass: {why}"
+
+
+def _now_wrong(broken: list[str]) -> str:
+    """Which probes passed before the step and do not pass after it."""
+    return f"{', '.join(broken)} passed before and {'does' if len(broken) == 1 else 'do'} not any more"

@@ -16,7 +16,6 @@ A line counts when it ends in a newline. A last line without one was cut short: 
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import os
 import secrets
@@ -24,26 +23,24 @@ import stat
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from netdoctor import __version__
 from netdoctor.errors import Drifted, JournalError
 from netdoctor.model import Change
+from netdoctor.repair.machine import this_boot, this_machine
+from netdoctor.repair.records import NoRecord, fields_of, in_words, rebuild, time_of, word_of
 from netdoctor.system.rights import caller_name
 from netdoctor.system.state_folder import OTHERS_WRITE, make
 
 SCHEMA_VERSION = 1
 LARGEST = 64 << 20  # bytes of a journal
-LATEST = 1e11  # seconds since 1970
 BEGINNING = b'{"record": "header"'  # of every journal
 NOTHING_YET = "nothing was changed, for netdoctor has to write there first: make room, or make it writable"
-
-
-Word = TypeVar("Word", bound=StrEnum)
 
 
 class State(StrEnum):
@@ -199,9 +196,15 @@ def begin(sequence: int = 1) -> Journal:
     journal = Journal(path, f"{now:%Y-%m-%dT%H:%M:%SZ}", sequence, this_machine(), this_boot(), caller_name())
     try:
         journal._write(
-            record="header", schema_version=SCHEMA_VERSION, tool=f"netdoctor {__version__}", started=journal.started,
-            sequence=sequence, machine=journal.machine, boot=journal.boot, by=journal.by,
-        )  # fmt: skip
+            record="header",
+            schema_version=SCHEMA_VERSION,
+            tool=f"netdoctor {__version__}",
+            started=journal.started,
+            sequence=sequence,
+            machine=journal.machine,
+            boot=journal.boot,
+            by=journal.by,
+        )
     except JournalError as error:
         with suppress(OSError):
             path.unlink()
@@ -219,21 +222,8 @@ def load(path: Path) -> Journal:
         try:
             _take(journal, json.loads(line), first=number == 1)
         except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
-            raise JournalError(f"{path}, line {number}: {_in_words(error)}") from error
+            raise JournalError(f"{path}, line {number}: {in_words(error)}") from error
     return journal
-
-
-class _NoRecord(ValueError):
-    """What is wrong with a line, in words."""
-
-
-def _in_words(error: Exception) -> str:
-    """What is wrong with a line, without the names of Python's errors."""
-    if isinstance(error, _NoRecord):
-        return str(error).splitlines()[0]
-    if isinstance(error, (json.JSONDecodeError, UnicodeError, RecursionError)):
-        return "the line is damaged: it is no JSON"
-    return "the line is damaged: it is no record of netdoctor's"
 
 
 def _bytes_of(path: Path) -> bytes:
@@ -262,92 +252,40 @@ def _take(journal: Journal, record: Mapping[str, Any], *, first: bool) -> None:
     what = record["record"]
     journal.closed = None
     if first != (what == "header"):
-        raise _NoRecord("the header is not where it belongs")
+        raise NoRecord("the header is not where it belongs")
     if what == "header":
-        if record["schema_version"] != SCHEMA_VERSION:
-            raise _NoRecord(f"of version {record['schema_version']}; this netdoctor reads version {SCHEMA_VERSION}")
-        journal.started = str(record["started"])
-        journal.sequence = record.get("sequence", 0)
-        if type(journal.sequence) is not int or journal.sequence < 0:
-            raise _NoRecord("its number among the runs is no number")
-        journal.machine = str(record.get("machine", ""))
-        journal.boot = str(record["boot"]) if "boot" in record else None
-        journal.by = str(record.get("by", ""))
+        _take_header(journal, record)
     elif what == "closed":
-        journal.closed = journal.ended = _word(Closed, record["how"])
+        journal.closed = journal.ended = word_of(Closed, record["how"])
     elif what == State.PLANNED:
         if record["number"] != len(journal.entries):
-            raise _NoRecord("a record is missing before this one")
+            raise NoRecord("a record is missing before this one")
         change = rebuild(str(record["kind"]), record["change"])
         journal.entries.append(Entry(record["number"], str(record["step"]), change))
     else:
-        number = record["number"]
-        if type(number) is not int or not 0 <= number < len(journal.entries):
-            raise _NoRecord("it is about a change that was never planned")
-        entry = journal.entries[number]
-        entry.state = _word(State, what)
-        if entry.state is State.APPLYING:
-            entry.began = _time(record["at"])
+        _take_state(journal, record)
 
 
-def _time(at: object) -> float:
-    if type(at) not in (int, float) or not 0 <= at < LATEST:  # type: ignore[operator]
-        raise _NoRecord("the time in it is no time")
-    return float(at)  # type: ignore[arg-type]
+def _take_header(journal: Journal, record: Mapping[str, Any]) -> None:
+    if record["schema_version"] != SCHEMA_VERSION:
+        raise NoRecord(f"of version {record['schema_version']}; this netdoctor reads version {SCHEMA_VERSION}")
+    journal.started = str(record["started"])
+    journal.sequence = record.get("sequence", 0)
+    if type(journal.sequence) is not int or journal.sequence < 0:
+        raise NoRecord("its number among the runs is no number")
+    journal.machine = str(record.get("machine", ""))
+    journal.boot = str(record["boot"]) if "boot" in record else None
+    journal.by = str(record.get("by", ""))
 
 
-def _word(kind: type[Word], word: object) -> Word:
-    try:
-        return kind(str(word))
-    except ValueError as error:
-        raise _NoRecord(f"{str(word)!r:.40} is nothing that a run or a change can be") from error
-
-
-def fields_of(change: Change) -> dict[str, Any]:
-    """A change's fields as JSON holds them."""
-    plain: dict[str, Any] = json.loads(json.dumps(asdict(change)))  # type: ignore[call-overload]
-    return plain
-
-
-def rebuild(kind: str, fields: Any) -> Change:
-    """A change from its kind and fields, strictly. Raises ValueError for what is not exactly one."""
-    from pydantic import TypeAdapter, ValidationError
-
-    from netdoctor.changes import is_of_netdoctor, kinds
-    from netdoctor.errors import NetdoctorError
-
-    if kind not in kinds():
-        raise _NoRecord(f"an unknown kind of change: {kind}")
-    try:
-        change: Change = TypeAdapter(kinds()[kind]).validate_json(json.dumps(fields), strict=True)
-    except (ValidationError, NetdoctorError) as error:
-        raise _NoRecord(f"no change of kind {kind}") from error
-    whole = fields_of(change)
-    if any(name not in whole or whole[name] != value for name, value in fields.items()):
-        raise _NoRecord(f"no change of kind {kind}: fields that it does not have")
-    if not is_of_netdoctor(change):
-        raise _NoRecord(f"no remedy makes this change of kind {kind}")
-    return change
-
-
-def this_machine() -> str:
-    """Which machine this is, "" where it does not say: not its id itself, which is not for everybody."""
-    path = Path("/etc/machine-id")
-    try:
-        if path.is_mount():  # made for this boot alone (machine-id(5))
-            return ""
-        text = path.read_text(encoding="ascii").strip()
-    except (OSError, UnicodeError):
-        return ""
-    return hashlib.sha256(f"netdoctor {text}".encode()).hexdigest()[:32] if text else ""
-
-
-def this_boot() -> str:
-    """Since when this machine runs: another text after each boot."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    except (OSError, UnicodeError):
-        return ""
+def _take_state(journal: Journal, record: Mapping[str, Any]) -> None:
+    number = record["number"]
+    if type(number) is not int or not 0 <= number < len(journal.entries):
+        raise NoRecord("it is about a change that was never planned")
+    entry = journal.entries[number]
+    entry.state = word_of(State, record["record"])
+    if entry.state is State.APPLYING:
+        entry.began = time_of(record["at"])
 
 
 def reopen(journal: Journal) -> None:

@@ -80,12 +80,18 @@ def plan(catalogue: Catalogue, seen: Look, tried: Collection[str] = (), only: Co
         else:
             rest.append(NotRepairable(name, result.findings[0].summary, reason))
     treated = {step.probe for step in steps}
-    symptoms = {
-        finding.probe for diagnosis in seen.diagnoses
-        if treated & {diagnosis.cause.probe, *(f.probe for f in diagnosis.symptoms)}
-        for finding in diagnosis.symptoms
-    }  # fmt: skip
+    symptoms = _of_the_same_diagnoses(seen, treated)
     return Plan(tuple(steps), (*(r for r in rest if r.probe not in symptoms), *unchosen))
+
+
+def _of_the_same_diagnoses(seen: Look, treated: set[str]) -> set[str]:
+    """The symptoms of each diagnosis in which a probe gets a step."""
+    symptoms: set[str] = set()
+    for diagnosis in seen.diagnoses:
+        explained = {finding.probe for finding in diagnosis.symptoms}
+        if treated & {diagnosis.cause.probe, *explained}:
+            symptoms |= explained
+    return symptoms
 
 
 def _step(catalogue: Catalogue, result: Result, facts: Facts, tried: Collection[str]) -> tuple[Step | None, str]:

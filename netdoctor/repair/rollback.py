@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 
 from netdoctor.changes import left_alone
 from netdoctor.errors import Drifted, NetdoctorError
-from netdoctor.repair.journal import Entry, Journal, State, this_boot
+from netdoctor.repair.journal import Entry, Journal, State
+from netdoctor.repair.machine import this_boot
 from netdoctor.system.clock import utc
 from netdoctor.system.host import Host
 
@@ -51,40 +52,52 @@ def undo(entries: Collection[Entry], journal: Journal, say: Callable[[str], None
             if taken.interrupted and not told:
                 say("taking the changes back; this cannot be interrupted")
                 told = True
-            if journal.never_made(entry):
-                journal.note(entry, State.UNDONE)
-                say(f"never made: {entry.change.describe()}")
-                continue
-            if theirs := _made_by_somebody_else(entry, journal):
-                journal.note(entry, State.UNDONE)
-                say(f"left as it is: {entry.change.describe()}: {theirs}")
-                continue
-            begun = entry.state in MAYBE_MADE
-            try:
-                if begun and journal.boot is None:
-                    _insist_that_it_was_not_made(entry)
-                journal.note(entry, State.UNDOING)
-                stays = entry.change.undo(Host(loads=True))
-            except Exception as error:  # whatever it is, the other changes have to go
-                (taken.drifted if isinstance(error, Drifted) else taken.failed).append(entry)
-                taken.reasons.append(_in_words(error))
-                say(f"not undone: {entry.change.describe()}: {taken.reasons[-1]}")
-                if not force:
-                    break
-                continue
-            journal.note(entry, State.UNDONE)
-            if begun:
-                say("it was begun and not marked as made: whatever of it is there is taken for netdoctor's")
-            sentence = left_alone(entry.change)
-            but = " but for what is somebody else's" if stays else ""
-            say(f"left as it is: {sentence}" if sentence else f"taken back{but}: {entry.change.describe()}")
-            if stays:
-                say(f"left as it is: {stays}")
+            if not _take_back(entry, journal, say, taken) and not force:
+                break
         for entry in left:
             say(f"still in force: {entry.change.describe()}")
         if journal.unwritten:
             say(f"{journal.path} cannot be written: `netdoctor undo` brings it up to date once there is space")
     return taken
+
+
+def _take_back(entry: Entry, journal: Journal, say: Callable[[str], None], taken: Taken) -> bool:
+    """Take one change back, if netdoctor has made it. Whether that went; `taken` gets what did not go, and why."""
+    if journal.never_made(entry):
+        journal.note(entry, State.UNDONE)
+        say(f"never made: {entry.change.describe()}")
+        return True
+    if theirs := _made_by_somebody_else(entry, journal):
+        journal.note(entry, State.UNDONE)
+        say(f"left as it is: {entry.change.describe()}: {theirs}")
+        return True
+    begun = entry.state in MAYBE_MADE
+    try:
+        if begun and journal.boot is None:
+            _insist_that_it_was_not_made(entry)
+        journal.note(entry, State.UNDOING)
+        stays = entry.change.undo(Host(loads=True))
+    except Exception as error:  # whatever it is, the other changes have to go
+        (taken.drifted if isinstance(error, Drifted) else taken.failed).append(entry)
+        taken.reasons.append(_in_words(error))
+        say(f"not undone: {entry.change.describe()}: {taken.reasons[-1]}")
+        return False
+    journal.note(entry, State.UNDONE)
+    if begun:
+        say("it was begun and not marked as made: whatever of it is there is taken for netdoctor's")
+    _say_undone(entry, stays, say)
+    return True
+
+
+def _say_undone(entry: Entry, stays: str | None, say: Callable[[str], None]) -> None:
+    """Say that a change is undone, or left as it is, and what of it stays."""
+    if sentence := left_alone(entry.change):
+        say(f"left as it is: {sentence}")
+    else:
+        but = " but for what is somebody else's" if stays else ""
+        say(f"taken back{but}: {entry.change.describe()}")
+    if stays:
+        say(f"left as it is: {stays}")
 
 
 def _made_by_somebody_else(entry: Entry, journal: Journal) -> str:

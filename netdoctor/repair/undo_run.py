@@ -44,11 +44,17 @@ def undo_run(
     if journal.in_force:
         ended = Closed.PARTLY_UNDONE if some else journal.ended or Closed.COMMITTED
     if ended is how or proved:  # what was never proved stays unfinished
-        try:
-            journal.close(ended)
-        except JournalError as error:
-            unwritten = f", but {error}: until it can be, netdoctor takes the run for one that is in force"
+        unwritten = _closed(journal, ended)
     return UndoneRun(_sentence(journal, taken, some, force) + unwritten, taken.stuck, bool(unwritten))
+
+
+def _closed(journal: Journal, how: Closed) -> str:
+    """Write down how a run has ended; "", or that it could not be written and what follows from that."""
+    try:
+        journal.close(how)
+    except JournalError as error:
+        return f", but {error}: until it can be, netdoctor takes the run for one that is in force"
+    return ""
 
 
 def _sentence(journal: Journal, taken: Taken, some: bool, force: bool) -> str:

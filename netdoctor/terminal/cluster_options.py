@@ -13,9 +13,12 @@ Command = Callable[..., Any]
 def cluster_access(command: Command) -> Command:
     """Add --kubeconfig and --as-user, which hold for the whole process. Raises BadInput for what cannot be used."""
     file = click.option(
-        "--kubeconfig", metavar="FILE", expose_value=False, callback=_file,
+        "--kubeconfig",
+        metavar="FILE",
+        expose_value=False,
+        callback=_file,
         help="Use this kubeconfig, whoever can change it: its exec plugin runs with your rights.",
-    )  # fmt: skip
+    )
     user = click.option(
         "--as-user",
         is_flag=True,

@@ -13,10 +13,12 @@ from netdoctor.facts.traffic.node_network import MOST_PODS
 from netdoctor.system.foreign_text import is_address, is_number, to_address
 from netdoctor.twin.beyond import flow_of
 from netdoctor.twin.routes import routes
+from netdoctor.twin.rtnl import Address
 from netdoctor.twin.state import State
 from netdoctor.twin.twin import NODE, OUTSIDE, Flow
 
 HOST = "host"
+DNS = 53
 STRANGERS = {4: "192.0.2.1", 6: "2001:db8:ffff::1"}  # somebody far away: addresses that nobody has
 SHOWN = 8  # names in a sentence
 
@@ -140,14 +142,18 @@ class Known:
     def node_address(self) -> str:
         """This node's: as the cluster knows it, else that of the default route's interface. Raises CannotRead."""
         own = [(index, address.ip) for index, address in self.state.node.own_addresses() if not address.ip.is_loopback]
-        if listed := [a for a in self.cluster.nodes if a in {str(ip) for _, ip in own}]:
+        texts = {str(ip) for _, ip in own}
+        if listed := [address for address in self.cluster.nodes if address in texts]:
             return listed[0]
-        wide = [route for route in routes(self.state.node) if not route.destination.prefixlen]
-        devices = {index for route in wide for index in route.devices}
+        devices = self._devices_of_default_routes()
         for index, ip in own:
             if index in devices and not ip.is_link_local:
                 return str(ip)
         raise CannotRead("network state", "the node has no default route, so which address is its own is not known")
+
+    def _devices_of_default_routes(self) -> set[int]:
+        wide = [route for route in routes(self.state.node) if not route.destination.prefixlen]
+        return {index for route in wide for index in route.devices}
 
     def flow(self, source: str, target: End, protocol: str) -> tuple[Flow, str]:
         """The flow, and the address that it is sent from ("" where the kernel chooses). Raises BadInput, CannotRead."""
@@ -158,11 +164,17 @@ class Known:
         own = [a.ip for _, a in self.state.by_name[source].own_addresses() if not a.ip.is_link_local]
         mine = [a for a in own if a.version == version and (source == NODE or not a.is_loopback)]
         if not mine:
-            has = ", ".join(str(a) for a in own if not a.is_loopback) or "none"
-            who = "the node" if source == NODE else f"pod {source}"
-            raise BadInput(f"{who} has no IPv{version} address to send to {target.address} from, it has {has}")
+            raise BadInput(_no_address(source, target, own))
         flow = flow_of(source, target.address, protocol, target.port, self.state, self.cluster)
         return flow, "" if source == NODE else str(mine[0])
+
+
+def _no_address(source: str, target: End, own: list[Address]) -> str:
+    """That a pod or the node has no address of the target's family, in a sentence."""
+    who = "the node" if source == NODE else f"pod {source}"
+    has = ", ".join(str(a) for a in own if not a.is_loopback) or "none"
+    version = to_address(target.address).version
+    return f"{who} has no IPv{version} address to send to {target.address} from, it has {has}"
 
 
 def matching(word: str, names: Iterable[str]) -> list[str]:
@@ -189,11 +201,14 @@ def service_port(service: Service, port: str, protocol: str) -> ServicePort:
     wanted = [p for p in service.ports if port in (p.name, str(p.port))]
     fitting = [p for p in wanted if not protocol or p.protocol.lower() == protocol]
     if not fitting:
-        has = ", ".join(f"{p.name} {p.port}/{p.protocol.lower()}".lstrip() for p in service.ports)
-        raise BadInput(
-            f"Service {service} has no port {port}{'/' + protocol if protocol else ''}; it has {has or 'none'}"
-        )
-    return next((p for p in fitting if p.protocol == ("UDP" if p.port == 53 else "TCP")), fitting[0])
+        has = ", ".join(f"{p.name} {p.port}/{p.protocol.lower()}".lstrip() for p in service.ports) or "none"
+        asked = f"{port}/{protocol}" if protocol else port
+        raise BadInput(f"Service {service} has no port {asked}; it has {has}")
+    return next((p for p in fitting if p.protocol == _usual_protocol(p.port)), fitting[0])
+
+
+def _usual_protocol(port: int) -> str:
+    return "UDP" if port == DNS else "TCP"
 
 
 def _is_address(word: str) -> bool:

@@ -36,17 +36,29 @@ def live(facts: Facts, words: Iterable[str]) -> Known:
         raise CannotRead("network state", "only root may read it: run it with sudo")
     facts.prefetch([ClusterAddresses, Attachments, Services, Pods, ThisNode])
     cluster, services = facts.get(ClusterAddresses), _services(facts)
-    meant = {part for word in words for part in word.removeprefix("svc/").split("/") if part}
+    meant = _parts(words)
     asked = meant | {service.cluster_ip for service in services if service.name in meant}
     behind = {end[0] for address, ends in cluster.services if address in asked for end in ends}
 
     def rank(item: tuple[str, tuple[str, str]]) -> int:
         name, (_, address) = item
-        bare = name.partition("/")[2]
-        return 0 if address in meant or any(bare.startswith(word) for word in meant) else 1 if address in behind else 2
+        return _rank(name, address, meant, behind)
 
     ordered = sorted(_namespaces(facts).items(), key=rank)
     return _known(facts, capture(dict(ordered[:MOST_PODS]), [name for name, _ in ordered[MOST_PODS:]]))
+
+
+def _parts(words: Iterable[str]) -> set[str]:
+    """Namespaces, names and addresses in what the user has written."""
+    return {part for word in words for part in word.removeprefix("svc/").split("/") if part}
+
+
+def _rank(pod: str, address: str, meant: set[str], behind: set[str]) -> int:
+    """Where a pod stands in the order: first those that are meant, then those behind a Service that is."""
+    bare = pod.partition("/")[2]
+    if address in meant or any(bare.startswith(word) for word in meant):
+        return 0
+    return 1 if address in behind else 2
 
 
 def _known(facts: Facts, state: State) -> Known:
@@ -64,9 +76,10 @@ def _namespaces(facts: Facts) -> dict[str, tuple[str, str]]:
     attachments = facts.get(Attachments)
     found = {f"{a.namespace}/{a.pod}": (a.netns, a.addresses[0]) for a in attachments.pods if Path(a.netns).exists()}
     missing = tuple(
-        pod for pod in _pods(facts)
+        pod
+        for pod in _pods(facts)
         if pod.node == node and not pod.host_network and f"{pod.namespace}/{pod.name}" not in found
-    )  # fmt: skip
+    )
     others = old_pods(host, Attachments(()), missing, node) if missing else []
     return found | {f"{point.namespace}/{point.pod}": (point.netns, point.address) for point in others}
 

@@ -11,7 +11,7 @@ from netdoctor.system.host import Host
 from netdoctor.system.legacy_iptables import grown, legacy_counters
 from netdoctor.system.traffic import Answer, Reply
 from netdoctor.tracing.ends import End
-from netdoctor.tracing.way import BRIDGE, IP, Passage, Way, end_text, way_of
+from netdoctor.tracing.way import BRIDGE, IP, Passage, Stay, Way, end_text, way_of
 from netdoctor.twin.build import build
 from netdoctor.twin.rule_words import UNREADABLE, rule_words
 from netdoctor.twin.state import State
@@ -233,18 +233,23 @@ def _question_lost(state: State, passage: Passage, refusal: str) -> Iterator[str
     elif last.layer == BRIDGE:
         yield f"after {last.name}: the bridge hands it to no port"
     elif last.hook == "prerouting":
-        yield "after prerouting: routing has no way for it (no forward, no input)"
-        family = "ipv6" if ":" in last.after.destination else "ipv4"
-        if state.node.sysctls.get("ipv4/ip_forward" if family == "ipv4" else "ipv6/conf/all/forwarding") == "0":
-            yield f"net.{'ipv4.ip_forward' if family == 'ipv4' else 'ipv6.conf.all.forwarding'} is 0"
-        elif refusal:
-            yield refusal
+        yield from _not_routed(state, last, refusal)
     elif last.hook == "postrouting":
         yield from _left(state, passage)
     elif last.hook == "input":
         yield f"after input: the node took it, and nothing answered at port {last.after.destination_port}"
     else:
         yield f"after {last.name} ({last.interfaces})"
+
+
+def _not_routed(state: State, last: Stay, refusal: str) -> Iterator[str]:
+    """That routing had no way for the packet, and the setting or the words of the kernel that say why."""
+    yield "after prerouting: routing has no way for it (no forward, no input)"
+    key = "ipv6/conf/all/forwarding" if ":" in last.after.destination else "ipv4/ip_forward"
+    if state.node.sysctls.get(key) == "0":
+        yield f"net.{key.replace('/', '.')} is 0"
+    elif refusal:
+        yield refusal
 
 
 def _left(state: State, passage: Passage) -> Iterator[str]:

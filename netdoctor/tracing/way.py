@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from netdoctor.tracing.rules import Rules, rules_of
 from netdoctor.twin.rule_words import UNREADABLE, comment_of
 from netdoctor.twin.twin import NODE
 from netdoctor.twin.walk import ERROR_MESSAGE, REPLY, REQUEST, Packet, Step, Walk
@@ -15,22 +16,6 @@ LAYERS = {"bridge": BRIDGE, "netdev": DEVICE}
 REDIRECT = "5/"  # ICMP's advice, which is no error
 LAST = {BRIDGE: 350, IP: 400}  # the last bracket of a hook
 SERVICE = re.compile(r"[a-z0-9.-]+/[A-Za-z0-9.-]+(?::[A-Za-z0-9.-]+)?")
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What one base chain, and those that it jumped to, did with a packet."""
-
-    family: str
-    table: str
-    chains: tuple[str, ...]  # in the order in which they were entered; the base chain first
-    effects: tuple[Step, ...]  # rules that did something other than leading on: a verdict, or a mark
-    path: tuple[str, ...]  # the chains that led to the last verdict
-
-    @property
-    def verdict(self) -> Step | None:
-        """The rule that ended it; None where no rule did."""
-        return self.effects[-1] if self.effects and ends(self.effects[-1]) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,11 +184,22 @@ class _Open:
     last: Packet
     steps: list[Step] = field(default_factory=list)
 
+    def goes_on(self, hook: str, priority: int) -> bool:
+        """Whether a bracket is a later one of this hook."""
+        return self.hook == hook and priority > self.reached
+
     def done(self) -> Stay:
         return Stay(
-            self.first.where, self.layer, self.hook, self.first.interface_in, self.first.interface_out,
-            self.first.packet, self.last, tuple(_rules(self.steps)), self.reached,
-        )  # fmt: skip
+            self.first.where,
+            self.layer,
+            self.hook,
+            self.first.interface_in,
+            self.first.interface_out,
+            self.first.packet,
+            self.last,
+            tuple(rules_of(self.steps)),
+            self.reached,
+        )
 
 
 def _packets(steps: Iterable[Step]) -> Iterator[list[_Open]]:
@@ -212,27 +208,38 @@ def _packets(steps: Iterable[Step]) -> Iterator[list[_Open]]:
     now: dict[str, _Open] = {}
     for step in steps:
         layer = LAYERS.get(step.family, IP)
-        hook, _, priority = step.chain.partition(" ") if step.is_bracket else (step.chain, "", "0")
+        hook, priority = _place_of(step)
         stay = now.get(layer)
-        if step.is_bracket and not (stay and stay.hook == hook and int(priority) > stay.reached):
-            if stays and _begins(step, layer, hook, stays):
-                yield stays
-                stays, now = [], {}
-            stay = None
-        elif layer == DEVICE and stays and stays[-1].layer != DEVICE:
+        anew = step.is_bracket and not (stay and stay.goes_on(hook, priority))
+        if stays and _is_another(step, layer, hook, stays, anew=anew):
             yield stays
             stays, now, stay = [], {}, None
-        if stay is None:
+        if stay is None or anew:
             stay = _Open(step, layer, hook if step.is_bracket else "ingress", -1000, step.packet)
             now[layer] = stay
             stays.append(stay)
         stay.last = step.packet
         if step.is_bracket:
-            stay.reached = int(priority)
+            stay.reached = priority
         else:
             stay.steps.append(step)
     if stays:
         yield stays
+
+
+def _place_of(step: Step) -> tuple[str, int]:
+    """The hook of a bracket and its priority; of another step its chain."""
+    if not step.is_bracket:
+        return step.chain, 0
+    hook, _, priority = step.chain.partition(" ")
+    return hook, int(priority)
+
+
+def _is_another(step: Step, layer: str, hook: str, stays: list[_Open], *, anew: bool) -> bool:
+    """Whether a step is of another packet than these stays; `anew`: it comes to a hook."""
+    if anew:
+        return _begins(step, layer, hook, stays)
+    return layer == DEVICE and stays[-1].layer != DEVICE
 
 
 def _begins(step: Step, layer: str, hook: str, stays: list[_Open]) -> bool:
@@ -246,38 +253,6 @@ def _begins(step: Step, layer: str, hook: str, stays: list[_Open]) -> bool:
         return True
     looped = step.interface_in == "lo" and before.hook == "postrouting"
     return not looped and not (before.layer == BRIDGE and before.hook in ("prerouting", "input"))
-
-
-def ends(step: Step) -> bool:
-    """Whether a step decides for a whole base chain."""
-    return step.is_policy or step.verdict.startswith(("accept", "drop", "queue"))
-
-
-def _rules(steps: list[Step]) -> Iterator[Rules]:
-    """The steps of one hook, base chain by base chain."""
-    group: list[Step] = []
-    for step in steps:
-        if group and (step.family, step.table) != (group[0].family, group[0].table):
-            yield _one(group)
-            group = []
-        group.append(step)
-        if ends(step):
-            yield _one(group)
-            group = []
-    if group:
-        yield _one(group)
-
-
-def _one(steps: list[Step]) -> Rules:
-    path = [steps[0].chain]
-    for step in steps:
-        if step.chain in path:
-            del path[path.index(step.chain) + 1 :]
-        else:
-            path.append(step.chain)
-    effects = tuple(s for s in steps if ends(s) or (s.handle and not s.verdict.startswith(("jump", "goto", "return"))))
-    chains = tuple(dict.fromkeys(step.chain for step in steps))
-    return Rules(steps[0].family, steps[0].table, chains, effects, tuple(path))
 
 
 def _translates(step: Step) -> bool:

@@ -12,7 +12,7 @@ from netdoctor.changes.direct_rules import RemoveDirectRules
 from netdoctor.changes.file import FileState
 from netdoctor.changes.firewalld import TrustSource
 from netdoctor.errors import Drifted
-from netdoctor.repair.journal import rebuild
+from netdoctor.repair.records import rebuild
 from netdoctor.system.host import Host
 
 pytestmark = pytest.mark.skipif(Path("/run/dbus/system_bus_socket").exists(), reason="a firewalld might answer here")

@@ -26,9 +26,12 @@ def propose(situation: Situation) -> Iterator[Intervention]:
     if gateway:
         address, index, name = gateway
         yield Intervention(
-            "add-default-route", "default-route-missing", "there is no default route",
-            f"with `default via {address} dev {name}`", partial(_add, address, index),
-        )  # fmt: skip
+            "add-default-route",
+            "default-route-missing",
+            "there is no default route",
+            f"with `default via {address} dev {name}`",
+            partial(_add, address, index),
+        )
 
 
 def _neighbour(situation: Situation, version: int) -> tuple[Address, int, str] | None:

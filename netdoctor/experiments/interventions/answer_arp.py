@@ -21,9 +21,12 @@ def propose(situation: Situation) -> Iterator[Intervention]:
     if found:
         names = ", ".join(f"net.{key.replace('/', '.')} = {value}" for key, value in list(found.items())[:3])
         yield Intervention(
-            "answer-arp", UNNAMED, f"the node does not answer its neighbours' ARP questions ({names})",
-            "arp_ignore and arp_filter are 0", partial(_set, tuple(found)),
-        )  # fmt: skip
+            "answer-arp",
+            UNNAMED,
+            f"the node does not answer its neighbours' ARP questions ({names})",
+            "arp_ignore and arp_filter are 0",
+            partial(_set, tuple(found)),
+        )
 
 
 def _set(keys: tuple[str, ...]) -> None:

@@ -27,10 +27,12 @@ def propose(situation: Situation) -> Iterator[Intervention]:
     if found:
         words = ", ".join(text for _, text in found[:4])
         yield Intervention(
-            "forget-permanent-neighbours", UNNAMED,
+            "forget-permanent-neighbours",
+            UNNAMED,
             f"a permanent neighbour entry says where {words} is, and nobody is there",
-            f"without the permanent neighbour entry of {words}", partial(_delete, tuple(body for body, _ in found)),
-        )  # fmt: skip
+            f"without the permanent neighbour entry of {words}",
+            partial(_delete, tuple(body for body, _ in found)),
+        )
 
 
 def _delete(bodies: tuple[bytes, ...]) -> None:

@@ -16,18 +16,20 @@ def propose(situation: Situation) -> Iterator[Intervention]:
     sysctls = situation.state.node.sysctls
     if family == "ipv4" and sysctls.get(whole) != "1":
         return  # the remedy enable-ip-forward
-    own = [
-        key for key, value in sysctls.items() if re.fullmatch(rf"{family}/conf/[^/]+/forwarding", key) and value == "0"
-    ]
-    off = [key for key in own if key.split("/")[2] not in ("default", "lo", "all")]
+    off = [key for key, value in sysctls.items() if value == "0" and _is_of_interface(key, family)]
     if family == "ipv6" and sysctls.get(whole) == "0":
         off = [whole, *off]
     if off:
         names = ", ".join(f"net.{key.replace('/', '.')}" for key in off[:3])
-        yield Intervention(
-            "forward-at-every-interface", UNNAMED, f"{names} is 0: what comes in there is not forwarded",
-            f"{names} is 1", partial(_set, tuple(off)),
-        )  # fmt: skip
+        says = f"{names} is 0: what comes in there is not forwarded"
+        make = partial(_set, tuple(off))
+        yield Intervention("forward-at-every-interface", UNNAMED, says, f"{names} is 1", make)
+
+
+def _is_of_interface(key: str, family: str) -> bool:
+    """Whether a sysctl says of one interface, other than lo, that it forwards."""
+    match = re.fullmatch(rf"{family}/conf/([^/]+)/forwarding", key)
+    return match is not None and match[1] not in ("default", "lo", "all")
 
 
 def _set(keys: tuple[str, ...]) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 
 from netdoctor.experiments.interventions import UNNAMED, Intervention, Situation
 from netdoctor.twin import rtnl
 from netdoctor.twin.netlink import ROUTE, Netlink, attribute, by_kind, packed
-from netdoctor.twin.state import IFLA_LINKINFO
+from netdoctor.twin.state import IFLA_LINKINFO, Link
 
 # linux/if_link.h, IFLA_BRPORT_*: number, word, value as a bridge has it by default, or as the CNI sets it (hairpin)
 STATE = 1
@@ -27,19 +27,27 @@ def propose(situation: Situation) -> Iterator[Intervention]:
     """One for each flag that is otherwise somewhere."""
     ports = [(link, by_kind(link.port_data)) for link in situation.state.node.interfaces() if link.port_data]
     for number, word, usual in FLAGS:
-        odd = [link for link, data in ports if number in data and data[number][0] != usual]
-        if number == STATE:  # of a port that is down or has no carrier it is the kernel's own
-            odd = [link for link in odd if link.up and link.carrier]
-        if not odd:
-            continue
-        names = ", ".join(link.name for link in odd[:4])
-        if number == STATE:
-            says, change = f"port {names} of the bridge does not forward", f"{names} forwards"
-        else:
-            says = f"port {names} of the bridge has {word} {'off' if usual else 'on'}"
-            change = f"{word} is {'on' if usual else 'off'} at {names}"
-        make = partial(_set, tuple(link.index for link in odd), number, usual)
-        yield Intervention("free-bridge-ports", UNNAMED, says, change, make)
+        odd = [link for link, data in ports if _is_odd(link, data, number, usual)]
+        if odd:
+            says, change = _in_words(", ".join(link.name for link in odd[:4]), number, word, usual)
+            make = partial(_set, tuple(link.index for link in odd), number, usual)
+            yield Intervention("free-bridge-ports", UNNAMED, says, change, make)
+
+
+def _is_odd(port: Link, data: Mapping[int, bytes], number: int, usual: int) -> bool:
+    """Whether a flag of a port is otherwise than usual."""
+    if number not in data or data[number][0] == usual:
+        return False
+    # of a port that is down or has no carrier the state is the kernel's own
+    return number != STATE or (port.up and port.carrier)
+
+
+def _in_words(names: str, number: int, word: str, usual: int) -> tuple[str, str]:
+    """What is unusual at these ports, and how it is otherwise."""
+    if number == STATE:
+        return f"port {names} of the bridge does not forward", f"{names} forwards"
+    now, then = ("off", "on") if usual else ("on", "off")
+    return f"port {names} of the bridge has {word} {now}", f"{word} is {then} at {names}"
 
 
 def _set(indexes: tuple[int, ...], number: int, value: int) -> None:

@@ -12,30 +12,59 @@ from netdoctor.twin import rtnl
 from netdoctor.twin.netlink import ROUTE, Netlink
 from netdoctor.twin.routes import routes
 from netdoctor.twin.rtnl import Address, Network
+from netdoctor.twin.state import State
 from netdoctor.twin.uplinks import pod_bridges, pod_ports
 
 
 def propose(situation: Situation) -> Iterator[Intervention]:
     """One, where most pods' default route leads to an address that the node does not have."""
     state = situation.state
-    own = {str(address.ip) for _, address in state.node.own_addresses()}
-    found = Counter(r.gateway for pod in state.pods for r in routes(pod) if r.gateway and not r.destination.prefixlen)
-    lost = [gateway for gateway, _ in found.most_common(2) if gateway not in own]
-    ends, of_pods = pod_ports(state), pod_bridges(state)
-    bridges = {link.index: link.name for link in state.node.interfaces() if link.index in of_pods}
-    masters = Counter(link.master for link in state.node.interfaces() if link.index in ends and link.master in bridges)
-    networks = [a.network for pod in state.pods for _, a in pod.own_addresses() if not a.ip.is_loopback]
-    for text in lost:
-        gateway = ipaddress.ip_address(text)
-        network = next((n for n in networks if gateway in n), None)
-        if network and masters:
-            bridge = masters.most_common(1)[0][0]
+    bridge = _bridge_of_most_pods(state)
+    if bridge is None:
+        return
+    index, name = bridge
+    for gateway in _lost_gateways(state):
+        network = _network_of_pods(state, gateway)
+        if network:
             yield Intervention(
-                "give-bridge-its-address", UNNAMED,
-                f"bridge {bridges[bridge]} has lost {gateway}, which the pods' default routes lead to",
-                f"{gateway}/{network.prefixlen} is an address of {bridges[bridge]}",
-                partial(_add, gateway, network, bridge),
-            )  # fmt: skip
+                "give-bridge-its-address",
+                UNNAMED,
+                f"bridge {name} has lost {gateway}, which the pods' default routes lead to",
+                f"{gateway}/{network.prefixlen} is an address of {name}",
+                partial(_add, gateway, network, index),
+            )
+
+
+def _bridge_of_most_pods(state: State) -> tuple[int, str] | None:
+    """Index and name of the bridge at which most pods are; None where no pod is at any."""
+    ends, of_pods = pod_ports(state), pod_bridges(state)
+    links = state.node.interfaces()
+    bridges = {link.index: link.name for link in links if link.index in of_pods}
+    masters = Counter(link.master for link in links if link.index in ends and link.master in bridges)
+    if not masters:
+        return None
+    index, _ = masters.most_common(1)[0]
+    return index, bridges[index]
+
+
+def _lost_gateways(state: State) -> Iterator[Address]:
+    """The gateways of most pods' default routes that are no addresses of the node, two at most."""
+    own = {str(address.ip) for _, address in state.node.own_addresses()}
+    found: Counter[str] = Counter()
+    for pod in state.pods:
+        found.update(route.gateway for route in routes(pod) if route.gateway and not route.destination.prefixlen)
+    for gateway, _ in found.most_common(2):
+        if gateway not in own:
+            yield ipaddress.ip_address(gateway)
+
+
+def _network_of_pods(state: State, gateway: Address) -> Network | None:
+    """The first network of a pod that has a gateway in it."""
+    for pod in state.pods:
+        for _, address in pod.own_addresses():
+            if not address.ip.is_loopback and gateway in address.network:
+                return address.network
+    return None
 
 
 def _add(gateway: Address, network: Network, bridge: int) -> None:

@@ -10,8 +10,9 @@ from functools import partial
 from netdoctor.experiments.interventions import UNNAMED, Intervention, Situation
 from netdoctor.twin import rtnl
 from netdoctor.twin.netlink import ROUTE, Netlink
-from netdoctor.twin.routes import routes
+from netdoctor.twin.routes import Route, routes
 from netdoctor.twin.rtnl import Address
+from netdoctor.twin.state import NetworkState
 
 EVERYWHERE = {4: ipaddress.ip_network("0.0.0.0/0"), 6: ipaddress.ip_network("::/0")}
 
@@ -22,18 +23,27 @@ def propose(situation: Situation) -> Iterator[Intervention]:
     gateways: Counter[str] = Counter()
     lost = []
     for pod in situation.state.pods:
-        mine = [r for r in routes(pod) if not r.destination.prefixlen and r.destination.version == version]
+        mine = _default_routes(pod, version)
         gateways.update(route.gateway for route in mine if route.gateway)
         own = [link for link in pod.interfaces() if link.kind == "veth" and link.up]
         if not mine and own:
-            lost.append((pod, own[0]))
-    for pod, link in lost if gateways else ():
-        gateway = gateways.most_common(1)[0][0]
+            lost.append((pod.name, own[0].index))
+    if not gateways:
+        return
+    gateway, _ = gateways.most_common(1)[0]
+    for name, index in lost:
         yield Intervention(
-            "give-pod-its-default-route", UNNAMED, f"pod {pod.name} has no default route of its own",
-            f"pod {pod.name} has `default via {gateway}`",
-            partial(_add, ipaddress.ip_address(gateway), link.index), where=pod.name,
-        )  # fmt: skip
+            "give-pod-its-default-route",
+            UNNAMED,
+            f"pod {name} has no default route of its own",
+            f"pod {name} has `default via {gateway}`",
+            partial(_add, ipaddress.ip_address(gateway), index),
+            where=name,
+        )
+
+
+def _default_routes(pod: NetworkState, version: int) -> list[Route]:
+    return [r for r in routes(pod) if not r.destination.prefixlen and r.destination.version == version]
 
 
 def _add(gateway: Address, index: int) -> None:

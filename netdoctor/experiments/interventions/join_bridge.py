@@ -30,9 +30,12 @@ def propose(situation: Situation) -> Iterator[Intervention]:
     if lost:
         shown = ", ".join(f"{link.name} (pod {ends[link.index]})" for link in lost)
         yield Intervention(
-            "join-bridge", UNNAMED, f"{shown} is no port of bridge {names[bridge]}",
-            f"{shown} is a port of {names[bridge]}", partial(_join, tuple(link.index for link in lost), bridge),
-        )  # fmt: skip
+            "join-bridge",
+            UNNAMED,
+            f"{shown} is no port of bridge {names[bridge]}",
+            f"{shown} is a port of {names[bridge]}",
+            partial(_join, tuple(link.index for link in lost), bridge),
+        )
 
 
 def _join(indexes: tuple[int, ...], bridge: int) -> None:

@@ -21,10 +21,12 @@ def propose(situation: Situation) -> Iterator[Intervention]:
     if found:
         names = ", ".join(f"net.ipv4.conf.{name}.rp_filter = {value}" for name, value in list(found.items())[:3])
         yield Intervention(
-            "loosen-reverse-path-filter", UNNAMED,
+            "loosen-reverse-path-filter",
+            UNNAMED,
             f"the reverse-path check drops packets that come in where their sender is not routed to ({names})",
-            "rp_filter is 0 everywhere", partial(_set, tuple(found)),
-        )  # fmt: skip
+            "rp_filter is 0 everywhere",
+            partial(_set, tuple(found)),
+        )
 
 
 def _set(names: tuple[str, ...]) -> None:

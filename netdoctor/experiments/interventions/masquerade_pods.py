@@ -9,6 +9,7 @@ from functools import partial
 from netdoctor.changes import _iptables_nat
 from netdoctor.experiments.interventions import Intervention, Situation
 from netdoctor.system.host import Host
+from netdoctor.twin.state import State
 from netdoctor.twin.uplinks import uplink_ports, uplinks
 
 TABLE = "netdoctor_masquerade"
@@ -23,16 +24,20 @@ def propose(situation: Situation) -> Iterator[Intervention]:
     leading = {link.index for link in uplinks(state)} | uplink_ports(state).keys()
     if last.interface_out not in {link.name for link in state.node.interfaces() if link.index in leading}:
         return
-    networks = sorted({
-        str(address.network) for pod in state.pods for _, address in pod.own_addresses()
-        if not address.ip.is_loopback and not address.ip.is_link_local
-        and address.version == ipaddress.ip_address(last.packet.source).version
-    })  # fmt: skip
+    networks = _networks_of_pods(state, ipaddress.ip_address(last.packet.source).version)
     yield Intervention(
-        "masquerade-pods", "pod-masquerade-missing",
+        "masquerade-pods",
+        "pod-masquerade-missing",
         f"packets of pods leave {last.interface_out} with the pods' own addresses",
-        f"what {', '.join(networks)} sends beyond itself is masqueraded", partial(_load, tuple(networks)),
-    )  # fmt: skip
+        f"what {', '.join(networks)} sends beyond itself is masqueraded",
+        partial(_load, tuple(networks)),
+    )
+
+
+def _networks_of_pods(state: State, version: int) -> list[str]:
+    """The networks of one family that pods have addresses in, in order."""
+    own = [address for pod in state.pods for _, address in pod.own_addresses() if address.version == version]
+    return sorted({str(a.network) for a in own if not a.ip.is_loopback and not a.ip.is_link_local})
 
 
 def _load(networks: tuple[str, ...]) -> None:

@@ -9,22 +9,26 @@ from functools import partial
 from netdoctor.experiments.interventions import UNNAMED, Intervention, Situation
 from netdoctor.twin import rtnl
 from netdoctor.twin.netlink import ROUTE, Netlink, attribute
-from netdoctor.twin.state import IFLA_MTU
+from netdoctor.twin.state import IFLA_MTU, State
 
 KINDS = ("bridge", "veth", "")
 
 
 def propose(situation: Situation) -> Iterator[Intervention]:
     """One for all whose MTU is below that of the widest of a pod's interfaces."""
-    widths = [link.mtu for pod in situation.state.pods for link in pod.interfaces() if link.kind == "veth"]
+    widest = _widest(situation.state)
     links = [link for link in situation.state.node.interfaces() if link.kind in KINDS and link.name != "lo"]
-    narrow = [link for link in links if widths and link.mtu < max(widths)]
+    narrow = [link for link in links if link.mtu < widest]
     if narrow:
         names = ", ".join(f"{link.name} ({link.mtu})" for link in narrow[:4])
-        yield Intervention(
-            "raise-mtu", UNNAMED, f"the MTU of {names} is below the {max(widths)} bytes that pods send",
-            f"the MTU of {names} is {max(widths)}", partial(_set, tuple(link.index for link in narrow), max(widths)),
-        )  # fmt: skip
+        says = f"the MTU of {names} is below the {widest} bytes that pods send"
+        make = partial(_set, tuple(link.index for link in narrow), widest)
+        yield Intervention("raise-mtu", UNNAMED, says, f"the MTU of {names} is {widest}", make)
+
+
+def _widest(state: State) -> int:
+    """The MTU of the widest of pods' interfaces; 0 where there is none."""
+    return max((link.mtu for pod in state.pods for link in pod.interfaces() if link.kind == "veth"), default=0)
 
 
 def _set(indexes: tuple[int, ...], mtu: int) -> None:

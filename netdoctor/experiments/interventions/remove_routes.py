@@ -8,7 +8,7 @@ from functools import partial
 from netdoctor.experiments.interventions import UNNAMED, Intervention, Situation
 from netdoctor.twin import rtnl
 from netdoctor.twin.netlink import ROUTE, Netlink
-from netdoctor.twin.routes import KERNEL, leading_to
+from netdoctor.twin.routes import KERNEL, Route, leading_to
 from netdoctor.twin.walk import REQUEST
 
 MOST = 4
@@ -16,25 +16,36 @@ MOST = 4
 
 def propose(situation: Situation) -> Iterator[Intervention]:
     """One for each route to the packet's destination that somebody set, the default route left out."""
-    targets = [s.packet.destination for s in situation.walk.steps if s.where == "node" and s.direction == REQUEST]
-    back = [s.packet.source for s in situation.walk.steps if s.where == "node" and s.direction == REQUEST]
-    wanted = dict.fromkeys([situation.flow.destination, *targets[-1:], *back[:1]])
+    node = situation.state.node
     seen: list[bytes] = []
-    for target in wanted:
-        for route in leading_to(situation.state.node, target):
-            if route.body in seen or (route.protocol == KERNEL and not route.refuses):
-                continue
-            if not route.destination.prefixlen and not route.refuses:
+    for target in _ends_of_question(situation):
+        for route in leading_to(node, target):
+            if route.body in seen or _stays(route):
                 continue
             seen.append(route.body)
-            words = "refuses" if route.refuses else "leads elsewhere"
-            text = route.text(situation.state.node)
-            yield Intervention(
-                "remove-routes", "packets-refused-by-routing" if route.refuses else UNNAMED,
-                f"the route `{text}` {words}", f"without the route `{text}`", partial(_delete, route.body),
-            )  # fmt: skip
+            yield _without(route, route.text(node))
             if len(seen) == MOST:
                 return
+
+
+def _ends_of_question(situation: Situation) -> dict[str, None]:
+    """The addresses that the question was sent to, as it was asked and as it last was, and the one it came from."""
+    steps = [step for step in situation.walk.steps if step.where == "node" and step.direction == REQUEST]
+    targets, back = [step.packet.destination for step in steps], [step.packet.source for step in steps]
+    return dict.fromkeys([situation.flow.destination, *targets[-1:], *back[:1]])
+
+
+def _stays(route: Route) -> bool:
+    """Whether a route is the kernel's own or the default route, and refuses nothing."""
+    return not route.refuses and (route.protocol == KERNEL or not route.destination.prefixlen)
+
+
+def _without(route: Route, text: str) -> Intervention:
+    if route.refuses:
+        cause, says = "packets-refused-by-routing", f"the route `{text}` refuses"
+    else:
+        cause, says = UNNAMED, f"the route `{text}` leads elsewhere"
+    return Intervention("remove-routes", cause, says, f"without the route `{text}`", partial(_delete, route.body))
 
 
 def _delete(body: bytes) -> None:

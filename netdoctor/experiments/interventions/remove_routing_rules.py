@@ -22,10 +22,12 @@ def propose(situation: Situation) -> Iterator[Intervention]:
             rule.text.endswith(f" lookup {table}") for table in refusing
         )
         yield Intervention(
-            "remove-routing-rules", "packets-refused-by-routing" if refuses else UNNAMED,
-            f"the routing rule `{rule.text}` leads packets elsewhere", f"without the routing rule `{rule.text}`",
+            "remove-routing-rules",
+            "packets-refused-by-routing" if refuses else UNNAMED,
+            f"the routing rule `{rule.text}` leads packets elsewhere",
+            f"without the routing rule `{rule.text}`",
             partial(_delete, rule.body),
-        )  # fmt: skip
+        )
 
 
 def _delete(body: bytes) -> None:

@@ -35,10 +35,12 @@ def propose(situation: Situation) -> Iterator[Intervention]:
         seen.add((*place, step.handle))
         where = " ".join(place)
         yield Intervention(
-            "remove-translations", UNNAMED, f"a rule of {where} {does}: {step.text}",
+            "remove-translations",
+            UNNAMED,
+            f"a rule of {where} {does}: {step.text}",
             f"without the rule {step.handle} of {where} ({step.text})",
             partial(nftables.neutralize_rule, *place, handles.index(step.handle)),
-        )  # fmt: skip
+        )
 
 
 def passes_translation(situation: Situation) -> bool:

@@ -26,9 +26,12 @@ def propose(situation: Situation) -> Iterator[Intervention]:
         if index in names and (network, index) not in there:
             route = f"{network} dev {names[index]}"
             yield Intervention(
-                "restore-connected-routes", UNNAMED, f"the route `{route}` is gone, which comes with the address there",
-                f"with the route `{route}`", partial(_add, network, index),
-            )  # fmt: skip
+                "restore-connected-routes",
+                UNNAMED,
+                f"the route `{route}` is gone, which comes with the address there",
+                f"with the route `{route}`",
+                partial(_add, network, index),
+            )
 
 
 def _networks(node: NetworkState) -> Iterator[tuple[int, Network]]:

@@ -8,6 +8,7 @@ from functools import partial
 from netdoctor.experiments.interventions import UNNAMED, Intervention, Situation
 from netdoctor.twin import rtnl
 from netdoctor.twin.netlink import ROUTE, Netlink
+from netdoctor.twin.state import Link
 from netdoctor.twin.uplinks import pod_bridges, pod_ports
 
 
@@ -17,13 +18,17 @@ def propose(situation: Situation) -> Iterator[Intervention]:
     bridges, ports = pod_bridges(state), pod_ports(state)
     down = [link for link in state.node.interfaces() if not link.up and link.name != "lo"]
     pods = [link for link in down if link.index in bridges or link.index in ports]
-    for cause, group in (("pod-link-down", pods), *((UNNAMED, [link]) for link in down if link not in pods)):
-        if group:
-            names = ", ".join(link.name for link in group)
-            yield Intervention(
-                "set-links-up", cause, f"{names} is down", f"{names} is up",
-                partial(_up, tuple(link.index for link in group)),
-            )  # fmt: skip
+    if pods:
+        yield _set_up("pod-link-down", pods)
+    for link in down:
+        if link not in pods:
+            yield _set_up(UNNAMED, [link])
+
+
+def _set_up(cause: str, links: list[Link]) -> Intervention:
+    names = ", ".join(link.name for link in links)
+    make = partial(_up, tuple(link.index for link in links))
+    return Intervention("set-links-up", cause, f"{names} is down", f"{names} is up", make)
 
 
 def _up(indexes: tuple[int, ...]) -> None:
