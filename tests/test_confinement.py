@@ -16,9 +16,9 @@ import pytest
 from netdoctor.errors import BadInput, CannotRead
 from netdoctor.recording import confinement
 from netdoctor.recording.confinement import Asked, judge
-from netdoctor.twin.netlink import attribute
 from netdoctor.twin.recorded_state import packed
 from netdoctor.twin.state import IFLA_IFNAME, IFLA_MTU
+from netdoctor.twin.wire.netlink import attribute
 from tests.conftest import ROOT
 from tests.test_cli import START, netdoctor, one_sentence
 

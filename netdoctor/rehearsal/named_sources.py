@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 from netdoctor.errors import CannotRead
 from netdoctor.system.host import Host
-from netdoctor.twin.netlink import by_kind
-from netdoctor.twin.nftables import RULE
-from netdoctor.twin.rtnl import Address
 from netdoctor.twin.state import RTMSG, NetworkState, address_of
+from netdoctor.twin.wire.netlink import by_kind
+from netdoctor.twin.wire.nftables import RULE
+from netdoctor.twin.wire.rtnl import Address
 
 SECONDS = 5.0
 FRA_SRC = 2  # linux/fib_rules.h

@@ -17,14 +17,14 @@ from netdoctor.errors import CannotRead
 from netdoctor.model import Access
 from netdoctor.rehearsal.exposure import CERTAIN, SECONDS, SURE, Interface, Way, neighbour, uplink_addresses
 from netdoctor.system.traffic import ask_all
-from netdoctor.twin import rtnl
 from netdoctor.twin.build import IFLA_NET_NS_FD
 from netdoctor.twin.namespace import Namespace
-from netdoctor.twin.netlink import ROUTE, Netlink, attribute, name_of
 from netdoctor.twin.outside import LOOPBACK, Uplink, await_addresses, await_carriers, link_indexes, write_setting
 from netdoctor.twin.state import Link, Listener, State
 from netdoctor.twin.twin import OUTSIDE, Flow, Twin, question
 from netdoctor.twin.uplinks import BRIDGE, pod_bridges, uplinks
+from netdoctor.twin.wire import rtnl
+from netdoctor.twin.wire.netlink import ROUTE, Netlink, attribute, name_of
 
 PORTS = (22, 443)  # one that rules often name, and one that they seldom do
 MOST_INNER = 8  # bridges of machines and containers

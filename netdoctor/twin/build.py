@@ -14,23 +14,13 @@ from collections.abc import Iterator, Sequence
 from netdoctor.errors import CannotRead
 from netdoctor.system import kernel_modules
 from netdoctor.system.host import Host
-from netdoctor.twin import conntrack, nftables, rtnl, vxlan
+from netdoctor.twin import vxlan
 from netdoctor.twin.capture import sysctls
 from netdoctor.twin.listening import Responder
 from netdoctor.twin.namespace import Namespace
-from netdoctor.twin.netlink import (
-    KIND,
-    ROUTE,
-    Netlink,
-    attribute,
-    attributes,
-    by_kind,
-    packed,
-)  # fmt: skip
 from netdoctor.twin.outside import Outside, await_addresses, await_carriers
 from netdoctor.twin.overlay import Overlay
 from netdoctor.twin.routing import must, send_back
-from netdoctor.twin.rtnl import Request
 from netdoctor.twin.state import (
     IFINFO,
     IFLA_ADDRESS,
@@ -45,6 +35,17 @@ from netdoctor.twin.state import (
 )  # fmt: skip
 from netdoctor.twin.trust import in_words
 from netdoctor.twin.twin import CONTROL, NODE, OUTSIDE, Twin
+from netdoctor.twin.wire import conntrack, nftables, rtnl
+from netdoctor.twin.wire.netlink import (
+    KIND,
+    ROUTE,
+    Netlink,
+    attribute,
+    attributes,
+    by_kind,
+    packed,
+)  # fmt: skip
+from netdoctor.twin.wire.rtnl import Request
 
 IFLA_NET_NS_FD, GET_LINK = 28, 18
 FAR_END = 1 << 20

@@ -17,10 +17,10 @@ from netdoctor.errors import CannotRead
 from netdoctor.system.host import Host
 from netdoctor.system.kernel_modules import present
 from netdoctor.system.traffic import in_namespace
-from netdoctor.twin import conntrack, nftables
-from netdoctor.twin.netlink import ROUTE, Netlink, by_kind, text
 from netdoctor.twin.settings import NOT_ITS_OWN
 from netdoctor.twin.state import Link, Listener, NetworkState, State
+from netdoctor.twin.wire import conntrack, nftables
+from netdoctor.twin.wire.netlink import ROUTE, Netlink, by_kind, text
 
 GET_LINK, GET_ADDRESS, GET_ROUTE, GET_NEIGHBOUR, GET_RULE = 18, 22, 26, 30, 34
 GET_QDISC, GET_FILTER, GET_NEXTHOP = 38, 46, 106

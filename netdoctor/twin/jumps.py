@@ -10,8 +10,8 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
-from netdoctor.twin.netlink import attributes, by_kind
-from netdoctor.twin.nftables import ELEMENTS, RULE, RULE_EXPRESSIONS, NftObject, expressions
+from netdoctor.twin.wire.netlink import attributes, by_kind
+from netdoctor.twin.wire.nftables import ELEMENTS, RULE, RULE_EXPRESSIONS, NftObject, expressions
 
 MOST_STEPS = 2_000_000  # 50 ms on Linux 6.18; 10,000 Services are 100,000
 TOO_MANY = f"its rules may take a packet more than {MOST_STEPS} steps"

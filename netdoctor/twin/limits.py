@@ -11,9 +11,9 @@ import re
 from collections.abc import Iterable, Iterator
 
 from netdoctor.twin import jumps
-from netdoctor.twin.netlink import attributes, by_kind
-from netdoctor.twin.nftables import ELEMENTS, SET, NftObject
 from netdoctor.twin.state import NetworkState
+from netdoctor.twin.wire.netlink import attributes, by_kind
+from netdoctor.twin.wire.nftables import ELEMENTS, SET, NftObject
 
 MOST_NAMESPACES = 64
 # by kind of thing: how many of them in one namespace, and bytes of kernel memory that each takes

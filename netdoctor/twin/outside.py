@@ -14,11 +14,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from netdoctor.errors import CannotRead
-from netdoctor.twin import rtnl
 from netdoctor.twin.namespace import Namespace
-from netdoctor.twin.netlink import ROUTE, Netlink, by_kind, name_of
 from netdoctor.twin.routes import gateways
-from netdoctor.twin.rtnl import Address, Request
 from netdoctor.twin.state import (
     IFF_RUNNING,
     IFINFO,
@@ -30,6 +27,9 @@ from netdoctor.twin.state import (
     State,
 )  # fmt: skip
 from netdoctor.twin.uplinks import uplink_ports
+from netdoctor.twin.wire import rtnl
+from netdoctor.twin.wire.netlink import ROUTE, Netlink, by_kind, name_of
+from netdoctor.twin.wire.rtnl import Address, Request
 
 LOOPBACK = 1
 GET_LINK, GET_ROUTE = 18, 26

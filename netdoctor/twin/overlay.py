@@ -17,12 +17,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from netdoctor.errors import CannotRead
-from netdoctor.twin import rtnl
 from netdoctor.twin.namespace import Namespace
-from netdoctor.twin.netlink import CREATE, KIND, REPLACE, ROUTE, Netlink, attribute, by_kind, name_of, packed
 from netdoctor.twin.outside import await_addresses, await_carriers, write_setting
 from netdoctor.twin.routes import gateways, routes
-from netdoctor.twin.rtnl import Address, Request
 from netdoctor.twin.state import (
     IFLA_ADDRESS,
     IFLA_IFNAME,
@@ -47,6 +44,9 @@ from netdoctor.twin.vxlan import (
     options,
     port,
 )  # fmt: skip
+from netdoctor.twin.wire import rtnl
+from netdoctor.twin.wire.netlink import CREATE, KIND, REPLACE, ROUTE, Netlink, attribute, by_kind, name_of, packed
+from netdoctor.twin.wire.rtnl import Address, Request
 
 NET_NS_FD = 28
 LOOPBACK, FAR_LINK, FAR_VTEP = 1, 2, 1000  # indexes beyond the outside

@@ -7,9 +7,9 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from netdoctor.twin.netlink import by_kind, u32
-from netdoctor.twin.rtnl import LOCAL, MAIN, Address, Network
 from netdoctor.twin.state import RTMSG, NetworkState, address_of
+from netdoctor.twin.wire.netlink import by_kind, u32
+from netdoctor.twin.wire.rtnl import LOCAL, MAIN, Address, Network
 
 KINDS = {1: "", 2: "local", 3: "broadcast", 6: "blackhole", 7: "unreachable", 8: "prohibit", 9: "throw"}
 REFUSING = (6, 7, 8, 9)

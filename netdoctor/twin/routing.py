@@ -7,9 +7,20 @@ import struct
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from netdoctor.errors import CannotRead
-from netdoctor.twin import rtnl
-from netdoctor.twin.netlink import APPEND, CREATE, EXCLUSIVE, KIND, Netlink, attributes, by_kind, name_of, packed, u32
 from netdoctor.twin.state import IFADDR, NUD_NOARP, NUD_PERMANENT, NUD_VALID, RTMSG, NetworkState
+from netdoctor.twin.wire import rtnl
+from netdoctor.twin.wire.netlink import (
+    APPEND,
+    CREATE,
+    EXCLUSIVE,
+    KIND,
+    Netlink,
+    attributes,
+    by_kind,
+    name_of,
+    packed,
+    u32,
+)
 
 PROXY, NUD_STALE = 0x08, 0x04
 CACHE_INFO, EXPIRES, ADDRESS_FLAGS = 6, 12, 8

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from netdoctor.twin.netlink import by_kind, text, u32
-from netdoctor.twin.nftables import NftObject
+from netdoctor.twin.wire.netlink import by_kind, text, u32
+from netdoctor.twin.wire.nftables import NftObject
 
 IFINFO, IFADDR, RTMSG, NDMSG = 16, 8, 12, 12  # sizes of rtnetlink's fixed headers
 IFF_UP, IFF_RUNNING = 0x1, 0x40

@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from netdoctor.system.foreign_text import to_address
 from netdoctor.twin import limits
 from netdoctor.twin.capture import NO_SETTING
-from netdoctor.twin.netlink import by_kind
 from netdoctor.twin.state import IFADDR, IFINFO, NDMSG, RTMSG, Link, NetworkState
+from netdoctor.twin.wire.netlink import by_kind
 
 SETTING = re.compile(r"(?:ipv4|ipv6|bridge|netfilter)(?:/[^/\0\s]+)+")
 LINK_NAME = re.compile(r"[^\s/\"'\\{};$`\0]{1,15}")

@@ -6,10 +6,21 @@ import ipaddress
 import struct
 from collections.abc import Iterable, Iterator, Mapping
 
-from netdoctor.twin import rtnl
-from netdoctor.twin.netlink import APPEND, CREATE, KIND, REPLACE, Attribute, attribute, attributes, by_kind, packed, u32
-from netdoctor.twin.rtnl import Request
 from netdoctor.twin.state import IFLA_MTU, NUD_NOARP, NUD_PERMANENT, RTMSG, Link, State
+from netdoctor.twin.wire import rtnl
+from netdoctor.twin.wire.netlink import (
+    APPEND,
+    CREATE,
+    KIND,
+    REPLACE,
+    Attribute,
+    attribute,
+    attributes,
+    by_kind,
+    packed,
+    u32,
+)
+from netdoctor.twin.wire.rtnl import Request
 
 VXLAN, AF_BRIDGE = "vxlan", 7
 # of such an interface: its group or only peer, lower interface, own address, port, and whether programs steer it

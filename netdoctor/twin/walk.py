@@ -28,9 +28,9 @@ from netdoctor.system.nft_trace import (
 from netdoctor.system.trace_table import BRACKETS, TABLE
 from netdoctor.system.traffic import Reply
 from netdoctor.twin import vxlan
-from netdoctor.twin.nftables import RULE, NftObject
 from netdoctor.twin.state import NetworkState
 from netdoctor.twin.twin import NODE, OUTSIDE, Flow, Twin
+from netdoctor.twin.wire.nftables import RULE, NftObject
 
 # the bridge's own hooks: its filters at -200 and 200, br_netfilter at 0
 BRIDGE_BRACKETS = {hook: (-350, 350) for hook in ("prerouting", "input", "forward", "output", "postrouting")}

@@ -14,10 +14,10 @@ import pytest
 
 from netdoctor.errors import BadInput, CannotRead
 from netdoctor.twin.build import build
-from netdoctor.twin.netlink import attribute
 from netdoctor.twin.recorded_state import packed, replayed
 from netdoctor.twin.state import IFLA_IFNAME, IFLA_MTU
 from netdoctor.twin.trust import check
+from netdoctor.twin.wire.netlink import attribute
 
 RECORDING = Path(__file__).parents[1] / "recordings/note-a-firewalld-reload.json"
 Edit = Callable[[dict[str, Any]], object]

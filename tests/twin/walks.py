@@ -13,11 +13,11 @@ from netdoctor.system.traffic import Answer, Reply
 from netdoctor.tracing.ends import End, Known
 from netdoctor.tracing.traced import Traced, ending_of
 from netdoctor.tracing.way import way_of
-from netdoctor.twin import rtnl
-from netdoctor.twin.netlink import attribute
 from netdoctor.twin.state import IFLA_IFNAME, IFLA_LINK, IFLA_MASTER, IFLA_MTU, NetworkState, State
 from netdoctor.twin.twin import NODE, Flow
 from netdoctor.twin.walk import ERROR_MESSAGE, REPLY, REQUEST, Packet, Step, Walk
+from netdoctor.twin.wire import rtnl
+from netdoctor.twin.wire.netlink import attribute
 
 CLIENT, DNS, ECHO = "default/client", "kube-system/coredns-8547bb4c78-bgxb4", "default/echo-99cc99db6-flvnt"
 BRACKETS = {

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from functools import partial
 
 from netdoctor.experiments.interventions import Intervention, Situation
-from netdoctor.twin import nftables
 from netdoctor.twin.twin import NODE
 from netdoctor.twin.walk import handles_of
+from netdoctor.twin.wire import nftables
 
 NAME = "accept-packets"
 

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from functools import partial
 
 from netdoctor.experiments.interventions import Intervention, Situation
-from netdoctor.twin import rtnl
-from netdoctor.twin.netlink import ROUTE, Netlink, by_kind
 from netdoctor.twin.routes import routes
-from netdoctor.twin.rtnl import MAIN, Address
 from netdoctor.twin.state import NUD_VALID, RTMSG
 from netdoctor.twin.uplinks import uplinks
+from netdoctor.twin.wire import rtnl
+from netdoctor.twin.wire.netlink import ROUTE, Netlink, by_kind
+from netdoctor.twin.wire.rtnl import MAIN, Address
 
 
 def propose(situation: Situation) -> Iterator[Intervention]:

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from functools import partial
 
 from netdoctor.experiments.interventions import UNNAMED, Intervention, Situation
-from netdoctor.twin.netlink import ROUTE, Netlink, by_kind
 from netdoctor.twin.state import NUD_PERMANENT, RTMSG, address_of
+from netdoctor.twin.wire.netlink import ROUTE, Netlink, by_kind
 
 DELETE_NEIGHBOUR = 29
 

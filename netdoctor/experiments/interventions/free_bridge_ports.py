@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from functools import partial
 
 from netdoctor.experiments.interventions import UNNAMED, Intervention, Situation
-from netdoctor.twin import rtnl
-from netdoctor.twin.netlink import ROUTE, Netlink, attribute, by_kind, packed
 from netdoctor.twin.state import IFLA_LINKINFO
+from netdoctor.twin.wire import rtnl
+from netdoctor.twin.wire.netlink import ROUTE, Netlink, attribute, by_kind, packed
 
 # linux/if_link.h, IFLA_BRPORT_*: number, word, value as a bridge has it by default, or as the CNI sets it (hairpin)
 STATE = 1

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from functools import partial
 
 from netdoctor.experiments.interventions import UNNAMED, Intervention, Situation
-from netdoctor.twin import rtnl
-from netdoctor.twin.netlink import ROUTE, Netlink, attribute
 from netdoctor.twin.state import IFLA_LINKINFO, IFLA_MASTER
 from netdoctor.twin.uplinks import pod_ports
+from netdoctor.twin.wire import rtnl
+from netdoctor.twin.wire.netlink import ROUTE, Netlink, attribute
 
 HAIRPIN = 4
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from functools import partial
 
 from netdoctor.experiments.interventions import UNNAMED, Intervention, Situation
-from netdoctor.twin import nftables
 from netdoctor.twin.twin import NODE
 from netdoctor.twin.walk import ERROR_MESSAGE, REQUEST, Step, handles_of
+from netdoctor.twin.wire import nftables
 
 OWNERS = ("KUBE-", "CNI-", "FLANNEL", "cali-")
 KUBE_PROXY = "kube-proxy"

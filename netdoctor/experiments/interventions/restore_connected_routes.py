@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from functools import partial
 
 from netdoctor.experiments.interventions import UNNAMED, Intervention, Situation
-from netdoctor.twin import rtnl
-from netdoctor.twin.netlink import ROUTE, Netlink, by_kind, u32
 from netdoctor.twin.routes import routes
-from netdoctor.twin.rtnl import Network
 from netdoctor.twin.state import IFADDR, NetworkState
+from netdoctor.twin.wire import rtnl
+from netdoctor.twin.wire.netlink import ROUTE, Netlink, by_kind, u32
+from netdoctor.twin.wire.rtnl import Network
 
 FLAGS, NO_PREFIX_ROUTE = 8, 0x200  # IFA_FLAGS, IFA_F_NOPREFIXROUTE
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from netdoctor.twin.netlink import KIND, Attribute, attributes, by_kind, packed, text
+from netdoctor.twin.wire.netlink import KIND, Attribute, attributes, by_kind, packed, text
 
 NAME, DATA = 1, 2  # of an expression
 VALUE = 1  # of data

@@ -8,9 +8,9 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 
-from netdoctor.twin.netlink import KIND, attributes, by_kind, packed, text
 from netdoctor.twin.redaction.pseudonyms import Pseudonyms
 from netdoctor.twin.state import IFADDR, IFINFO, IFLA_ADDRESS, IFLA_LINKINFO, NDMSG, RTMSG
+from netdoctor.twin.wire.netlink import KIND, attributes, by_kind, packed, text
 
 NHMSG, NFGENMSG = 8, 4  # sizes of fixed headers
 IFLA_BROADCAST, IFLA_AF_SPEC, IFLA_PERMANENT_ADDRESS = 2, 26, 54

@@ -10,8 +10,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-from netdoctor.twin.netlink import KIND, attributes, packed, text
-from netdoctor.twin.nftables import (
+from netdoctor.twin.redaction import sets
+from netdoctor.twin.redaction.comments import BLANK
+from netdoctor.twin.redaction.expressions import Expression
+from netdoctor.twin.redaction.pseudonyms import Pseudonyms
+from netdoctor.twin.redaction.sets import SetKind, userdata
+from netdoctor.twin.redaction.xtables import leading_ones, redacted, replaced
+from netdoctor.twin.wire.netlink import KIND, attributes, packed, text
+from netdoctor.twin.wire.nftables import (
     CHAIN,
     ELEMENTS,
     OBJECT,
@@ -23,12 +29,6 @@ from netdoctor.twin.nftables import (
     TABLE,
     NftObject,
 )  # fmt: skip
-from netdoctor.twin.redaction import sets
-from netdoctor.twin.redaction.comments import BLANK
-from netdoctor.twin.redaction.expressions import Expression
-from netdoctor.twin.redaction.pseudonyms import Pseudonyms
-from netdoctor.twin.redaction.sets import SetKind, userdata
-from netdoctor.twin.redaction.xtables import leading_ones, redacted, replaced
 
 IP, ARP, IP6 = 2, 3, 10  # families
 ETHERTYPES = {b"\x08\x00": IP, b"\x08\x06": ARP, b"\x86\xdd": IP6}

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from netdoctor.twin.netlink import KIND, NESTED, Attribute, attributes, by_kind, packed
-from netdoctor.twin.nftables import ELEMENTS, NftObject
 from netdoctor.twin.redaction.expressions import value_of, with_value
 from netdoctor.twin.redaction.pseudonyms import Pseudonyms
 from netdoctor.twin.redaction.xtables import replaced
+from netdoctor.twin.wire.netlink import KIND, NESTED, Attribute, attributes, by_kind, packed
+from netdoctor.twin.wire.nftables import ELEMENTS, NftObject
 
 IPV4, IPV6, ETHER = 7, 8, 9  # nft's numbers of types
 ADDRESSES = {IPV4: 4, IPV6: 16, ETHER: 6}

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from netdoctor.twin.netlink import (
+from netdoctor.twin.wire.netlink import (
     CREATE,
     EXCLUSIVE,
     KIND,
@@ -25,7 +25,7 @@ from netdoctor.twin.netlink import (
     by_kind,
     packed,
 )  # fmt: skip
-from netdoctor.twin.nftables import nfgenmsg
+from netdoctor.twin.wire.nftables import nfgenmsg
 
 SUBSYSTEM = 1 << 8
 GET = SUBSYSTEM | 1

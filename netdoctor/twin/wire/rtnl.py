@@ -5,8 +5,8 @@ from __future__ import annotations
 import ipaddress
 import struct
 
-from netdoctor.twin.netlink import CREATE, EXCLUSIVE, NESTED, REPLACE, attribute, packed
 from netdoctor.twin.state import IFF_UP, IFLA_LINKINFO, NUD_PERMANENT
+from netdoctor.twin.wire.netlink import CREATE, EXCLUSIVE, NESTED, REPLACE, attribute, packed
 
 SET_LINK, AF_BRIDGE, PROTINFO = 19, 7, 12
 NEW_LINK, NEW_ADDRESS, DELETE_ADDRESS, NEW_ROUTE, DELETE_ROUTE, NEW_NEIGHBOUR = 16, 20, 21, 24, 25, 28

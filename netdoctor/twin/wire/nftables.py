@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from netdoctor.twin.netlink import (
+from netdoctor.twin.wire.netlink import (
     APPEND,
     CREATE,
     ERROR,
