@@ -6,20 +6,19 @@ from collections.abc import Iterator
 from functools import partial
 
 from netdoctor.experiments.interventions import UNNAMED, Intervention, Situation
-from netdoctor.twin.state import IFLA_LINKINFO
 from netdoctor.twin.wire import rtnl
-from netdoctor.twin.wire.netlink import ROUTE, Netlink, attribute, by_kind, packed
+from netdoctor.twin.wire.netlink import ROUTE, Netlink, attribute, by_kind
+from netdoctor.twin.wire.uapi.if_link import BR_STATE, IFLA_BRPORT
 
-# linux/if_link.h, IFLA_BRPORT_*: number, word, value as a bridge has it by default, or as the CNI sets it (hairpin)
-STATE = 1
+# attribute, word, value as a bridge has it by default, or as the CNI sets it (hairpin)
 FLAGS = (
-    (STATE, "state", 3),
-    (4, "hairpin", 1),
-    (5, "guard", 0),
-    (6, "protect", 0),
-    (8, "learning", 1),
-    (9, "flood", 1),
-    (33, "isolated", 0),
+    (IFLA_BRPORT.STATE, "state", BR_STATE.FORWARDING),
+    (IFLA_BRPORT.MODE, "hairpin", 1),
+    (IFLA_BRPORT.GUARD, "guard", 0),
+    (IFLA_BRPORT.PROTECT, "protect", 0),
+    (IFLA_BRPORT.LEARNING, "learning", 1),
+    (IFLA_BRPORT.UNICAST_FLOOD, "flood", 1),
+    (IFLA_BRPORT.ISOLATED, "isolated", 0),
 )
 
 
@@ -28,12 +27,12 @@ def propose(situation: Situation) -> Iterator[Intervention]:
     ports = [(link, by_kind(link.port_data)) for link in situation.state.node.interfaces() if link.port_data]
     for number, word, usual in FLAGS:
         odd = [link for link, data in ports if number in data and data[number][0] != usual]
-        if number == STATE:  # of a port that is down or has no carrier it is the kernel's own
+        if number == IFLA_BRPORT.STATE:  # of a port that is down or has no carrier it is the kernel's own
             odd = [link for link in odd if link.up and link.carrier]
         if not odd:
             continue
         names = ", ".join(link.name for link in odd[:4])
-        if number == STATE:
+        if number == IFLA_BRPORT.STATE:
             says, change = f"port {names} of the bridge does not forward", f"{names} forwards"
         else:
             says = f"port {names} of the bridge has {word} {'off' if usual else 'on'}"
@@ -43,8 +42,6 @@ def propose(situation: Situation) -> Iterator[Intervention]:
 
 
 def _set(indexes: tuple[int, ...], number: int, value: int) -> None:
-    data = attribute(5, packed([(number, bytes([value]))]))
+    info = rtnl.bridge_portinfo(attribute(number, bytes([value])))
     with Netlink(ROUTE) as netlink:
-        netlink.request(
-            [rtnl.change_link(i, attribute(IFLA_LINKINFO, attribute(4, b"bridge\0") + data)) for i in indexes]
-        )
+        netlink.request([rtnl.change_link(index, info) for index in indexes])

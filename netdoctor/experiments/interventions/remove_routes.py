@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from functools import partial
 
 from netdoctor.experiments.interventions import UNNAMED, Intervention, Situation
-from netdoctor.twin.routes import KERNEL, leading_to
+from netdoctor.twin.routes import leading_to
 from netdoctor.twin.walk import REQUEST
-from netdoctor.twin.wire import rtnl
 from netdoctor.twin.wire.netlink import ROUTE, Netlink
+from netdoctor.twin.wire.uapi.rtnetlink import RTM, RTPROT
 
 MOST = 4
 
@@ -22,7 +22,7 @@ def propose(situation: Situation) -> Iterator[Intervention]:
     seen: list[bytes] = []
     for target in wanted:
         for route in leading_to(situation.state.node, target):
-            if route.body in seen or (route.protocol == KERNEL and not route.refuses):
+            if route.body in seen or (route.protocol == RTPROT.KERNEL and not route.refuses):
                 continue
             if not route.destination.prefixlen and not route.refuses:
                 continue
@@ -39,4 +39,4 @@ def propose(situation: Situation) -> Iterator[Intervention]:
 
 def _delete(body: bytes) -> None:
     with Netlink(ROUTE) as netlink:
-        netlink.request([(rtnl.DELETE_ROUTE, body, 0)])
+        netlink.request([(RTM.DELROUTE, body, 0)])

@@ -25,16 +25,35 @@ from netdoctor.twin.wire.netlink import (
     by_kind,
     packed,
 )  # fmt: skip
-from netdoctor.twin.wire.nftables import nfgenmsg
+from netdoctor.twin.wire.nfnetlink import NFGENMSG, family_of, nfgenmsg
+from netdoctor.twin.wire.uapi.nfnetlink import (
+    CTA,
+    CTA_IP,
+    CTA_NAT,
+    CTA_PROTO,
+    CTA_PROTOINFO,
+    CTA_PROTOINFO_TCP,
+    CTA_PROTONAT,
+    CTA_TUPLE,
+    IPCTNL_MSG_CT,
+    IPS,
+    NFNL_SUBSYS,
+    TCP_CONNTRACK,
+)
 
-SUBSYSTEM = 1 << 8
-GET = SUBSYSTEM | 1
+SUBSYSTEM = NFNL_SUBSYS.CTNETLINK << 8
 MOST = 2000  # entries; a question on a port of its own meets none of them, so they matter only to old sockets
-ORIGINAL, REPLY, NAT_SOURCE, NAT_DESTINATION = 1, 2, 6, 13
-TAKEN = (ORIGINAL, REPLY, 3, 4, 7, 8, 18)  # tuples, status, protocol's state, timeout, mark, zone
-STATUS, STATE_OF_PROTOCOL, SEEN_REPLY, TCP_ESTABLISHED = 3, 4, 2, 3
-PROTOCOLS = {6: "tcp", 17: "udp"}
-Tuple = tuple[dict[int, bytes], dict[int, bytes]]  # addresses, and protocol with ports
+TAKEN = (CTA.TUPLE_ORIG, CTA.TUPLE_REPLY, CTA.STATUS, CTA.PROTOINFO, CTA.TIMEOUT, CTA.MARK, CTA.ZONE)
+PROTOCOLS = {socket.IPPROTO_TCP: "tcp", socket.IPPROTO_UDP: "udp"}
+
+
+class _Tuple:
+    """One direction of a connection: addresses (CTA_IP), and protocol with ports (CTA_PROTO)."""
+
+    def __init__(self, data: bytes) -> None:
+        parts = by_kind(data)
+        self.addresses = by_kind(parts.get(CTA_TUPLE.IP, b""))
+        self.protocol = by_kind(parts.get(CTA_TUPLE.PROTO, b""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,23 +75,37 @@ def established(entries: Iterable[bytes], *, ended: bool = False) -> Iterator[Es
     `ended`: those too that are over, or that nobody has answered yet.
     """
     for body in entries:
-        found = by_kind(body, 4)
-        asked, answers = _tuple(found.get(ORIGINAL, b"")), _tuple(found.get(REPLY, b""))
-        protocol = PROTOCOLS.get(int.from_bytes(asked[1].get(1, b""), "big"), "")
-        status = int.from_bytes(found.get(STATUS, b""), "big")
-        of_tcp = by_kind(by_kind(found.get(STATE_OF_PROTOCOL, b"")).get(1, b""))
-        open_ = of_tcp.get(1, b"") == bytes([TCP_ESTABLISHED]) if protocol == "tcp" else bool(status & SEEN_REPLY)
-        if not protocol or not (open_ or ended):
+        found = by_kind(body, NFGENMSG.size)
+        asked, answers = _Tuple(found.get(CTA.TUPLE_ORIG, b"")), _Tuple(found.get(CTA.TUPLE_REPLY, b""))
+        protocol = PROTOCOLS.get(int.from_bytes(asked.protocol.get(CTA_PROTO.NUM, b""), "big"), "")
+        if not protocol or not (ended or _is_open(protocol, found)):
             continue
-        source, destination = (1, 2) if body[0] == socket.AF_INET else (3, 4)
+        source, destination = _ends(family_of(body))
         try:
             yield Established(
-                protocol,
-                _address(asked[0][source]), _port(asked[1][2]), _address(asked[0][destination]), _port(asked[1][3]),
-                _address(answers[0][source]), _port(answers[1][2]),
-            )  # fmt: skip
+                protocol=protocol,
+                source=_address(asked.addresses[source]),
+                source_port=_port(asked.protocol[CTA_PROTO.SRC_PORT]),
+                destination=_address(asked.addresses[destination]),
+                port=_port(asked.protocol[CTA_PROTO.DST_PORT]),
+                answers=_address(answers.addresses[source]),
+                answers_port=_port(answers.protocol[CTA_PROTO.SRC_PORT]),
+            )
         except (KeyError, struct.error, ValueError):  # an entry without ports
             continue
+
+
+def _is_open(protocol: str, found: dict[int, bytes]) -> bool:
+    """Whether a connection of TCP is established, or an exchange of UDP was answered."""
+    if protocol == "tcp":
+        of_tcp = by_kind(by_kind(found.get(CTA.PROTOINFO, b"")).get(CTA_PROTOINFO.TCP, b""))
+        return of_tcp.get(CTA_PROTOINFO_TCP.STATE, b"") == bytes([TCP_CONNTRACK.ESTABLISHED])
+    return bool(int.from_bytes(found.get(CTA.STATUS, b""), "big") & IPS.SEEN_REPLY)
+
+
+def _ends(family: int) -> tuple[int, int]:
+    """The attributes of the source's and the destination's address in this family."""
+    return (CTA_IP.V4_SRC, CTA_IP.V4_DST) if family == socket.AF_INET else (CTA_IP.V6_SRC, CTA_IP.V6_DST)
 
 
 def _address(raw: bytes) -> str:
@@ -90,45 +123,68 @@ def dump(most: int | None = MOST) -> tuple[bytes, ...]:
     """
     with Netlink(NETFILTER) as netlink:
         try:
-            return tuple(body for _, body in netlink.dump(GET, nfgenmsg(0))[:most])
+            return tuple(body for _, body in netlink.dump(SUBSYSTEM | IPCTNL_MSG_CT.GET, nfgenmsg(0))[:most])
         except OSError:  # a kernel without ctnetlink
             return ()
 
 
 def load(entries: Iterable[bytes]) -> int:
     """Make them in this thread's namespace; how many the kernel took."""
-    requests = [(SUBSYSTEM, _message(body), CREATE | EXCLUSIVE) for body in entries]
+    requests = [(SUBSYSTEM | IPCTNL_MSG_CT.NEW, _message(body), CREATE | EXCLUSIVE) for body in entries]
     if not requests:
         return 0
     with Netlink(NETFILTER) as netlink:
         return netlink.request(requests).count(0)
 
 
-def _tuple(data: bytes) -> Tuple:
-    parts = by_kind(data)
-    return by_kind(parts.get(1, b"")), by_kind(parts.get(2, b""))
-
-
 @lru_cache(maxsize=2 * MOST)  # each copy of a node asks for the same
 def _message(body: bytes) -> bytes:
-    family = body[0]
-    found = {kind & KIND: (kind, value) for kind, value in attributes(body, 4)}
+    family = family_of(body)
+    found = {kind & KIND: (kind, value) for kind, value in attributes(body, NFGENMSG.size)}
     items: list[Attribute] = [found[number] for number in TAKEN if number in found]
-    asked, answers = _tuple(found[ORIGINAL][1]), _tuple(found[REPLY][1])
-    source, destination, low, high = (1, 2, 1, 2) if family == 2 else (3, 4, 4, 5)
-    translated = False
-    for number, mine, theirs, my_port, their_port in (
-        (NAT_DESTINATION, destination, source, 3, 2), (NAT_SOURCE, source, destination, 2, 3),
-    ):  # fmt: skip
-        address, port = answers[0].get(theirs), answers[1].get(their_port)
-        if address is None or (asked[0].get(mine), asked[1].get(my_port)) == (address, port):
-            continue
-        ports = attribute(3 | NESTED, packed([(1, port), (2, port)])) if port else b""
-        items.append((number | NESTED, packed([(low, address), (high, address)]) + ports))
-        translated = True
-    if translated and 2 in asked[1]:
-        plain = packed([(source, asked[0][destination]), (destination, asked[0][source])])
-        ports = packed([(1, asked[1][1]), (2, asked[1][3]), (3, asked[1][2])])
-        reply = attribute(1 | NESTED, plain) + attribute(2 | NESTED, ports)
-        items = [(kind, reply) if kind & KIND == REPLY else (kind, value) for kind, value in items]
+    asked, answers = _Tuple(found[CTA.TUPLE_ORIG][1]), _Tuple(found[CTA.TUPLE_REPLY][1])
+    translations = list(_translations(asked, answers, family))
+    items += translations
+    if translations and CTA_PROTO.SRC_PORT in asked.protocol:
+        reply = _plain_reply(asked, family)
+        items = [(kind, reply) if kind & KIND == CTA.TUPLE_REPLY else (kind, value) for kind, value in items]
     return nfgenmsg(family) + packed(items)
+
+
+def _translations(asked: _Tuple, answers: _Tuple, family: int) -> Iterator[Attribute]:
+    """CTA_NAT_DST and CTA_NAT_SRC, where the answer comes from elsewhere or goes elsewhere than was asked."""
+    source, destination = _ends(family)
+    for number, mine, theirs, my_port, their_port in (
+        (CTA.NAT_DST, destination, source, CTA_PROTO.DST_PORT, CTA_PROTO.SRC_PORT),
+        (CTA.NAT_SRC, source, destination, CTA_PROTO.SRC_PORT, CTA_PROTO.DST_PORT),
+    ):
+        address, port = answers.addresses.get(theirs), answers.protocol.get(their_port)
+        before = asked.addresses.get(mine), asked.protocol.get(my_port)
+        if address is not None and before != (address, port):
+            yield number | NESTED, _translation(address, port, family)
+
+
+def _translation(address: bytes, port: bytes | None, family: int) -> bytes:
+    """The content of CTA_NAT_DST or CTA_NAT_SRC: a range of one address, and of one port where there is one."""
+    low, high = CTA_NAT.V6_MINIP, CTA_NAT.V6_MAXIP
+    if family == socket.AF_INET:
+        low, high = CTA_NAT.V4_MINIP, CTA_NAT.V4_MAXIP
+    addresses = packed([(low, address), (high, address)])
+    if not port:
+        return addresses
+    ports = packed([(CTA_PROTONAT.PORT_MIN, port), (CTA_PROTONAT.PORT_MAX, port)])
+    return addresses + attribute(CTA_NAT.PROTO | NESTED, ports)
+
+
+def _plain_reply(asked: _Tuple, family: int) -> bytes:
+    """The reply tuple of a connection that nothing translates."""
+    source, destination = _ends(family)
+    addresses = packed([(source, asked.addresses[destination]), (destination, asked.addresses[source])])
+    protocol = packed(
+        [
+            (CTA_PROTO.NUM, asked.protocol[CTA_PROTO.NUM]),
+            (CTA_PROTO.SRC_PORT, asked.protocol[CTA_PROTO.DST_PORT]),
+            (CTA_PROTO.DST_PORT, asked.protocol[CTA_PROTO.SRC_PORT]),
+        ]
+    )
+    return attribute(CTA_TUPLE.IP | NESTED, addresses) + attribute(CTA_TUPLE.PROTO | NESTED, protocol)
