@@ -8,13 +8,12 @@ from __future__ import annotations
 import errno
 import re
 import struct
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from netdoctor.errors import CannotRead
 from netdoctor.system import kernel_modules
 from netdoctor.system.host import Host
-from netdoctor.twin import vxlan
+from netdoctor.twin import bridge, vxlan
 from netdoctor.twin.capture import sysctls
 from netdoctor.twin.listening import Responder
 from netdoctor.twin.namespace import Namespace
@@ -25,45 +24,11 @@ from netdoctor.twin.state import Link, NetworkState, State
 from netdoctor.twin.trust import in_words
 from netdoctor.twin.twin import CONTROL, NODE, OUTSIDE, Twin
 from netdoctor.twin.wire import conntrack, nfacct, nft_loading, rtnl
-from netdoctor.twin.wire.messages import LinkMessage
-from netdoctor.twin.wire.netlink import KIND, ROUTE, Netlink, attribute, attributes, by_kind, packed
+from netdoctor.twin.wire.netlink import ROUTE, Netlink, attribute
 from netdoctor.twin.wire.rtnl import Request
-from netdoctor.twin.wire.uapi.if_link import BR_STATE, IFLA, IFLA_BR, IFLA_BRPORT, VETH_INFO
-from netdoctor.twin.wire.uapi.rtnetlink import RTM
+from netdoctor.twin.wire.uapi.if_link import IFLA, VETH_INFO
 
 FAR_END = 1 << 20
-# the rest is read-only, and STP would hold back the ports
-BRIDGE_OPTIONS = (
-    IFLA_BR.AGEING_TIME,
-    IFLA_BR.PRIORITY,
-    IFLA_BR.VLAN_FILTERING,
-    IFLA_BR.VLAN_PROTOCOL,
-    IFLA_BR.GROUP_FWD_MASK,
-    IFLA_BR.MCAST_SNOOPING,
-    IFLA_BR.NF_CALL_IPTABLES,
-    IFLA_BR.NF_CALL_IP6TABLES,
-    IFLA_BR.NF_CALL_ARPTABLES,
-)
-# what `bridge link set` sets, such as hairpin and isolated; not the state
-PORT_OPTIONS = (
-    IFLA_BRPORT.PRIORITY,
-    IFLA_BRPORT.COST,
-    IFLA_BRPORT.MODE,
-    IFLA_BRPORT.GUARD,
-    IFLA_BRPORT.PROTECT,
-    IFLA_BRPORT.FAST_LEAVE,
-    IFLA_BRPORT.LEARNING,
-    IFLA_BRPORT.UNICAST_FLOOD,
-    IFLA_BRPORT.PROXYARP,
-    IFLA_BRPORT.LEARNING_SYNC,
-    IFLA_BRPORT.PAD,
-    IFLA_BRPORT.MCAST_FLOOD,
-    IFLA_BRPORT.MCAST_TO_UCAST,
-    IFLA_BRPORT.NEIGH_SUPPRESS,
-    IFLA_BRPORT.ISOLATED,
-)
-DISABLED = bytes([BR_STATE.DISABLED])
-HOLD_SECONDS, PAUSE, CALM = 1.5, 0.03, 3
 # many questions at once: on a node, ICMP errors are rationed. A limit of 0 would leave nothing to unreachable routes
 NO_LIMITS = (("ipv4/icmp_ratemask", "0"), ("ipv4/icmp_msgs_per_sec", "1000000"), ("ipv4/icmp_msgs_burst", "100000"),
              ("ipv6/icmp/ratelimit", "0"))  # fmt: skip
@@ -130,7 +95,7 @@ class _Builder:
             # a bridge has its carrier from its ports
             order = sorted(self.links, key=lambda link: link.kind == "bridge")
             await_carriers(netlink, [link.index for link in order])
-            _hold_ports(netlink, self.links)
+            bridge.hold_ports(netlink, self.links)
         for name, namespace in self.twin.namespaces.items():
             if name != OUTSIDE:
                 namespace.run(lambda name=name: load_filters(self.state.by_name[name]))  # type: ignore[misc]
@@ -153,8 +118,7 @@ class _Builder:
             end = self.pod_ends.get((link.index, link.peer))
             if link.kind == "bridge":
                 makes.append(rtnl.make_link(head + rtnl.linkinfo("bridge")))
-                wanted = [x for x in attributes(link.data) if x[0] & KIND in BRIDGE_OPTIONS]
-                options += [rtnl.change_link(link.index, rtnl.linkinfo("bridge", packed([x]))) for x in wanted]
+                options += bridge.options(link)
             elif link.kind == "veth" and end:
                 name, other = end
                 descriptor = struct.pack("=i", self.twin.namespaces[name].descriptor)
@@ -175,8 +139,7 @@ class _Builder:
         ]
         must("bridge port", netlink.request(joins))
         for link in ports:
-            if data := packed(x for x in attributes(link.port_data) if x[0] & KIND in PORT_OPTIONS):
-                netlink.request([rtnl.change_link(link.index, rtnl.bridge_portinfo(data))])
+            netlink.request(bridge.port_options(link))
         return uplinks
 
     def _cable(self, link: Link) -> Request:
@@ -239,25 +202,6 @@ def _quiet_addresses() -> None:
     """No automatic IPv6 addresses, which are tentative for a second: those of the node and of pods are copied."""
     for scope in ("default", "all"):
         _write(f"ipv6/conf/{scope}/addr_gen_mode", "1")
-
-
-def _hold_ports(netlink: Netlink, links: Sequence[Link]) -> None:
-    """Set the ports that somebody disabled; the kernel enables a port when its carrier comes, so it takes patience."""
-    held = [link for link in links if link.up and link.carrier and _port_state(link) == DISABLED]
-    end, calm = time.monotonic() + HOLD_SECONDS, 0
-    while held and calm < CALM and time.monotonic() < end:
-        now = {link.index: _port_state(link) for link in _links(netlink)}
-        calm = calm + 1 if all(now.get(link.index) == DISABLED for link in held) else 0
-        netlink.request([rtnl.port_state(link.index, DISABLED) for link in held])
-        time.sleep(PAUSE)
-
-
-def _links(netlink: Netlink) -> list[Link]:
-    return [Link(body) for _, body in netlink.dump(RTM.GETLINK, LinkMessage.request_for())]
-
-
-def _port_state(link: Link) -> bytes | None:
-    return by_kind(link.port_data).get(IFLA_BRPORT.STATE)
 
 
 def _named(link: Link) -> bytes:

@@ -13,7 +13,7 @@ from netdoctor.twin.wire.messages import (
     NUD_VALID,
     AddressMessage,
     NeighbourMessage,
-    NextHop,
+    RouteHop,
     RouteMessage,
     RuleMessage,
     joined_hops,
@@ -131,7 +131,7 @@ def _route(body: bytes) -> bytes:
 
 def _hops(data: bytes) -> bytes:
     """The next hops of a multipath route, without the flags that the kernel keeps (dead, no carrier)."""
-    hops = [NextHop(hop) for hop in next_hops(data)]
+    hops = [RouteHop(hop) for hop in next_hops(data)]
     return joined_hops(hop.with_flags(hop.flags & RTNH_F.ONLINK) for hop in hops)
 
 

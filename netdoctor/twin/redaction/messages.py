@@ -13,8 +13,8 @@ from netdoctor.twin.wire.messages import (
     AddressMessage,
     LinkMessage,
     NeighbourMessage,
-    NextHop,
     NextHopMessage,
+    RouteHop,
     RouteMessage,
     RuleMessage,
     joined_hops,
@@ -94,7 +94,7 @@ def route(body: bytes, pseudonyms: Pseudonyms) -> bytes:
         if number == RTA.VIA:
             return value[:FAMILY] + pseudonyms.raw(value[FAMILY:])
         if number == RTA.MULTIPATH:
-            return joined_hops(_changed(hop, NextHop.HEADER.size, change) for hop in next_hops(value))
+            return joined_hops(_changed(hop, RouteHop.HEADER.size, change) for hop in next_hops(value))
         return _nested_addresses(pseudonyms, value) if number == RTA.ENCAP else value
 
     return _changed(body, message.HEADER.size, change)

@@ -128,12 +128,12 @@ class RouteMessage(_Message):
         return u32(self.attributes[RTA.OIF]) if RTA.OIF in self.attributes else 0
 
     @property
-    def hops(self) -> Iterator[NextHop]:
+    def hops(self) -> Iterator[RouteHop]:
         """Its next hops where it has several."""
-        return map(NextHop, next_hops(self.attributes.get(RTA.MULTIPATH, b"")))
+        return map(RouteHop, next_hops(self.attributes.get(RTA.MULTIPATH, b"")))
 
 
-class NextHop(_Message):
+class RouteHop(_Message):
     """One next hop of several: struct rtnexthop (linux/rtnetlink.h)."""
 
     HEADER = struct.Struct("=HBBi")
@@ -244,9 +244,9 @@ class QueueMessage(_Message):
 def next_hops(data: bytes) -> Iterator[bytes]:
     """The next hops in RTA_MULTIPATH, each with its header and its attributes."""
     offset = 0
-    while offset + NextHop.HEADER.size <= len(data):
-        length, *_ = NextHop.HEADER.unpack_from(data, offset)
-        if length < NextHop.HEADER.size:
+    while offset + RouteHop.HEADER.size <= len(data):
+        length, *_ = RouteHop.HEADER.unpack_from(data, offset)
+        if length < RouteHop.HEADER.size:
             break
         yield data[offset : offset + length]
         offset += (length + 3) & ~3
@@ -254,4 +254,4 @@ def next_hops(data: bytes) -> Iterator[bytes]:
 
 def joined_hops(hops: Iterable[bytes]) -> bytes:
     """The content of RTA_MULTIPATH: next hops, each padded."""
-    return b"".join(hop + b"\0" * (-NextHop(hop).length % 4) for hop in hops)
+    return b"".join(hop + b"\0" * (-RouteHop(hop).length % 4) for hop in hops)
