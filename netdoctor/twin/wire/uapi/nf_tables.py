@@ -38,7 +38,6 @@ class NFPROTO(IntEnum):
 class NFTA_TABLE(IntEnum):
     """Attributes of a table (linux/netfilter/nf_tables.h)."""
 
-    NAME = 1
     FLAGS = 2
     USE = 3
     HANDLE = 4

@@ -72,7 +72,6 @@ class RT_SCOPE(IntEnum):
 
     UNIVERSE = 0
     LINK = 253
-    HOST = 254
 
 
 class RT_TABLE(IntEnum):
