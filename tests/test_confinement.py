@@ -16,9 +16,9 @@ import pytest
 from netdoctor.errors import BadInput, CannotRead
 from netdoctor.recording import confinement
 from netdoctor.recording.confinement import Asked, judge
-from netdoctor.twin.netlink import attribute
 from netdoctor.twin.recorded_state import packed
-from netdoctor.twin.state import IFLA_IFNAME, IFLA_MTU
+from netdoctor.twin.wire.netlink import attribute
+from netdoctor.twin.wire.uapi.if_link import IFLA
 from tests.conftest import ROOT
 from tests.test_cli import START, netdoctor, one_sentence
 
@@ -44,7 +44,7 @@ def many_links() -> bytes:
     node = found["facts"]["NodeNetwork"]["fact"]["namespaces"][0]
     node["links"] = packed(
         b"\0" * 4 + number.to_bytes(4, sys.byteorder) + b"\0" * 8
-        + attribute(IFLA_IFNAME, b"l%d\0" % number) + attribute(IFLA_MTU, b"\xdc\x05\0\0")
+        + attribute(IFLA.IFNAME, b"l%d\0" % number) + attribute(IFLA.MTU, b"\xdc\x05\0\0")
         for number in range(1, 13_001)
     )  # fmt: skip
     return json.dumps(found).encode()

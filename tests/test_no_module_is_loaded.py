@@ -28,8 +28,9 @@ from netdoctor.system import kernel_modules
 from netdoctor.system.host import Host
 from netdoctor.system.nft_trace import listen
 from netdoctor.twin.build import build
-from netdoctor.twin.netlink import NETFILTER, Netlink
-from netdoctor.twin.nftables import GET, SUBSYSTEM, TABLE, nfgenmsg
+from netdoctor.twin.wire.netlink import NETFILTER, Netlink
+from netdoctor.twin.wire.nfnetlink import nfgenmsg
+from netdoctor.twin.wire.nftables import GET, SUBSYSTEM, TABLE
 from tests.conftest import ROOT
 from tests.twin.network import ADDRESS, CLUSTER_IP, FLOWS, SERVER, Node, real, small_node
 

@@ -7,13 +7,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 
 from netdoctor import __version__
 from netdoctor.diagnosis.catalogue import Catalogue
 from netdoctor.diagnosis.conclude import verified
 from netdoctor.diagnosis.diagnose import diagnose
-from netdoctor.diagnosis.experiment import LONGEST, experiment
 from netdoctor.diagnosis.runner import run
 from netdoctor.errors import CannotRead
 from netdoctor.facts import Facts
@@ -93,7 +91,6 @@ def look(
     with closing(facts):
         if watch:
             watch(facts)
-        facts.made_by(Experiments, partial(experiment, catalogue, facts), LONGEST)
         results = run(catalogue, facts, only)
         tried = facts.known().get(Experiments)
         experiments = tried if isinstance(tried, Experiments) else None

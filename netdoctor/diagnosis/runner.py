@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from functools import partial
 from pathlib import PurePath
 
 from netdoctor.diagnosis.catalogue import Catalogue
+from netdoctor.diagnosis.experiment import LONGEST, experiment
 from netdoctor.errors import CannotRead
 from netdoctor.facts import Facts, parameters
+from netdoctor.facts.traffic.experiments import Experiments
 from netdoctor.model import Finding, NotApplicable, Outcome, Probe, Result
 
 
@@ -16,6 +19,7 @@ def run(catalogue: Catalogue, facts: Facts, only: Iterable[str] | None = None) -
     """The result of each probe (or of those named, and what they require), in an order that follows `requires`."""
     wanted = set(catalogue.probes) if only is None else _with_requirements(catalogue, only)
     order = [name for name in catalogue.order() if name in wanted]
+    facts.made_by(Experiments, partial(experiment, catalogue, facts), LONGEST)
     facts.prefetch(want.kind for name in order for want in parameters(catalogue.probes[name].run))
     results: dict[str, Result] = {}
     for name in order:

@@ -20,9 +20,9 @@ from netdoctor.rehearsal.named_sources import Named, named_sources, sample
 from netdoctor.rehearsal.people import people
 from netdoctor.system.host import Host
 from netdoctor.twin.build import build
-from netdoctor.twin.rtnl import Address
 from netdoctor.twin.state import Listener, State
 from netdoctor.twin.twin import NODE, OUTSIDE, Flow, Twin
+from netdoctor.twin.wire.rtnl import Address
 
 TABLE = ("inet", "firewalld")  # what firewalld keeps with FirewallBackend=nftables, and with no other
 HARMLESS = ("ACCEPT", "RETURN", "LOG", "NFLOG", "MARK", "CONNMARK", "CLASSIFY", "TRACE", "SET")

@@ -12,12 +12,12 @@ from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.cluster_addresses import ClusterAddresses
 from netdoctor.model import Access
 from netdoctor.system.traffic import Answer
-from netdoctor.twin import conntrack
 from netdoctor.twin.beyond import flow_of
-from netdoctor.twin.rtnl import Address
 from netdoctor.twin.state import Listener, NetworkState, State
 from netdoctor.twin.twin import OUTSIDE, Flow, Twin
 from netdoctor.twin.uplinks import uplinks
+from netdoctor.twin.wire import conntrack
+from netdoctor.twin.wire.rtnl import Address
 
 SECONDS = 0.1  # of silence, for all of them at once
 SURE = 0.5  # of silence where one copy answers and the other does not: it may be the processor that was taken

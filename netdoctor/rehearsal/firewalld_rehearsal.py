@@ -18,11 +18,11 @@ from netdoctor.errors import CannotRead
 from netdoctor.rehearsal.second_firewalld import SOURCE, second_firewalld
 from netdoctor.system.firewalld_bus import FirewalldBus, firewalld_bus
 from netdoctor.system.host import Host
-from netdoctor.twin import nftables
 from netdoctor.twin.build import build, load_filters
 from netdoctor.twin.capture import sysctls
 from netdoctor.twin.state import State
 from netdoctor.twin.twin import NODE, Twin
+from netdoctor.twin.wire import nftables
 
 TABLE = "firewalld"
 LOOKS = 4  # at the node's firewalld: a pod that comes or goes may be changing it

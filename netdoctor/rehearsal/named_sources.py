@@ -10,13 +10,12 @@ from dataclasses import dataclass
 
 from netdoctor.errors import CannotRead
 from netdoctor.system.host import Host
-from netdoctor.twin.netlink import by_kind
-from netdoctor.twin.nftables import RULE
-from netdoctor.twin.rtnl import Address
-from netdoctor.twin.state import RTMSG, NetworkState, address_of
+from netdoctor.twin.state import NetworkState, address_of
+from netdoctor.twin.wire.messages import RuleMessage
+from netdoctor.twin.wire.nftables import RULE
+from netdoctor.twin.wire.rtnl import Address
 
 SECONDS = 5.0
-FRA_SRC = 2  # linux/fib_rules.h
 MOST_RULES = 5000  # of a table: one with more is kube-proxy's
 OF_IPTABLES = ("filter", "mangle", "raw", "security", "nat")
 IPTABLES = {"ip": "iptables-nft-save", "ip6": "ip6tables-nft-save"}
@@ -62,10 +61,10 @@ def named_sources(state: NetworkState) -> tuple[list[Named], list[str]]:
 
 
 def _in_routing_rule(body: bytes) -> Iterator[Named]:
-    """The source of a routing rule: struct fib_rule_hdr has the length of its prefix in the third byte."""
-    raw = by_kind(body, RTMSG).get(FRA_SRC, b"")
-    if body[2] and len(raw) in (4, 16):
-        yield Named((f"{address_of(raw)}/{body[2]}",), (), False)
+    """The source of a routing rule."""
+    rule = RuleMessage(body)
+    if rule.source_length and len(rule.source) in (4, 16):
+        yield Named((f"{address_of(rule.source)}/{rule.source_length}",), (), False)
 
 
 def _text(family: str, table: str) -> str:

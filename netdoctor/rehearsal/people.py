@@ -14,12 +14,12 @@ from netdoctor.facts.node.connections import SSH_PORT, Connection
 from netdoctor.model import Access
 from netdoctor.rehearsal.exposure import DNS, Way, at, reachable, uplink_addresses
 from netdoctor.rehearsal.named_sources import Named, sample
-from netdoctor.twin import conntrack
 from netdoctor.twin.beyond import flow_of
-from netdoctor.twin.conntrack import Established
-from netdoctor.twin.rtnl import Address
 from netdoctor.twin.state import State
 from netdoctor.twin.twin import NODE, OUTSIDE, Flow
+from netdoctor.twin.wire import conntrack
+from netdoctor.twin.wire.conntrack import Established
+from netdoctor.twin.wire.rtnl import Address
 
 MOST_LOGINS, MOST_CONNECTED, MOST_OUTBOUND = 32, 24, 16
 MOST_NAMED, MOST_PORTS, MOST_OF_RULE = 32, 4, 2  # sources that rules name, and ports at which each of them asks

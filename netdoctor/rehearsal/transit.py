@@ -17,14 +17,15 @@ from netdoctor.errors import CannotRead
 from netdoctor.model import Access
 from netdoctor.rehearsal.exposure import CERTAIN, SECONDS, SURE, Interface, Way, neighbour, uplink_addresses
 from netdoctor.system.traffic import ask_all
-from netdoctor.twin import rtnl
-from netdoctor.twin.build import IFLA_NET_NS_FD
 from netdoctor.twin.namespace import Namespace
-from netdoctor.twin.netlink import ROUTE, Netlink, attribute, name_of
 from netdoctor.twin.outside import LOOPBACK, Uplink, await_addresses, await_carriers, link_indexes, write_setting
 from netdoctor.twin.state import Link, Listener, State
 from netdoctor.twin.twin import OUTSIDE, Flow, Twin, question
 from netdoctor.twin.uplinks import BRIDGE, pod_bridges, uplinks
+from netdoctor.twin.wire import rtnl
+from netdoctor.twin.wire.netlink import ROUTE, Netlink, attribute, name_of
+from netdoctor.twin.wire.uapi.if_link import IFLA
+from netdoctor.twin.wire.uapi.rtnetlink import RTM
 
 PORTS = (22, 443)  # one that rules often name, and one that they seldom do
 MOST_INNER = 8  # bridges of machines and containers
@@ -137,7 +138,7 @@ class _Apart:
     def _moved(self, uplink: Uplink) -> Namespace:
         namespace = Namespace.new()
         self._made.append(namespace)
-        move = rtnl.change_link(uplink.index, attribute(IFLA_NET_NS_FD, struct.pack("=i", namespace.descriptor)))
+        move = rtnl.change_link(uplink.index, attribute(IFLA.NET_NS_FD, struct.pack("=i", namespace.descriptor)))
         _request(self._twin.namespaces[OUTSIDE], [move])
         return namespace
 
@@ -203,5 +204,5 @@ def _other_end(own: Interface) -> rtnl.Address | None:
 def _request(namespace: Namespace, asked: list[rtnl.Request]) -> None:
     with namespace.run(lambda: Netlink(ROUTE)) as netlink:
         for (kind, _, _), code in zip(asked, netlink.request(asked), strict=True):
-            if code and kind != rtnl.NEW_ADDRESS:
+            if code and kind != RTM.NEWADDR:
                 raise CannotRead("twin", f"the uplinks could not be set apart ({kind}): {name_of(code)}")

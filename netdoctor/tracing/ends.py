@@ -13,9 +13,9 @@ from netdoctor.facts.traffic.node_network import MOST_PODS
 from netdoctor.system.foreign_text import is_address, is_number, to_address
 from netdoctor.twin.beyond import flow_of
 from netdoctor.twin.routes import routes
-from netdoctor.twin.rtnl import Address
 from netdoctor.twin.state import State
 from netdoctor.twin.twin import NODE, OUTSIDE, Flow
+from netdoctor.twin.wire.rtnl import Address
 
 HOST = "host"
 DNS = 53

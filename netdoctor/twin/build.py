@@ -8,53 +8,27 @@ from __future__ import annotations
 import errno
 import re
 import struct
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from netdoctor.errors import CannotRead
 from netdoctor.system import kernel_modules
 from netdoctor.system.host import Host
-from netdoctor.twin import conntrack, nftables, rtnl, vxlan
+from netdoctor.twin import bridge, vxlan
 from netdoctor.twin.capture import sysctls
 from netdoctor.twin.listening import Responder
 from netdoctor.twin.namespace import Namespace
-from netdoctor.twin.netlink import (
-    KIND,
-    ROUTE,
-    Netlink,
-    attribute,
-    attributes,
-    by_kind,
-    packed,
-)  # fmt: skip
 from netdoctor.twin.outside import Outside, await_addresses, await_carriers
 from netdoctor.twin.overlay import Overlay
 from netdoctor.twin.routing import must, send_back
-from netdoctor.twin.rtnl import Request
-from netdoctor.twin.state import (
-    IFINFO,
-    IFLA_ADDRESS,
-    IFLA_GROUP,
-    IFLA_IFNAME,
-    IFLA_LINKINFO,
-    IFLA_MASTER,
-    IFLA_MTU,
-    Link,
-    NetworkState,
-    State,
-)  # fmt: skip
+from netdoctor.twin.state import Link, NetworkState, State
 from netdoctor.twin.trust import in_words
 from netdoctor.twin.twin import CONTROL, NODE, OUTSIDE, Twin
+from netdoctor.twin.wire import conntrack, nfacct, nft_loading, rtnl
+from netdoctor.twin.wire.netlink import ROUTE, Netlink, attribute
+from netdoctor.twin.wire.rtnl import Request
+from netdoctor.twin.wire.uapi.if_link import IFLA, VETH_INFO
 
-IFLA_NET_NS_FD, GET_LINK = 28, 18
 FAR_END = 1 << 20
-# of a bridge: ageing, priority, vlan filtering, group mask, multicast snooping, nf_call_*; the rest is read-only, and
-# STP would hold back its ports
-BRIDGE_OPTIONS = (4, 6, 7, 8, 9, 23, 36, 37, 38)
-# of its ports: priority, cost, and flags such as hairpin and isolated, which `bridge link set` sets; not the state (1)
-PORT_OPTIONS = (2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 26, 27, 28, 32, 33)
-PORT_STATE, DISABLED = 1, b"\0"
-HOLD_SECONDS, PAUSE, CALM = 1.5, 0.03, 3
 # many questions at once: on a node, ICMP errors are rationed. A limit of 0 would leave nothing to unreachable routes
 NO_LIMITS = (("ipv4/icmp_ratemask", "0"), ("ipv4/icmp_msgs_per_sec", "1000000"), ("ipv4/icmp_msgs_burst", "100000"),
              ("ipv6/icmp/ratelimit", "0"))  # fmt: skip
@@ -121,7 +95,7 @@ class _Builder:
             # a bridge has its carrier from its ports
             order = sorted(self.links, key=lambda link: link.kind == "bridge")
             await_carriers(netlink, [link.index for link in order])
-            _hold_ports(netlink, self.links)
+            bridge.hold_ports(netlink, self.links)
         for name, namespace in self.twin.namespaces.items():
             if name != OUTSIDE:
                 namespace.run(lambda name=name: load_filters(self.state.by_name[name]))  # type: ignore[misc]
@@ -144,13 +118,12 @@ class _Builder:
             end = self.pod_ends.get((link.index, link.peer))
             if link.kind == "bridge":
                 makes.append(rtnl.make_link(head + rtnl.linkinfo("bridge")))
-                wanted = [x for x in attributes(link.data) if x[0] & KIND in BRIDGE_OPTIONS]
-                options += [rtnl.change_link(link.index, rtnl.linkinfo("bridge", packed([x]))) for x in wanted]
+                options += bridge.options(link)
             elif link.kind == "veth" and end:
                 name, other = end
                 descriptor = struct.pack("=i", self.twin.namespaces[name].descriptor)
-                peer = rtnl.ifinfo(other.index) + _named(other) + attribute(IFLA_NET_NS_FD, descriptor)
-                makes.append(rtnl.make_link(head + rtnl.linkinfo("veth", attribute(1, peer))))
+                peer = rtnl.ifinfo(other.index) + _named(other) + attribute(IFLA.NET_NS_FD, descriptor)
+                makes.append(rtnl.make_link(head + rtnl.linkinfo("veth", attribute(VETH_INFO.PEER, peer))))
             elif not vxlan.is_copied(link):
                 uplinks[link.index] = f"out{link.index}"
                 makes.append(self._cable(link))
@@ -160,26 +133,26 @@ class _Builder:
         ports = [link for link in self.links if link.master]
         masters = {link.index for link in self.links if link.kind == "bridge"}
         joins = [
-            rtnl.change_link(link.index, attribute(IFLA_MASTER, struct.pack("=I", link.master)))
+            rtnl.change_link(link.index, attribute(IFLA.MASTER, struct.pack("=I", link.master)))
             for link in ports
             if link.master in masters
         ]
         must("bridge port", netlink.request(joins))
         for link in ports:
-            if data := packed(x for x in attributes(link.port_data) if x[0] & KIND in PORT_OPTIONS):
-                info = attribute(4, b"bridge\0") + attribute(5, data)
-                netlink.request([rtnl.change_link(link.index, attribute(IFLA_LINKINFO, info))])
+            netlink.request(bridge.port_options(link))
         return uplinks
 
     def _cable(self, link: Link) -> Request:
         """A link whose other end is the outside's."""
         descriptor = struct.pack("=i", self.twin.namespaces[OUTSIDE].descriptor)
         mtu = struct.pack("=I", max(1500, link.mtu))  # the outside announces an ordinary segment size
-        name = attribute(IFLA_IFNAME, f"out{link.index}".encode() + b"\0")
+        name = attribute(IFLA.IFNAME, f"out{link.index}".encode() + b"\0")
         # of another index than this end: the kernel takes its time over a carrier where they are the same
-        peer = rtnl.ifinfo(FAR_END + link.index) + name + attribute(IFLA_MTU, mtu)
-        peer += attribute(IFLA_NET_NS_FD, descriptor)
-        return rtnl.make_link(rtnl.ifinfo(link.index) + _named(link) + rtnl.linkinfo("veth", attribute(1, peer)))
+        peer = rtnl.ifinfo(FAR_END + link.index) + name + attribute(IFLA.MTU, mtu)
+        peer += attribute(IFLA.NET_NS_FD, descriptor)
+        return rtnl.make_link(
+            rtnl.ifinfo(link.index) + _named(link) + rtnl.linkinfo("veth", attribute(VETH_INFO.PEER, peer))
+        )
 
     def _make_vxlans(self, netlink: Netlink, uplinks: dict[int, str]) -> None:
         """Interfaces of VXLAN, once there is what they lie on; each as a cable where the kernel has none."""
@@ -231,27 +204,12 @@ def _quiet_addresses() -> None:
         _write(f"ipv6/conf/{scope}/addr_gen_mode", "1")
 
 
-def _hold_ports(netlink: Netlink, links: Sequence[Link]) -> None:
-    """Set the ports that somebody disabled; the kernel enables a port when its carrier comes, so it takes patience."""
-    held = [link for link in links if link.up and link.carrier and by_kind(link.port_data).get(PORT_STATE) == DISABLED]
-    end, calm = time.monotonic() + HOLD_SECONDS, 0
-    while held and calm < CALM and time.monotonic() < end:
-        now = {link.index: by_kind(link.port_data).get(PORT_STATE) for link in _links(netlink)}
-        calm = calm + 1 if all(now.get(link.index) == DISABLED for link in held) else 0
-        netlink.request([rtnl.port_state(link.index, DISABLED) for link in held])
-        time.sleep(PAUSE)
-
-
-def _links(netlink: Netlink) -> list[Link]:
-    return [Link(body) for _, body in netlink.dump(GET_LINK, b"\0" * IFINFO)]
-
-
 def _named(link: Link) -> bytes:
-    found = attribute(IFLA_IFNAME, link.name.encode() + b"\0") + attribute(IFLA_MTU, struct.pack("=I", link.mtu))
+    found = attribute(IFLA.IFNAME, link.name.encode() + b"\0") + attribute(IFLA.MTU, struct.pack("=I", link.mtu))
     if len(link.mac) == 6:
-        found += attribute(IFLA_ADDRESS, link.mac)
-    group = link.attributes.get(IFLA_GROUP, b"")
-    return found + (attribute(IFLA_GROUP, group) if any(group) else b"")
+        found += attribute(IFLA.ADDRESS, link.mac)
+    group = link.attributes.get(IFLA.GROUP, b"")
+    return found + (attribute(IFLA.GROUP, group) if any(group) else b"")
 
 
 def _write(key: str, value: str) -> None:
@@ -305,7 +263,7 @@ def load_filters(state: NetworkState) -> None:
     host = Host()
     if state.ipsets:
         host.run(["ipset", "restore"], timeout=SECONDS, stdin=state.ipsets)
-    wrong = nftables.load_counters(state.nfacct) + nftables.load(state.nftables)
+    wrong = nfacct.load(state.nfacct) + nft_loading.load(state.nftables)
     if wrong:
         raise CannotRead("twin", f"not all rules could be copied: {wrong[0]}")
     for text, program in ((state.legacy, "iptables-legacy-restore"), (state.legacy6, "ip6tables-legacy-restore")):

@@ -17,20 +17,27 @@ from netdoctor.errors import CannotRead
 from netdoctor.system.host import Host
 from netdoctor.system.kernel_modules import present
 from netdoctor.system.traffic import in_namespace
-from netdoctor.twin import conntrack, nftables
-from netdoctor.twin.netlink import ROUTE, Netlink, by_kind, text
 from netdoctor.twin.settings import NOT_ITS_OWN
 from netdoctor.twin.state import Link, Listener, NetworkState, State
+from netdoctor.twin.wire import conntrack, nfacct, nftables
+from netdoctor.twin.wire.messages import (
+    AddressMessage,
+    LinkMessage,
+    NeighbourMessage,
+    NextHopMessage,
+    QueueMessage,
+    RouteMessage,
+    RuleMessage,
+)
+from netdoctor.twin.wire.netlink import ROUTE, Netlink, text
+from netdoctor.twin.wire.uapi.rtnetlink import RTM, RTM_F, TCA
+from netdoctor.twin.wire.uapi.xfrm import XFRM_MSG
 
-GET_LINK, GET_ADDRESS, GET_ROUTE, GET_NEIGHBOUR, GET_RULE = 18, 22, 26, 30, 34
-GET_QDISC, GET_FILTER, GET_NEXTHOP = 38, 46, 106
-TCMSG = 20  # size of its header
+CLSACT = {"ingress": 0xFFFFFFF2, "egress": 0xFFFFFFF3}  # TC_H_MIN_INGRESS, TC_H_MIN_EGRESS of the clsact queue
 # queues that lose nothing of a single question, and hooks that say nothing without a filter
 HARMLESS = (
     "noqueue", "noop", "pfifo_fast", "pfifo", "bfifo", "fq_codel", "fq", "mq", "multiq", "clsact", "ingress", "cake",
 )  # fmt: skip
-XFRM, GET_POLICY = 6, 0x15
-AF_BRIDGE, CLONED = 7, 0x200
 TREES = ("ipv4", "ipv6", "bridge", "netfilter")
 # what is no setting, is random, or belongs to the whole machine
 NO_SETTING = re.compile(
@@ -74,21 +81,27 @@ def read(name: str, address: str) -> NetworkState:
     host = Host()
     with Netlink(ROUTE) as netlink:
 
-        def dumped(kind: int, family: int, size: int) -> list[bytes]:
-            return [body for _, body in netlink.dump(kind, bytes([family]) + b"\0" * (size - 1))]
+        def dumped(kind: int, request: bytes) -> list[bytes]:
+            return [body for _, body in netlink.dump(kind, request)]
 
-        links = dumped(GET_LINK, 0, 16)
-        addresses = dumped(GET_ADDRESS, 0, 8)
+        links = dumped(RTM.GETLINK, LinkMessage.request_for())
+        addresses = dumped(RTM.GETADDR, AddressMessage.request_for())
         families = (socket.AF_INET, socket.AF_INET6)
         # what routing has learned, such as a path's MTU, is no route of the node's
         routes = [
-            body for family in families for body in dumped(GET_ROUTE, family, 12)
-            if not struct.unpack_from("=I", body, 8)[0] & CLONED
-        ]  # fmt: skip
-        rules = [body for family in families for body in dumped(GET_RULE, family, 12)]
-        neighbours = [body for family in (*families, AF_BRIDGE) for body in dumped(GET_NEIGHBOUR, family, 12)]
+            body
+            for family in families
+            for body in dumped(RTM.GETROUTE, RouteMessage.request_for(family))
+            if not RouteMessage(body).flags & RTM_F.CLONED
+        ]
+        rules = [body for family in families for body in dumped(RTM.GETRULE, RuleMessage.request_for(family))]
+        neighbours = [
+            body
+            for family in (*families, socket.AF_BRIDGE)
+            for body in dumped(RTM.GETNEIGH, NeighbourMessage.request_for(family))
+        ]
         try:
-            nexthops = dumped(GET_NEXTHOP, 0, 8)
+            nexthops = dumped(RTM.GETNEXTHOP, NextHopMessage.request_for())
         except OSError:  # before Linux 5.3
             nexthops = []
         programs = _programs(netlink, [Link(body) for body in links])
@@ -104,7 +117,7 @@ def read(name: str, address: str) -> NetworkState:
         nexthops=tuple(nexthops),
         conntrack=conntrack.dump() if present("nf_conntrack_netlink") else (),
         nftables=_nftables(),
-        nfacct=nftables.dump_counters() if present("nfnetlink_acct") else (),
+        nfacct=nfacct.dump() if present("nfnetlink_acct") else (),
         ipsets=_ipsets(host) if present("ip_set") else "",
         # asked only where there is one: the program would make the tables
         legacy=host.run(["iptables-legacy-save"], timeout=SECONDS) if tables[0] else "",
@@ -128,16 +141,16 @@ def _programs(netlink: Netlink, links: list[Link]) -> list[str]:
     """Interfaces with a tc filter or an XDP program."""
     found = [f"{link.name} (xdp)" for link in links if link.xdp]
     names = {link.index: link.name for link in links}
-    for _, body in netlink.dump(GET_QDISC, b"\0" * TCMSG):
-        kind = text(by_kind(body, TCMSG).get(1, b""))
-        index = struct.unpack_from("=i", body, 4)[0]
+    for _, body in netlink.dump(RTM.GETQDISC, QueueMessage.request_for()):
+        queue = QueueMessage(body)
+        kind, index = text(queue.attributes.get(TCA.KIND, b"")), queue.index
         if kind not in HARMLESS and f"{names.get(index)} (qdisc {kind})" not in found:
             found.append(f"{names.get(index, index)} (qdisc {kind})")
     for link in links:
-        for parent, word in ((0xFFFFFFF2, "ingress"), (0xFFFFFFF3, "egress")):
-            body = struct.pack("=BxHiIII", 0, 0, link.index, 0, parent, 0)
+        for word, parent in CLSACT.items():
+            body = QueueMessage.HEADER.pack(socket.AF_UNSPEC, 0, link.index, 0, parent, 0)
             try:
-                if netlink.dump(GET_FILTER, body):
+                if netlink.dump(RTM.GETTFILTER, body):
                     found.append(f"{link.name} (tc {word})")
             except OSError:  # it has no such qdisc
                 continue
@@ -149,8 +162,8 @@ def _ipsec() -> list[str]:
     if not present("xfrm_user"):
         return []
     try:
-        with Netlink(XFRM) as netlink:
-            count = len(netlink.dump(GET_POLICY, b""))
+        with Netlink(socket.NETLINK_XFRM) as netlink:
+            count = len(netlink.dump(XFRM_MSG.GETPOLICY, b""))
     except OSError:  # a kernel without IPsec
         return []
     return [f"IPsec ({count} policies)"] if count else []
@@ -180,10 +193,10 @@ def listeners() -> list[Listener]:
     for protocol, waiting in WAITING.items():
         for suffix in ("", "6"):
             for line in _lines(f"/proc/thread-self/net/{protocol}{suffix}")[1:]:
-                words = line.split()
-                if words[3] != waiting:
+                _, local, _, state, *_ = line.split()
+                if state != waiting:
                     continue
-                address, _, port = words[1].partition(":")
+                address, _, port = local.partition(":")
                 raw = b"".join(
                     struct.pack("=I", int(address[start : start + 8], 16)) for start in range(0, len(address), 8)
                 )

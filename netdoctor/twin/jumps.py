@@ -10,13 +10,13 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
-from netdoctor.twin.netlink import attributes, by_kind
-from netdoctor.twin.nftables import ELEMENTS, RULE, RULE_EXPRESSIONS, NftObject, expressions
+from netdoctor.twin.wire.netlink import attributes, by_kind
+from netdoctor.twin.wire.nftables import ELEMENTS, RULE, NftObject, expressions
+from netdoctor.twin.wire.uapi.nf_tables import NFTA_DATA, NFTA_RULE, NFTA_SET_ELEM, NFTA_SET_ELEM_LIST, NFTA_VERDICT
+from netdoctor.twin.wire.uapi.nft_expressions import NFTA_IMMEDIATE, NFTA_LOOKUP
 
 MOST_STEPS = 2_000_000  # 50 ms on Linux 6.18; 10,000 Services are 100,000
 TOO_MANY = f"its rules may take a packet more than {MOST_STEPS} steps"
-IMMEDIATE_DATA, LOOKUP_SET, ELEMENT_LIST, ELEMENT_DATA, VERDICT, VERDICT_CHAIN = 2, 1, 3, 2, 2, 2
-SET_ID = 4  # of a lookup, and of a list of elements
 LEGACY_RULE = re.compile(r"(?:\[\d+:\d+\] )?-A (\S+)(.*)", re.ASCII)
 LEGACY_JUMP = re.compile(r"\s(?:-[jg]\s*|--[jg][a-z]*[\s=]+)(\S+)")  # options of iptables may be cut short
 
@@ -65,27 +65,29 @@ def _of_nftables(objects: Iterable[NftObject]) -> dict[Chain, list[Chain]]:
     for each in objects:
         if each.kind == ELEMENTS:
             found = each.attributes
-            _refuse_number(found)
-            maps[each.family, _name(found, 1), _name(found, 2)] += _chains_of_elements(found.get(ELEMENT_LIST, b""))
+            _refuse_number(found, NFTA_SET_ELEM_LIST.SET_ID)
+            table = (each.family, _name(found, NFTA_SET_ELEM_LIST.TABLE))
+            elements = found.get(NFTA_SET_ELEM_LIST.ELEMENTS, b"")
+            maps[*table, _name(found, NFTA_SET_ELEM_LIST.SET)] += _chains_of_elements(elements)
     jumps: dict[Chain, list[Chain]] = defaultdict(list)
     for each in objects:
         if each.kind == RULE:
             found = each.attributes
-            table = (each.family, _name(found, 1))
-            chain = (*table, _name(found, 2))
+            table = (each.family, _name(found, NFTA_RULE.TABLE))
+            chain = (*table, _name(found, NFTA_RULE.CHAIN))
             jumps[chain].append(chain)
-            for name, data in expressions(found.get(RULE_EXPRESSIONS, b"")):
-                if name == "immediate" and (to := _chain_in(data.get(IMMEDIATE_DATA, b""))):
+            for name, data in expressions(found.get(NFTA_RULE.EXPRESSIONS, b"")):
+                if name == "immediate" and (to := _chain_in(data.get(NFTA_IMMEDIATE.DATA, b""))):
                     jumps[chain].append((*table, to))
                 elif name == "lookup":
-                    _refuse_number(data)
-                    jumps[chain] += ((*table, to) for to in maps[*table, _name(data, LOOKUP_SET)])
+                    _refuse_number(data, NFTA_LOOKUP.SET_ID)
+                    jumps[chain] += ((*table, to) for to in maps[*table, _name(data, NFTA_LOOKUP.SET)])
     return jumps
 
 
-def _refuse_number(found: Mapping[int, bytes]) -> None:
-    """Raise ValueError where a set is not called by its name, as the kernel never dumps it."""
-    if SET_ID in found:
+def _refuse_number(found: Mapping[int, bytes], number: int) -> None:
+    """Raise ValueError where a set is called by this attribute, not by its name, as the kernel never dumps it."""
+    if number in found:
         raise ValueError("a set of nftables without a name")
 
 
@@ -96,13 +98,13 @@ def _name(found: Mapping[int, bytes], number: int) -> bytes:
 
 def _chains_of_elements(data: bytes) -> Iterator[bytes]:
     for _, element in attributes(data):
-        if to := _chain_in(by_kind(element).get(ELEMENT_DATA, b"")):
+        if to := _chain_in(by_kind(element).get(NFTA_SET_ELEM.DATA, b"")):
             yield to
 
 
 def _chain_in(data: bytes) -> bytes:
     """The chain that a verdict leads to, b"" for none."""
-    return _name(by_kind(by_kind(data).get(VERDICT, b"")), VERDICT_CHAIN)
+    return _name(by_kind(by_kind(data).get(NFTA_DATA.VERDICT, b"")), NFTA_VERDICT.CHAIN)
 
 
 def _of_legacy(text: str) -> dict[Chain, list[Chain]]:

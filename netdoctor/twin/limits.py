@@ -11,9 +11,10 @@ import re
 from collections.abc import Iterable, Iterator
 
 from netdoctor.twin import jumps
-from netdoctor.twin.netlink import attributes, by_kind
-from netdoctor.twin.nftables import ELEMENTS, SET, NftObject
 from netdoctor.twin.state import NetworkState
+from netdoctor.twin.wire.netlink import attributes, by_kind
+from netdoctor.twin.wire.nftables import ELEMENTS, SET, NftObject
+from netdoctor.twin.wire.uapi.nf_tables import NFT_SET, NFTA_SET, NFTA_SET_DESC, NFTA_SET_ELEM_LIST
 
 MOST_NAMESPACES = 64
 # by kind of thing: how many of them in one namespace, and bytes of kernel memory that each takes
@@ -38,8 +39,7 @@ MOST_CONCATENATED = 8_192
 NAMESPACE = 600_000
 MEMORY = 192 << 20  # bytes of kernel memory of one copy
 MOST_LISTENERS = 4_096  # in all namespaces: each is a file descriptor in each copy
-SET_FLAGS, SET_DESCRIPTION, SET_SIZE, SET_CONCATENATION = 3, 9, 1, 2
-UNSIZED = 0x04 | 0x10 | 0x20  # interval, timeout, dynamic: their sets grow with their elements
+UNSIZED = NFT_SET.INTERVAL | NFT_SET.TIMEOUT | NFT_SET.EVAL  # they grow with their elements
 BUCKET = 16
 LARGEST_HASH = 1 << 20
 HASH_SIZE = re.compile(r" hashsize (\d{1,10})\b", re.ASCII)
@@ -79,12 +79,12 @@ def _amounts(state: NetworkState) -> Iterator[tuple[str, int, int, int]]:
 
 def _elements(objects: Iterable[NftObject]) -> Iterator[tuple[str, int, int, int]]:
     objects = list(objects)
-    concatenated = {_set_name(each, 2) for each in objects if each.kind == SET and _is_concatenated(each)}
+    concatenated = {each.set_name for each in objects if each.kind == SET and _is_concatenated(each)}
     plain = compared = 0
     for each in objects:
         if each.kind == ELEMENTS:
-            number = len(attributes(each.attributes.get(3, b"")))
-            if _set_name(each, 2) in concatenated:
+            number = len(attributes(each.attributes.get(NFTA_SET_ELEM_LIST.ELEMENTS, b"")))
+            if each.set_name in concatenated:
                 compared += number
             else:
                 plain += number
@@ -92,22 +92,21 @@ def _elements(objects: Iterable[NftObject]) -> Iterator[tuple[str, int, int, int
     yield "elements of sets with ranges in several fields", MOST_CONCATENATED, compared, 64 * ELEMENT
 
 
-def _set_name(each: NftObject, attribute: int) -> tuple[int, bytes, bytes]:
-    found = each.attributes
-    return each.family, found.get(1, b""), found.get(attribute, b"")
-
-
 def _flags(each: NftObject) -> int:
-    return int.from_bytes(each.attributes.get(SET_FLAGS, b""), "big")
+    return int.from_bytes(each.attributes.get(NFTA_SET.FLAGS, b""), "big")
 
 
 def _is_concatenated(each: NftObject) -> bool:
-    return bool(_flags(each) & 0x04) and SET_CONCATENATION in by_kind(each.attributes.get(SET_DESCRIPTION, b""))
+    return bool(_flags(each) & NFT_SET.INTERVAL) and NFTA_SET_DESC.CONCAT in _description(each)
+
+
+def _description(each: NftObject) -> dict[int, bytes]:
+    return by_kind(each.attributes.get(NFTA_SET.DESC, b""))
 
 
 def _reserved(each: NftObject) -> int:
     """Bytes that the kernel sets aside for a set of this declared size."""
-    size = int.from_bytes(by_kind(each.attributes.get(SET_DESCRIPTION, b"")).get(SET_SIZE, b""), "big")
+    size = int.from_bytes(_description(each).get(NFTA_SET_DESC.SIZE, b""), "big")
     return 0 if _flags(each) & UNSIZED else size * BUCKET
 
 

@@ -8,31 +8,24 @@ that answered for any address would make broken nodes look healthy.
 from __future__ import annotations
 
 import ipaddress
-import struct
+import socket
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from netdoctor.errors import CannotRead
-from netdoctor.twin import rtnl
 from netdoctor.twin.namespace import Namespace
-from netdoctor.twin.netlink import ROUTE, Netlink, by_kind, name_of
 from netdoctor.twin.routes import gateways
-from netdoctor.twin.rtnl import Address, Request
-from netdoctor.twin.state import (
-    IFF_RUNNING,
-    IFINFO,
-    NUD_FAILED,
-    NUD_INCOMPLETE,
-    NUD_VALID,
-    RTMSG,
-    Link,
-    State,
-)  # fmt: skip
+from netdoctor.twin.state import Link, State
 from netdoctor.twin.uplinks import uplink_ports
+from netdoctor.twin.wire import rtnl
+from netdoctor.twin.wire.messages import NUD_VALID, LinkMessage, NeighbourMessage, RouteMessage
+from netdoctor.twin.wire.netlink import ROUTE, Netlink, name_of
+from netdoctor.twin.wire.rtnl import Address, Request
+from netdoctor.twin.wire.uapi.if_link import IFF
+from netdoctor.twin.wire.uapi.rtnetlink import NUD, RTM, RTN
 
 LOOPBACK = 1
-GET_LINK, GET_ROUTE = 18, 26
 READY_SECONDS, PAUSE = 1.2, 0.002  # the kernel may take a second over a carrier
 
 
@@ -77,15 +70,15 @@ class Outside:
                 if index in self.devices:
                     alive[gateway] = index
         for body in self._state.node.neighbours:
-            index, condition = struct.unpack_from("=iH", body, 4)
-            raw = by_kind(body, RTMSG).get(1, b"")
-            if index not in self.devices or body[0] not in (2, 10) or len(raw) not in (4, 16):
+            known = NeighbourMessage(body)
+            of_ip = known.family in (socket.AF_INET, socket.AF_INET6) and len(known.destination) in (4, 16)
+            if known.index not in self.devices or not of_ip:
                 continue
-            address = ipaddress.ip_address(raw)
-            if condition & (NUD_FAILED | NUD_INCOMPLETE):
+            address = ipaddress.ip_address(known.destination)
+            if known.state & (NUD.FAILED | NUD.INCOMPLETE):
                 dead.add(address)
-            elif condition & NUD_VALID and not address.is_multicast:
-                alive[address] = index
+            elif known.state & NUD_VALID and not address.is_multicast:
+                alive[address] = known.index
         return {address: index for address, index in alive.items() if address not in dead}, dead
 
     def connect(self) -> None:
@@ -166,14 +159,14 @@ class Outside:
     def _request(self, asked: list[Request]) -> None:
         with self._namespace.run(lambda: Netlink(ROUTE)) as netlink:
             for (kind, _, _), code in zip(asked, netlink.request(asked), strict=True):
-                if code and kind != rtnl.NEW_ADDRESS:
+                if code and kind != RTM.NEWADDR:
                     raise CannotRead("twin", f"the outside could not be made ({kind}): {name_of(code)}")
 
 
 def link_indexes() -> dict[str, int]:
     """The links of the calling thread's namespace by name."""
     with Netlink(ROUTE) as netlink:
-        links = [Link(body) for _, body in netlink.dump(GET_LINK, b"\0" * IFINFO)]
+        links = [Link(body) for _, body in netlink.dump(RTM.GETLINK, LinkMessage.request_for())]
     return {link.name: link.index for link in links}
 
 
@@ -183,10 +176,11 @@ def await_addresses(netlink: Netlink, addresses: Iterable[Address]) -> None:
     end = time.monotonic() + READY_SECONDS
     while wanted and time.monotonic() < end:
         try:
-            routes = [body for _, body in netlink.dump(GET_ROUTE, b"\x0a" + b"\0" * (RTMSG - 1))]
+            dumped = netlink.dump(RTM.GETROUTE, RouteMessage.request_for(socket.AF_INET6))
         except OSError:  # a kernel without IPv6
             return
-        wanted -= {by_kind(body, RTMSG).get(1, b"") for body in routes if body[7] == rtnl.LOCAL_ROUTE}
+        routes = [RouteMessage(body) for _, body in dumped]
+        wanted -= {route.destination for route in routes if route.type == RTN.LOCAL}
         if wanted:
             time.sleep(PAUSE)
 
@@ -198,9 +192,9 @@ def await_carriers(netlink: Netlink, indexes: Sequence[int]) -> None:
     """
     end = time.monotonic() + READY_SECONDS
     while True:
-        netlink.request([(GET_LINK, rtnl.ifinfo(index), 0) for index in indexes])
-        links = [Link(body) for _, body in netlink.dump(GET_LINK, b"\0" * IFINFO)]
-        late = any(x.index in indexes and x.up and x.carrier and not x.flags & IFF_RUNNING for x in links)
+        netlink.request([(RTM.GETLINK, rtnl.ifinfo(index), 0) for index in indexes])
+        links = [Link(body) for _, body in netlink.dump(RTM.GETLINK, LinkMessage.request_for())]
+        late = any(x.index in indexes and x.up and x.carrier and not x.flags & IFF.RUNNING for x in links)
         if not late or time.monotonic() > end:
             return
         time.sleep(PAUSE)

@@ -12,47 +12,38 @@ goes in at this end comes out at the other. Each is a cable to the outside, whic
 from __future__ import annotations
 
 import ipaddress
+import socket
 import struct
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from netdoctor.errors import CannotRead
-from netdoctor.twin import rtnl
 from netdoctor.twin.namespace import Namespace
-from netdoctor.twin.netlink import CREATE, KIND, REPLACE, ROUTE, Netlink, attribute, by_kind, name_of, packed
 from netdoctor.twin.outside import await_addresses, await_carriers, write_setting
 from netdoctor.twin.routes import gateways, routes
-from netdoctor.twin.rtnl import Address, Request
-from netdoctor.twin.state import (
-    IFLA_ADDRESS,
-    IFLA_IFNAME,
-    IFLA_MTU,
-    NUD_FAILED,
-    NUD_INCOMPLETE,
-    NUD_PERMANENT,
-    RTMSG,
-    Link,
-    State,
-)  # fmt: skip
-from netdoctor.twin.vxlan import (
-    AF_BRIDGE,
-    GROUP,
-    LARGEST_MTU,
-    LOCAL,
-    LOWER,
-    NDA_DST,
-    NDA_MAC,
-    NTF_SELF,
-    VXLAN,
-    options,
-    port,
-)  # fmt: skip
+from netdoctor.twin.state import Link, State
+from netdoctor.twin.vxlan import LARGEST_MTU, VXLAN, options, port
+from netdoctor.twin.wire import rtnl
+from netdoctor.twin.wire.messages import NeighbourMessage, RouteMessage, RuleMessage
+from netdoctor.twin.wire.netlink import (
+    CREATE,
+    KIND,
+    REPLACE,
+    ROUTE,
+    Attribute,
+    Netlink,
+    attribute,
+    by_kind,
+    name_of,
+    packed,
+)
+from netdoctor.twin.wire.rtnl import Address, Request
+from netdoctor.twin.wire.uapi.if_link import IFLA, IFLA_VXLAN, VETH_INFO
+from netdoctor.twin.wire.uapi.rtnetlink import FR_ACT, FRA, NDA, NTF, NUD, RT_TABLE, RTM
 
-NET_NS_FD = 28
 LOOPBACK, FAR_LINK, FAR_VTEP = 1, 2, 1000  # indexes beyond the outside
 NEAR = 1 << 21  # indexes of the outside's ends
 TABLE, OWN_TABLE, NOBODY = 100, 200, 300  # priorities of routing rules, the first also a table
-BY_INTERFACE, PRIORITY, BY_PROTOCOL, BY_PORT, TO_TABLE, NO_WAY = 3, 6, 22, 24, 1, 6  # attributes and actions of them
 UNKNOWN_MAC = b"\x02\0\0\0\0\x01"
 
 
@@ -133,20 +124,21 @@ class Overlay:
     def _neighbours(self, device: int) -> dict[Address, bytes]:
         found = {}
         for body in self._state.node.neighbours:
-            index, condition = struct.unpack_from("=iH", body, 4)
-            data = by_kind(body, RTMSG)
-            known = index == device and not condition & (NUD_FAILED | NUD_INCOMPLETE)
-            if known and body[0] in (2, 10) and len(data.get(NDA_MAC, b"")) == 6:
-                found[ipaddress.ip_address(data[NDA_DST])] = data[NDA_MAC]
+            known = NeighbourMessage(body)
+            if known.index != device or known.state & (NUD.FAILED | NUD.INCOMPLETE):
+                continue
+            if known.family in (socket.AF_INET, socket.AF_INET6) and len(known.link_layer_address) == 6:
+                found[ipaddress.ip_address(known.attributes[NDA.DST])] = known.link_layer_address
         return found
 
     def _entries(self, link: Link) -> dict[bytes, Address]:
         """The forwarding entries of a VXLAN interface: MAC and node."""
         found = {}
         for body in self._state.node.neighbours:
-            data = by_kind(body, RTMSG)
-            if body[0] == AF_BRIDGE and struct.unpack_from("=i", body, 4)[0] == link.index and NDA_DST in data:
-                found[data.get(NDA_MAC, bytes(6))] = ipaddress.ip_address(data[NDA_DST])
+            entry = NeighbourMessage(body)
+            if entry.family == socket.AF_BRIDGE and entry.index == link.index and NDA.DST in entry.attributes:
+                mac = entry.attributes.get(NDA.LLADDR, bytes(6))
+                found[mac] = ipaddress.ip_address(entry.destination)
         return found
 
     def _new(self, node: Address, number: int) -> _Far:
@@ -155,10 +147,10 @@ class Overlay:
         far = _Far(namespace)
         name, index = f"far{number}", NEAR + number
         near_mac, far_mac = (b"\x02\0\0\0" + bytes([number, end]) for end in (1, 2))
-        peer = rtnl.ifinfo(FAR_LINK) + attribute(IFLA_IFNAME, b"eth0\0") + attribute(IFLA_ADDRESS, far_mac)
-        peer += attribute(NET_NS_FD, struct.pack("=i", namespace.descriptor)) + _mtu(LARGEST_MTU)
-        head = rtnl.ifinfo(index) + attribute(IFLA_IFNAME, name.encode() + b"\0") + attribute(IFLA_ADDRESS, near_mac)
-        asked = [rtnl.make_link(head + _mtu(LARGEST_MTU) + rtnl.linkinfo("veth", attribute(1, peer)))]
+        peer = rtnl.ifinfo(FAR_LINK) + attribute(IFLA.IFNAME, b"eth0\0") + attribute(IFLA.ADDRESS, far_mac)
+        peer += attribute(IFLA.NET_NS_FD, struct.pack("=i", namespace.descriptor)) + _mtu(LARGEST_MTU)
+        head = rtnl.ifinfo(index) + attribute(IFLA.IFNAME, name.encode() + b"\0") + attribute(IFLA.ADDRESS, near_mac)
+        asked = [rtnl.make_link(head + _mtu(LARGEST_MTU) + rtnl.linkinfo("veth", attribute(VETH_INFO.PEER, peer)))]
         namespace.run(_without_checks)
         asked += [rtnl.link_up(index), rtnl.neighbour(node, index, far_mac), _in_table(rtnl.route(_host(node), index))]
         _request(self._outside, asked)
@@ -173,14 +165,12 @@ class Overlay:
 
     def _vtep(self, hop: Hop, index: int) -> Iterator[Request]:
         """A VTEP on another node, with the way back to this node's and through it to pods."""
-        items = [
-            (kind, hop.node.packed if kind & KIND == LOCAL else value)
-            for kind, value in options(hop.link) if kind & KIND not in (GROUP, LOWER)
-        ]  # fmt: skip
-        head = rtnl.ifinfo(index) + attribute(IFLA_IFNAME, b"vtep%d\0" % index) + attribute(IFLA_ADDRESS, hop.mac)
+        kept = [item for item in options(hop.link) if item[0] & KIND not in (IFLA_VXLAN.GROUP, IFLA_VXLAN.LINK)]
+        items = [(kind, hop.node.packed if kind & KIND == IFLA_VXLAN.LOCAL else value) for kind, value in kept]
+        head = rtnl.ifinfo(index) + attribute(IFLA.IFNAME, b"vtep%d\0" % index) + attribute(IFLA.ADDRESS, hop.mac)
         yield rtnl.make_link(head + _mtu(hop.link.mtu) + rtnl.linkinfo(VXLAN, packed(items)))
         yield rtnl.link_up(index)
-        here = by_kind(hop.link.data)[LOCAL]
+        here = by_kind(hop.link.data)[IFLA_VXLAN.LOCAL]
         owners = {hop.link.index, hop.link.master} - {0}
         ends = [own.ip for at, own in self._state.node.own_addresses() if at in owners and not own.ip.is_link_local]
         for end in ends:
@@ -210,44 +200,49 @@ def _host(address: Address) -> rtnl.Network:
 
 
 def _mtu(size: int) -> bytes:
-    return attribute(IFLA_MTU, struct.pack("=I", size))
+    return attribute(IFLA.MTU, struct.pack("=I", size))
 
 
 def _entry(index: int, mac: bytes, node: bytes) -> Request:
     """A forwarding entry: this MAC is behind the VTEP of that node."""
-    body = struct.pack("=BxxxiHBB", AF_BRIDGE, index, NUD_PERMANENT, NTF_SELF, 0)
-    return rtnl.NEW_NEIGHBOUR, body + packed([(NDA_DST, node), (NDA_MAC, mac)]), CREATE | REPLACE
+    body = NeighbourMessage.HEADER.pack(socket.AF_BRIDGE, index, NUD.PERMANENT, NTF.SELF, 0)
+    return RTM.NEWNEIGH, body + packed([(NDA.DST, node), (NDA.LLADDR, mac)]), CREATE | REPLACE
 
 
 def _in_table(request: Request) -> Request:
     """A route of the main table in that for what is tunnelled."""
     kind, body, flags = request
-    return kind, body[:4] + bytes([TABLE]) + body[5:], flags
+    route = RouteMessage(body)
+    return kind, route.header(table=TABLE) + body[route.HEADER.size :], flags
 
 
-def _rule(priority: int, table: int, action: int = TO_TABLE, interface: str = "", port: int = 0) -> Request:
+def _rule(priority: int, table: int, action: int = FR_ACT.TO_TBL, interface: str = "", port: int = 0) -> Request:
     """A routing rule for all packets, or those that come in at an interface, or those to a port of UDP there."""
-    head = struct.pack("=BBBBBBBBI", 2, 0, 0, 0, table, 0, 0, action, 0)
-    items = [(PRIORITY, struct.pack("=I", priority))]
-    items += [(BY_INTERFACE, interface.encode() + b"\0")] if interface else []
-    items += [(BY_PROTOCOL, b"\x11"), (BY_PORT, struct.pack("=HH", port, port))] if port else []
-    return rtnl.NEW_RULE, head + packed(items), CREATE
+    head = RuleMessage.HEADER.pack(socket.AF_INET, 0, 0, 0, table, action, 0)
+    items: list[Attribute] = [(FRA.PRIORITY, struct.pack("=I", priority))]
+    if interface:
+        items.append((FRA.IIFNAME, interface.encode() + b"\0"))
+    if port:
+        items.append((FRA.IP_PROTO, bytes([socket.IPPROTO_UDP])))
+        items.append((FRA.DPORT_RANGE, struct.pack("=HH", port, port)))
+    return RTM.NEWRULE, head + packed(items), CREATE
 
 
 def _rules(interfaces: Iterable[str], port: int) -> Iterator[Request]:
     """What is tunnelled to this port goes by our table, what else comes in is the outside's own or nobody's."""
-    yield _rule(OWN_TABLE, rtnl.LOCAL)
-    yield rtnl.DELETE_RULE, _rule(0, rtnl.LOCAL)[1], 0
+    yield _rule(OWN_TABLE, RT_TABLE.LOCAL)
+    _, body, _ = _rule(0, RT_TABLE.LOCAL)
+    yield RTM.DELRULE, body, 0
     for interface in interfaces:
         yield _rule(TABLE, TABLE, interface=interface, port=port)
-        yield _rule(NOBODY, 0, NO_WAY, interface)
+        yield _rule(NOBODY, 0, FR_ACT.BLACKHOLE, interface)
 
 
 def _request(namespace: Namespace, asked: Iterable[Request]) -> None:
     them = list(asked)
     with namespace.run(lambda: Netlink(ROUTE)) as netlink:
         for (kind, _, _), code in zip(them, netlink.request(them), strict=True):
-            if code and kind not in (rtnl.NEW_ADDRESS, rtnl.DELETE_RULE):
+            if code and kind not in (RTM.NEWADDR, RTM.DELRULE):
                 raise CannotRead("twin", f"the other end of an overlay could not be made ({kind}): {name_of(code)}")
 
 

@@ -12,10 +12,10 @@ from typing import Any
 
 from netdoctor.errors import BadInput
 from netdoctor.system.foreign_text import to_address
-from netdoctor.twin.nftables import NftObject
 from netdoctor.twin.settings import is_of_a_namespace
 from netdoctor.twin.state import MESSAGES, Listener, NetworkState, State
 from netdoctor.twin.trust import check, in_words
+from netdoctor.twin.wire.nftables import NftObject
 
 LARGEST = 96 << 20  # bytes of all messages of a recording, unpacked
 APIECE = 64  # bytes that each of them takes in memory besides

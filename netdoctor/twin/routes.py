@@ -3,19 +3,35 @@
 from __future__ import annotations
 
 import ipaddress
-import struct
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from netdoctor.twin.netlink import by_kind, u32
-from netdoctor.twin.rtnl import LOCAL, MAIN, Address, Network
-from netdoctor.twin.state import RTMSG, NetworkState, address_of
+from netdoctor.twin.state import NetworkState, address_of
+from netdoctor.twin.wire.messages import RouteMessage, RuleMessage
+from netdoctor.twin.wire.netlink import text, u32
+from netdoctor.twin.wire.rtnl import Address, Network
+from netdoctor.twin.wire.uapi.rtnetlink import FR_ACT, FRA, RT_TABLE, RTA, RTN
 
-KINDS = {1: "", 2: "local", 3: "broadcast", 6: "blackhole", 7: "unreachable", 8: "prohibit", 9: "throw"}
-REFUSING = (6, 7, 8, 9)
-KERNEL = 2  # protocol
-DEFAULT_TABLES = {255: "local", 254: "main", 253: "default"}
-ACTIONS = {1: "lookup", 6: "blackhole", 7: "unreachable", 8: "prohibit"}  # FR_ACT_*
+KINDS: dict[int, str] = {
+    RTN.UNICAST: "",
+    RTN.LOCAL: "local",
+    RTN.BROADCAST: "broadcast",
+    RTN.BLACKHOLE: "blackhole",
+    RTN.UNREACHABLE: "unreachable",
+    RTN.PROHIBIT: "prohibit",
+    RTN.THROW: "throw",
+}
+REFUSING = (RTN.BLACKHOLE, RTN.UNREACHABLE, RTN.PROHIBIT, RTN.THROW)
+DEFAULT_TABLES: dict[int, str] = {RT_TABLE.LOCAL: "local", RT_TABLE.MAIN: "main", RT_TABLE.DEFAULT: "default"}
+DEFAULT_PRIORITIES = (0, 32766, 32767)  # of the three rules that every namespace has
+ACTIONS: dict[int, str] = {
+    FR_ACT.TO_TBL: "lookup",
+    FR_ACT.BLACKHOLE: "blackhole",
+    FR_ACT.UNREACHABLE: "unreachable",
+    FR_ACT.PROHIBIT: "prohibit",
+}
+SELECTORS = {FRA.DST, FRA.SRC, FRA.IIFNAME, FRA.FWMARK, FRA.FWMASK, FRA.OIFNAME}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +58,7 @@ class Route:
             KINDS.get(self.kind, str(self.kind)),
             str(self.destination) if self.destination.prefixlen else "default",
             *hops,
-            f"table {self.table}" if self.table != MAIN else "",
+            f"table {self.table}" if self.table != RT_TABLE.MAIN else "",
         ]
         return " ".join(word for word in words if word)
 
@@ -60,33 +76,23 @@ class Route:
 def routes(state: NetworkState) -> Iterator[Route]:
     """The routes, without those of table local."""
     for body in state.routes:
-        found = by_kind(body, RTMSG)
-        family, length, table = body[0], body[1], body[4]
-        if 15 in found:
-            table = u32(found[15])
-        if table == LOCAL or family not in (2, 10):
+        route = RouteMessage(body)
+        if route.table == RT_TABLE.LOCAL or route.family not in (socket.AF_INET, socket.AF_INET6):
             continue
-        raw = found.get(1, bytes(4 if family == 2 else 16))
-        yield Route(
-            body, ipaddress.ip_network((raw, length), strict=False), table, body[5], body[7],
-            next((str(gateway) for gateway, _ in gateways(body)), ""), u32(found.get(4, b"\0" * 4)),
-        )  # fmt: skip
+        raw = route.attributes.get(RTA.DST, bytes(4 if route.family == socket.AF_INET else 16))
+        destination = ipaddress.ip_network((raw, route.destination_length), strict=False)
+        gateway = next((str(address) for address, _ in gateways(body)), "")
+        yield Route(body, destination, route.table, route.protocol, route.type, gateway, route.device)
 
 
 def gateways(body: bytes) -> Iterator[tuple[Address, int]]:
     """The gateways of a route, each with its interface."""
-    found = by_kind(body, RTMSG)
-    if len(found.get(5, b"")) in (4, 16):
-        yield ipaddress.ip_address(address_of(found[5])), u32(found.get(4, b"\0" * 4))
-    offset, hops = 0, found.get(9, b"")
-    while offset + 8 <= len(hops):
-        length, _, _, index = struct.unpack_from("=HBBi", hops, offset)
-        if length < 8:
-            break
-        raw = by_kind(hops[offset + 8 : offset + length]).get(5, b"")
-        if len(raw) in (4, 16):
-            yield ipaddress.ip_address(address_of(raw)), index
-        offset += (length + 3) & ~3
+    route = RouteMessage(body)
+    if len(route.gateway) in (4, 16):
+        yield ipaddress.ip_address(route.gateway), route.device
+    for hop in route.hops:
+        if len(hop.gateway) in (4, 16):
+            yield ipaddress.ip_address(hop.gateway), hop.device
 
 
 def leading_to(state: NetworkState, destination: str) -> list[Route]:
@@ -106,20 +112,31 @@ class Rule:
 
 
 def odd_rules(state: NetworkState, family: int) -> list[Rule]:
-    """The routing rules of a family (2 or 10) that somebody has added."""
-    found = []
-    for body in state.rules:
-        data = by_kind(body, RTMSG)
-        priority = u32(data[6]) if 6 in data else 0
-        table = u32(data[15]) if 15 in data else body[4]
-        plain = not {1, 2, 3, 10, 16, 17} & data.keys() and body[7] == 1
-        if body[0] != family or (plain and table in DEFAULT_TABLES and priority in (0, 32766, 32767)):
-            continue
-        words = [f"from {address_of(data[2])}/{body[2]}" if 2 in data else "from all"]
-        words += [f"to {address_of(data[1])}/{body[1]}"] if 1 in data else []
-        words += [f"iif {data[3].rstrip(bytes(1)).decode(errors='replace')}"] if 3 in data else []
-        words += [f"fwmark 0x{struct.unpack('=I', data[10])[0]:x}"] if 10 in data else []
-        action = ACTIONS.get(body[7], str(body[7]))
-        words.append(f"lookup {DEFAULT_TABLES.get(table, table)}" if action == "lookup" else action)
-        found.append(Rule(body, priority, f"{priority}: {' '.join(words)}"))
-    return found
+    """The routing rules of a family (AF_INET or AF_INET6) that somebody has added."""
+    rules = [RuleMessage(body) for body in state.rules]
+    return [
+        Rule(rule.body, rule.priority, f"{rule.priority}: {_in_words(rule)}")
+        for rule in rules
+        if rule.family == family and not _is_default(rule)
+    ]
+
+
+def _is_default(rule: RuleMessage) -> bool:
+    """Whether every namespace has it."""
+    for_all = not SELECTORS & rule.attributes.keys() and rule.action == FR_ACT.TO_TBL
+    return for_all and rule.table in DEFAULT_TABLES and rule.priority in DEFAULT_PRIORITIES
+
+
+def _in_words(rule: RuleMessage) -> str:
+    """As `ip rule` prints it."""
+    found = rule.attributes
+    words = [f"from {address_of(rule.source)}/{rule.source_length}" if FRA.SRC in found else "from all"]
+    if FRA.DST in found:
+        words.append(f"to {address_of(found[FRA.DST])}/{rule.destination_length}")
+    if FRA.IIFNAME in found:
+        words.append(f"iif {text(found[FRA.IIFNAME])}")
+    if FRA.FWMARK in found:
+        words.append(f"fwmark 0x{u32(found[FRA.FWMARK]):x}")
+    action = ACTIONS.get(rule.action, str(rule.action))
+    words.append(f"lookup {DEFAULT_TABLES.get(rule.table, rule.table)}" if action == "lookup" else action)
+    return " ".join(words)

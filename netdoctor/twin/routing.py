@@ -3,20 +3,40 @@
 from __future__ import annotations
 
 import errno
+import socket
 import struct
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from netdoctor.errors import CannotRead
-from netdoctor.twin import rtnl
-from netdoctor.twin.netlink import APPEND, CREATE, EXCLUSIVE, KIND, Netlink, attributes, by_kind, name_of, packed, u32
-from netdoctor.twin.state import IFADDR, NUD_NOARP, NUD_PERMANENT, NUD_VALID, RTMSG, NetworkState
+from netdoctor.twin.state import NetworkState
+from netdoctor.twin.wire.messages import (
+    NUD_VALID,
+    AddressMessage,
+    NeighbourMessage,
+    RouteHop,
+    RouteMessage,
+    RuleMessage,
+    joined_hops,
+    next_hops,
+)
+from netdoctor.twin.wire.netlink import (
+    APPEND,
+    CREATE,
+    EXCLUSIVE,
+    KIND,
+    Netlink,
+    attributes,
+    name_of,
+    packed,
+    u32,
+)
+from netdoctor.twin.wire.uapi.rtnetlink import IFA, IFA_F, NTF, NUD, RT_TABLE, RTA, RTM, RTM_F, RTN, RTNH_F, RTPROT
 
-PROXY, NUD_STALE = 0x08, 0x04
-CACHE_INFO, EXPIRES, ADDRESS_FLAGS = 6, 12, 8
-NOT_KEPT, DEPRECATED, FOREVER = 0x148, 0x20, 0xFFFFFFFF  # not: tentative, a failed check, a source of temporary ones
-NH_ID, GATEWAY, OIF, MULTIPATH = 30, 5, 4, 9
-ONLINK, CLONED = 4, 0x200
-LOCAL_KINDS = (2, 3, 4, 5)  # local, broadcast, anycast, multicast
+NOT_KEPT = IFA_F.TENTATIVE | IFA_F.DADFAILED | IFA_F.MANAGETEMPADDR
+FOREVER = 0xFFFFFFFF
+LOCAL_KINDS = (RTN.LOCAL, RTN.BROADCAST, RTN.ANYCAST, RTN.MULTICAST)
+LEARNED = NUD_VALID & ~NUD.NOARP
+FAMILIES = (socket.AF_INET, socket.AF_INET6)
 
 
 def send_back(netlink: Netlink, state: NetworkState, uplinks: Collection[int]) -> None:
@@ -25,11 +45,11 @@ def send_back(netlink: Netlink, state: NetworkState, uplinks: Collection[int]) -
     Raises CannotRead with the first that it does not take.
     """
     new = CREATE | EXCLUSIVE
-    must("address", netlink.request([(rtnl.NEW_ADDRESS, _address(body), new) for body in state.addresses]))
-    must("nexthop", netlink.request([(rtnl.NEW_NEXTHOP, body, new) for body in state.nexthops]))
+    must("address", netlink.request([(RTM.NEWADDR, _address(body), new) for body in state.addresses]))
+    must("nexthop", netlink.request([(RTM.NEWNEXTHOP, body, new) for body in state.nexthops]))
     _routes(netlink, state.routes)
     _rules(netlink, state.rules)
-    kept = [(rtnl.NEW_NEIGHBOUR, body, CREATE) for body in _neighbours(state, uplinks)]
+    kept = [(RTM.NEWNEIGH, body, CREATE) for body in _neighbours(state, uplinks)]
     must("neighbour", netlink.request(kept))
 
 
@@ -41,12 +61,19 @@ def must(what: str, codes: Sequence[int], but: Iterable[int] = (errno.EEXIST,)) 
 
 
 def _address(body: bytes) -> bytes:
-    items = [(kind, value) for kind, value in attributes(body, IFADDR) if kind != CACHE_INFO]
-    if body[0] == 10:  # usable at once: there is nobody to ask whether it is taken
-        items = [(k, struct.pack("=I", u32(v) & ~NOT_KEPT | rtnl.NODAD) if k == ADDRESS_FLAGS else v) for k, v in items]
-        if body[2] & DEPRECATED:  # which is no flag that can be set, but a time that is over
-            items.append((CACHE_INFO, struct.pack("=IIII", 0, FOREVER, 0, 0)))
-    return body[:IFADDR] + packed(items)
+    header = AddressMessage.HEADER.size
+    own = AddressMessage(body)
+    items = [(kind, value) for kind, value in attributes(body, header) if kind != IFA.CACHEINFO]
+    if own.family == socket.AF_INET6:
+        items = [(kind, _usable_at_once(value) if kind == IFA.FLAGS else value) for kind, value in items]
+        if own.header_flags & IFA_F.DEPRECATED:  # which is no flag that can be set, but a time that is over
+            items.append((IFA.CACHEINFO, struct.pack("=IIII", 0, FOREVER, 0, 0)))
+    return body[:header] + packed(items)
+
+
+def _usable_at_once(flags: bytes) -> bytes:
+    """The flags of an address without the kernel's own: there is nobody to ask whether it is taken."""
+    return struct.pack("=I", u32(flags) & ~NOT_KEPT | IFA_F.NODAD)
 
 
 def _neighbours(state: NetworkState, uplinks: Collection[int]) -> Iterator[bytes]:
@@ -55,80 +82,71 @@ def _neighbours(state: NetworkState, uplinks: Collection[int]) -> Iterator[bytes
     Rules of the packet filter can stop a neighbour's question of IPv6, and then only who is known already is reached.
     """
     for body in state.neighbours:
-        index, condition = struct.unpack_from("=iH", body, 4)
-        if body[0] in (2, 10) and (condition & NUD_PERMANENT or body[10] & PROXY):
+        known = NeighbourMessage(body)
+        if known.family in FAMILIES and (known.state & NUD.PERMANENT or known.flags & NTF.PROXY):
             yield body
-        elif body[0] == 10 and condition & NUD_VALID & ~NUD_NOARP and index not in uplinks:
-            yield body[:8] + struct.pack("=H", NUD_STALE) + body[10:]
+        elif known.family == socket.AF_INET6 and known.state & LEARNED and known.index not in uplinks:
+            yield known.header(NUD.STALE, known.flags) + body[known.HEADER.size :]
 
 
 def _routes(netlink: Netlink, wanted: Iterable[bytes]) -> None:
     # what the kernel makes itself for each address is left to it: table local, and IPv6's own
     given = [body for body in wanted if not _by_kernel(body)]
-    given.sort(key=lambda body: -body[6])  # links first: a gateway has to be reachable
-    asked = [(rtnl.NEW_ROUTE, _route(body), CREATE | APPEND) for body in given]
+    given.sort(key=lambda body: -RouteMessage(body).scope)  # links first: a gateway has to be reachable
+    asked = [(RTM.NEWROUTE, _route(body), CREATE | APPEND) for body in given]
     codes = netlink.request(asked)
     again = [request for request, code in zip(asked, codes, strict=True) if code and code != errno.EEXIST]
     must("route", netlink.request(again) if again else [])
     # a connected route that the node has lost must be lost here too
     have = {_route_key(body) for body in wanted}
-    made = [body for family in (2, 10) for body in _dumped(netlink, 26, family)]
-    lost = [body for body in made if body[4] == rtnl.MAIN and _route_key(body) not in have]
-    must("lost route", netlink.request([(rtnl.DELETE_ROUTE, body, 0) for body in lost]))
+    made = [body for family in FAMILIES for body in _dumped(netlink, RTM.GETROUTE, family)]
+    lost = [x for x in made if RouteMessage(x).header_table == RT_TABLE.MAIN and _route_key(x) not in have]
+    must("lost route", netlink.request([(RTM.DELROUTE, body, 0) for body in lost]))
 
 
 def _by_kernel(body: bytes) -> bool:
     """Whether the kernel makes it by itself, or learned it from an answer to a packet: a smaller MTU, a redirect."""
-    if u32(body[8:12]) & CLONED:
+    route = RouteMessage(body)
+    if route.flags & RTM_F.CLONED:
         return True
-    table, protocol, kind = body[4], body[5], body[7]
-    if body[0] == 2:
-        return table == rtnl.LOCAL and protocol == 2
-    return protocol == 2 or kind in LOCAL_KINDS
+    if route.family == socket.AF_INET:
+        return route.header_table == RT_TABLE.LOCAL and route.protocol == RTPROT.KERNEL
+    return route.protocol == RTPROT.KERNEL or route.type in LOCAL_KINDS
 
 
 def _route_key(body: bytes) -> tuple[int, int, bytes, bytes]:
-    found = by_kind(body, RTMSG)
-    return body[1], body[4], found.get(1, b""), found.get(OIF, b"")
+    route = RouteMessage(body)
+    return route.destination_length, route.header_table, route.destination, route.attributes.get(RTA.OIF, b"")
 
 
 def _route(body: bytes) -> bytes:
-    head = bytearray(body[:RTMSG])
-    struct.pack_into("=I", head, 8, u32(body[8:12]) & ONLINK)  # not what the kernel found out: dead, no carrier
-    items = attributes(body, RTMSG)
-    by_nexthop = any(kind == NH_ID for kind, _ in items)
-    drop = {EXPIRES, 20, *((GATEWAY, OIF, MULTIPATH) if by_nexthop else ())}
-    return bytes(head) + packed(
-        (kind, _hops(value) if kind & KIND == MULTIPATH else value) for kind, value in items if kind & KIND not in drop
-    )
+    route = RouteMessage(body)
+    header = route.header(flags=route.flags & RTNH_F.ONLINK)  # not what the kernel found out: dead, no carrier
+    items = attributes(body, route.HEADER.size)
+    by_nexthop = any(kind == RTA.NH_ID for kind, _ in items)
+    drop = {RTA.CACHEINFO, RTA.PREF, *((RTA.GATEWAY, RTA.OIF, RTA.MULTIPATH) if by_nexthop else ())}
+    kept = [(kind, value) for kind, value in items if kind & KIND not in drop]
+    return header + packed((kind, _hops(value) if kind & KIND == RTA.MULTIPATH else value) for kind, value in kept)
 
 
 def _hops(data: bytes) -> bytes:
     """The next hops of a multipath route, without the flags that the kernel keeps (dead, no carrier)."""
-    out, offset = b"", 0
-    while offset + 8 <= len(data):
-        length = struct.unpack_from("=H", data, offset)[0]
-        if length < 8:
-            break
-        part = bytearray(data[offset : offset + length])
-        part[2] &= ONLINK
-        out += bytes(part) + b"\0" * (-length % 4)
-        offset += (length + 3) & ~3
-    return out
+    hops = [RouteHop(hop) for hop in next_hops(data)]
+    return joined_hops(hop.with_flags(hop.flags & RTNH_F.ONLINK) for hop in hops)
 
 
 def _rules(netlink: Netlink, wanted: Sequence[bytes]) -> None:
-    for family in (2, 10):
-        now = _dumped(netlink, 34, family)
-        then = [body for body in wanted if body[0] == family]
+    for family in FAMILIES:
+        now = _dumped(netlink, RTM.GETRULE, family)
+        then = [body for body in wanted if RuleMessage(body).family == family]
         if then and now != then:
-            must("rule", netlink.request([(rtnl.NEW_RULE, body, CREATE) for body in then if body not in now]))
-            must("rule", netlink.request([(rtnl.DELETE_RULE, body, 0) for body in now if body not in then]))
+            must("rule", netlink.request([(RTM.NEWRULE, body, CREATE) for body in then if body not in now]))
+            must("rule", netlink.request([(RTM.DELRULE, body, 0) for body in now if body not in then]))
 
 
 def _dumped(netlink: Netlink, kind: int, family: int) -> list[bytes]:
     """Routes or rules of a family; none where the kernel does not know it."""
     try:
-        return [body for _, body in netlink.dump(kind, bytes([family]) + b"\0" * 11)]
+        return [body for _, body in netlink.dump(kind, RouteMessage.request_for(family))]
     except OSError:  # a kernel without IPv6
         return []

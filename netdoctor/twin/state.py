@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from netdoctor.twin.netlink import by_kind, text, u32
-from netdoctor.twin.nftables import NftObject
+from netdoctor.twin.wire.messages import AddressMessage, LinkMessage
+from netdoctor.twin.wire.netlink import by_kind, text, u32
+from netdoctor.twin.wire.nftables import TABLE, NftObject
+from netdoctor.twin.wire.uapi.if_link import IFF, IFLA, IFLA_INFO, IFLA_XDP
 
-IFINFO, IFADDR, RTMSG, NDMSG = 16, 8, 12, 12  # sizes of rtnetlink's fixed headers
-IFF_UP, IFF_RUNNING = 0x1, 0x40
-IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_LINK, IFLA_MASTER, IFLA_LINKINFO = 1, 3, 4, 5, 10, 18
-IFLA_GROUP, IFLA_CARRIER, IFLA_XDP = 27, 33, 43
-NUD_FAILED, NUD_INCOMPLETE, NUD_PERMANENT, NUD_NOARP = 0x20, 0x01, 0x80, 0x40
-NUD_VALID = 0xDE
 MESSAGES = ("links", "addresses", "routes", "rules", "neighbours", "nexthops", "conntrack")
 NAMED = 3  # settings that are left out
 
@@ -35,25 +30,26 @@ class Link:
     """An interface, read from an RTM_NEWLINK message."""
 
     def __init__(self, body: bytes) -> None:
-        self.attributes = by_kind(body, IFINFO)
-        self.index: int = struct.unpack_from("=i", body, 4)[0]
-        self.flags: int = struct.unpack_from("=I", body, 8)[0]
-        self.name = text(self.attributes[IFLA_IFNAME])
-        info = by_kind(self.attributes.get(IFLA_LINKINFO, b""))
-        self.kind = text(info[1]) if 1 in info else ""
-        self.data = info.get(2, b"")
-        self.port_data = info.get(5, b"")  # as a port of its master
-        self.mac = self.attributes.get(IFLA_ADDRESS, b"")
-        self.mtu = u32(self.attributes[IFLA_MTU])
-        self.peer = u32(self.attributes[IFLA_LINK]) if IFLA_LINK in self.attributes else 0
-        self.master = u32(self.attributes[IFLA_MASTER]) if IFLA_MASTER in self.attributes else 0
-        self.carrier = self.attributes.get(IFLA_CARRIER, b"\1")[0] == 1
-        self.xdp = by_kind(self.attributes.get(IFLA_XDP, b"")).get(2, b"\0")[0] != 0
+        message = LinkMessage(body)
+        self.attributes = message.attributes
+        self.index: int = message.index
+        self.flags: int = message.flags
+        self.name = text(self.attributes[IFLA.IFNAME])
+        info = by_kind(self.attributes.get(IFLA.LINKINFO, b""))
+        self.kind = text(info[IFLA_INFO.KIND]) if IFLA_INFO.KIND in info else ""
+        self.data = info.get(IFLA_INFO.DATA, b"")
+        self.port_data = info.get(IFLA_INFO.SLAVE_DATA, b"")  # as a port of its master
+        self.mac = self.attributes.get(IFLA.ADDRESS, b"")
+        self.mtu = u32(self.attributes[IFLA.MTU])
+        self.peer = u32(self.attributes[IFLA.LINK]) if IFLA.LINK in self.attributes else 0
+        self.master = u32(self.attributes[IFLA.MASTER]) if IFLA.MASTER in self.attributes else 0
+        self.carrier = self.attributes.get(IFLA.CARRIER, b"\1")[0] == 1
+        self.xdp = by_kind(self.attributes.get(IFLA.XDP, b"")).get(IFLA_XDP.ATTACHED, b"\0")[0] != 0
 
     @property
     def up(self) -> bool:
         """Whether it is administratively up."""
-        return bool(self.flags & IFF_UP)
+        return bool(self.flags & IFF.UP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +81,13 @@ class NetworkState:
     def own_addresses(self) -> Iterator[tuple[int, ipaddress.IPv4Interface | ipaddress.IPv6Interface]]:
         """Interface index and address of each address."""
         for body in self.addresses:
-            found = by_kind(body, IFADDR)
-            raw = found.get(2, found.get(1, b""))
-            if len(raw) in (4, 16):
-                yield u32(body[4:8]), ipaddress.ip_interface((raw, body[1]))
+            own = AddressMessage(body)
+            if len(own.address) in (4, 16):
+                yield own.index, ipaddress.ip_interface((own.address, own.prefix_length))
 
     def has_table(self, family: str, table: str) -> bool:
         """Whether the nftables ruleset has this table."""
-        return any(each.kind == 0 and each.place[:2] == (family, table) for each in self.nftables)
+        return any(each.kind == TABLE and each.place[:2] == (family, table) for each in self.nftables)
 
 
 @dataclass(frozen=True)

@@ -6,20 +6,39 @@ Everything that leaves a namespace, names a file, or is an option of a program i
 from __future__ import annotations
 
 import re
+import socket
 import struct
 from collections.abc import Iterable
 
 from netdoctor.system.foreign_text import to_address
 from netdoctor.twin import limits
 from netdoctor.twin.capture import NO_SETTING
-from netdoctor.twin.netlink import by_kind
-from netdoctor.twin.state import IFADDR, IFINFO, NDMSG, RTMSG, Link, NetworkState
+from netdoctor.twin.state import Link, NetworkState
+from netdoctor.twin.wire.messages import (
+    AddressMessage,
+    LinkMessage,
+    NeighbourMessage,
+    NextHopMessage,
+    RouteMessage,
+    RuleMessage,
+)
+from netdoctor.twin.wire.netlink import by_kind
+from netdoctor.twin.wire.nfnetlink import NFGENMSG
+from netdoctor.twin.wire.uapi.nfnetlink import CTA
 
 SETTING = re.compile(r"(?:ipv4|ipv6|bridge|netfilter)(?:/[^/\0\s]+)+")
 LINK_NAME = re.compile(r"[^\s/\"'\\{};$`\0]{1,15}")
 COUNTER = re.compile(r"[\w.:-]{1,31}")
-SIZES = {"links": IFINFO, "addresses": IFADDR, "routes": RTMSG, "rules": RTMSG, "neighbours": NDMSG, "nexthops": 8,
-         "conntrack": 4}  # fmt: skip
+HEADERS = {
+    "links": LinkMessage.HEADER,
+    "addresses": AddressMessage.HEADER,
+    "routes": RouteMessage.HEADER,
+    "rules": RuleMessage.HEADER,
+    "neighbours": NeighbourMessage.HEADER,
+    "nexthops": NextHopMessage.HEADER,
+    "conntrack": NFGENMSG,
+}
+FAMILIES = (socket.AF_INET, socket.AF_BRIDGE, socket.AF_INET6)
 LONGEST = 65_000
 SET_LINE = re.compile(r"(?:create|add) [^\s\"-]\S* .+")
 # as iptables-save prints: tables, chains, rules; an option of one letter, or of a match
@@ -57,21 +76,22 @@ def _settings(state: NetworkState) -> None:
 
 
 def _messages(state: NetworkState) -> None:
-    for kind, size in SIZES.items():
+    for kind, header in HEADERS.items():
         for body in getattr(state, kind):
-            if not size <= len(body) <= LONGEST:
+            if not header.size <= len(body) <= LONGEST:
                 raise ValueError(f"a message of {len(body)} bytes among the {kind}")
     for body in state.links:
         if not LINK_NAME.fullmatch(name := Link(body).name) or name in (".", ".."):
             raise ValueError(f"an interface called {name!r:.40}")
     for body in (*state.routes, *state.rules, *state.neighbours, *state.addresses):
-        if body[0] not in (2, 7, 10):
+        if body[0] not in FAMILIES:
             raise ValueError(f"a message of family {body[0]}")
     for body in state.neighbours:
-        raw = by_kind(body, NDMSG).get(1, b"")
-        if body[0] != 7 and len(raw) not in (4, 16):
+        known = NeighbourMessage(body)
+        if known.family != socket.AF_BRIDGE and len(known.destination) not in (4, 16):
             raise ValueError("a neighbour without an address")
-    if not all({1, 2} <= by_kind(body, 4).keys() for body in state.conntrack):
+    directions = {CTA.TUPLE_ORIG, CTA.TUPLE_REPLY}
+    if not all(directions <= by_kind(body, NFGENMSG.size).keys() for body in state.conntrack):
         raise ValueError("a tracked connection without its two directions")
     list(state.own_addresses())
     for each in state.nftables:

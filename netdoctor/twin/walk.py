@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+import struct
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -28,9 +29,9 @@ from netdoctor.system.nft_trace import (
 from netdoctor.system.trace_table import BRACKETS, TABLE
 from netdoctor.system.traffic import Reply
 from netdoctor.twin import vxlan
-from netdoctor.twin.nftables import RULE, NftObject
 from netdoctor.twin.state import NetworkState
 from netdoctor.twin.twin import NODE, OUTSIDE, Flow, Twin
+from netdoctor.twin.wire.nftables import RULE, NftObject
 
 # the bridge's own hooks: its filters at -200 and 200, br_netfilter at 0
 BRIDGE_BRACKETS = {hook: (-350, 350) for hook in ("prerouting", "input", "forward", "output", "postrouting")}
@@ -43,6 +44,8 @@ OWNERS = ("KUBE-", "CNI-")  # chains of kube-proxy and the CNI
 FIREWALLD = "firewalld"  # its table, in which a rule that leads to another chain changes no packet
 LEADS_ELSEWHERE = (-3, -4)  # verdicts: jump, goto
 NOT_THEIRS = (DROP, -5)  # verdicts in such chains that may be somebody else's rule: -5 is return
+# protocol, source and destination in the headers of IP
+IPV4, IPV6 = struct.Struct("!9xB2x4s4s"), struct.Struct("!6xBx16s16s")
 PROTOCOLS = {1: "icmp", 6: "tcp", 17: "udp", 58: "icmpv6"}
 VERDICTS = {0: "drop", 1: "accept", 3: "queue", -1: "continue", -3: "jump", -4: "goto", -5: "return"}
 ERRORS = {"icmp": ("3/", "4/", "5/", "11/", "12/"), "icmpv6": ("1/", "2/", "3/", "4/")}
@@ -320,10 +323,10 @@ def _handles(objects: tuple[NftObject, ...]) -> dict[tuple[str, str, str], list[
 def packet_of(event: Event) -> Packet | None:
     """The packet as an event tells it; None where it does not, or where it is no packet of IP's."""
     header, transport = event.network, event.transport
-    if len(header) >= 20 and header[0] >> 4 == 4:
-        protocol, source, destination = header[9], header[12:16], header[16:20]
-    elif len(header) >= 40 and header[0] >> 4 == 6:
-        protocol, source, destination = header[6], header[8:24], header[24:40]
+    if len(header) >= IPV4.size and header[0] >> 4 == 4:
+        protocol, source, destination = IPV4.unpack_from(header)
+    elif len(header) >= IPV6.size and header[0] >> 4 == 6:
+        protocol, source, destination = IPV6.unpack_from(header)
     else:
         return None
     name = PROTOCOLS.get(protocol, str(protocol))

@@ -35,8 +35,9 @@ from netdoctor.recording.file import from_json
 from netdoctor.system.legacy_iptables import counters_in
 from netdoctor.system.nft_trace import read_events
 from netdoctor.tracing import ends
-from netdoctor.twin import conntrack, nftables, recorded_state, routes, rule_words, state
+from netdoctor.twin import recorded_state, routes, rule_words, state
 from netdoctor.twin.redaction.pseudonyms import Pseudonyms
+from netdoctor.twin.wire import conntrack, nft_messages, nftables
 from tests.facts.texts import CACHE, CONFLIST, COREFILE, IPTABLES, KUBE_PROXY_IPTABLES, KUBE_PROXY_NFTABLES, LINKS, NFT
 from tests.fuzz.mutations import BYTES, EDITS, PACKED, changed, damaged, with_damaged_messages
 
@@ -102,7 +103,7 @@ def _messages(data: str) -> object:
 
 
 def _sent(each: nftables.NftObject) -> object:
-    return list(nftables._messages([each]))
+    return list(nft_messages.taken_back([each]))
 
 
 def _gateways(raw: bytes) -> object:

@@ -14,10 +14,10 @@ import pytest
 from netdoctor.twin import settings
 from netdoctor.twin.limits import check
 from netdoctor.twin.namespace import Namespace
-from netdoctor.twin.netlink import attribute
-from netdoctor.twin.nftables import ELEMENTS, RULE, SET, NftObject
 from netdoctor.twin.recorded_state import replayed
 from netdoctor.twin.state import Listener, NetworkState, State
+from netdoctor.twin.wire.netlink import attribute
+from netdoctor.twin.wire.nftables import ELEMENTS, RULE, SET, NftObject
 from tests.twin.network import real
 from tests.twin.test_trust import stored
 

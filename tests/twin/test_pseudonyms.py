@@ -9,11 +9,11 @@ from collections.abc import Callable
 
 import pytest
 
-from netdoctor.twin.netlink import NESTED, attribute
 from netdoctor.twin.redaction import messages, redact_recording
 from netdoctor.twin.redaction.pseudonyms import Pseudonyms
 from netdoctor.twin.redaction.xtables import redacted as redacted_xtables
 from netdoctor.twin.state import Link
+from netdoctor.twin.wire.netlink import NESTED, attribute
 
 HOSTS = {"worker7.acme.example"}
 KEEP = {"default", "kube-system", "client"}

@@ -22,13 +22,13 @@ from netdoctor.system.traffic import Answer, Reply
 from netdoctor.twin.build import build
 from netdoctor.twin.capture import capture
 from netdoctor.twin.namespace import Namespace
-from netdoctor.twin.netlink import by_kind
 from netdoctor.twin.recorded_state import recorded as as_recorded
 from netdoctor.twin.recorded_state import replayed
 from netdoctor.twin.redaction import redact_recording, redacted
 from netdoctor.twin.redaction.pseudonyms import Pseudonyms
 from netdoctor.twin.state import MESSAGES, Listener, State
 from netdoctor.twin.twin import NODE, Flow, Twin, alike
+from netdoctor.twin.wire.netlink import by_kind
 
 NEEDED = [tool for tool in ("ip", "nft") if not shutil.which(tool)]
 real = pytest.mark.skipif(

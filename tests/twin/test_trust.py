@@ -14,10 +14,10 @@ import pytest
 
 from netdoctor.errors import BadInput, CannotRead
 from netdoctor.twin.build import build
-from netdoctor.twin.netlink import attribute
 from netdoctor.twin.recorded_state import packed, replayed
-from netdoctor.twin.state import IFLA_IFNAME, IFLA_MTU
 from netdoctor.twin.trust import check
+from netdoctor.twin.wire.netlink import attribute
+from netdoctor.twin.wire.uapi.if_link import IFLA
 
 RECORDING = Path(__file__).parents[1] / "recordings/note-a-firewalld-reload.json"
 Edit = Callable[[dict[str, Any]], object]
@@ -29,7 +29,7 @@ def stored() -> dict[str, Any]:
 
 
 def link(name: bytes) -> str:
-    return packed([b"\0" * 16 + attribute(IFLA_IFNAME, name + b"\0") + attribute(IFLA_MTU, b"\xdc\x05\0\0")])
+    return packed([b"\0" * 16 + attribute(IFLA.IFNAME, name + b"\0") + attribute(IFLA.MTU, b"\xdc\x05\0\0")])
 
 
 HOSTILE: dict[str, Edit] = {

@@ -16,12 +16,12 @@ from netdoctor.system.host import Host
 from netdoctor.system.nft_trace import listen
 from netdoctor.system.traffic import Answer
 from netdoctor.twin.build import build
-from netdoctor.twin.nftables import NftObject
 from netdoctor.twin.recorded_state import recorded as as_recorded
 from netdoctor.twin.recorded_state import replayed
 from netdoctor.twin.state import State
 from netdoctor.twin.twin import DOUBT, alike
 from netdoctor.twin.walk import walk
+from netdoctor.twin.wire.nftables import NftObject
 from tests.twin.network import CLIENT, CLUSTER_IP, FLOWS, UPLINK_IS_BRIDGE, Node, real
 
 pytestmark = real

@@ -13,11 +13,12 @@ from netdoctor.system.traffic import Answer, Reply
 from netdoctor.tracing.ends import End, Known
 from netdoctor.tracing.traced import Traced, ending_of
 from netdoctor.tracing.way import way_of
-from netdoctor.twin import rtnl
-from netdoctor.twin.netlink import attribute
-from netdoctor.twin.state import IFLA_IFNAME, IFLA_LINK, IFLA_MASTER, IFLA_MTU, NetworkState, State
+from netdoctor.twin.state import NetworkState, State
 from netdoctor.twin.twin import NODE, Flow
 from netdoctor.twin.walk import ERROR_MESSAGE, REPLY, REQUEST, Packet, Step, Walk
+from netdoctor.twin.wire import rtnl
+from netdoctor.twin.wire.netlink import attribute
+from netdoctor.twin.wire.uapi.if_link import IFLA
 
 CLIENT, DNS, ECHO = "default/client", "kube-system/coredns-8547bb4c78-bgxb4", "default/echo-99cc99db6-flvnt"
 BRACKETS = {
@@ -27,9 +28,9 @@ BRACKETS = {
 
 
 def link(index: int, name: str, kind: str = "", *, master: int = 0, peer: int = 0) -> bytes:
-    body = rtnl.ifinfo(index, 1) + attribute(IFLA_IFNAME, name.encode() + b"\0")
-    body += attribute(IFLA_MTU, struct.pack("=I", 1500))
-    for attribute_of, value in ((IFLA_LINK, peer), (IFLA_MASTER, master)):
+    body = rtnl.ifinfo(index, 1) + attribute(IFLA.IFNAME, name.encode() + b"\0")
+    body += attribute(IFLA.MTU, struct.pack("=I", 1500))
+    for attribute_of, value in ((IFLA.LINK, peer), (IFLA.MASTER, master)):
         body += attribute(attribute_of, struct.pack("=I", value)) if value else b""
     return body + (rtnl.linkinfo(kind) if kind else b"")
 

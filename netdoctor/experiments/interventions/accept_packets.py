@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from functools import partial
 
 from netdoctor.experiments.interventions import Intervention, Situation
-from netdoctor.twin import nftables
 from netdoctor.twin.twin import NODE
 from netdoctor.twin.walk import handles_of
+from netdoctor.twin.wire import nft_loading
 
 NAME = "accept-packets"
 
@@ -23,9 +23,9 @@ def propose(situation: Situation) -> Iterator[Intervention]:
     cause = "firewalld-rejects-pods" if stop.table == "firewalld" else "packets-dropped-by-rule"
     handles = handles_of(situation.state.node, place)
     if not stop.handle:
-        make = partial(nftables.accept_by_policy, *place)
+        make = partial(nft_loading.accept_by_policy, *place)
         yield Intervention(NAME, cause, f"the policy of {where} drops", f"the policy of {where} accepts", make)
     elif stop.handle in handles:  # else it is another intervention's rule
-        make = partial(nftables.neutralize_rule, *place, handles.index(stop.handle))
+        make = partial(nft_loading.neutralize_rule, *place, handles.index(stop.handle))
         change = f"without the rule {stop.handle} of {where} ({stop.text})"
         yield Intervention(NAME, cause, f"a rule of {where} drops: {stop.text}", change, make)

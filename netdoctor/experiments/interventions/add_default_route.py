@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import ipaddress
-import struct
 from collections.abc import Iterator
 from functools import partial
 
 from netdoctor.experiments.interventions import Intervention, Situation
-from netdoctor.twin import rtnl
-from netdoctor.twin.netlink import ROUTE, Netlink, by_kind
 from netdoctor.twin.routes import routes
-from netdoctor.twin.rtnl import MAIN, Address
-from netdoctor.twin.state import NUD_VALID, RTMSG
 from netdoctor.twin.uplinks import uplinks
+from netdoctor.twin.wire import rtnl
+from netdoctor.twin.wire.messages import NUD_VALID, NeighbourMessage
+from netdoctor.twin.wire.netlink import ROUTE, Netlink
+from netdoctor.twin.wire.rtnl import Address
+from netdoctor.twin.wire.uapi.rtnetlink import RT_TABLE
 
 
 def propose(situation: Situation) -> Iterator[Intervention]:
     """One, where the flow's family has no default route and the node knows a neighbour on an uplink."""
     node, version = situation.state.node, ipaddress.ip_address(situation.flow.destination).version
-    wide = [r for r in routes(node) if r.table == MAIN and not r.destination.prefixlen and not r.refuses]
+    wide = [r for r in routes(node) if r.table == RT_TABLE.MAIN and not r.destination.prefixlen and not r.refuses]
     if any(route.destination.version == version for route in wide):
         return
     gateway = _neighbour(situation, version)
@@ -37,12 +37,12 @@ def propose(situation: Situation) -> Iterator[Intervention]:
 def _neighbour(situation: Situation, version: int) -> tuple[Address, int, str] | None:
     names = {link.index: link.name for link in uplinks(situation.state)}
     for body in situation.state.node.neighbours:
-        index, condition = struct.unpack_from("=iH", body, 4)
-        raw = by_kind(body, RTMSG).get(1, b"")
-        if index in names and condition & NUD_VALID and len(raw) == (4 if version == 4 else 16):
-            address = ipaddress.ip_address(raw)
+        known = NeighbourMessage(body)
+        of_version = len(known.destination) == (4 if version == 4 else 16)
+        if known.index in names and known.state & NUD_VALID and of_version:
+            address = ipaddress.ip_address(known.destination)
             if not address.is_multicast:
-                return address, index, names[index]
+                return address, known.index, names[known.index]
     return None
 
 

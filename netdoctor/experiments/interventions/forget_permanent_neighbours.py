@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import struct
+import socket
 from collections.abc import Iterator
 from functools import partial
 
 from netdoctor.experiments.interventions import UNNAMED, Intervention, Situation
-from netdoctor.twin.netlink import ROUTE, Netlink, by_kind
-from netdoctor.twin.state import NUD_PERMANENT, RTMSG, address_of
+from netdoctor.twin.state import address_of
+from netdoctor.twin.wire.messages import NeighbourMessage
+from netdoctor.twin.wire.netlink import ROUTE, Netlink
+from netdoctor.twin.wire.uapi.rtnetlink import NUD, RTM
 
-DELETE_NEIGHBOUR = 29
+FAMILIES = (socket.AF_INET, socket.AF_INET6)
+KINDS = ("bridge", "veth", "")
 
 
 def propose(situation: Situation) -> Iterator[Intervention]:
@@ -20,10 +23,10 @@ def propose(situation: Situation) -> Iterator[Intervention]:
     names = {link.index: link.name for link in node.interfaces()}
     found = []
     for body in node.neighbours:
-        index, condition = struct.unpack_from("=iH", body, 4)
-        raw = by_kind(body, RTMSG).get(1, b"")
-        if body[0] in (2, 10) and condition & NUD_PERMANENT and kinds.get(index) in ("bridge", "veth", ""):
-            found.append((body, f"{address_of(raw)} on {names[index]}"))
+        known = NeighbourMessage(body)
+        permanent = known.family in FAMILIES and known.state & NUD.PERMANENT
+        if permanent and kinds.get(known.index) in KINDS:
+            found.append((body, f"{address_of(known.destination)} on {names[known.index]}"))
     if found:
         words = ", ".join(text for _, text in found[:4])
         yield Intervention(
@@ -37,4 +40,4 @@ def propose(situation: Situation) -> Iterator[Intervention]:
 
 def _delete(bodies: tuple[bytes, ...]) -> None:
     with Netlink(ROUTE) as netlink:
-        netlink.request([(DELETE_NEIGHBOUR, body, 0) for body in bodies])
+        netlink.request([(RTM.DELNEIGH, body, 0) for body in bodies])

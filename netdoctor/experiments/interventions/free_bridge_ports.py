@@ -6,20 +6,20 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 
 from netdoctor.experiments.interventions import UNNAMED, Intervention, Situation
-from netdoctor.twin import rtnl
-from netdoctor.twin.netlink import ROUTE, Netlink, attribute, by_kind, packed
-from netdoctor.twin.state import IFLA_LINKINFO, Link
+from netdoctor.twin.state import Link
+from netdoctor.twin.wire import rtnl
+from netdoctor.twin.wire.netlink import ROUTE, Netlink, attribute, by_kind
+from netdoctor.twin.wire.uapi.if_link import BR_STATE, IFLA_BRPORT
 
-# linux/if_link.h, IFLA_BRPORT_*: number, word, value as a bridge has it by default, or as the CNI sets it (hairpin)
-STATE = 1
+# attribute, word, value as a bridge has it by default, or as the CNI sets it (hairpin)
 FLAGS = (
-    (STATE, "state", 3),
-    (4, "hairpin", 1),
-    (5, "guard", 0),
-    (6, "protect", 0),
-    (8, "learning", 1),
-    (9, "flood", 1),
-    (33, "isolated", 0),
+    (IFLA_BRPORT.STATE, "state", BR_STATE.FORWARDING),
+    (IFLA_BRPORT.MODE, "hairpin", 1),
+    (IFLA_BRPORT.GUARD, "guard", 0),
+    (IFLA_BRPORT.PROTECT, "protect", 0),
+    (IFLA_BRPORT.LEARNING, "learning", 1),
+    (IFLA_BRPORT.UNICAST_FLOOD, "flood", 1),
+    (IFLA_BRPORT.ISOLATED, "isolated", 0),
 )
 
 
@@ -39,20 +39,18 @@ def _is_odd(port: Link, data: Mapping[int, bytes], number: int, usual: int) -> b
     if number not in data or data[number][0] == usual:
         return False
     # of a port that is down or has no carrier the state is the kernel's own
-    return number != STATE or (port.up and port.carrier)
+    return number != IFLA_BRPORT.STATE or (port.up and port.carrier)
 
 
 def _in_words(names: str, number: int, word: str, usual: int) -> tuple[str, str]:
     """What is unusual at these ports, and how it is otherwise."""
-    if number == STATE:
+    if number == IFLA_BRPORT.STATE:
         return f"port {names} of the bridge does not forward", f"{names} forwards"
     now, then = ("off", "on") if usual else ("on", "off")
     return f"port {names} of the bridge has {word} {now}", f"{word} is {then} at {names}"
 
 
 def _set(indexes: tuple[int, ...], number: int, value: int) -> None:
-    data = attribute(5, packed([(number, bytes([value]))]))
+    info = rtnl.bridge_portinfo(attribute(number, bytes([value])))
     with Netlink(ROUTE) as netlink:
-        netlink.request(
-            [rtnl.change_link(i, attribute(IFLA_LINKINFO, attribute(4, b"bridge\0") + data)) for i in indexes]
-        )
+        netlink.request([rtnl.change_link(index, info) for index in indexes])

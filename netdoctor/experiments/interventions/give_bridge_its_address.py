@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from functools import partial
 
 from netdoctor.experiments.interventions import UNNAMED, Intervention, Situation
-from netdoctor.twin import rtnl
-from netdoctor.twin.netlink import ROUTE, Netlink
 from netdoctor.twin.routes import routes
-from netdoctor.twin.rtnl import Address, Network
 from netdoctor.twin.state import State
 from netdoctor.twin.uplinks import pod_bridges, pod_ports
+from netdoctor.twin.wire import rtnl
+from netdoctor.twin.wire.netlink import ROUTE, Netlink
+from netdoctor.twin.wire.rtnl import Address, Network
 
 
 def propose(situation: Situation) -> Iterator[Intervention]:

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from functools import partial
 
 from netdoctor.experiments.interventions import UNNAMED, Intervention, Situation
-from netdoctor.twin import rtnl
-from netdoctor.twin.netlink import ROUTE, Netlink
 from netdoctor.twin.routes import Route, routes
-from netdoctor.twin.rtnl import Address
 from netdoctor.twin.state import NetworkState
+from netdoctor.twin.wire import rtnl
+from netdoctor.twin.wire.netlink import ROUTE, Netlink
+from netdoctor.twin.wire.rtnl import Address
 
 EVERYWHERE = {4: ipaddress.ip_network("0.0.0.0/0"), 6: ipaddress.ip_network("::/0")}
 

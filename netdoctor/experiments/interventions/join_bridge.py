@@ -8,12 +8,10 @@ from collections.abc import Iterator
 from functools import partial
 
 from netdoctor.experiments.interventions import UNNAMED, Intervention, Situation
-from netdoctor.twin import rtnl
-from netdoctor.twin.netlink import ROUTE, Netlink, attribute
-from netdoctor.twin.state import IFLA_LINKINFO, IFLA_MASTER
 from netdoctor.twin.uplinks import pod_ports
-
-HAIRPIN = 4
+from netdoctor.twin.wire import rtnl
+from netdoctor.twin.wire.netlink import ROUTE, Netlink, attribute
+from netdoctor.twin.wire.uapi.if_link import IFLA, IFLA_BRPORT
 
 
 def propose(situation: Situation) -> Iterator[Intervention]:
@@ -39,7 +37,7 @@ def propose(situation: Situation) -> Iterator[Intervention]:
 
 
 def _join(indexes: tuple[int, ...], bridge: int) -> None:
-    port = attribute(IFLA_LINKINFO, attribute(4, b"bridge\0") + attribute(5, attribute(HAIRPIN, b"\1")))
+    hairpin = rtnl.bridge_portinfo(attribute(IFLA_BRPORT.MODE, b"\1"))
     with Netlink(ROUTE) as netlink:
-        netlink.request([rtnl.change_link(i, attribute(IFLA_MASTER, struct.pack("=I", bridge))) for i in indexes])
-        netlink.request([rtnl.change_link(index, port) for index in indexes])
+        netlink.request([rtnl.change_link(i, attribute(IFLA.MASTER, struct.pack("=I", bridge))) for i in indexes])
+        netlink.request([rtnl.change_link(index, hairpin) for index in indexes])

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from functools import partial
 
 from netdoctor.experiments.interventions import UNNAMED, Intervention, Situation
-from netdoctor.twin import rtnl
-from netdoctor.twin.netlink import ROUTE, Netlink, attribute
-from netdoctor.twin.state import IFLA_MTU, State
+from netdoctor.twin.state import State
+from netdoctor.twin.wire import rtnl
+from netdoctor.twin.wire.netlink import ROUTE, Netlink, attribute
+from netdoctor.twin.wire.uapi.if_link import IFLA
 
 KINDS = ("bridge", "veth", "")
 
@@ -35,4 +36,4 @@ def _set(indexes: tuple[int, ...], mtu: int) -> None:
     # ports first: a bridge's follows its narrowest
     with Netlink(ROUTE) as netlink:
         for _ in range(2):
-            netlink.request([rtnl.change_link(i, attribute(IFLA_MTU, struct.pack("=I", mtu))) for i in indexes])
+            netlink.request([rtnl.change_link(i, attribute(IFLA.MTU, struct.pack("=I", mtu))) for i in indexes])

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from functools import partial
 
 from netdoctor.experiments.interventions import UNNAMED, Intervention, Situation
-from netdoctor.twin import rtnl
-from netdoctor.twin.netlink import ROUTE, Netlink
-from netdoctor.twin.routes import KERNEL, Route, leading_to
+from netdoctor.twin.routes import Route, leading_to
 from netdoctor.twin.walk import REQUEST
+from netdoctor.twin.wire.netlink import ROUTE, Netlink
+from netdoctor.twin.wire.uapi.rtnetlink import RTM, RTPROT
 
 MOST = 4
 
@@ -37,7 +37,7 @@ def _ends_of_question(situation: Situation) -> dict[str, None]:
 
 def _stays(route: Route) -> bool:
     """Whether a route is the kernel's own or the default route, and refuses nothing."""
-    return not route.refuses and (route.protocol == KERNEL or not route.destination.prefixlen)
+    return not route.refuses and (route.protocol == RTPROT.KERNEL or not route.destination.prefixlen)
 
 
 def _without(route: Route, text: str) -> Intervention:
@@ -50,4 +50,4 @@ def _without(route: Route, text: str) -> Intervention:
 
 def _delete(body: bytes) -> None:
     with Netlink(ROUTE) as netlink:
-        netlink.request([(rtnl.DELETE_ROUTE, body, 0)])
+        netlink.request([(RTM.DELROUTE, body, 0)])

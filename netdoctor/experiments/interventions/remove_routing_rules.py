@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from functools import partial
 
 from netdoctor.experiments.interventions import UNNAMED, Intervention, Situation
-from netdoctor.twin import rtnl
-from netdoctor.twin.netlink import ROUTE, Netlink
 from netdoctor.twin.routes import odd_rules, routes
+from netdoctor.twin.wire.netlink import ROUTE, Netlink
+from netdoctor.twin.wire.uapi.rtnetlink import RTM
 
 MOST = 4
 
@@ -17,7 +18,8 @@ def propose(situation: Situation) -> Iterator[Intervention]:
     """One for each, the first few."""
     node = situation.state.node
     refusing = {route.table for route in routes(node) if route.refuses}
-    for rule in odd_rules(node, 10 if ":" in situation.flow.destination else 2)[:MOST]:
+    family = socket.AF_INET6 if ":" in situation.flow.destination else socket.AF_INET
+    for rule in odd_rules(node, family)[:MOST]:
         refuses = rule.text.endswith(("blackhole", "unreachable", "prohibit")) or any(
             rule.text.endswith(f" lookup {table}") for table in refusing
         )
@@ -32,4 +34,4 @@ def propose(situation: Situation) -> Iterator[Intervention]:
 
 def _delete(body: bytes) -> None:
     with Netlink(ROUTE) as netlink:
-        netlink.request([(rtnl.DELETE_RULE, body, 0)])
+        netlink.request([(RTM.DELRULE, body, 0)])

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from functools import partial
 
 from netdoctor.experiments.interventions import UNNAMED, Intervention, Situation
-from netdoctor.twin import nftables
 from netdoctor.twin.twin import NODE
 from netdoctor.twin.walk import ERROR_MESSAGE, REQUEST, Step, handles_of
+from netdoctor.twin.wire import nft_loading
 
 OWNERS = ("KUBE-", "CNI-", "FLANNEL", "cali-")
 KUBE_PROXY = "kube-proxy"
@@ -39,7 +39,7 @@ def propose(situation: Situation) -> Iterator[Intervention]:
             UNNAMED,
             f"a rule of {where} {does}: {step.text}",
             f"without the rule {step.handle} of {where} ({step.text})",
-            partial(nftables.neutralize_rule, *place, handles.index(step.handle)),
+            partial(nft_loading.neutralize_rule, *place, handles.index(step.handle)),
         )
 
 

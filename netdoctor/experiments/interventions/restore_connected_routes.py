@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import ipaddress
-import struct
 from collections.abc import Iterator
 from functools import partial
 
 from netdoctor.experiments.interventions import UNNAMED, Intervention, Situation
-from netdoctor.twin import rtnl
-from netdoctor.twin.netlink import ROUTE, Netlink, by_kind, u32
 from netdoctor.twin.routes import routes
-from netdoctor.twin.rtnl import Network
-from netdoctor.twin.state import IFADDR, NetworkState
-
-FLAGS, NO_PREFIX_ROUTE = 8, 0x200  # IFA_FLAGS, IFA_F_NOPREFIXROUTE
+from netdoctor.twin.state import NetworkState
+from netdoctor.twin.wire import rtnl
+from netdoctor.twin.wire.messages import AddressMessage
+from netdoctor.twin.wire.netlink import ROUTE, Netlink
+from netdoctor.twin.wire.rtnl import Network
+from netdoctor.twin.wire.uapi.rtnetlink import IFA_F
 
 
 def propose(situation: Situation) -> Iterator[Intervention]:
@@ -37,13 +36,12 @@ def propose(situation: Situation) -> Iterator[Intervention]:
 def _networks(node: NetworkState) -> Iterator[tuple[int, Network]]:
     """Interface index and network of each address that the kernel makes a route for."""
     for body in node.addresses:
-        found = by_kind(body, IFADDR)
-        raw = found.get(2, found.get(1, b""))
-        flags = u32(found.get(FLAGS, struct.pack("=I", body[2])))
-        if len(raw) * 8 > body[1] and len(raw) in (4, 16) and not flags & NO_PREFIX_ROUTE:
-            network = ipaddress.ip_interface((raw, body[1])).network
-            if not network.is_link_local:
-                yield u32(body[4:8]), network
+        own = AddressMessage(body)
+        if len(own.address) not in (4, 16) or own.prefix_length >= len(own.address) * 8:
+            continue
+        network = ipaddress.ip_interface((own.address, own.prefix_length)).network
+        if not own.flags & IFA_F.NOPREFIXROUTE and not network.is_link_local:
+            yield own.index, network
 
 
 def _add(network: Network, index: int) -> None:

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from functools import partial
 
 from netdoctor.experiments.interventions import UNNAMED, Intervention, Situation
-from netdoctor.twin import rtnl
-from netdoctor.twin.netlink import ROUTE, Netlink
 from netdoctor.twin.state import Link
 from netdoctor.twin.uplinks import pod_bridges, pod_ports
+from netdoctor.twin.wire import rtnl
+from netdoctor.twin.wire.netlink import ROUTE, Netlink
 
 
 def propose(situation: Situation) -> Iterator[Intervention]:

@@ -15,9 +15,10 @@ from netdoctor.twin.redaction import messages
 from netdoctor.twin.redaction.foreign_names import ForeignNames
 from netdoctor.twin.redaction.pseudonyms import Pseudonyms
 from netdoctor.twin.redaction.rules import redacted_ruleset
-from netdoctor.twin.state import IFINFO, IFLA_ADDRESS, NDMSG, Listener, NetworkState, State
+from netdoctor.twin.state import Listener, NetworkState, State
+from netdoctor.twin.wire.messages import LinkMessage, NeighbourMessage
+from netdoctor.twin.wire.uapi.if_link import IFLA
 
-NDA_LLADDR = 2
 NONE: set[str] = set()
 Say = Callable[[str], str]
 
@@ -81,9 +82,9 @@ def _state(state: State, pseudonyms: Pseudonyms) -> State:
         for body in each.addresses:
             messages.meet_network(body, pseudonyms)
         for body in each.links:
-            messages.meet_hardware(body, IFINFO, IFLA_ADDRESS, pseudonyms)
+            messages.meet_hardware(LinkMessage(body).attributes.get(IFLA.ADDRESS, b""), pseudonyms)
         for body in each.neighbours:
-            messages.meet_hardware(body, NDMSG, NDA_LLADDR, pseudonyms)
+            messages.meet_hardware(NeighbourMessage(body).link_layer_address, pseudonyms)
     return replace(
         state,
         node=replace(_network(state.node, pseudonyms, say), name=state.node.name),

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from netdoctor.twin.netlink import KIND, Attribute, attributes, by_kind, packed, text
-
-NAME, DATA = 1, 2  # of an expression
-VALUE = 1  # of data
+from netdoctor.twin.wire.netlink import KIND, Attribute, attributes, by_kind, packed, text
+from netdoctor.twin.wire.uapi.nf_tables import NFTA_DATA, NFTA_EXPR
 
 
 def value_of(data: bytes) -> bytes:
     """The bytes in a value's attribute, b"" for a verdict."""
-    return by_kind(data).get(VALUE, b"")
+    return by_kind(data).get(NFTA_DATA.VALUE, b"")
 
 
 def with_value(data: bytes, value: bytes) -> bytes:
     """The same attribute with another value."""
-    return packed((kind, value if kind & KIND == VALUE else old) for kind, old in attributes(data))
+    return packed((kind, value if kind & KIND == NFTA_DATA.VALUE else old) for kind, old in attributes(data))
 
 
 class Expression:
@@ -64,11 +62,11 @@ class Expression:
         if not self.changed:
             return element
         data = packed(self.items)
-        return packed((kind, data if kind & KIND == DATA else value) for kind, value in attributes(element))
+        return packed((kind, data if kind & KIND == NFTA_EXPR.DATA else value) for kind, value in attributes(element))
 
 
 @lru_cache(4096)
 def _parsed(element: bytes) -> tuple[str, tuple[Attribute, ...]]:
     """Name and attributes of an expression; a ruleset has few different ones."""
     parts = by_kind(element)
-    return text(parts[NAME]), tuple(attributes(parts.get(DATA, b"")))
+    return text(parts[NFTA_EXPR.NAME]), tuple(attributes(parts.get(NFTA_EXPR.DATA, b"")))

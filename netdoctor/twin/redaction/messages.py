@@ -5,25 +5,47 @@ Layouts: linux/if_link.h, if_addr.h, rtnetlink.h, fib_rules.h, neighbour.h, next
 
 from __future__ import annotations
 
-import struct
+import socket
 from collections.abc import Callable
 
-from netdoctor.twin.netlink import KIND, attributes, by_kind, packed, text
 from netdoctor.twin.redaction.pseudonyms import Pseudonyms
-from netdoctor.twin.state import IFADDR, IFINFO, IFLA_ADDRESS, IFLA_LINKINFO, NDMSG, RTMSG
+from netdoctor.twin.wire.messages import (
+    AddressMessage,
+    LinkMessage,
+    NeighbourMessage,
+    NextHopMessage,
+    RouteHop,
+    RouteMessage,
+    RuleMessage,
+    joined_hops,
+    next_hops,
+)
+from netdoctor.twin.wire.netlink import KIND, attributes, by_kind, packed, text
+from netdoctor.twin.wire.nfnetlink import NFGENMSG
+from netdoctor.twin.wire.uapi.if_link import (
+    IFLA,
+    IFLA_BOND,
+    IFLA_BOND_SLAVE,
+    IFLA_BR,
+    IFLA_BRPORT,
+    IFLA_GENEVE,
+    IFLA_GRE,
+    IFLA_INET6,
+    IFLA_INFO,
+    IFLA_IPTUN,
+    IFLA_MACVLAN,
+    IFLA_VTI,
+    IFLA_VXLAN,
+)
+from netdoctor.twin.wire.uapi.nfnetlink import CTA, CTA_TUPLE
+from netdoctor.twin.wire.uapi.rtnetlink import FRA, IFA, NDA, NHA, RTA
 
-NHMSG, NFGENMSG = 8, 4  # sizes of fixed headers
-IFLA_BROADCAST, IFLA_AF_SPEC, IFLA_PERMANENT_ADDRESS = 2, 26, 54
-AF_INET6, INET6_TOKEN = 10, 7
-DROPPED = (20, 31, 36, 52)  # of a link: alias, the maker's numbers of port and switch, other names
-LINK_KIND, LINK_DATA, PORT_KIND, PORT_DATA = 1, 2, 4, 5
-IFA_LOCAL, IFA_ADDRESSES = 2, (1, 2, 4, 5, 7)
-DST, SRC = 1, 2  # of a route and a rule: prefixes, whose lengths are in the header
-RTA_GATEWAY, RTA_PREFSRC, RTA_MULTIPATH, RTA_VIA, RTA_ENCAP = 5, 7, 9, 18, 22
-RTNEXTHOP = 8
-NDA_DST, NDA_LLADDR = 1, 2
-NHA_GATEWAY, NHA_ENCAP = 6, 8
-CONNECTION_TUPLES, TUPLE_ADDRESSES = (1, 2, 14), 1  # asked, answered, the master's
+# of a link: alias, the maker's number of the switch, other names
+DROPPED = (IFLA.IFALIAS, IFLA.NUM_TX_QUEUES, IFLA.PHYS_SWITCH_ID, IFLA.PROP_LIST)
+LINK_ADDRESSES = (IFLA.ADDRESS, IFLA.BROADCAST, IFLA.PERM_ADDRESS)
+ADDRESSES = (IFA.ADDRESS, IFA.LOCAL, IFA.BROADCAST, IFA.ANYCAST, IFA.MULTICAST)
+FAMILY = 2  # bytes before the address in RTA_VIA
+TUPLES = (CTA.TUPLE_ORIG, CTA.TUPLE_REPLY, CTA.TUPLE_MASTER)
 
 Part = Callable[[Pseudonyms, bytes], bytes]
 Change = Callable[[int, bytes], bytes]
@@ -33,99 +55,105 @@ def link(body: bytes, pseudonyms: Pseudonyms) -> bytes:
     """An interface: its link-layer addresses, and those in what its kind says; without its alias and other names."""
 
     def change(number: int, value: bytes) -> bytes:
-        if number in (IFLA_ADDRESS, IFLA_BROADCAST, IFLA_PERMANENT_ADDRESS):
+        if number in LINK_ADDRESSES:
             return pseudonyms.hardware(value)
-        if number == IFLA_AF_SPEC:
-            return _changed(value, 0, lambda family, part: _changed(part, 0, token) if family == AF_INET6 else part)
-        return _link_info(value, pseudonyms) if number == IFLA_LINKINFO else value
+        if number == IFLA.AF_SPEC:
+            return _changed(value, 0, of_family)
+        return _link_info(value, pseudonyms) if number == IFLA.LINKINFO else value
+
+    def of_family(family: int, value: bytes) -> bytes:
+        return _changed(value, 0, token) if family == socket.AF_INET6 else value
 
     def token(number: int, value: bytes) -> bytes:
-        return pseudonyms.raw(value) if number == INET6_TOKEN else value
+        return pseudonyms.raw(value) if number == IFLA_INET6.TOKEN else value
 
-    items = packed(item for item in attributes(body, IFINFO) if item[0] & KIND not in DROPPED)
-    return body[:IFINFO] + pseudonyms.swept(_changed(items, 0, change))
+    header = LinkMessage.HEADER.size
+    items = packed(item for item in attributes(body, header) if item[0] & KIND not in DROPPED)
+    return body[:header] + pseudonyms.swept(_changed(items, 0, change))
 
 
 def address(body: bytes, pseudonyms: Pseudonyms) -> bytes:
     """An address of an interface."""
 
     def change(number: int, value: bytes) -> bytes:
-        return pseudonyms.raw(value) if number in IFA_ADDRESSES else value
+        return pseudonyms.raw(value) if number in ADDRESSES else value
 
-    return pseudonyms.swept(_changed(body, IFADDR, change))
+    return pseudonyms.swept(_changed(body, AddressMessage.HEADER.size, change))
 
 
 def route(body: bytes, pseudonyms: Pseudonyms) -> bytes:
     """A route: its prefix, its gateways and the address that it prefers."""
+    message = RouteMessage(body)
+    lengths: dict[int, int] = {RTA.DST: message.destination_length, RTA.SRC: message.source_length}
 
     def change(number: int, value: bytes) -> bytes:
-        if number in (DST, SRC):
-            return pseudonyms.prefix(value, body[number])
-        if number in (RTA_GATEWAY, RTA_PREFSRC):
+        if number in lengths:
+            return pseudonyms.prefix(value, lengths[number])
+        if number in (RTA.GATEWAY, RTA.PREFSRC):
             return pseudonyms.raw(value)
-        if number == RTA_VIA:
-            return value[:2] + pseudonyms.raw(value[2:])
-        if number == RTA_MULTIPATH:
-            return _hops(value, change)
-        return _nested_addresses(pseudonyms, value) if number == RTA_ENCAP else value
+        if number == RTA.VIA:
+            return value[:FAMILY] + pseudonyms.raw(value[FAMILY:])
+        if number == RTA.MULTIPATH:
+            return joined_hops(_changed(hop, RouteHop.HEADER.size, change) for hop in next_hops(value))
+        return _nested_addresses(pseudonyms, value) if number == RTA.ENCAP else value
 
-    return _changed(body, RTMSG, change)
+    return _changed(body, message.HEADER.size, change)
 
 
 def rule(body: bytes, pseudonyms: Pseudonyms) -> bytes:
     """A rule of routing: its prefixes, and interfaces named by their MAC address."""
+    message = RuleMessage(body)
+    lengths: dict[int, int] = {FRA.DST: message.destination_length, FRA.SRC: message.source_length}
 
     def change(number: int, value: bytes) -> bytes:
-        return pseudonyms.prefix(value, body[number]) if number in (DST, SRC) else value
+        return pseudonyms.prefix(value, lengths[number]) if number in lengths else value
 
-    return pseudonyms.swept(_changed(body, RTMSG, change))
+    return pseudonyms.swept(_changed(body, message.HEADER.size, change))
 
 
 def neighbour(body: bytes, pseudonyms: Pseudonyms) -> bytes:
     """A neighbour, or an entry of a bridge."""
 
     def change(number: int, value: bytes) -> bytes:
-        return pseudonyms.hardware(value) if number in (NDA_DST, NDA_LLADDR) else value
+        return pseudonyms.hardware(value) if number in (NDA.DST, NDA.LLADDR) else value
 
-    return _changed(body, NDMSG, change)
+    return _changed(body, NeighbourMessage.HEADER.size, change)
 
 
 def nexthop(body: bytes, pseudonyms: Pseudonyms) -> bytes:
     """A next hop that routes name by its number."""
 
     def change(number: int, value: bytes) -> bytes:
-        if number == NHA_GATEWAY:
+        if number == NHA.GATEWAY:
             return pseudonyms.raw(value)
-        return _nested_addresses(pseudonyms, value) if number == NHA_ENCAP else value
+        return _nested_addresses(pseudonyms, value) if number == NHA.ENCAP else value
 
-    return _changed(body, NHMSG, change)
+    return _changed(body, NextHopMessage.HEADER.size, change)
 
 
 def connection(body: bytes, pseudonyms: Pseudonyms) -> bytes:
     """A tracked connection: who asked whom, and who answers."""
 
     def inside(number: int, value: bytes) -> bytes:
-        return _nested_addresses(pseudonyms, value) if number == TUPLE_ADDRESSES else value
+        return _nested_addresses(pseudonyms, value) if number == CTA_TUPLE.IP else value
 
     def change(number: int, value: bytes) -> bytes:
-        return _changed(value, 0, inside) if number in CONNECTION_TUPLES else value
+        return _changed(value, 0, inside) if number in TUPLES else value
 
-    return _changed(body, NFGENMSG, change)
+    return _changed(body, NFGENMSG.size, change)
 
 
 def meet_network(body: bytes, pseudonyms: Pseudonyms) -> None:
     """See the network of an interface's address: a large one moves as a whole."""
-    found = by_kind(body, IFADDR)
-    raw = found.get(IFA_LOCAL, found.get(1, b""))
-    if len(raw) in (4, 16):
-        pseudonyms.connect(raw, body[1])
+    own = AddressMessage(body)
+    if len(own.address) in (4, 16):
+        pseudonyms.connect(own.address, own.prefix_length)
 
 
-def meet_hardware(body: bytes, header: int, number: int, pseudonyms: Pseudonyms) -> None:
+def meet_hardware(address: bytes, pseudonyms: Pseudonyms) -> None:
     """See a MAC address first where it is whole: other messages hold parts of it."""
-    raw = by_kind(body, header).get(number, b"")
-    if len(raw) == 6:
-        pseudonyms.mac(raw)
+    if len(address) == 6:
+        pseudonyms.mac(address)
 
 
 def _changed(data: bytes, header: int, change: Change) -> bytes:
@@ -150,23 +178,38 @@ def _all(numbers: tuple[int, ...], part: Part) -> dict[int, Part]:
     return dict.fromkeys(numbers, part)
 
 
-GRE, IP_TUNNEL = _all((6, 7), _address), _all((2, 3), _address)
+GRE = _all((IFLA_GRE.LOCAL, IFLA_GRE.REMOTE), _address)
+IP_TUNNEL = _all((IFLA_IPTUN.LOCAL, IFLA_IPTUN.REMOTE), _address)
+VTI = _all((IFLA_VTI.LOCAL, IFLA_VTI.REMOTE), _address)
+VXLAN = _all((IFLA_VXLAN.GROUP, IFLA_VXLAN.LOCAL, IFLA_VXLAN.GROUP6, IFLA_VXLAN.LOCAL6), _address)
+GENEVE = _all((IFLA_GENEVE.REMOTE, IFLA_GENEVE.REMOTE6), _address)
+MACVLAN: dict[int, Part] = {IFLA_MACVLAN.MACADDR: _address, IFLA_MACVLAN.MACADDR_DATA: _nested_addresses}
+BOND = {
+    IFLA_BOND.AD_ACTOR_SYSTEM: _address,
+    **_all((IFLA_BOND.ARP_IP_TARGET, IFLA_BOND.AD_INFO, IFLA_BOND.NS_IP6_TARGET), _nested_addresses),
+}
 # of a link's data, and of its data as a port, by kind
 LINKS: dict[str, dict[int, Part]] = {
-    "vxlan": _all((2, 4, 16, 17), _address), "geneve": _all((2, 7), _address), "vti": _all((4, 5), _address),
-    "vti6": _all((4, 5), _address), "gre": GRE, "gretap": GRE, "erspan": GRE, "ip6gre": GRE, "ip6gretap": GRE,
-    "ip6erspan": GRE, "ipip": IP_TUNNEL, "sit": IP_TUNNEL, "ip6tnl": IP_TUNNEL, "bridge": _all((10, 11), _bridge_id),
-    "bond": {26: _address, **_all((8, 23, 31), _nested_addresses)},
-    "macvlan": {4: _address, 5: _nested_addresses}, "macvtap": {4: _address, 5: _nested_addresses},
-}  # fmt: skip
-PORTS: dict[str, dict[int, Part]] = {"bond": {4: _address}, "bridge": _all((13, 14), _bridge_id)}
+    "vxlan": VXLAN,
+    "geneve": GENEVE,
+    **dict.fromkeys(("vti", "vti6"), VTI),
+    **dict.fromkeys(("gre", "gretap", "erspan", "ip6gre", "ip6gretap", "ip6erspan"), GRE),
+    **dict.fromkeys(("ipip", "sit", "ip6tnl"), IP_TUNNEL),
+    "bridge": _all((IFLA_BR.ROOT_ID, IFLA_BR.BRIDGE_ID), _bridge_id),
+    "bond": BOND,
+    **dict.fromkeys(("macvlan", "macvtap"), MACVLAN),
+}
+PORTS: dict[str, dict[int, Part]] = {
+    "bond": {IFLA_BOND_SLAVE.PERM_HWADDR: _address},
+    "bridge": _all((IFLA_BRPORT.ROOT_ID, IFLA_BRPORT.BRIDGE_ID), _bridge_id),
+}
 
 
 def _link_info(data: bytes, pseudonyms: Pseudonyms) -> bytes:
     found = by_kind(data)
-    parts = {
-        LINK_DATA: LINKS.get(text(found.get(LINK_KIND, b"")), {}),
-        PORT_DATA: PORTS.get(text(found.get(PORT_KIND, b"")), {}),
+    parts: dict[int, dict[int, Part]] = {
+        IFLA_INFO.DATA: LINKS.get(text(found.get(IFLA_INFO.KIND, b"")), {}),
+        IFLA_INFO.SLAVE_DATA: PORTS.get(text(found.get(IFLA_INFO.SLAVE_KIND, b"")), {}),
     }
 
     def change(number: int, value: bytes) -> bytes:
@@ -176,16 +219,3 @@ def _link_info(data: bytes, pseudonyms: Pseudonyms) -> bytes:
         return _changed(value, 0, lambda kind, part: inside[kind](pseudonyms, part) if kind in inside else part)
 
     return _changed(data, 0, change)
-
-
-def _hops(data: bytes, change: Change) -> bytes:
-    """The next hops of a multipath route."""
-    out, offset = b"", 0
-    while offset + RTNEXTHOP <= len(data):
-        length = struct.unpack_from("=H", data, offset)[0]
-        if length < RTNEXTHOP:
-            break
-        hop = _changed(data[offset : offset + length], RTNEXTHOP, change)
-        out += hop + b"\0" * (-length % 4)
-        offset += (length + 3) & ~3
-    return out

@@ -7,56 +7,65 @@ a change of the packet takes it; elsewhere four bytes are a mark or a port (linu
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import groupby
 
-from netdoctor.twin.netlink import KIND, attributes, packed, text
-from netdoctor.twin.nftables import (
-    CHAIN,
-    ELEMENTS,
-    OBJECT,
-    RULE,
-    RULE_CHAIN,
-    RULE_EXPRESSIONS,
-    RULE_USERDATA,
-    SET,
-    TABLE,
-    NftObject,
-)  # fmt: skip
 from netdoctor.twin.redaction import sets
 from netdoctor.twin.redaction.comments import BLANK
 from netdoctor.twin.redaction.expressions import Expression
 from netdoctor.twin.redaction.pseudonyms import Pseudonyms
+from netdoctor.twin.redaction.registers import ADDRESS_KEYS, SOURCE_REGISTER, TAKEN_REGISTER, TARGET_REGISTER, Loaded
 from netdoctor.twin.redaction.sets import SetKind, userdata
 from netdoctor.twin.redaction.xtables import leading_ones, redacted, replaced
+from netdoctor.twin.wire.netlink import KIND, attributes, packed, text
+from netdoctor.twin.wire.nftables import CHAIN, ELEMENTS, OBJECT, RULE, SET, TABLE, NftObject
+from netdoctor.twin.wire.uapi.nf_tables import (
+    NFPROTO,
+    NFTA_CHAIN,
+    NFTA_OBJ,
+    NFTA_RULE,
+    NFTA_SET,
+    NFTA_SET_ELEM_LIST,
+    NFTA_TABLE,
+)
+from netdoctor.twin.wire.uapi.nft_expressions import (
+    NFT_CMP,
+    NFT_META,
+    NFT_PAYLOAD,
+    NFTA_BITWISE,
+    NFTA_CMP,
+    NFTA_IMMEDIATE,
+    NFTA_LOG,
+    NFTA_MATCH,
+    NFTA_META,
+    NFTA_NAT,
+    NFTA_PAYLOAD,
+    NFTA_RANGE,
+    NFTA_TARGET,
+)
 
-IP, ARP, IP6 = 2, 3, 10  # families
-ETHERTYPES = {b"\x08\x00": IP, b"\x08\x06": ARP, b"\x86\xdd": IP6}
+IP, ARP, IP6 = NFPROTO.IPV4, NFPROTO.ARP, NFPROTO.IPV6
+ETHERTYPES: dict[bytes, int] = {b"\x08\x00": IP, b"\x08\x06": ARP, b"\x86\xdd": IP6}
 # place and length of the addresses in a header: of a protocol, and of Ethernet
-NETWORK = {IP: ((12, 4), (16, 4)), IP6: ((8, 16), (24, 16)), ARP: ((8, 6), (14, 4), (18, 6), (24, 4))}
+NETWORK: dict[int, tuple[tuple[int, int], ...]] = {
+    IP: ((12, 4), (16, 4)),
+    IP6: ((8, 16), (24, 16)),
+    ARP: ((8, 6), (14, 4), (18, 6), (24, 4)),
+}
 ETHERNET = ((0, 6), (6, 6))
-LINK_BASE, NETWORK_BASE = 0, 1
-# what nft keeps beside an object: its attribute, and the number of the comment in it
-COMMENTS = {TABLE: (6, 0), CHAIN: (12, 0), RULE: (RULE_USERDATA, 0), SET: (13, 7), OBJECT: (8, 0)}
-# keys that load an address, and its length; 0: of the family
-ADDRESS_KEYS = {
-    "ct": {8: 0, 9: 0, 19: 4, 20: 4, 21: 16, 22: 16}, "rt": {1: 4, 2: 16}, "xfrm": {1: 4, 2: 16, 3: 4, 4: 16},
-}  # fmt: skip
-TARGET_REGISTER = {
-    "payload": 1, "meta": 1, "ct": 1, "rt": 1, "xfrm": 1, "fib": 1, "exthdr": 1, "immediate": 1, "numgen": 1, "osf": 1,
-    "bitwise": 2, "byteorder": 2, "hash": 2, "socket": 2, "tunnel": 2, "lookup": 3,
-}  # fmt: skip
-EQUAL, UNEQUAL, LESS, UP_TO, MORE, FROM = range(6)  # of a comparison
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """What a register holds: parts of addresses as (place, bytes of an address, bytes that are there), and a mask."""
-
-    parts: tuple[tuple[int, int, int], ...] = ()
-    mask: bytes = b""
-    protocol: bool = False  # it says which protocol follows
-    anything: bool = False  # bytes of a packet: an address may be among them
+# what nft keeps beside an object: its attribute, and the number of the comment in it (libnftnl/udata.h)
+COMMENTS: dict[int, tuple[int, int]] = {
+    TABLE: (NFTA_TABLE.USERDATA, 0),
+    CHAIN: (NFTA_CHAIN.USERDATA, 0),
+    RULE: (NFTA_RULE.USERDATA, 0),
+    SET: (NFTA_SET.USERDATA, 7),
+    OBJECT: (NFTA_OBJ.USERDATA, 0),
+}
+XTABLES: dict[str, tuple[int, int, int]] = {  # name, revision and structure
+    "match": (NFTA_MATCH.NAME, NFTA_MATCH.REV, NFTA_MATCH.INFO),
+    "target": (NFTA_TARGET.NAME, NFTA_TARGET.REV, NFTA_TARGET.INFO),
+}
+ETHERTYPE = (12, 2)  # place and length in the header of Ethernet
 
 
 def redacted_ruleset(objects: Iterable[NftObject], pseudonyms: Pseudonyms) -> tuple[NftObject, ...]:
@@ -77,7 +86,8 @@ def redacted_ruleset(objects: Iterable[NftObject], pseudonyms: Pseudonyms) -> tu
 
 def _place(each: NftObject) -> tuple[int, str, str]:
     found = each.attributes
-    return each.family, text(found[1]), text(found[2])
+    name = NFTA_SET_ELEM_LIST.SET if each.kind == ELEMENTS else NFTA_SET.NAME
+    return each.family, text(found[NFTA_SET.TABLE]), text(found[name])
 
 
 def _set_of_elements(each: NftObject) -> tuple[int, str, str] | None:
@@ -86,12 +96,12 @@ def _set_of_elements(each: NftObject) -> tuple[int, str, str] | None:
 
 def _object(each: NftObject, pseudonyms: Pseudonyms) -> bytes:
     comments, number = COMMENTS.get(each.kind, (0, 0))
-    chain = text(each.attributes.get(RULE_CHAIN, b"")) if each.kind == RULE else ""
+    chain = text(each.attributes.get(NFTA_RULE.CHAIN, b"")) if each.kind == RULE else ""
     out = []
     for kind, value in attributes(each.body):
         if comments and kind & KIND == comments:
             out.append((kind, userdata(value, number, chain, pseudonyms)))
-        elif each.kind == RULE and kind & KIND == RULE_EXPRESSIONS:
+        elif each.kind == RULE and kind & KIND == NFTA_RULE.EXPRESSIONS:
             out.append((kind, _expressions(value, each.family, chain, pseudonyms)))
         else:
             out.append((kind, value))
@@ -126,16 +136,22 @@ class _Rule:
                 skip = self._compare(step, following)
             elif step.name == "range":
                 self._range(step)
-            elif step.name in ("match", "target"):
-                revision = int.from_bytes(step.get(2), "big")
-                name = text(step.get(1))
-                step.put(3, redacted(name, revision, step.get(3), self.family, self.chain, self.pseudonyms))
+            elif step.name in XTABLES:
+                self._xtables(step)
             elif step.name == "log":
-                if step.get(2):
-                    step.put(2, BLANK.encode() + b"\0")
+                if step.get(NFTA_LOG.PREFIX):
+                    step.put(NFTA_LOG.PREFIX, BLANK.encode() + b"\0")
             else:
                 self._take(step)
                 self._load(step)
+
+    def _xtables(self, step: Expression) -> None:
+        """Change the addresses in a match or a target of xtables."""
+        name, revision, structure = XTABLES[step.name]
+        new = redacted(
+            text(step.get(name)), step.number(revision), step.get(structure), self.family, self.chain, self.pseudonyms
+        )
+        step.put(structure, new)
 
     def _load(self, step: Expression) -> None:
         """Note what a register holds from here on."""
@@ -143,27 +159,33 @@ class _Rule:
         if not target:
             return
         self.immediates.pop(target, None)
-        source = self.held.get(step.register(1), Loaded())
+        source = self._source(step)
         self.held[target] = Loaded()
         if step.name == "payload":
             self.held[target] = self._payload(step)
         elif step.name == "meta":
-            self.held[target] = Loaded(protocol=step.number(2) in (1, 15))  # EtherType, family
+            self.held[target] = Loaded(protocol=step.number(NFTA_META.KEY) in (NFT_META.PROTOCOL, NFT_META.NFPROTO))
         elif step.name == "immediate":
             self.immediates[target] = step
         elif step.name == "byteorder":
             self.held[target] = source
         elif step.name == "bitwise":
-            self.held[target] = replace(source, mask=step.value(4))
+            self.held[target] = replace(source, mask=step.value(NFTA_BITWISE.MASK))
         elif step.name in ADDRESS_KEYS:
-            size = ADDRESS_KEYS[step.name].get(step.number(2))
+            key, sizes = ADDRESS_KEYS[step.name]
+            size = sizes.get(step.number(key))
             if size is not None:
                 size = size or (16 if self.protocol == IP6 else 4)
                 self.held[target] = Loaded(((0, size, size),))
 
+    def _source(self, step: Expression) -> Loaded:
+        """What the register holds that an expression changes."""
+        source = SOURCE_REGISTER.get(step.name)
+        return self.held.get(step.register(source), Loaded()) if source else Loaded()
+
     def _payload(self, step: Expression) -> Loaded:
-        base, offset, length = step.number(2), step.number(3), step.number(4)
-        if base == LINK_BASE and (offset, length) == (12, 2):
+        base, offset, length = _span(step)
+        if base == NFT_PAYLOAD.LL_HEADER and (offset, length) == ETHERTYPE:
             return Loaded(protocol=True)
         parts = self._parts(base, offset, length)
         return Loaded(parts, anything=not parts)
@@ -171,7 +193,11 @@ class _Rule:
     def _parts(self, base: int, offset: int, length: int) -> tuple[tuple[int, int, int], ...]:
         """The parts of addresses in these bytes of a header, each from its beginning."""
         protocol = self.protocol or (IP if offset in (12, 16) else IP6 if offset in (8, 24) else 0)
-        places = ETHERNET if base == LINK_BASE else NETWORK.get(protocol, ()) if base == NETWORK_BASE else ()
+        places: tuple[tuple[int, int], ...] = ()
+        if base == NFT_PAYLOAD.LL_HEADER:
+            places = ETHERNET
+        elif base == NFT_PAYLOAD.NETWORK_HEADER:
+            places = NETWORK.get(protocol, ())
         return tuple(
             (start - offset, size, min(size, offset + length - start))
             for start, size in places
@@ -181,57 +207,66 @@ class _Rule:
     def _take(self, step: Expression) -> None:
         """Change the constants that this expression takes as addresses."""
         if step.name == "nat":
-            size = 16 if step.number(2) == IP6 else 4
-            first, last = step.register(3), step.register(4) or step.register(3)
-            if first in self.immediates and last in self.immediates:
-                low, high = self.immediates[first], self.immediates[last]
-                if len(low.value(2)) == size:
-                    new = self.pseudonyms.span(low.value(2), high.value(2))
-                    low.put_value(2, new[0])
-                    high.put_value(2, new[1])
+            self._translate(step)
             return
-        taken = {"tproxy": 2, "dup": 1, "fwd": 2, "payload": 5, "dynset": 4}.get(step.name)
+        taken = TAKEN_REGISTER.get(step.name)
         constant = self.immediates.get(step.register(taken)) if taken else None
         if constant is None:
             return
-        value = constant.value(2)
+        value = constant.value(NFTA_IMMEDIATE.DATA)
         if step.name == "payload":
-            whole = Loaded(self._parts(step.number(2), step.number(3), step.number(4)))
-            constant.put_value(2, self._masked(value, whole))
+            new = self._masked(value, Loaded(self._parts(*_span(step))))
         elif step.name == "dynset":
-            constant.put_value(2, replaced(value, self.pseudonyms))
+            new = replaced(value, self.pseudonyms)
         else:
-            constant.put_value(2, self.pseudonyms.raw(value))
+            new = self.pseudonyms.raw(value)
+        constant.put_value(NFTA_IMMEDIATE.DATA, new)
+
+    def _translate(self, step: Expression) -> None:
+        """Change the first and the last address that a translation gives."""
+        size = 16 if step.number(NFTA_NAT.FAMILY) == IP6 else 4
+        first = step.register(NFTA_NAT.REG_ADDR_MIN)
+        last = step.register(NFTA_NAT.REG_ADDR_MAX) or first
+        if first not in self.immediates or last not in self.immediates:
+            return
+        low, high = self.immediates[first], self.immediates[last]
+        value = low.value(NFTA_IMMEDIATE.DATA)
+        if len(value) == size:
+            new = self.pseudonyms.span(value, high.value(NFTA_IMMEDIATE.DATA))
+            low.put_value(NFTA_IMMEDIATE.DATA, new[0])
+            high.put_value(NFTA_IMMEDIATE.DATA, new[1])
 
     def _compare(self, step: Expression, following: Expression | None) -> bool:
         """Change a comparison; whether it was one end of a range, and the other is changed with it."""
-        held = self.held.get(step.register(1), Loaded())
-        value, operator = step.value(3), step.number(2)
-        if held.protocol and operator == EQUAL and self.family not in NETWORK:
+        held = self.held.get(step.register(NFTA_CMP.SREG), Loaded())
+        value, operator = step.value(NFTA_CMP.DATA), step.number(NFTA_CMP.OP)
+        if held.protocol and operator == NFT_CMP.EQ and self.family not in NETWORK:
             self.protocol = ETHERTYPES.get(value, value[0])
         if held.anything:
-            step.put_value(3, replaced(value, self.pseudonyms))
+            step.put_value(NFTA_CMP.DATA, replaced(value, self.pseudonyms))
         elif not held.parts:
             return False
-        elif operator in (EQUAL, UNEQUAL):
-            step.put_value(3, self._masked(value, held))
-        elif operator == FROM and following and following.name == "cmp" and following.number(2) == UP_TO:
-            if following.register(1) == step.register(1):
-                low, high = self._between(value, following.value(3), held)
-                step.put_value(3, low)
-                following.put_value(3, high)
+        elif operator in (NFT_CMP.EQ, NFT_CMP.NEQ):
+            step.put_value(NFTA_CMP.DATA, self._masked(value, held))
+        elif operator == NFT_CMP.GTE and following and _is_upper_end(following):
+            if following.register(NFTA_CMP.SREG) == step.register(NFTA_CMP.SREG):
+                low, high = self._between(value, following.value(NFTA_CMP.DATA), held)
+                step.put_value(NFTA_CMP.DATA, low)
+                following.put_value(NFTA_CMP.DATA, high)
                 return True
+        elif operator in (NFT_CMP.LT, NFT_CMP.LTE):
+            _, last = self._between(b"\0" * len(value), value, held)
+            step.put_value(NFTA_CMP.DATA, last)
         else:
-            low, high = b"\0" * len(value), b"\xff" * len(value)
-            ends = (low, value) if operator in (LESS, UP_TO) else (value, high)
-            step.put_value(3, self._between(*ends, held)[operator in (LESS, UP_TO)])
+            first, _ = self._between(value, b"\xff" * len(value), held)
+            step.put_value(NFTA_CMP.DATA, first)
         return False
 
     def _range(self, step: Expression) -> None:
-        held = self.held.get(step.register(1), Loaded())
-        low, high = self._between(step.value(3), step.value(4), held)
-        step.put_value(3, low)
-        step.put_value(4, high)
+        held = self.held.get(step.register(NFTA_RANGE.SREG), Loaded())
+        low, high = self._between(step.value(NFTA_RANGE.FROM_DATA), step.value(NFTA_RANGE.TO_DATA), held)
+        step.put_value(NFTA_RANGE.FROM_DATA, low)
+        step.put_value(NFTA_RANGE.TO_DATA, high)
 
     def _masked(self, value: bytes, held: Loaded) -> bytes:
         """A value that addresses are compared with, or the first bytes of them."""
@@ -253,3 +288,13 @@ class _Rule:
                 part = slice(place, place + size)
                 low[part], high[part] = self.pseudonyms.span(first[part], last[part])
         return bytes(low), bytes(high)
+
+
+def _span(step: Expression) -> tuple[int, int, int]:
+    """Of `payload`: which header, and place and length of the bytes in it."""
+    return step.number(NFTA_PAYLOAD.BASE), step.number(NFTA_PAYLOAD.OFFSET), step.number(NFTA_PAYLOAD.LEN)
+
+
+def _is_upper_end(step: Expression) -> bool:
+    """Whether it is the second of two comparisons that stand for a range."""
+    return step.name == "cmp" and step.number(NFTA_CMP.OP) == NFT_CMP.LTE

@@ -5,11 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from netdoctor.twin.netlink import KIND, NESTED, Attribute, attributes, by_kind, packed
-from netdoctor.twin.nftables import ELEMENTS, NftObject
 from netdoctor.twin.redaction.expressions import value_of, with_value
 from netdoctor.twin.redaction.pseudonyms import Pseudonyms
 from netdoctor.twin.redaction.xtables import replaced
+from netdoctor.twin.wire.netlink import KIND, NESTED, Attribute, attributes, by_kind, packed
+from netdoctor.twin.wire.nftables import ELEMENTS, NftObject
+from netdoctor.twin.wire.uapi.nf_tables import (
+    NFT_SET,
+    NFT_SET_ELEM,
+    NFTA_LIST,
+    NFTA_SET,
+    NFTA_SET_ELEM,
+    NFTA_SET_ELEM_LIST,
+)
 
 IPV4, IPV6, ETHER = 7, 8, 9  # nft's numbers of types
 ADDRESSES = {IPV4: 4, IPV6: 16, ETHER: 6}
@@ -17,10 +25,7 @@ ADDRESSES = {IPV4: 4, IPV6: 16, ETHER: 6}
 PADDED = {IPV6: 16, ETHER: 8, 18: 8, 30: 16, 41: 16, 43: 8, 46: 8}
 UNKNOWN = (3, 4, 5)  # bit mask, integer, string: of any length
 VERDICT = 0xFFFFFF00
-INTERVAL = 4  # a set's flag
-KEY, DATA, FLAGS, USERDATA, KEY_END = 1, 2, 3, 6, 10  # of an element
-END = 1  # an element's flag
-LIST_ELEMENTS = 3
+DESCRIBED = (NFTA_SET.FLAGS, NFTA_SET.KEY_TYPE, NFTA_SET.DATA_TYPE)
 CLASS_E = 0xF0  # the first byte of what IPv4 addresses move to
 ELEMENT_COMMENT, LONGEST_COMMENT = 0, 127
 
@@ -39,8 +44,8 @@ class SetKind:
     def read(cls, body: bytes) -> SetKind:
         """From the message that describes it."""
         found = by_kind(body)
-        flags, key, data = (int.from_bytes(found.get(number, b""), "big") for number in (3, 4, 6))
-        return cls(key, data, bool(flags & INTERVAL))
+        flags, key, data = (int.from_bytes(found.get(number, b""), "big") for number in DESCRIBED)
+        return cls(key, data, bool(flags & NFT_SET.INTERVAL))
 
 
 def fields(kind: int, length: int) -> list[tuple[int, int, int]]:
@@ -64,7 +69,9 @@ def redacted(objects: Sequence[NftObject], kind: SetKind, pseudonyms: Pseudonyms
     """The messages with the elements of one set. An element that the set then holds twice is left out."""
     lists = [[attributes(element) for _, element in attributes(_elements(each.body))] for each in objects]
     before = [element for each in lists for element in each]
-    paired = kind.interval and kind.key in ADDRESSES and not any(_has(element, KEY_END) for element in before)
+    paired = (
+        kind.interval and kind.key in ADDRESSES and not any(_has(element, NFTA_SET_ELEM.KEY_END) for element in before)
+    )
     after = [_element(element, kind, pseudonyms, keys=not paired) for element in before]
     if paired:
         after = _intervals(after, pseudonyms)
@@ -74,8 +81,8 @@ def redacted(objects: Sequence[NftObject], kind: SetKind, pseudonyms: Pseudonyms
     out = []
     for number, (each, elements) in enumerate(zip(objects, lists, strict=True)):
         part = list(rest) if number == len(objects) - 1 else [new for _, new in zip(elements, rest, strict=False)]
-        content = packed((1 | NESTED, packed(element)) for element in part)
-        items = [(k, content) if k & KIND == LIST_ELEMENTS else (k, v) for k, v in attributes(each.body)]
+        content = packed((NFTA_LIST.ELEM | NESTED, packed(element)) for element in part)
+        items = [(k, content) if k & KIND == NFTA_SET_ELEM_LIST.ELEMENTS else (k, v) for k, v in attributes(each.body)]
         if part or not elements:
             out.append(NftObject(ELEMENTS, each.family, pseudonyms.swept(packed(items))))
     return out
@@ -97,7 +104,7 @@ def userdata(data: bytes, number: int, chain: str, pseudonyms: Pseudonyms) -> by
 
 
 def _elements(body: bytes) -> bytes:
-    return by_kind(body).get(LIST_ELEMENTS, b"")
+    return by_kind(body).get(NFTA_SET_ELEM_LIST.ELEMENTS, b"")
 
 
 def _has(element: list[Attribute], number: int) -> bool:
@@ -110,19 +117,19 @@ def _get(element: list[Attribute], number: int) -> bytes:
 
 def _element(element: list[Attribute], kind: SetKind, pseudonyms: Pseudonyms, *, keys: bool) -> list[Attribute]:
     """One element with other data and comment, and unless it is one end of an interval another key."""
-    first, last = value_of(_get(element, KEY)), value_of(_get(element, KEY_END))
+    first, last = value_of(_get(element, NFTA_SET_ELEM.KEY)), value_of(_get(element, NFTA_SET_ELEM.KEY_END))
     new: dict[int, bytes] = {}
     if keys:
-        new[KEY], new[KEY_END] = _key(first, last or first, kind.key, pseudonyms)
-    if data := value_of(_get(element, DATA)):
+        new[NFTA_SET_ELEM.KEY], new[NFTA_SET_ELEM.KEY_END] = _key(first, last or first, kind.key, pseudonyms)
+    if data := value_of(_get(element, NFTA_SET_ELEM.DATA)):
         half = len(data) // 2
         if not fields(kind.data, len(data)) and fields(kind.data, half):  # a map to ranges
-            new[DATA] = b"".join(_key(data[:half], data[half:], kind.data, pseudonyms))
+            new[NFTA_SET_ELEM.DATA] = b"".join(_key(data[:half], data[half:], kind.data, pseudonyms))
         else:
-            new[DATA] = _key(data, data, kind.data, pseudonyms)[0]
+            new[NFTA_SET_ELEM.DATA] = _key(data, data, kind.data, pseudonyms)[0]
     out = []
     for number, value in element:
-        if number & KIND == USERDATA:
+        if number & KIND == NFTA_SET_ELEM.USERDATA:
             out.append((number, userdata(value, ELEMENT_COMMENT, "", pseudonyms)))
         else:
             out.append((number, with_value(value, new[number & KIND]) if number & KIND in new else value))
@@ -144,12 +151,12 @@ def _key(first: bytes, last: bytes, kind: int, pseudonyms: Pseudonyms) -> tuple[
 
 def _intervals(elements: list[list[Attribute]], pseudonyms: Pseudonyms) -> list[list[Attribute]]:
     """Elements of a set of intervals, of which each is where one begins or, flagged, where it has ended."""
-    keyed = [(value_of(_get(each, KEY)), each) for each in elements if _has(each, KEY)]
+    keyed = [(value_of(_get(each, NFTA_SET_ELEM.KEY)), each) for each in elements if _has(each, NFTA_SET_ELEM.KEY)]
     if not keyed:
         return elements
     size = len(keyed[0][0])
     top = 1 << 8 * size
-    marks = [(int.from_bytes(key, "big"), not _flags(each) & END, each) for key, each in keyed]
+    marks = [(int.from_bytes(key, "big"), not _flags(each) & NFT_SET_ELEM.INTERVAL_END, each) for key, each in keyed]
     falling = marks[0][0] > marks[-1][0]
     marks.sort(key=lambda mark: mark[:2])
     spans: list[tuple[int, int, list[Attribute], list[Attribute] | None]] = []
@@ -172,20 +179,23 @@ def _intervals(elements: list[list[Attribute]], pseudonyms: Pseudonyms) -> list[
         if ended is not None or high + 1 not in (following, top):
             out.append((high + 1, False, _keyed(ended or _end_of(start), high + 1, size)))
     out.sort(key=lambda mark: mark[:2], reverse=falling)
-    return [*(each for each in elements if not _has(each, KEY)), *(element for _, _, element in out)]
+    return [*(each for each in elements if not _has(each, NFTA_SET_ELEM.KEY)), *(element for _, _, element in out)]
 
 
 def _flags(element: list[Attribute]) -> int:
-    return int.from_bytes(_get(element, FLAGS), "big")
+    return int.from_bytes(_get(element, NFTA_SET_ELEM.FLAGS), "big")
 
 
 def _keyed(element: list[Attribute], key: int, size: int) -> list[Attribute]:
     value = key.to_bytes(size, "big")
-    return [(kind, with_value(old, value) if kind & KIND == KEY else old) for kind, old in element]
+    return [(kind, with_value(old, value) if kind & KIND == NFTA_SET_ELEM.KEY else old) for kind, old in element]
 
 
 def _end_of(start: list[Attribute]) -> list[Attribute]:
-    return [*((kind, value) for kind, value in start if kind & KIND == KEY), (FLAGS, END.to_bytes(4, "big"))]
+    return [
+        *((kind, value) for kind, value in start if kind & KIND == NFTA_SET_ELEM.KEY),
+        (NFTA_SET_ELEM.FLAGS, NFT_SET_ELEM.INTERVAL_END.to_bytes(4, "big")),
+    ]
 
 
 def _apart(before: list[list[Attribute]], after: list[list[Attribute]], kind: int) -> list[list[Attribute]]:
@@ -200,8 +210,8 @@ def _apart(before: list[list[Attribute]], after: list[list[Attribute]], kind: in
 
 
 def _box(element: list[Attribute], kind: int) -> Box:
-    first = value_of(_get(element, KEY))
-    last = value_of(_get(element, KEY_END)) or first
+    first = value_of(_get(element, NFTA_SET_ELEM.KEY))
+    last = value_of(_get(element, NFTA_SET_ELEM.KEY_END)) or first
     parts = fields(kind, len(first))
     return tuple((first[place : place + size], last[place : place + size]) for _, place, size in parts)
 

@@ -1,0 +1,1 @@
+"""The kernel's netlink messages: read, made and sent."""

@@ -1,0 +1,190 @@
+"""Tracked connections: dumped, and made again with their translations (linux/netfilter/nfnetlink_conntrack.h).
+
+The kernel takes a translation as CTA_NAT_DST and CTA_NAT_SRC beside a reply tuple that is *not* translated; where the
+reply tuple is, it says nothing and sets no translation (measured on 6.18).
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+from netdoctor.twin.wire.netlink import (
+    CREATE,
+    EXCLUSIVE,
+    KIND,
+    NESTED,
+    NETFILTER,
+    Attribute,
+    Netlink,
+    attribute,
+    attributes,
+    by_kind,
+    packed,
+)  # fmt: skip
+from netdoctor.twin.wire.nfnetlink import NFGENMSG, family_of, nfgenmsg
+from netdoctor.twin.wire.uapi.nfnetlink import (
+    CTA,
+    CTA_IP,
+    CTA_NAT,
+    CTA_PROTO,
+    CTA_PROTOINFO,
+    CTA_PROTOINFO_TCP,
+    CTA_PROTONAT,
+    CTA_TUPLE,
+    IPCTNL_MSG_CT,
+    IPS,
+    NFNL_SUBSYS,
+    TCP_CONNTRACK,
+)
+
+SUBSYSTEM = NFNL_SUBSYS.CTNETLINK << 8
+MOST = 2000  # entries; a question on a port of its own meets none of them, so they matter only to old sockets
+TAKEN = (CTA.TUPLE_ORIG, CTA.TUPLE_REPLY, CTA.STATUS, CTA.PROTOINFO, CTA.TIMEOUT, CTA.MARK, CTA.ZONE)
+PROTOCOLS = {socket.IPPROTO_TCP: "tcp", socket.IPPROTO_UDP: "udp"}
+
+
+class _Tuple:
+    """One direction of a connection: addresses (CTA_IP), and protocol with ports (CTA_PROTO)."""
+
+    def __init__(self, data: bytes) -> None:
+        parts = by_kind(data)
+        self.addresses = by_kind(parts.get(CTA_TUPLE.IP, b""))
+        self.protocol = by_kind(parts.get(CTA_TUPLE.PROTO, b""))
+
+
+@dataclass(frozen=True, slots=True)
+class Established:
+    """A tracked connection that both ends have spoken on: who asked whom, and who answers."""
+
+    protocol: str
+    source: str
+    source_port: int
+    destination: str
+    port: int
+    answers: str  # the address that answers, after translation
+    answers_port: int
+
+
+def established(entries: Iterable[bytes], *, ended: bool = False) -> Iterator[Established]:
+    """The TCP connections that are open, and the UDP exchanges that were answered, among these entries.
+
+    `ended`: those too that are over, or that nobody has answered yet.
+    """
+    for body in entries:
+        found = by_kind(body, NFGENMSG.size)
+        asked, answers = _Tuple(found.get(CTA.TUPLE_ORIG, b"")), _Tuple(found.get(CTA.TUPLE_REPLY, b""))
+        protocol = PROTOCOLS.get(int.from_bytes(asked.protocol.get(CTA_PROTO.NUM, b""), "big"), "")
+        if not protocol or not (ended or _is_open(protocol, found)):
+            continue
+        source, destination = _ends(family_of(body))
+        try:
+            yield Established(
+                protocol=protocol,
+                source=_address(asked.addresses[source]),
+                source_port=_port(asked.protocol[CTA_PROTO.SRC_PORT]),
+                destination=_address(asked.addresses[destination]),
+                port=_port(asked.protocol[CTA_PROTO.DST_PORT]),
+                answers=_address(answers.addresses[source]),
+                answers_port=_port(answers.protocol[CTA_PROTO.SRC_PORT]),
+            )
+        except (KeyError, struct.error, ValueError):  # an entry without ports
+            continue
+
+
+def _is_open(protocol: str, found: dict[int, bytes]) -> bool:
+    """Whether a connection of TCP is established, or an exchange of UDP was answered."""
+    if protocol == "tcp":
+        of_tcp = by_kind(by_kind(found.get(CTA.PROTOINFO, b"")).get(CTA_PROTOINFO.TCP, b""))
+        return of_tcp.get(CTA_PROTOINFO_TCP.STATE, b"") == bytes([TCP_CONNTRACK.ESTABLISHED])
+    return bool(int.from_bytes(found.get(CTA.STATUS, b""), "big") & IPS.SEEN_REPLY)
+
+
+def _ends(family: int) -> tuple[int, int]:
+    """The attributes of the source's and the destination's address in this family."""
+    return (CTA_IP.V4_SRC, CTA_IP.V4_DST) if family == socket.AF_INET else (CTA_IP.V6_SRC, CTA_IP.V6_DST)
+
+
+def _address(raw: bytes) -> str:
+    return socket.inet_ntop(socket.AF_INET if len(raw) == 4 else socket.AF_INET6, raw)
+
+
+def _port(raw: bytes) -> int:
+    return int(struct.unpack("!H", raw)[0])
+
+
+def dump(most: int | None = MOST) -> tuple[bytes, ...]:
+    """The first connections of this thread's namespace (`most` None: all), of both families.
+
+    Empty where the kernel does not say.
+    """
+    with Netlink(NETFILTER) as netlink:
+        try:
+            return tuple(body for _, body in netlink.dump(SUBSYSTEM | IPCTNL_MSG_CT.GET, nfgenmsg(0))[:most])
+        except OSError:  # a kernel without ctnetlink
+            return ()
+
+
+def load(entries: Iterable[bytes]) -> int:
+    """Make them in this thread's namespace; how many the kernel took."""
+    requests = [(SUBSYSTEM | IPCTNL_MSG_CT.NEW, _message(body), CREATE | EXCLUSIVE) for body in entries]
+    if not requests:
+        return 0
+    with Netlink(NETFILTER) as netlink:
+        return netlink.request(requests).count(0)
+
+
+@lru_cache(maxsize=2 * MOST)  # each copy of a node asks for the same
+def _message(body: bytes) -> bytes:
+    family = family_of(body)
+    found = {kind & KIND: (kind, value) for kind, value in attributes(body, NFGENMSG.size)}
+    items: list[Attribute] = [found[number] for number in TAKEN if number in found]
+    asked, answers = _Tuple(found[CTA.TUPLE_ORIG][1]), _Tuple(found[CTA.TUPLE_REPLY][1])
+    translations = list(_translations(asked, answers, family))
+    items += translations
+    if translations and CTA_PROTO.SRC_PORT in asked.protocol:
+        reply = _plain_reply(asked, family)
+        items = [(kind, reply) if kind & KIND == CTA.TUPLE_REPLY else (kind, value) for kind, value in items]
+    return nfgenmsg(family) + packed(items)
+
+
+def _translations(asked: _Tuple, answers: _Tuple, family: int) -> Iterator[Attribute]:
+    """CTA_NAT_DST and CTA_NAT_SRC, where the answer comes from elsewhere or goes elsewhere than was asked."""
+    source, destination = _ends(family)
+    for number, mine, theirs, my_port, their_port in (
+        (CTA.NAT_DST, destination, source, CTA_PROTO.DST_PORT, CTA_PROTO.SRC_PORT),
+        (CTA.NAT_SRC, source, destination, CTA_PROTO.SRC_PORT, CTA_PROTO.DST_PORT),
+    ):
+        address, port = answers.addresses.get(theirs), answers.protocol.get(their_port)
+        before = asked.addresses.get(mine), asked.protocol.get(my_port)
+        if address is not None and before != (address, port):
+            yield number | NESTED, _translation(address, port, family)
+
+
+def _translation(address: bytes, port: bytes | None, family: int) -> bytes:
+    """The content of CTA_NAT_DST or CTA_NAT_SRC: a range of one address, and of one port where there is one."""
+    low, high = CTA_NAT.V6_MINIP, CTA_NAT.V6_MAXIP
+    if family == socket.AF_INET:
+        low, high = CTA_NAT.V4_MINIP, CTA_NAT.V4_MAXIP
+    addresses = packed([(low, address), (high, address)])
+    if not port:
+        return addresses
+    ports = packed([(CTA_PROTONAT.PORT_MIN, port), (CTA_PROTONAT.PORT_MAX, port)])
+    return addresses + attribute(CTA_NAT.PROTO | NESTED, ports)
+
+
+def _plain_reply(asked: _Tuple, family: int) -> bytes:
+    """The reply tuple of a connection that nothing translates."""
+    source, destination = _ends(family)
+    addresses = packed([(source, asked.addresses[destination]), (destination, asked.addresses[source])])
+    protocol = packed(
+        [
+            (CTA_PROTO.NUM, asked.protocol[CTA_PROTO.NUM]),
+            (CTA_PROTO.SRC_PORT, asked.protocol[CTA_PROTO.DST_PORT]),
+            (CTA_PROTO.DST_PORT, asked.protocol[CTA_PROTO.SRC_PORT]),
+        ]
+    )
+    return attribute(CTA_TUPLE.IP | NESTED, addresses) + attribute(CTA_TUPLE.PROTO | NESTED, protocol)
