@@ -24,11 +24,13 @@ from netdoctor.twin.capture import capture
 from netdoctor.twin.namespace import Namespace
 from netdoctor.twin.recorded_state import recorded as as_recorded
 from netdoctor.twin.recorded_state import replayed
-from netdoctor.twin.redaction import redact_recording, redacted
+from netdoctor.twin.redaction import messages, redact_recording, redacted
 from netdoctor.twin.redaction.pseudonyms import Pseudonyms
 from netdoctor.twin.state import MESSAGES, Listener, State
 from netdoctor.twin.twin import NODE, Flow, Twin, alike
-from netdoctor.twin.wire.netlink import by_kind
+from netdoctor.twin.wire.messages import LinkMessage
+from netdoctor.twin.wire.netlink import attribute, by_kind
+from netdoctor.twin.wire.uapi.if_link import IFLA
 
 NEEDED = [tool for tool in ("ip", "nft") if not shutil.which(tool)]
 real = pytest.mark.skipif(
@@ -293,3 +295,13 @@ def test_attributes_stay_in_place(recorded: Recorded) -> None:
         olds, news = getattr(recorded.before.node, name), getattr(recorded.after.node, name)
         assert [len(body) for body in olds] == [len(body) for body in news]
     assert [x.name for x in recorded.after.node.interfaces()] == [x.name for x in recorded.before.node.interfaces()]
+
+
+def test_the_makers_numbers_of_a_port_and_its_switch_are_left_out() -> None:
+    odd = {
+        IFLA.PHYS_PORT_ID: b"\x0c\x42\xa1\x5e\x77\x31",
+        IFLA.PHYS_SWITCH_ID: b"\x5e\x77\x31\x0c",
+        IFLA.MTU: b"\xdc\x05\0\0",
+    }
+    body = bytes(LinkMessage.HEADER.size) + b"".join(attribute(number, value) for number, value in odd.items())
+    assert by_kind(messages.link(body, Pseudonyms()), LinkMessage.HEADER.size) == {IFLA.MTU: b"\xdc\x05\0\0"}

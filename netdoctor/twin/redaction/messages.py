@@ -40,8 +40,8 @@ from netdoctor.twin.wire.uapi.if_link import (
 from netdoctor.twin.wire.uapi.nfnetlink import CTA, CTA_TUPLE
 from netdoctor.twin.wire.uapi.rtnetlink import FRA, IFA, NDA, NHA, RTA
 
-# of a link: alias, the maker's number of the switch, other names
-DROPPED = (IFLA.IFALIAS, IFLA.NUM_TX_QUEUES, IFLA.PHYS_SWITCH_ID, IFLA.PROP_LIST)
+# of a link: alias, the maker's numbers of the port and of the switch, other names
+DROPPED = (IFLA.IFALIAS, IFLA.PHYS_PORT_ID, IFLA.PHYS_SWITCH_ID, IFLA.PROP_LIST)
 LINK_ADDRESSES = (IFLA.ADDRESS, IFLA.BROADCAST, IFLA.PERM_ADDRESS)
 ADDRESSES = (IFA.ADDRESS, IFA.LOCAL, IFA.BROADCAST, IFA.ANYCAST, IFA.MULTICAST)
 FAMILY = 2  # bytes before the address in RTA_VIA

@@ -27,8 +27,8 @@ class IFLA(IntEnum):
     AF_SPEC = 26
     GROUP = 27
     NET_NS_FD = 28
-    NUM_TX_QUEUES = 31
     CARRIER = 33
+    PHYS_PORT_ID = 34
     PHYS_SWITCH_ID = 36
     XDP = 43
     PROP_LIST = 52
