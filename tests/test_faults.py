@@ -15,10 +15,10 @@ import yaml
 from netdoctor.diagnosis.catalogue import Catalogue
 from tests.busy import busy_loops
 from tests.conftest import Lab
+from tests.diagnosis.test_gate import STATES
 from tests.fault_node import FaultNode
 from tests.node_state import SCRIPT, difference, sections, without_owners
 from tests.rotation import gated_in_this_run, repaired_in_this_run
-from tests.test_gate import STATES
 
 FAULTS = {path.stem: path for path in sorted((Path(__file__).parent / "faults").glob("*.yaml"))}
 TELLING = ("causes", "warnings", "symptoms")  # the keys that name probes

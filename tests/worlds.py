@@ -60,7 +60,7 @@ from tests.builders import (
     upstream_answers,
     workloads,
 )
-from tests.module_builders import NO_MODULES, servers
+from tests.gateways.module_builders import NO_MODULES, servers
 
 
 @cache

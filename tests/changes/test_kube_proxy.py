@@ -21,7 +21,7 @@ from netdoctor.system.host import Host
 from netdoctor.system.traffic import Answer
 from netdoctor.twin.build import build
 from tests.builders import NODE_NAME
-from tests.kube_proxy_api import Server, listed, serving
+from tests.facts.kube_proxy_api import Server, listed, serving
 from tests.twin.network import ADDRESS, CLUSTER_IP, FLOWS, RULES, SERVER, Node, real, small_node
 
 pytestmark = real

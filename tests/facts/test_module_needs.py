@@ -23,7 +23,7 @@ from netdoctor.facts.traffic.vantage import NEW, VantagePoint
 from netdoctor.redact import HIDDEN, redact
 from netdoctor.system.read_secrets import remember_value
 from tests.builders import services, workloads
-from tests.module_builders import NO_MODULES, gateway, modules
+from tests.gateways.module_builders import NO_MODULES, gateway, modules
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from netdoctor.system.host import Host
 from netdoctor.system.kube_api import KubeApi
 from netdoctor.system.pod_cgroup import pod_uid
 from tests.builders import COREDNS, NODE_NAME, attachments, pod, pods, services
-from tests.kube_proxy_api import DAEMON_SET, LABELS, REVISIONS, daemon_set, revision
+from tests.facts.kube_proxy_api import DAEMON_SET, LABELS, REVISIONS, daemon_set, revision
 from tests.worlds import catalogue, world
 
 POD_LIST = "/api/v1/namespaces/kube-system/pods"

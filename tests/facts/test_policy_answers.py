@@ -13,7 +13,7 @@ from netdoctor.facts.gateways.network_policies import NetworkPolicies, policy_of
 from netdoctor.facts.traffic.policy_answers import POSTGRES, PolicyAnswers
 from tests.builders import services
 from tests.facts.test_module_needs import objects
-from tests.module_builders import gateway, modules, provider
+from tests.gateways.module_builders import gateway, modules, provider
 
 SET = {
     "kind": "StatefulSet", "metadata": {"name": "postgres", "namespace": "litellm"},

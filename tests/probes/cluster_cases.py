@@ -41,7 +41,7 @@ from tests.builders import (
     upstream_answers,
     workloads,
 )
-from tests.module_builders import servers
+from tests.gateways.module_builders import servers
 from tests.probes.cases import FAIL, NOT_APPLICABLE, PASS, UNKNOWN, Case
 from tests.worlds import unread
 

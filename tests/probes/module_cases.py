@@ -23,7 +23,7 @@ from tests.builders import (
     postgres,
     services,
 )
-from tests.module_builders import gateway, images, modules, policy_answers, provider, servers
+from tests.gateways.module_builders import gateway, images, modules, policy_answers, provider, servers
 from tests.probes.cases import FAIL, NOT_APPLICABLE, PASS, UNKNOWN, Case
 
 UID = "11111111-2222-3333-4444-555555555556"

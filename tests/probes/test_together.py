@@ -31,7 +31,7 @@ from tests.builders import (
     upstream_answers,
     workloads,
 )
-from tests.module_builders import images, modules, provider, servers
+from tests.gateways.module_builders import images, modules, provider, servers
 from tests.worlds import catalogue, world
 
 UNRESOLVED = dns_answers(outside=SERVFAIL)
