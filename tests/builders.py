@@ -29,7 +29,7 @@ from netdoctor.facts.traffic.names import (
     UpstreamLookup,
 )
 from netdoctor.facts.traffic.postgres import STAGES, TCP, Postgres, PostgresStage
-from netdoctor.facts.traffic.reach import CLUSTER_IP, NODE, POD, Flow, Reach
+from netdoctor.facts.traffic.reach import CLUSTER_IP, NODE, POD, AskedFlow, Reach
 from netdoctor.facts.traffic.vantage import HOST, NEW, OLD, VantagePoint, VantagePoints
 from netdoctor.system.kube_api import KubeApi
 from netdoctor.system.nft_trace import Dropped
@@ -208,12 +208,12 @@ def reach(pod: Reply = REFUSED, node: Reply = OK, cluster_ip: Reply = OK, old: R
     for point in points("host", COREDNS_POD).points:
         is_old = old is not None and point.kind == OLD
         flows += [
-            Flow(point.name, POD, COREDNS_POD, COREDNS, 53, old if is_old and old else pod),
-            Flow(point.name, NODE, f"node {NODE_NAME}", NODE_ADDRESS, 10250, old if is_old and old else node),
-            Flow(point.name, CLUSTER_IP, "Service kube-system/kube-dns", DNS_ADDRESS, 53,
+            AskedFlow(point.name, POD, COREDNS_POD, COREDNS, 53, old if is_old and old else pod),
+            AskedFlow(point.name, NODE, f"node {NODE_NAME}", NODE_ADDRESS, 10250, old if is_old and old else node),
+            AskedFlow(point.name, CLUSTER_IP, "Service kube-system/kube-dns", DNS_ADDRESS, 53,
                  old if is_old and old else cluster_ip),
         ]  # fmt: skip
-    flows.append(Flow("host", CLUSTER_IP, "Service default/kubernetes", "10.96.0.1", 443, OK))
+    flows.append(AskedFlow("host", CLUSTER_IP, "Service default/kubernetes", "10.96.0.1", 443, OK))
     return Reach(tuple(flows))
 
 

@@ -23,7 +23,7 @@ from netdoctor.facts.gateways.listeners import Listeners
 from netdoctor.facts.node.firewalld import Firewalld
 from netdoctor.facts.node.firewalld_rules import FirewalldRules
 from netdoctor.facts.node.iptables import Iptables
-from netdoctor.facts.node.links import Link, Links
+from netdoctor.facts.node.links import Interface, Links
 from netdoctor.facts.node.sysctl import BridgeNetfilterModule, SysctlFiles
 from netdoctor.facts.traffic.closed_endpoints import ClosedEndpoints
 from netdoctor.facts.traffic.departures import Departures
@@ -82,7 +82,7 @@ class Answered(KubeApi):
 def healthy() -> dict[type, object]:
     """Every fact that a probe asks for, on a node without a fault."""
     corefile = ".:53 {\n    kubernetes cluster.local\n    forward . 8.8.8.8 1.1.1.1\n}\n"
-    links = Links((Link(BRIDGE, 3, "bridge", True, True, "", 1500),), ("default via 192.0.2.1 dev eth0",))
+    links = Links((Interface(BRIDGE, 3, "bridge", True, True, "", 1500),), ("default via 192.0.2.1 dev eth0",))
     facts: list[object] = [
         pods(), services(), slices(), workloads(), attachments(), cni(), sysctls(), iptables(), Firewalld.absent(),
         points(), reach(), dns_answers(), upstream_answers(), postgres(), masquerade(), links, Drops(()),

@@ -17,7 +17,7 @@ LARGEST = 16 << 20  # bytes of an answer: a picture comes in base64
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class GatewayReply:
     """An HTTP answer; status 0 for none."""
 
     status: int
@@ -33,7 +33,7 @@ class Reply:
             return None
 
 
-def said(reply: Reply) -> str:
+def said(reply: GatewayReply) -> str:
     """An answer that was not wanted, in words."""
     if reply.status == 0:
         return reply.text
@@ -49,7 +49,7 @@ def ask(
     body: Mapping[str, Any] | None = None,
     fields: Mapping[str, Any] | None = None,
     timeout: float,
-) -> Reply:
+) -> GatewayReply:
     """One HTTP request over a connection of its own; POST when there is something to send.
 
     `timeout`, in seconds of a quiet machine, holds for the whole answer. No redirect is followed: the key goes to this
@@ -80,13 +80,13 @@ def ask(
                 limit=LARGEST,
                 **content,
             )
-        return Reply(answer.status, answer.data.decode(errors="replace"), round(time.monotonic() - begin, 2))
+        return GatewayReply(answer.status, answer.data.decode(errors="replace"), round(time.monotonic() - begin, 2))
     except urllib3.exceptions.HTTPError as error:
-        return Reply(0, _plain(error, timeout), round(time.monotonic() - begin, 2))
+        return GatewayReply(0, _plain(error, timeout), round(time.monotonic() - begin, 2))
     except OSError as error:
-        return Reply(0, error.strerror or str(error), round(time.monotonic() - begin, 2))
+        return GatewayReply(0, error.strerror or str(error), round(time.monotonic() - begin, 2))
     except ValueError:  # its text repeats the header
-        return Reply(0, "its key cannot stand in a header", round(time.monotonic() - begin, 2))
+        return GatewayReply(0, "its key cannot stand in a header", round(time.monotonic() - begin, 2))
 
 
 def _plain(error: Exception, timeout: float) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 
 from netdoctor.facts.gateways.gateways import Gateway
 from netdoctor.facts.gateways.litellm_config import Model
-from netdoctor.gateways.gateway_http import QUICK, Reply, ask, said
+from netdoctor.gateways.gateway_http import QUICK, GatewayReply, ask, said
 from netdoctor.gateways.pod_failure import cut
 
 SECONDS = 20.0  # for a call that goes to a provider: a first one needs 2 s, one with a dead provider 5 to 20
@@ -38,7 +38,7 @@ PIXEL = (  # of one colour
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class SmokeStep:
     """One question to a module."""
 
     name: str
@@ -54,7 +54,7 @@ class Served:
 
     module: str
     url: str
-    steps: tuple[Step, ...]
+    steps: tuple[SmokeStep, ...]
 
     @property
     def ok(self) -> bool:
@@ -67,7 +67,7 @@ class Served:
         return any(s.name == OWN and s.ok is not None for s in self.steps)
 
     @property
-    def failed(self) -> tuple[Step, ...]:
+    def failed(self) -> tuple[SmokeStep, ...]:
         """The steps that say otherwise."""
         return tuple(s for s in self.steps if s.ok is False and not s.warning)
 
@@ -111,7 +111,7 @@ def _serve(target: Target, images: bool, settle: float) -> Served:
     return Served(target.gateway.name, target.url, tuple(steps))
 
 
-def _steady(question: Callable[[], Step], end: float) -> Step:
+def _steady(question: Callable[[], SmokeStep], end: float) -> SmokeStep:
     """The answer, asked again until `end` while it is no: a pod that was replaced may be in kube-proxy's rules yet."""
     step = question()
     while step.ok is False and time.monotonic() < end:
@@ -120,62 +120,62 @@ def _steady(question: Callable[[], Step], end: float) -> Step:
     return step
 
 
-def _readiness(url: str) -> Step:
+def _readiness(url: str) -> SmokeStep:
     reply = ask(url + "/health/readiness", timeout=QUICK)
     ok = reply.status == 200
     database = reply.data.get("db", "") if ok and isinstance(reply.data, dict) else ""
     words = f"ready, database {cut(database.lower())}" if database and isinstance(database, str) else "ready"
-    return Step(READINESS, ok, words if ok else f"it is not ready: {said(reply)}", reply.seconds)
+    return SmokeStep(READINESS, ok, words if ok else f"it is not ready: {said(reply)}", reply.seconds)
 
 
-def _models(target: Target) -> Step:
+def _models(target: Target) -> SmokeStep:
     reply = ask(target.url + "/v1/models", key=target.key, timeout=QUICK)
     if reply.status != 200:
         words = "its own key is refused" if reply.status in (400, 401, 403) else "its models cannot be listed"
-        return Step(MODELS, False, f"{words}: {said(reply)}", reply.seconds)
+        return SmokeStep(MODELS, False, f"{words}: {said(reply)}", reply.seconds)
     data = reply.data.get("data") if isinstance(reply.data, dict) else None
     listed = {cut(str(m.get("id"))) for m in list_in(data) if isinstance(m, dict)}
     wanted = {m.name for m in target.gateway.models}
     if listed == wanted:
-        return Step(MODELS, True, f"{len(listed)} models", reply.seconds)
+        return SmokeStep(MODELS, True, f"{len(listed)} models", reply.seconds)
     missing, more = ", ".join(sorted(wanted - listed)), ", ".join(sorted(listed - wanted))
     told = [f"it does not list {missing}"] if missing else []
     told += [f"it lists {more}, which its ConfigMap does not name"] if more else []
-    return Step(MODELS, False, "; ".join(told), reply.seconds)
+    return SmokeStep(MODELS, False, "; ".join(told), reply.seconds)
 
 
-def _wrong_key(target: Target) -> Step:
+def _wrong_key(target: Target) -> SmokeStep:
     reply = ask(target.url + "/v1/models", key="sk-netdoctor-is-not-a-key", timeout=QUICK)
     if reply.status in (400, 401, 403):  # 400 "No connected db." where there is no database to look the key up in
-        return Step(WRONG_KEY, True, "wrong key refused", reply.seconds)
+        return SmokeStep(WRONG_KEY, True, "wrong key refused", reply.seconds)
     words = "a wrong key is accepted" if reply.status == 200 else f"asked with a wrong key: {said(reply)}"
-    return Step(WRONG_KEY, False, words, reply.seconds)
+    return SmokeStep(WRONG_KEY, False, words, reply.seconds)
 
 
-def _calls(target: Target, images: bool, end: float) -> Iterator[Step]:
+def _calls(target: Target, images: bool, end: float) -> Iterator[SmokeStep]:
     """The module's own endpoint, through the NodePort and at each replica."""
     model = next(iter(target.gateway.models), None)
     if model is None:
-        yield Step(OWN, False, "its ConfigMap names no model")
+        yield SmokeStep(OWN, False, "its ConfigMap names no model")
         return
     if model.mode == COSTLY and not images:
-        yield Step(OWN, None, "no picture and no /health asked for, they cost money (--images)")
+        yield SmokeStep(OWN, None, "no picture and no /health asked for, they cost money (--images)")
         return
     yield _steady(lambda: _own(target, model), end)
     if not target.replicas:
-        yield Step(REPLICAS, None, target.not_asked or "no replica is known")
+        yield SmokeStep(REPLICAS, None, target.not_asked or "no replica is known")
         return
     answers = [(url, call(url, target.key, target.gateway.name, model)) for url in target.replicas]
     wrong = [f"the replica {url.removeprefix('http://')}: {t}" for url, a in answers if (t := trouble_of(a, model))]
     count = f"{len(answers)} replica{'s' if len(answers) > 1 else ''}"
-    yield Step(REPLICAS, not wrong, "; ".join(wrong) or f"{count} by address", max(a.seconds for _, a in answers))
+    yield SmokeStep(REPLICAS, not wrong, "; ".join(wrong) or f"{count} by address", max(a.seconds for _, a in answers))
 
 
-def _own(target: Target, model: Model) -> Step:
+def _own(target: Target, model: Model) -> SmokeStep:
     reply = call(target.url, target.key, target.gateway.name, model)
     trouble = trouble_of(reply, model)
     words = trouble or f"{_noun(target.gateway.name, model)} {reply.seconds:.1f} s"
-    return Step(OWN, not trouble, words, reply.seconds)
+    return SmokeStep(OWN, not trouble, words, reply.seconds)
 
 
 def _noun(module: str, model: Model) -> str:
@@ -184,7 +184,7 @@ def _noun(module: str, model: Model) -> str:
     }.get(model.mode, "vision chat" if module == "vision" else model.mode)  # fmt: skip
 
 
-def call(url: str, key: str, module: str, model: Model) -> Reply:
+def call(url: str, key: str, module: str, model: Model) -> GatewayReply:
     """One request to the endpoint that the model is for."""
     if model.mode == "audio_transcription":
         fields = {"model": model.name, "file": ("silence.wav", WAV, "audio/wav")}
@@ -203,7 +203,7 @@ def _messages(module: str) -> list[dict[str, Any]]:
     return [{"role": "user", "content": [{"type": "text", "text": "What is this?"}, picture]}]
 
 
-def trouble_of(reply: Reply, model: Model) -> str:
+def trouble_of(reply: GatewayReply, model: Model) -> str:
     """What is wrong with the answer of a call, "" for nothing; the provider's faults are told from the gateway's."""
     if reply.status == 200 and isinstance(reply.data, dict):
         field = {"embedding": "data", "image_generation": "data", "audio_transcription": "text"}.get(
@@ -225,17 +225,17 @@ def list_in(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def _health(target: Target) -> Step:
+def _health(target: Target) -> SmokeStep:
     """/health, once and with a time limit: it answers 200 whatever is broken, so its body is read."""
     reply = ask(target.url + "/health", key=target.key, timeout=HEALTH_SECONDS)
     if reply.status != 200 or not isinstance(reply.data, dict):
-        return Step(HEALTH, False, f"/health: {said(reply)}", reply.seconds, warning=True)
+        return SmokeStep(HEALTH, False, f"/health: {said(reply)}", reply.seconds, warning=True)
     broken = [e for e in list_in(reply.data.get("unhealthy_endpoints")) if isinstance(e, Mapping)]
     count = reply.data.get("healthy_count")
     healthy = count if isinstance(count, int) else 0
     if not broken:
-        return Step(HEALTH, True, f"/health: all {healthy} healthy", reply.seconds)
+        return SmokeStep(HEALTH, True, f"/health: all {healthy} healthy", reply.seconds)
     first = broken[0]
     why = cut(str(first.get("error", "")).partition("stack trace")[0])
     words = f"/health: {len(broken)} of {healthy + len(broken)} unhealthy, first {cut(str(first.get('model')))}: {why}"
-    return Step(HEALTH, False, words, reply.seconds, warning=healthy > 0)
+    return SmokeStep(HEALTH, False, words, reply.seconds, warning=healthy > 0)

@@ -7,8 +7,8 @@ from typing import Any
 
 from netdoctor.model import Access
 from netdoctor.redact import one_line
-from netdoctor.rehearsal.exposure import Way, at
-from netdoctor.rehearsal.rehearsal import Rehearsal, Tried
+from netdoctor.rehearsal.exposure import ExposedFlow, at
+from netdoctor.rehearsal.rehearsal import Rehearsal, TriedFlow
 
 MOST = 6  # ways of one class
 
@@ -36,7 +36,7 @@ def _lines(rehearsal: Rehearsal | None, why_not: str) -> list[str]:
     return found
 
 
-def _flow_lines(flows: tuple[Tried, ...]) -> list[str]:
+def _flow_lines(flows: tuple[TriedFlow, ...]) -> list[str]:
     """What becomes of the flows that fail: how many pass, which do not, and which no copy shows."""
     found: list[str] = []
     failing = [tried for tried in flows if not tried.passed]
@@ -51,7 +51,7 @@ def _few(words: tuple[str, ...]) -> str:
     return ", ".join(words[:MOST]) + (f" and {len(words) - MOST} more" if len(words) > MOST else "")
 
 
-def _matrix(title: str, ways: tuple[Way, ...], rehearsal: Rehearsal) -> list[str]:
+def _matrix(title: str, ways: tuple[ExposedFlow, ...], rehearsal: Rehearsal) -> list[str]:
     if not ways:
         return [f"  {title}: nothing ({rehearsal.tried} ways tried)"]
     found = [f"  {title}: {len(ways)} of {rehearsal.tried} ways"]
@@ -63,7 +63,7 @@ def _matrix(title: str, ways: tuple[Way, ...], rehearsal: Rehearsal) -> list[str
     return found
 
 
-def _short(way: Way) -> str:
+def _short(way: ExposedFlow) -> str:
     return str(way) if way.who else f"{at(way.flow.destination, way.flow.port)}/{way.flow.protocol}"
 
 
@@ -72,7 +72,7 @@ def as_json(rehearsal: Rehearsal | None, why_not: str) -> dict[str, Any] | None:
     if rehearsal is None:
         return {"not_rehearsed": why_not} if why_not else None
 
-    def rows(ways: tuple[Way, ...]) -> list[dict[str, Any]]:
+    def rows(ways: tuple[ExposedFlow, ...]) -> list[dict[str, Any]]:
         return [
             {
                 "access": way.kind,

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from netdoctor.output.svg import Line, lines_of
+from netdoctor.tracing.packet_path import BRIDGE, Stay, end_text
 from netdoctor.tracing.traced import Traced, own_addresses, pod_at
-from netdoctor.tracing.way import BRIDGE, Stay, end_text
 from netdoctor.twin.rule_words import UNREADABLE, rule_words
 from netdoctor.twin.state import Link, State
 from netdoctor.twin.twin import NODE, OUTSIDE
-from netdoctor.twin.walk import Step
+from netdoctor.twin.walk import TraceStep
 
 CARD, DEVICE = 200.0, 132.0  # widths
 POD = "pod"
@@ -18,36 +18,36 @@ NOWHERE = "nowhere"  # a far end that is no place: a ClusterIP that was not tran
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
+class BoxSide:
     """One end of the flow: what it is (POD, NODE, OUTSIDE, NOWHERE), and what stands in its box."""
 
     kind: str
     lines: list[Line]
 
 
-def source_of(traced: Traced) -> Side:
+def source_of(traced: Traced) -> BoxSide:
     """Whoever asks."""
     name, passage = traced.walk.flow.source, traced.way.on_node
     address = traced.source.address or (passage.stays[0].before.source if passage else "")
     if name in (NODE, OUTSIDE):
         title = "a program of the node" if name == NODE else "outside"
-        return Side(name, [(title, "name"), *lines_of(address, CARD)])
-    return Side(POD, _pod(traced.state, name, address))
+        return BoxSide(name, [(title, "name"), *lines_of(address, CARD)])
+    return BoxSide(POD, _pod(traced.state, name, address))
 
 
-def target_of(traced: Traced) -> Side:
+def target_of(traced: Traced) -> BoxSide:
     """Where the question was going when it was last seen."""
     state, passage, target = traced.state, traced.way.on_node, traced.target
     last = passage.stays[-1].after if passage else None
     address, port = (last.destination, last.destination_port) if last else (target.address, target.port)
     end = lines_of(end_text(address, port), CARD)
     if pod := pod_at(state, address):
-        return Side(POD, _pod(state, pod, end_text(address, port)))
+        return BoxSide(POD, _pod(state, pod, end_text(address, port)))
     if address in own_addresses(state):
-        return Side(NODE, [("a program of the node", "name"), *end])
+        return BoxSide(NODE, [("a program of the node", "name"), *end])
     if target.in_service and address == target.address:
-        return Side(NOWHERE, [*lines_of(target.label, CARD, "name"), *end])
-    return Side(OUTSIDE, [("outside", "name"), *end])
+        return BoxSide(NOWHERE, [*lines_of(target.label, CARD, "name"), *end])
+    return BoxSide(OUTSIDE, [("outside", "name"), *end])
 
 
 def _pod(state: State, name: str, address: str) -> list[Line]:
@@ -110,7 +110,7 @@ def card_lines(stay: Stay) -> list[Line]:
     return lines
 
 
-def _stop_lines(stop: Step) -> list[Line]:
+def _stop_lines(stop: TraceStep) -> list[Line]:
     """The rule, or the policy, that stopped a packet."""
     place = f"{stop.family} {stop.table} {stop.chain}" + (f", handle {stop.handle}" if stop.handle else "")
     why = "its policy is drop" if stop.is_policy else rule_words(stop.text) or UNREADABLE

@@ -6,8 +6,8 @@ from dataclasses import asdict
 from typing import Any
 
 from netdoctor import __version__
+from netdoctor.tracing.packet_path import Passage, Stay
 from netdoctor.tracing.traced import Traced
-from netdoctor.tracing.way import Passage, Stay
 
 SCHEMA_VERSION = 1
 

@@ -14,7 +14,7 @@ from netdoctor.output.walk_boxes import (
     CARD,
     DEVICE,
     POD,
-    Side,
+    BoxSide,
     bridge_name,
     card_lines,
     device_lines,
@@ -22,8 +22,8 @@ from netdoctor.output.walk_boxes import (
     target_of,
 )
 from netdoctor.output.walk_text import heading, notices
+from netdoctor.tracing.packet_path import BRIDGE, IP, Stay
 from netdoctor.tracing.traced import Fate, Traced, pod_at
-from netdoctor.tracing.way import BRIDGE, IP, Stay
 from netdoctor.twin.twin import NODE, OUTSIDE
 
 GAP, EDGE, PAD = 44.0, 24.0, 14.0
@@ -130,7 +130,7 @@ class _Picture:
         self.ending += [line for notice in notices(self.traced) for line in lines_of(f"! {notice}", room)]
         self.height = self.node_bottom + 30 + 18 * len(self.ending)
 
-    def _side_box(self, side: Side, x: float) -> Box:
+    def _side_box(self, side: BoxSide, x: float) -> Box:
         lane = self.bridge if self.bridge and side.kind == POD else self.ip
         height = height_of(side.lines)
         return Box(x, lane.middle[1] - height / 2, CARD, height)

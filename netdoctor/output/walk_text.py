@@ -10,13 +10,13 @@ from rich.text import Text
 
 from netdoctor.output.text import _hanging, _indented
 from netdoctor.redact import one_line
+from netdoctor.tracing.packet_path import BRIDGE, IP, Passage, Stay, Translation, end_text
 from netdoctor.tracing.rules import Rules, ends
 from netdoctor.tracing.traced import Fate, Traced, number_of, pod_at
-from netdoctor.tracing.way import BRIDGE, IP, Passage, Stay, Translation, end_text
 from netdoctor.twin.routes import leading_to
 from netdoctor.twin.rule_words import UNREADABLE, purpose, rule_words
 from netdoctor.twin.twin import NODE, OUTSIDE
-from netdoctor.twin.walk import Step
+from netdoctor.twin.walk import TraceStep
 
 WIDTH = 20  # of the column with the hooks' names
 NAMED = 4  # so many chains are named; of more only the number is told
@@ -152,7 +152,7 @@ def _inside(stay: Stay) -> Iterator[Text]:
         yield from _translation(translation)
 
 
-def _decided(rules: Rules, shown: list[Step]) -> Iterator[Text]:
+def _decided(rules: Rules, shown: list[TraceStep]) -> Iterator[Text]:
     """What the rules of one table did where they translated nothing: marks, idle chains, and the verdict."""
     yield from _marks(shown)
     if len(rules.chains) > 1 or not shown:
@@ -164,7 +164,7 @@ def _decided(rules: Rules, shown: list[Step]) -> Iterator[Text]:
         yield _verdict(rules.effects[-1])
 
 
-def _marks(shown: list[Step]) -> Iterator[Text]:
+def _marks(shown: list[TraceStep]) -> Iterator[Text]:
     for step in shown:
         if not ends(step):
             why = "to be masqueraded in postrouting" if step.chain == MASQUERADE_MARK else purpose(step.text)
@@ -183,7 +183,7 @@ def _folded(rules: Rules, but: list[str]) -> str:
     return f"{words}: {policy}" if policy == "policy accept" and not idle else words
 
 
-def _verdict(step: Step) -> Text:
+def _verdict(step: TraceStep) -> Text:
     place = f"{step.family} {step.table} {step.chain}"
     if step.is_policy:
         return Text(one_line(f"{place}: its policy is drop"), style="bold red")
@@ -197,7 +197,7 @@ def _verdict(step: Step) -> Text:
     return Text.assemble(one_line(f"{words}: {VERDICT.sub('', rule) or 'everything'}"), (f"  {one_line(why)}", "dim"))
 
 
-def _verb(step: Step) -> str:
+def _verb(step: TraceStep) -> str:
     if step.drops:
         return "rejects it" if "reject" in step.text.lower() else "drops it"
     return "accepts it" if step.verdict == "accept" else "hands it to a program"

@@ -39,7 +39,7 @@ HINT = "with --trust-recording it is judged without these limits"
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Judging:
     """What is to be judged, and how the answer is to look."""
 
     command: str  # of the command line, whose module has a function `judge`
@@ -57,7 +57,7 @@ class Judgement:
     status: int
 
 
-def judge(asked: Asked, recording: str) -> Judgement:
+def judge(asked: Judging, recording: str) -> Judgement:
     """Judge the recording at this path in a process of its own.
 
     Raises BadInput, CannotRead, or what that process says.

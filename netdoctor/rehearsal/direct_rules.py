@@ -15,7 +15,7 @@ from netdoctor.facts.cluster.cluster_addresses import ClusterAddresses
 from netdoctor.facts.node.connections import Connection
 from netdoctor.facts.node.iptables import Ruleset
 from netdoctor.model import Access
-from netdoctor.rehearsal.exposure import RESOLVER, Way, compared, uplink_addresses, ways
+from netdoctor.rehearsal.exposure import RESOLVER, ExposedFlow, compared, uplink_addresses, ways
 from netdoctor.rehearsal.named_sources import Named, named_sources, sample
 from netdoctor.rehearsal.people import people
 from netdoctor.system.host import Host
@@ -145,7 +145,7 @@ def _targets(line: str) -> list[str]:
         return [line]
 
 
-def _own_ways(rule: Rule, state: State) -> Iterator[Way]:
+def _own_ways(rule: Rule, state: State) -> Iterator[ExposedFlow]:
     """The ways that the rule itself names: to the node, or from it."""
     _, _, chain, _, arguments = rule
     options = _options(arguments)
@@ -159,11 +159,13 @@ def _own_ways(rule: Rule, state: State) -> Iterator[Way]:
         own: list[Address] = [node.ip]
         if chain == "OUTPUT" and version == 4:
             for far in _named(options.get("destination", RESOLVER), own):
-                yield Way(Access.NODE_TO_OUTSIDE, Flow(NODE, far, protocol, port, (Listener(protocol, far, port),)))
+                yield ExposedFlow(
+                    Access.NODE_TO_OUTSIDE, Flow(NODE, far, protocol, port, (Listener(protocol, far, port),))
+                )
         if chain == "INPUT":
             for source in _named(options.get("source", ""), own):
                 flow = Flow(OUTSIDE, str(node.ip), protocol, port, source_address=source)
-                yield Way(Access.NAMED_SOURCE, flow, source)
+                yield ExposedFlow(Access.NAMED_SOURCE, flow, source)
 
 
 def _options(arguments: Iterable[str]) -> dict[str, str]:

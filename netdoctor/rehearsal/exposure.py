@@ -35,7 +35,7 @@ Interface = ipaddress.IPv4Interface | ipaddress.IPv6Interface
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class ExposedFlow:
     """One way in: of which class, and the flow that tries it."""
 
     kind: Access
@@ -48,12 +48,14 @@ class Way:
         return f"{self.who or flow.source} -> {at(flow.destination, flow.port)}/{flow.protocol}"
 
 
-def ways(state: State, cluster: ClusterAddresses, asking: Sequence[str] = (), *, far: bool = False) -> list[Way]:
+def ways(
+    state: State, cluster: ClusterAddresses, asking: Sequence[str] = (), *, far: bool = False
+) -> list[ExposedFlow]:
     """The ways that are tried, the first of each class; `asking`: pods to ask from, if there are such.
 
     `far`: the node is asked by somebody in another network too.
     """
-    by_kind: dict[Access, list[Way]] = {}
+    by_kind: dict[Access, list[ExposedFlow]] = {}
     pods = [pod.name for pod in state.pods]
     others = sorted(pods, key=lambda name: name.startswith("kube-system/"))
     for way in _all(state, cluster, list(dict.fromkeys([*(x for x in asking if x in pods), *others])), far):
@@ -61,7 +63,7 @@ def ways(state: State, cluster: ClusterAddresses, asking: Sequence[str] = (), *,
     return [way for several in by_kind.values() for way in several[:MOST]]
 
 
-def compared(before: Twin, after: Twin, tried: list[Way]) -> tuple[set[Way], set[Way]]:
+def compared(before: Twin, after: Twin, tried: list[ExposedFlow]) -> tuple[set[ExposedFlow], set[ExposedFlow]]:
     """The ways that are open in the first twin, and those that are open in the second one.
 
     Silence is believed when it lasts: a way that is open and was not heard could be closed by a repair unseen.
@@ -77,7 +79,7 @@ def compared(before: Twin, after: Twin, tried: list[Way]) -> tuple[set[Way], set
     return old, new
 
 
-def led_away(before: Twin, after: Twin, both: set[Way], cluster: ClusterAddresses) -> set[Way]:
+def led_away(before: Twin, after: Twin, both: set[ExposedFlow], cluster: ClusterAddresses) -> set[ExposedFlow]:
     """The ways open in both that the node itself answers in the first one, and somebody else in the second.
 
     A NodePort has its end in a pod, whoever holds its place on the node: it counts for those who are connected alone.
@@ -100,7 +102,7 @@ def _led_to_others(twin: Twin) -> set[tuple[str, str, str, int]]:
     return {(each.protocol, each.source, each.destination, each.port) for each in tracked if each.answers not in own}
 
 
-def _open(twin: Twin, tried: list[Way], seconds: float) -> tuple[set[Way], list[Way]]:
+def _open(twin: Twin, tried: list[ExposedFlow], seconds: float) -> tuple[set[ExposedFlow], list[ExposedFlow]]:
     """Which of them are open in this twin, and which were silent: an answer comes back, a refusal included.
 
     Of somebody who is connected, or whom a rule names, a refusal is none: they are not led to the same socket.
@@ -115,7 +117,7 @@ def _open(twin: Twin, tried: list[Way], seconds: float) -> tuple[set[Way], list[
     return {w for w, reply in heard if not (w.kind in TO_A_SOCKET and reply.answer is Answer.REFUSED)}, silent
 
 
-def _all(state: State, cluster: ClusterAddresses, asking: list[str], far: bool) -> Iterator[Way]:
+def _all(state: State, cluster: ClusterAddresses, asking: list[str], far: bool) -> Iterator[ExposedFlow]:
     stranger = _stranger(state)
     node = _uplink_address(state)
     if node:
@@ -123,7 +125,7 @@ def _all(state: State, cluster: ClusterAddresses, asking: list[str], far: bool) 
     if far:
         yield from _from_afar(state, node, stranger)
     for port, protocol in cluster.node_ports if node and stranger else ():
-        yield Way(Access.OUTSIDE_TO_NODE_PORT, _from_outside(stranger, str(node), protocol, port))
+        yield ExposedFlow(Access.OUTSIDE_TO_NODE_PORT, _from_outside(stranger, str(node), protocol, port))
     for target in state.pods:
         yield from _to_pod(target, [name for name in asking if name != target.name][:1], stranger)
     for source in asking[:1]:
@@ -132,18 +134,20 @@ def _all(state: State, cluster: ClusterAddresses, asking: list[str], far: bool) 
 
 def _to_node(
     state: State, cluster: ClusterAddresses, node: Address, asking: list[str], stranger: Address | None
-) -> Iterator[Way]:
+) -> Iterator[ExposedFlow]:
     """The node's listening sockets, asked from outside and by pods."""
     needed = needed_by_pods(state, cluster)
     for listener in reachable(state.node, node):
         if stranger:
-            yield Way(Access.OUTSIDE_TO_NODE, _from_outside(stranger, str(node), listener.protocol, listener.port))
+            yield ExposedFlow(
+                Access.OUTSIDE_TO_NODE, _from_outside(stranger, str(node), listener.protocol, listener.port)
+            )
         for pod in asking:
             kind = Access.POD_TO_NODE if (listener.protocol, listener.port) in needed else Access.POD_TO_OTHER_PORT
-            yield Way(kind, Flow(pod, str(node), listener.protocol, listener.port))
+            yield ExposedFlow(kind, Flow(pod, str(node), listener.protocol, listener.port))
 
 
-def _from_afar(state: State, node: Address | None, stranger: Address | None) -> Iterator[Way]:
+def _from_afar(state: State, node: Address | None, stranger: Address | None) -> Iterator[ExposedFlow]:
     """The node's other addresses, asked by a neighbour; and each by somebody in another network."""
     in_turn = []
     for own in uplink_addresses(state):
@@ -152,7 +156,7 @@ def _from_afar(state: State, node: Address | None, stranger: Address | None) -> 
         for source, word in ((near, "a neighbour"), (far, "another network")):
             if source and (own.ip, source) != (node, stranger):
                 flows = [_from_outside(source, str(own.ip), x.protocol, x.port) for x in reachable(state.node, own.ip)]
-                in_turn.append([Way(Access.OUTSIDE_TO_NODE, flow, word) for flow in flows])
+                in_turn.append([ExposedFlow(Access.OUTSIDE_TO_NODE, flow, word) for flow in flows])
     for place in zip_longest(*in_turn):  # of each at the lowest ports first
         yield from (way for way in place if way)
 
@@ -165,21 +169,23 @@ def needed_by_pods(state: State, cluster: ClusterAddresses) -> set[tuple[str, in
     return ends | ports | {("tcp", KUBELET), ("tcp", DNS), ("udp", DNS), ("tcp", HEALTH)}
 
 
-def _to_pod(pod: NetworkState, asking: list[str], stranger: Address | None) -> Iterator[Way]:
+def _to_pod(pod: NetworkState, asking: list[str], stranger: Address | None) -> Iterator[ExposedFlow]:
     for listener in reachable(pod, ipaddress.ip_address(pod.address)) if pod.address else ():
         if stranger:
-            yield Way(Access.OUTSIDE_TO_POD, _from_outside(stranger, pod.address, listener.protocol, listener.port))
+            yield ExposedFlow(
+                Access.OUTSIDE_TO_POD, _from_outside(stranger, pod.address, listener.protocol, listener.port)
+            )
         for other in asking:
-            yield Way(Access.POD_TO_POD, Flow(other, pod.address, listener.protocol, listener.port))
+            yield ExposedFlow(Access.POD_TO_POD, Flow(other, pod.address, listener.protocol, listener.port))
 
 
-def _from_pod(source: str, state: State, cluster: ClusterAddresses) -> Iterator[Way]:
+def _from_pod(source: str, state: State, cluster: ClusterAddresses) -> Iterator[ExposedFlow]:
     far = (Listener("udp", RESOLVER, 53),)
-    yield Way(Access.POD_TO_OUTSIDE, Flow(source, RESOLVER, "udp", 53, far))
+    yield ExposedFlow(Access.POD_TO_OUTSIDE, Flow(source, RESOLVER, "udp", 53, far))
     for cluster_ip, ends in cluster.services:
         for protocol, port in dict.fromkeys((end[1], end[3]) for end in ends):
             with suppress(CannotRead):  # an endpoint that was not captured
-                yield Way(Access.POD_TO_SERVICE, flow_of(source, cluster_ip, protocol, port, state, cluster))
+                yield ExposedFlow(Access.POD_TO_SERVICE, flow_of(source, cluster_ip, protocol, port, state, cluster))
 
 
 def _from_outside(source: Address | None, target: str, protocol: str, port: int) -> Flow:

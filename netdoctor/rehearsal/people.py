@@ -12,7 +12,7 @@ from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.cluster_addresses import ClusterAddresses
 from netdoctor.facts.node.connections import SSH_PORT, Connection
 from netdoctor.model import Access
-from netdoctor.rehearsal.exposure import DNS, Way, at, reachable, uplink_addresses
+from netdoctor.rehearsal.exposure import DNS, ExposedFlow, at, reachable, uplink_addresses
 from netdoctor.rehearsal.named_sources import Named, sample
 from netdoctor.twin.beyond import flow_of
 from netdoctor.twin.state import State
@@ -29,13 +29,13 @@ MOST_NAMED, MOST_PORTS, MOST_OF_RULE = 32, 4, 2  # sources that rules name, and 
 class People:
     """The ways to ask, what was sampled in words, and whom no copy can ask for."""
 
-    ways: list[Way] = field(default_factory=list)
+    ways: list[ExposedFlow] = field(default_factory=list)
     sampled: list[str] = field(default_factory=list)
     out_of_sight: list[str] = field(default_factory=list)  # logins that cannot be asked for
     others_out_of_sight: list[str] = field(default_factory=list)
-    logged_in: set[Way] = field(default_factory=set)  # whose connection is there now
+    logged_in: set[ExposedFlow] = field(default_factory=set)  # whose connection is there now
 
-    def take(self, found: Sequence[Way], most: int, words: str) -> None:
+    def take(self, found: Sequence[ExposedFlow], most: int, words: str) -> None:
         """The first of these ways, and how many those are."""
         kept = list(dict.fromkeys(found))
         if kept:
@@ -99,7 +99,7 @@ def _login_in_words(login: Connection) -> str:
     return f"ssh from {login.peer}{' (you)' if login.you else ''}"
 
 
-def _ends(way: Way) -> tuple[str, str, int]:
+def _ends(way: ExposedFlow) -> tuple[str, str, int]:
     """Who asks, and at which address and port."""
     return way.flow.source_address, way.flow.destination, way.flow.port
 
@@ -163,15 +163,15 @@ class _Node:
         version = ipaddress.ip_address(peer).version
         return next((str(ip) for ip in self.addresses if ip.version == version), None)
 
-    def login(self, login: Connection, tracked: list[Established]) -> Iterator[Way]:
+    def login(self, login: Connection, tracked: list[Established]) -> Iterator[ExposedFlow]:
         """The way of a login, as it came in."""
         yield from self._way(Access.PERSON, login, tracked, _login_in_words(login))
 
-    def inbound(self, connection: Connection, tracked: list[Established]) -> Iterator[Way]:
+    def inbound(self, connection: Connection, tracked: list[Established]) -> Iterator[ExposedFlow]:
         """The way of another connection to a listening socket."""
         yield from self._way(Access.CONNECTED, connection, tracked, connection.peer)
 
-    def _way(self, kind: Access, c: Connection, tracked: list[Established], who: str) -> Iterator[Way]:
+    def _way(self, kind: Access, c: Connection, tracked: list[Established], who: str) -> Iterator[ExposedFlow]:
         if not self.can_ask(c.peer, c.address):
             return
         address, port = c.address if c.address in self.own else str(self._same_family(c.peer)), c.port
@@ -179,28 +179,28 @@ class _Node:
             mine = (each.protocol, each.source, each.source_port, each.answers_port)
             if mine == ("tcp", c.peer, c.peer_port, c.port):
                 address, port = each.destination, each.port
-        yield Way(kind, Flow(OUTSIDE, address, "tcp", port, source_address=c.peer), who)
+        yield ExposedFlow(kind, Flow(OUTSIDE, address, "tcp", port, source_address=c.peer), who)
 
-    def tracked(self, each: Established) -> Iterator[Way]:
+    def tracked(self, each: Established) -> Iterator[ExposedFlow]:
         """The way of a tracked connection to the node or to one of its pods."""
         if each.destination in self.own or each.destination in self.state.pod_addresses:
             flow = Flow(OUTSIDE, each.destination, each.protocol, each.port, source_address=each.source)
-            yield Way(Access.CONNECTED, flow, each.source)
+            yield ExposedFlow(Access.CONNECTED, flow, each.source)
 
-    def outbound(self, to: _Outbound) -> Iterator[Way]:
+    def outbound(self, to: _Outbound) -> Iterator[ExposedFlow]:
         """The way to whom the node is connected from an address of its own."""
         if self.is_outside(to.peer) and to.own in self.own:
             with suppress(CannotRead):
                 flow = flow_of(NODE, to.peer, to.protocol, to.port, self.state, self.cluster)
-                yield Way(Access.NODE_TO_OUTSIDE, flow)
+                yield ExposedFlow(Access.NODE_TO_OUTSIDE, flow)
 
-    def named(self, source: Address, logins: list[int], ports: list[int]) -> Iterator[Way]:
+    def named(self, source: Address, logins: list[int], ports: list[int]) -> Iterator[ExposedFlow]:
         """The ways of a source that a rule names: to the ports of logins, those of its rule, and others."""
         for node in self.addresses:
             if node.version == source.version:
                 for port in self._ports_for_named(node, logins, ports):
                     flow = Flow(OUTSIDE, str(node), "tcp", port, source_address=str(source))
-                    yield Way(Access.NAMED_SOURCE, flow, str(source))
+                    yield ExposedFlow(Access.NAMED_SOURCE, flow, str(source))
 
     def _ports_for_named(self, own: Address, logins: list[int], of_rule: list[int]) -> list[int]:
         """The ports of an address of the node at which a source that a rule names asks, the first of them."""
@@ -211,9 +211,9 @@ class _Node:
         return list(dict.fromkeys(wanted))[:MOST_PORTS]
 
 
-def _in_turn(ways: list[Way]) -> list[Way]:
+def _in_turn(ways: list[ExposedFlow]) -> list[ExposedFlow]:
     """One of each listening socket first, then a second of each."""
-    by_socket: dict[tuple[str, int], list[Way]] = {}
+    by_socket: dict[tuple[str, int], list[ExposedFlow]] = {}
     for way in ways:
         by_socket.setdefault((way.flow.destination, way.flow.port), []).append(way)
     return [way for way in chain.from_iterable(zip_longest(*by_socket.values())) if way]

@@ -18,7 +18,7 @@ from netdoctor.facts.cluster.cluster_addresses import ClusterAddresses
 from netdoctor.facts.node.connections import Connections
 from netdoctor.facts.traffic.node_network import NodeNetwork
 from netdoctor.model import Access, Change
-from netdoctor.rehearsal.exposure import Way, compared, led_away, ways
+from netdoctor.rehearsal.exposure import ExposedFlow, compared, led_away, ways
 from netdoctor.rehearsal.failing_flows import asking, failed_flows
 from netdoctor.rehearsal.firewalld_rehearsal import ByFirewalld, copies_with_firewalld
 from netdoctor.rehearsal.named_sources import named_sources
@@ -40,7 +40,7 @@ PROGRAMS = re.compile(r"nft|ip|bridge|tc|conntrack|ipset|(ip|ip6|eb|arp)tables(-
 HARMLESS = (Access.PERSON, Access.CONNECTED, Access.NODE_TO_OUTSIDE)
 
 
-class Verdict(StrEnum):
+class RehearsalVerdict(StrEnum):
     """What a rehearsal says of a repair."""
 
     SAFE = "safe"
@@ -61,7 +61,7 @@ class HostOfCopy(Host):
 
 
 @dataclass(frozen=True, slots=True)
-class Tried:
+class TriedFlow:
     """A flow that fails on the node, in the copy before and after the change."""
 
     flow: str
@@ -75,13 +75,13 @@ class Tried:
 class Rehearsal:
     """What a repair does, as a copy of the node shows it."""
 
-    flows: tuple[Tried, ...]
-    opened: tuple[Way, ...]
-    closed: tuple[Way, ...]
+    flows: tuple[TriedFlow, ...]
+    opened: tuple[ExposedFlow, ...]
+    closed: tuple[ExposedFlow, ...]
     tried: int  # ways
     not_shown: tuple[str, ...]  # changes that a copy cannot show
     seconds: float
-    needless: tuple[Way, ...] = ()  # of those opened: what the repair is not for
+    needless: tuple[ExposedFlow, ...] = ()  # of those opened: what the repair is not for
     not_made: tuple[str, ...] = ()  # changes that failed in the copy, and what else keeps it from speaking for the node
     untouched: tuple[str, ...] = ()  # changes that no copy can show, and why they touch no packet's way
     sampled: tuple[str, ...] = ()  # whose ways were tried, of how many
@@ -96,13 +96,13 @@ class Rehearsal:
         return not any(tried.passed or tried.passes for tried in self.flows)
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> RehearsalVerdict:
         """Whether the repair may be made."""
         if self.closed:
-            return Verdict.REFUSED
+            return RehearsalVerdict.REFUSED
         if self.not_made:
-            return Verdict.NOT_REHEARSED
-        return Verdict.REFUSED if self.needless or self.cures_nothing else Verdict.SAFE
+            return RehearsalVerdict.NOT_REHEARSED
+        return RehearsalVerdict.REFUSED if self.needless or self.cures_nothing else RehearsalVerdict.SAFE
 
     @property
     def refusal(self) -> str:
@@ -196,21 +196,23 @@ def _make(changes: Iterable[Change], state: State, after: Twin, bus: FirewalldBu
     return made
 
 
-def _compared_flows(asked: list[Asked], then: Sequence[Reply], now: Sequence[Reply]) -> tuple[Tried, ...]:
+def _compared_flows(asked: list[Asked], then: Sequence[Reply], now: Sequence[Reply]) -> tuple[TriedFlow, ...]:
     """Each failing flow, with what it got in the copy without the repair and in the one with it."""
     return tuple(
-        Tried(each.name, before=str(old), after=str(new), passes=each.passes(new), passed=each.passes(old))
+        TriedFlow(each.name, before=str(old), after=str(new), passes=each.passes(new), passed=each.passes(old))
         for each, old, new in zip(asked, then, now, strict=True)
     )
 
 
-def _needless(opened: Iterable[Way], opens: Collection[Access], changes: Iterable[Change]) -> tuple[Way, ...]:
+def _needless(
+    opened: Iterable[ExposedFlow], opens: Collection[Access], changes: Iterable[Change]
+) -> tuple[ExposedFlow, ...]:
     """Of the ways that opened: those that the repair is not for."""
     meant = {*opens, *HARMLESS, *(access for change in changes for access in _opened_too(change))}
     return tuple(way for way in opened if way.kind not in meant)
 
 
-def _transit_in_words(carries: Collection[Way]) -> list[str]:
+def _transit_in_words(carries: Collection[ExposedFlow]) -> list[str]:
     return [f"transit between uplinks: {len(carries)}"] if carries else []
 
 
@@ -232,7 +234,7 @@ def _opened_too(change: Change) -> tuple[Access, ...]:
     return tuple(say()) if say else ()
 
 
-def _unseen(who: People, passing: Collection[Way]) -> tuple[list[str], list[str]]:
+def _unseen(who: People, passing: Collection[ExposedFlow]) -> tuple[list[str], list[str]]:
     """Who is connected and passes in neither copy; and those of them who are logged in."""
     silent = [way for way in who.ways if way not in passing]
     logins = [*who.out_of_sight, *(str(way) for way in silent if way in who.logged_in)]
@@ -265,10 +267,10 @@ def insist(rehearsal: Rehearsal | None, allow_exposure: bool, why_not: str = "")
             raise NotRehearsable(_not_made(f"it is not rehearsed: {why_not}"))
         return
     may_be_allowed = not rehearsal.closed and not rehearsal.cures_nothing
-    if rehearsal.verdict is Verdict.REFUSED and not (may_be_allowed and allow_exposure):
+    if rehearsal.verdict is RehearsalVerdict.REFUSED and not (may_be_allowed and allow_exposure):
         way_out = "; --allow-exposure makes it nevertheless" if may_be_allowed else ""
         raise Exposed(f"refused after a rehearsal on a copy of the node: {rehearsal.refusal}{way_out}")
-    if rehearsal.verdict is Verdict.NOT_REHEARSED:
+    if rehearsal.verdict is RehearsalVerdict.NOT_REHEARSED:
         raise NotRehearsable(_not_made(rehearsal.refusal))
 
 
@@ -276,7 +278,7 @@ def _not_made(why: str) -> str:
     return f"the repair is not made, for {why}; --without-rehearsal makes it nevertheless"
 
 
-def _some(found: tuple[Way, ...]) -> str:
+def _some(found: tuple[ExposedFlow, ...]) -> str:
     # people first, whatever else it may be
     first = sorted(found, key=lambda way: way.kind not in (Access.PERSON, Access.CONNECTED))
     words = [f"{way.kind}: {way}" for way in first[:4]]

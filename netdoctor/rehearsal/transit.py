@@ -15,7 +15,7 @@ from itertools import islice
 
 from netdoctor.errors import CannotRead
 from netdoctor.model import Access
-from netdoctor.rehearsal.exposure import CERTAIN, SECONDS, SURE, Interface, Way, neighbour, uplink_addresses
+from netdoctor.rehearsal.exposure import CERTAIN, SECONDS, SURE, ExposedFlow, Interface, neighbour, uplink_addresses
 from netdoctor.system.traffic import ask_all
 from netdoctor.twin.namespace import Namespace
 from netdoctor.twin.outside import LOOPBACK, Uplink, await_addresses, await_carriers, link_indexes, write_setting
@@ -32,7 +32,7 @@ MOST_INNER = 8  # bridges of machines and containers
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
+class UplinkSide:
     """A host in the network of one uplink."""
 
     own: Interface  # the node's address there
@@ -41,16 +41,16 @@ class Side:
     inner: bool = False  # a bridge for machines or containers of the node's own: it is asked, and asks nobody
 
 
-def sides(state: State) -> list[Side]:
+def sides(state: State) -> list[UplinkSide]:
     """The hosts behind uplinks that ask each other; none where there is one uplink only."""
     devices = _devices(state)
-    found: list[Side] = []
+    found: list[UplinkSide] = []
     inner = {bridge.name for bridge, _ in islice(_inner_bridges(state), MOST_INNER)}
     of_bridges = [own for own, name in devices.items() if name in inner and not own.ip.is_link_local]
     for own in (*uplink_addresses(state), *of_bridges):
         host = neighbour(own, state) or _other_end(own)
         if host and devices.get(own) and _is_apart(own, found):
-            found.append(Side(own, host, devices[own], devices[own] in inner))
+            found.append(UplinkSide(own, host, devices[own], devices[own] in inner))
     return found if len({side.uplink for side in found}) > 1 else []
 
 
@@ -60,7 +60,7 @@ def _devices(state: State) -> dict[Interface, str]:
     return {address: names.get(index, "") for index, address in state.node.own_addresses()}
 
 
-def _is_apart(own: Interface, found: list[Side]) -> bool:
+def _is_apart(own: Interface, found: list[UplinkSide]) -> bool:
     """Whether the network of an address overlaps with none that was found before."""
     same_family = [side.own.network for side in found if side.own.version == own.version]
     return not any(own.network.overlaps(network) for network in same_family)
@@ -73,10 +73,10 @@ def _inner_bridges(state: State) -> Iterator[tuple[Link, Link]]:
         yield from islice(((bridge, x) for x in links if x.master == bridge.index and x.up and x.carrier), 1)
 
 
-def transit_ways(state: State) -> list[Way]:
+def transit_ways(state: State) -> list[ExposedFlow]:
     """Each host behind an uplink to each behind another one."""
     return [
-        Way(
+        ExposedFlow(
             Access.TRANSIT,
             Flow(OUTSIDE, str(to.host), "tcp", port, source_address=str(side.host)),
             f"{side.host} behind {side.uplink}",
@@ -86,7 +86,7 @@ def transit_ways(state: State) -> list[Way]:
     ]
 
 
-def carried(before: Twin, after: Twin, tried: list[Way]) -> tuple[set[Way], set[Way]]:
+def carried(before: Twin, after: Twin, tried: list[ExposedFlow]) -> tuple[set[ExposedFlow], set[ExposedFlow]]:
     """Which of these ways pass in each of two copies. Raises CannotRead. Nothing else can be asked of them then."""
     with ExitStack() as stack:
         asked = [stack.enter_context(closing(_Apart(twin))) for twin in (before, after)]
@@ -120,7 +120,7 @@ class _Apart:
             self._settle(places[side.uplink], uplink, side)
             self._at[str(side.host)] = places[side.uplink]
 
-    def passing(self, tried: list[Way], seconds: float) -> set[Way]:
+    def passing(self, tried: list[ExposedFlow], seconds: float) -> set[ExposedFlow]:
         """The ways that are answered."""
         there = [way for way in tried if {way.flow.source_address, way.flow.destination} <= self._at.keys()]
         replies = ask_all(
@@ -149,7 +149,7 @@ class _Apart:
         with outside.run(lambda: Netlink(ROUTE)) as netlink:
             netlink.request([rtnl.disown(host, place) for place in dict.fromkeys(places)])  # most do not have it
 
-    def _settle(self, namespace: Namespace, uplink: Uplink, side: Side) -> None:
+    def _settle(self, namespace: Namespace, uplink: Uplink, side: UplinkSide) -> None:
         """Give a host its address and its way to the node, and by the node to everybody else."""
 
         def work() -> None:
@@ -186,7 +186,7 @@ def _place(host: rtnl.Address, index: int) -> int:
     return LOOPBACK if host.version == 4 else index
 
 
-def _pairs(found: list[Side]) -> Iterator[tuple[Side, Side]]:
+def _pairs(found: list[UplinkSide]) -> Iterator[tuple[UplinkSide, UplinkSide]]:
     for side in found:
         for to in found:
             if not side.inner and side.uplink != to.uplink and side.own.version == to.own.version:

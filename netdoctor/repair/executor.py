@@ -22,7 +22,7 @@ from netdoctor.diagnosis.catalogue import Catalogue
 from netdoctor.diagnosis.wanted_changes import changes_of
 from netdoctor.errors import Drifted, JournalError, NetdoctorError
 from netdoctor.model import Change, Outcome
-from netdoctor.repair.journal import Closed, Journal, State
+from netdoctor.repair.journal import Closed, EntryState, Journal
 from netdoctor.repair.plan import Plan, Step
 from netdoctor.repair.plan import plan as make_plan
 from netdoctor.repair.rollback import undo
@@ -38,7 +38,7 @@ DRIFTS = 3  # a node that changes as often while it is repaired is somebody else
 FINE = (Outcome.PASS, Outcome.NOT_APPLICABLE)
 
 
-class End(StrEnum):
+class StepEnd(StrEnum):
     """What became of a step."""
 
     PROVED = "proved"
@@ -54,7 +54,7 @@ class StepOutcome:
 
     remedy: str
     probe: str
-    end: End
+    end: StepEnd
     why: str
     changes: tuple[Change, ...] = ()
 
@@ -69,7 +69,7 @@ class Outcomes:
     @property
     def changed(self) -> bool:
         """Whether anything that was changed is still in force."""
-        return any(step.end in (End.PROVED, End.LEFT) for step in self.steps)
+        return any(step.end in (StepEnd.PROVED, StepEnd.LEFT) for step in self.steps)
 
 
 Agree = Callable[[Plan, "Look"], bool]
@@ -101,7 +101,7 @@ def repair(
             seen = outcomes.last
             if _is_somebody_elses(done):
                 break
-            tried = [step.remedy for step in done if step.end is not End.DRIFTED]
+            tried = [step.remedy for step in done if step.end is not StepEnd.DRIFTED]
             plan = make_plan(catalogue, seen, tried, only)
             if not plan.to_apply or not agree(plan, seen):
                 break
@@ -110,15 +110,15 @@ def repair(
             _close(journal)
         raise
     _close(journal)
-    if any(step.end is End.PROVED for step in done):
+    if any(step.end is StepEnd.PROVED for step in done):
         seen = _settled(seen, look)
     return Outcomes(tuple(done), seen)
 
 
 def _is_somebody_elses(done: list[StepOutcome]) -> bool:
     """Whether somebody else changes the node while it is repaired, so that nothing more is planned."""
-    drifts = sum(step.end is End.DRIFTED for step in done)
-    return drifts >= DRIFTS or any(step.end is End.LEFT for step in done)
+    drifts = sum(step.end is StepEnd.DRIFTED for step in done)
+    return drifts >= DRIFTS or any(step.end is StepEnd.LEFT for step in done)
 
 
 def _settled(seen: Look, look: Callable[[], Look]) -> Look:
@@ -142,7 +142,7 @@ def _outcomes(seen: Look) -> dict[str, Outcome]:
 
 def _close(journal: Journal) -> None:
     in_force = journal.in_force
-    if any(entry.state is not State.VERIFIED for entry in in_force):
+    if any(entry.state is not EntryState.VERIFIED for entry in in_force):
         return
     try:
         journal.close(Closed.COMMITTED if in_force else Closed.ROLLED_BACK)
@@ -166,7 +166,7 @@ def execute(
         if outcome is None:
             outcome, seen = _take(step, seen, look, journal, say)
         done.append(outcome)
-        if outcome.end is not End.PROVED:
+        if outcome.end is not StepEnd.PROVED:
             break
     return Outcomes(tuple(done), seen)
 
@@ -175,12 +175,14 @@ def _not_as_planned(step: Step, seen: Look) -> StepOutcome | None:
     """Why a step of the plan is not taken, now that the steps before it were; None where it is."""
     result = seen.results.get(step.probe)
     if result is None or result.outcome is not Outcome.FAIL:
-        return StepOutcome(step.name, step.probe, End.SKIPPED, f"{step.probe} does not fail any more")
+        return StepOutcome(step.name, step.probe, StepEnd.SKIPPED, f"{step.probe} does not fail any more")
     changes, reason = changes_of(step.remedy, result.findings, seen.facts)
     if not changes:
-        return StepOutcome(step.name, step.probe, End.SKIPPED, reason or "nothing is left to change")
+        return StepOutcome(step.name, step.probe, StepEnd.SKIPPED, reason or "nothing is left to change")
     if changes != step.changes:
-        return StepOutcome(step.name, step.probe, End.DRIFTED, "it would change something else than what was planned")
+        return StepOutcome(
+            step.name, step.probe, StepEnd.DRIFTED, "it would change something else than what was planned"
+        )
     return None
 
 
@@ -191,34 +193,36 @@ def _take(
 
     Raises what has ended it, after its changes were undone: JournalError, and whatever is not an error of netdoctor's.
     """
-    begin, end = len(journal.entries), End.ROLLED_BACK
+    begin, end = len(journal.entries), StepEnd.ROLLED_BACK
     guards = [name for name, before in seen.results.items() if before.outcome is Outcome.PASS]
     try:
         _make(step, journal, say)
         seen, problem = _prove(step.probe, guards, look)
         if not problem:
             for entry in journal.entries[begin:]:
-                journal.mark(entry, State.VERIFIED)
+                journal.mark(entry, EntryState.VERIFIED)
             say(f"proved: {step.probe} passes")
-            return StepOutcome(step.name, step.probe, End.PROVED, f"{step.probe} passes", step.changes), seen
+            return StepOutcome(step.name, step.probe, StepEnd.PROVED, f"{step.probe} passes", step.changes), seen
     except JournalError as error:
         say(f"taking it back: {error}")
         undo(journal.entries[begin:], journal, say)
         raise JournalError(f"{error}; {_what_stays(journal, begin)}") from error
     except Drifted as error:
-        problem, end = str(error), End.DRIFTED
+        problem, end = str(error), StepEnd.DRIFTED
     except (NetdoctorError, OSError) as error:
         problem = str(error)
     except BaseException:
         undo(journal.entries[begin:], journal, say)
         raise
-    say(f"{'the node has changed' if end is End.DRIFTED else 'taking it back'}: {problem}")
+    say(f"{'the node has changed' if end is StepEnd.DRIFTED else 'taking it back'}: {problem}")
     taken = undo(journal.entries[begin:], journal, say)
     if taken.interrupted:
         raise KeyboardInterrupt
     seen = look()
     if taken.stuck:
-        return StepOutcome(step.name, step.probe, End.LEFT, f"{problem}; not undone: {taken.stuck}", step.changes), seen
+        return StepOutcome(
+            step.name, step.probe, StepEnd.LEFT, f"{problem}; not undone: {taken.stuck}", step.changes
+        ), seen
     return StepOutcome(step.name, step.probe, end, problem, step.changes), seen
 
 
@@ -234,11 +238,11 @@ def _make(step: Step, journal: Journal, say: Callable[[str], None]) -> None:
         try:
             change.check(host)
         except (NetdoctorError, OSError):
-            journal.note(entry, State.UNDONE)  # it was not begun
+            journal.note(entry, EntryState.UNDONE)  # it was not begun
             raise
         journal.begin(entry)
         change.apply(host)
-        journal.mark(entry, State.APPLIED)
+        journal.mark(entry, EntryState.APPLIED)
 
 
 def _what_stays(journal: Journal, begin: int) -> str:

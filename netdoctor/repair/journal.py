@@ -43,7 +43,7 @@ BEGINNING = b'{"record": "header"'  # of every journal
 NOTHING_YET = "nothing was changed, for netdoctor has to write there first: make room, or make it writable"
 
 
-class State(StrEnum):
+class EntryState(StrEnum):
     """How far a change has come."""
 
     PLANNED = "planned"
@@ -72,7 +72,7 @@ class Entry:
     number: int
     step: str
     change: Change
-    state: State = State.PLANNED
+    state: EntryState = EntryState.PLANNED
     began: float | None = None  # when it was begun, in seconds since 1970
 
 
@@ -89,7 +89,7 @@ class Journal:
     entries: list[Entry] = field(default_factory=list)
     closed: Closed | None = None
     ended: Closed | None = None  # how it had ended when it was opened again
-    unwritten: dict[int, State] = field(default_factory=dict, compare=False)  # what `note` could not write
+    unwritten: dict[int, EntryState] = field(default_factory=dict, compare=False)  # what `note` could not write
 
     @property
     def run(self) -> str:
@@ -99,13 +99,13 @@ class Journal:
     @property
     def in_force(self) -> list[Entry]:
         """What may still be in force, newest first: everything that was not undone."""
-        return [entry for entry in reversed(self.entries) if entry.state is not State.UNDONE]
+        return [entry for entry in reversed(self.entries) if entry.state is not EntryState.UNDONE]
 
     @property
     def unfinished(self) -> bool:
         """Whether it has no end and something in force that is not proved, or was about to be taken back."""
         taking_back = self.ended is not None
-        return self.closed is None and any(taking_back or e.state is not State.VERIFIED for e in self.in_force)
+        return self.closed is None and any(taking_back or e.state is not EntryState.VERIFIED for e in self.in_force)
 
     def plan(self, step: str, change: Change) -> Entry:
         """Write down a change that is about to be made. Raises Drifted for one that could not be read back."""
@@ -117,14 +117,14 @@ class Journal:
         self.entries.append(entry)
         try:
             self._write(
-                record=State.PLANNED, number=entry.number, step=step, kind=change.kind, change=fields_of(change)
+                record=EntryState.PLANNED, number=entry.number, step=step, kind=change.kind, change=fields_of(change)
             )
         except JournalError:
             self.entries.pop()  # what is not written down is not begun
             raise
         return entry
 
-    def mark(self, entry: Entry, state: State) -> None:
+    def mark(self, entry: Entry, state: EntryState) -> None:
         """Write down how far a change has come."""
         self._write(record=state, number=entry.number)
         entry.state = state
@@ -132,14 +132,14 @@ class Journal:
     def begin(self, entry: Entry) -> None:
         """Write down that a change is being made, and when: what has no such record was never made."""
         now = round(time.time(), 3)
-        self._write(record=State.APPLYING, number=entry.number, at=now)
-        entry.state, entry.began = State.APPLYING, now
+        self._write(record=EntryState.APPLYING, number=entry.number, at=now)
+        entry.state, entry.began = EntryState.APPLYING, now
 
     def never_made(self, entry: Entry) -> bool:
         """Whether a change was only planned."""
-        return entry.state is State.PLANNED and self.boot is not None
+        return entry.state is EntryState.PLANNED and self.boot is not None
 
-    def note(self, entry: Entry, state: State) -> None:
+    def note(self, entry: Entry, state: EntryState) -> None:
         """The same where nothing may stop for it: what cannot be written is kept for `close`."""
         entry.state = state
         try:
@@ -257,7 +257,7 @@ def _take(journal: Journal, record: Mapping[str, Any], *, first: bool) -> None:
         _take_header(journal, record)
     elif what == "closed":
         journal.closed = journal.ended = word_of(Closed, record["how"])
-    elif what == State.PLANNED:
+    elif what == EntryState.PLANNED:
         if record["number"] != len(journal.entries):
             raise NoRecord("a record is missing before this one")
         change = rebuild(str(record["kind"]), record["change"])
@@ -283,8 +283,8 @@ def _take_state(journal: Journal, record: Mapping[str, Any]) -> None:
     if type(number) is not int or not 0 <= number < len(journal.entries):
         raise NoRecord("it is about a change that was never planned")
     entry = journal.entries[number]
-    entry.state = word_of(State, record["record"])
-    if entry.state is State.APPLYING:
+    entry.state = word_of(EntryState, record["record"])
+    if entry.state is EntryState.APPLYING:
         entry.began = time_of(record["at"])
 
 

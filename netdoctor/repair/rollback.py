@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 
 from netdoctor.changes import left_alone
 from netdoctor.errors import Drifted, NetdoctorError
-from netdoctor.repair.journal import Entry, Journal, State
+from netdoctor.repair.journal import Entry, EntryState, Journal
 from netdoctor.repair.machine import this_boot
 from netdoctor.system.clock import utc
 from netdoctor.system.host import Host
 
-MAYBE_MADE = (State.PLANNED, State.APPLYING)
+MAYBE_MADE = (EntryState.PLANNED, EntryState.APPLYING)
 LONGEST_MAKING = 60.0  # seconds from the record that a change begins until it is there
 
 STOPPING = (signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)  # a stopped netdoctor would hold the lock
@@ -45,7 +45,7 @@ def undo(entries: Collection[Entry], journal: Journal, say: Callable[[str], None
     """
     taken = Taken()
     with _uninterrupted(taken):
-        left = [e for e in sorted(entries, key=lambda e: e.number, reverse=True) if e.state is not State.UNDONE]
+        left = [e for e in sorted(entries, key=lambda e: e.number, reverse=True) if e.state is not EntryState.UNDONE]
         told = False
         while left:
             entry = left.pop(0)
@@ -64,25 +64,25 @@ def undo(entries: Collection[Entry], journal: Journal, say: Callable[[str], None
 def _take_back(entry: Entry, journal: Journal, say: Callable[[str], None], taken: Taken) -> bool:
     """Take one change back, if netdoctor has made it. Whether that went; `taken` gets what did not go, and why."""
     if journal.never_made(entry):
-        journal.note(entry, State.UNDONE)
+        journal.note(entry, EntryState.UNDONE)
         say(f"never made: {entry.change.describe()}")
         return True
     if theirs := _made_by_somebody_else(entry, journal):
-        journal.note(entry, State.UNDONE)
+        journal.note(entry, EntryState.UNDONE)
         say(f"left as it is: {entry.change.describe()}: {theirs}")
         return True
     begun = entry.state in MAYBE_MADE
     try:
         if begun and journal.boot is None:
             _insist_that_it_was_not_made(entry)
-        journal.note(entry, State.UNDOING)
+        journal.note(entry, EntryState.UNDOING)
         stays = entry.change.undo(Host(loads=True))
     except Exception as error:  # whatever it is, the other changes have to go
         (taken.drifted if isinstance(error, Drifted) else taken.failed).append(entry)
         taken.reasons.append(_in_words(error))
         say(f"not undone: {entry.change.describe()}: {taken.reasons[-1]}")
         return False
-    journal.note(entry, State.UNDONE)
+    journal.note(entry, EntryState.UNDONE)
     if begun:
         say("it was begun and not marked as made: whatever of it is there is taken for netdoctor's")
     _say_undone(entry, stays, say)
@@ -105,7 +105,7 @@ def _made_by_somebody_else(entry: Entry, journal: Journal) -> str:
     rebooted = journal.boot is not None and this_boot() not in ("", journal.boot)
     if rebooted and getattr(entry.change, "until_boot", False) and not _is_kept_at_boot(entry, journal):
         return "the machine was started since, and what it has now is not netdoctor's"
-    if entry.state is not State.APPLYING or entry.began is None:
+    if entry.state is not EntryState.APPLYING or entry.began is None:
         return ""
     made = getattr(entry.change, "written_at", None)
     when = made() if made else None

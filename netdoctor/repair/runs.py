@@ -11,7 +11,7 @@ from pathlib import Path
 from netdoctor.errors import JournalError, Locked
 from netdoctor.model import Made
 from netdoctor.repair.confirmation import notice, pending
-from netdoctor.repair.journal import NOTHING_YET, Journal, State, load, state_folder
+from netdoctor.repair.journal import NOTHING_YET, EntryState, Journal, load, state_folder
 from netdoctor.system.state_folder import make, refuse_if_others_may_write
 
 
@@ -74,7 +74,7 @@ def what_happened(journal: Journal) -> str:
     repair = f"the repair of {journal.started or journal.run}"
     if journal.ended is not None:
         return f"the undo of {repair} was interrupted"
-    if any(entry.state is State.UNDOING for entry in journal.in_force):
+    if any(entry.state is EntryState.UNDOING for entry in journal.in_force):
         return f"{repair} was not proved and not wholly taken back"
     return f"{repair} was interrupted"
 

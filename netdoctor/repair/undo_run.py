@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from netdoctor.errors import JournalError
-from netdoctor.repair.journal import Closed, Journal, State, reopen
+from netdoctor.repair.journal import Closed, EntryState, Journal, reopen
 from netdoctor.repair.rollback import Taken, undo
 
 
@@ -37,9 +37,9 @@ def undo_run(
     proved = journal.ended is not None or not journal.unfinished
     begun = journal.ended is not None and journal.closed is None  # by an undo that was interrupted
     taken, unwritten = undo(entries, journal, say, force=force), ""
-    some = any(entry.state is State.UNDONE for entry in (journal.entries if begun else entries))
+    some = any(entry.state is EntryState.UNDONE for entry in (journal.entries if begun else entries))
     for entry in taken.drifted if force else ():
-        journal.note(entry, State.UNDONE)  # given up: it is somebody else's now
+        journal.note(entry, EntryState.UNDONE)  # given up: it is somebody else's now
     ended = how
     if journal.in_force:
         ended = Closed.PARTLY_UNDONE if some else journal.ended or Closed.COMMITTED

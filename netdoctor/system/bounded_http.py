@@ -27,7 +27,7 @@ class BadAnswer(HTTPError):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """A whole answer."""
 
     status: int
@@ -130,7 +130,7 @@ def ask(
     seconds: float,
     limit: int,
     **content: Any,
-) -> Answer:
+) -> Response:
     """One request, answered within so many seconds and bytes. Raises HTTPError, OSError; ValueError for bad headers.
 
     `manager` has passed through `bound`; `content` is urllib3's body, json or fields.
@@ -154,7 +154,7 @@ def ask(
             reply.close()  # what is left of the answer is nobody's
             raise
         reply.release_conn()
-        return Answer(reply.status, data)
+        return Response(reply.status, data)
     finally:
         del _spent.budget
 

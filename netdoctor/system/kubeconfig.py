@@ -245,7 +245,7 @@ def _take(user: dict[str, Any], credential: Credential) -> None:
             user[name] = base64.b64encode(text.encode()).decode()
 
 
-def _part(entry: kubeconfig_files.Entry, name: str, reader: _Reader) -> str:
+def _part(entry: kubeconfig_files.ConfigEntry, name: str, reader: _Reader) -> str:
     """A certificate or key in base64, out of the kubeconfig or of the file that it names; "" for none."""
     data = kubeconfig_files.word(entry.value, f"{name}-data")
     if data:

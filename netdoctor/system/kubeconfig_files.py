@@ -18,7 +18,7 @@ class Unusable(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ConfigEntry:
     """A cluster, context or user, and the folder that its relative paths begin at."""
 
     value: Mapping[str, Any]
@@ -29,21 +29,21 @@ class Entry:
 class Merged:
     """The current context's cluster and user."""
 
-    cluster: Entry
-    user: Entry
+    cluster: ConfigEntry
+    user: ConfigEntry
     namespace: str
 
 
 def merge(files: Iterable[tuple[str, bytes]]) -> Merged:
     """The current context of these files, which are given as (path, content). Raises Unusable."""
-    found: dict[str, dict[str, Entry]] = {section: {} for section in SECTIONS}
+    found: dict[str, dict[str, ConfigEntry]] = {section: {} for section in SECTIONS}
     current = ""
     for path, data in files:
         config = _parse(data)
         current = current or word(config, "current-context")
         for section in SECTIONS:
             for name, value in _entries(config, section):
-                found[section].setdefault(name, Entry(value, str(Path(path).absolute().parent)))
+                found[section].setdefault(name, ConfigEntry(value, str(Path(path).absolute().parent)))
     context = found["contexts"].get(current)
     if context is None:
         raise Unusable("it has no current context")
@@ -51,7 +51,7 @@ def merge(files: Iterable[tuple[str, bytes]]) -> Merged:
     if cluster is None:
         raise Unusable("its current context names no cluster that it has")
     who = word(context.value, "user")
-    user = found["users"].get(who) if who else Entry({}, context.folder)
+    user = found["users"].get(who) if who else ConfigEntry({}, context.folder)
     if user is None:
         raise Unusable("its current context names no user that it has")
     return Merged(cluster, user, word(context.value, "namespace"))

@@ -27,14 +27,14 @@ KEEP, UNDO = ("", "y", "yes"), ("n", "no")
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Decision:
     """Whether a run is kept, and what became of it in one sentence."""
 
     kept: bool
     sentence: str
 
 
-def answered(journal: Journal, say: Callable[[str], None]) -> Answer:
+def answered(journal: Journal, say: Callable[[str], None]) -> Decision:
     """Wait for ENTER on the terminal, for `netdoctor confirm` or `netdoctor undo`, or for the timer.
 
     `say` writes over the line that it wrote before. The lock must be free. Raises JournalError, KeyboardInterrupt.
@@ -53,7 +53,7 @@ def answered(journal: Journal, say: Callable[[str], None]) -> Answer:
             raise KeyboardInterrupt
         answer = line.strip().lower()
         if answer in KEEP and _done(journal.run, forget):
-            return Answer(True, f"run {journal.run} is kept")
+            return Decision(True, f"run {journal.run} is kept")
         if answer in UNDO and _done(journal.run, give_up):
             break
         told = -1
@@ -88,10 +88,10 @@ def _await_the_undo(run: str) -> None:
         time.sleep(GLANCE)
 
 
-def _how_it_stands(journal: Journal) -> Answer:
+def _how_it_stands(journal: Journal) -> Decision:
     now = load(journal.path).closed
     if pending() is None and now is journal.closed:
-        return Answer(True, f"run {journal.run} is kept")
+        return Decision(True, f"run {journal.run} is kept")
     if now is Closed.NOT_CONFIRMED:
-        return Answer(False, f"run {journal.run} was not confirmed, and is undone")
-    return Answer(False, f"run {journal.run} is not kept; what of it is in force: sudo netdoctor undo --list")
+        return Decision(False, f"run {journal.run} was not confirmed, and is undone")
+    return Decision(False, f"run {journal.run} is not kept; what of it is in force: sudo netdoctor undo --list")

@@ -77,11 +77,11 @@ def judged_elsewhere(
     import click
 
     from netdoctor.output.text import console
-    from netdoctor.recording.confinement import Asked, judge
+    from netdoctor.recording.confinement import Judging, judge
     from netdoctor.redact import one_line
 
     terminal = console()
-    found = judge(Asked(command, options, terminal.width, terminal.color_system is not None), recording)
+    found = judge(Judging(command, options, terminal.width, terminal.color_system is not None), recording)
     if target is not None and found.document is not None:
         write_file(target, found.document)
     click.echo(found.text, nl=False)

@@ -24,7 +24,7 @@ SHOWN = 8  # names in a sentence
 
 
 @dataclass(frozen=True, slots=True)
-class End:
+class FlowEnd:
     """One end: what it is called, and its address ("" where the kernel chooses one)."""
 
     label: str
@@ -89,23 +89,23 @@ class Known:
         found = matching(word, [f"{p.namespace}/{p.name}" for p in self.pods])
         return [pod for pod in self.pods if f"{pod.namespace}/{pod.name}" in found]
 
-    def target(self, word: str, port: str, protocol: str = "") -> End:
+    def target(self, word: str, port: str, protocol: str = "") -> FlowEnd:
         """The far end that a word and a port mean; `protocol` as it was asked for, or "". Raises BadInput."""
         word = " ".join(word.split())
         service = None if word in (NODE, HOST, OUTSIDE) or _is_address(word) else self._service(word)
         if service:
             chosen = service_port(service, port, protocol)
-            return End(f"Service {service}", service.cluster_ip, chosen.port, chosen.protocol.lower())
+            return FlowEnd(f"Service {service}", service.cluster_ip, chosen.port, chosen.protocol.lower())
         number = port_number(port, word)
         if word == OUTSIDE:
             raise BadInput("outside is no address to send to: write one, such as 8.8.8.8")
         if word in (NODE, HOST):
-            return End("the node", self.node_address(), number, protocol)
+            return FlowEnd("the node", self.node_address(), number, protocol)
         if _is_address(word):
-            return End(self._label(word), str(to_address(word)), number, protocol)
+            return FlowEnd(self._label(word), str(to_address(word)), number, protocol)
         return self._pod_target(word, number, protocol)
 
-    def _pod_target(self, word: str, number: int, protocol: str) -> End:
+    def _pod_target(self, word: str, number: int, protocol: str) -> FlowEnd:
         addresses = {f"{p.namespace}/{p.name}": p.addresses[0] for p in self.pods if p.addresses}
         addresses |= {pod.name: pod.address for pod in self.state.pods if pod.address}
         found = matching(word, list(addresses))
@@ -116,7 +116,7 @@ class Known:
             raise BadInput(
                 f"no Service or pod is called {word or '(nothing)'}; Services: {services}; pods: {_list(addresses)}"
             )
-        return End(f"pod {found[0]}", addresses[found[0]], number, protocol)
+        return FlowEnd(f"pod {found[0]}", addresses[found[0]], number, protocol)
 
     def _service(self, word: str) -> Service | None:
         """The Service of this name; None where it may be a pod. Raises BadInput."""
@@ -155,7 +155,7 @@ class Known:
         wide = [route for route in routes(self.state.node) if not route.destination.prefixlen]
         return {index for route in wide for index in route.devices}
 
-    def flow(self, source: str, target: End, protocol: str) -> tuple[Flow, str]:
+    def flow(self, source: str, target: FlowEnd, protocol: str) -> tuple[Flow, str]:
         """The flow, and the address that it is sent from ("" where the kernel chooses). Raises BadInput, CannotRead."""
         version = to_address(target.address).version
         if source == OUTSIDE:
@@ -169,7 +169,7 @@ class Known:
         return flow, "" if source == NODE else str(mine[0])
 
 
-def _no_address(source: str, target: End, own: list[Address]) -> str:
+def _no_address(source: str, target: FlowEnd, own: list[Address]) -> str:
     """That a pod or the node has no address of the target's family, in a sentence."""
     who = "the node" if source == NODE else f"pod {source}"
     has = ", ".join(str(a) for a in own if not a.is_loopback) or "none"

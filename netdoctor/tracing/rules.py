@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from netdoctor.twin.walk import Step
+from netdoctor.twin.walk import TraceStep
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,23 +15,23 @@ class Rules:
     family: str
     table: str
     chains: tuple[str, ...]  # in the order in which they were entered; the base chain first
-    effects: tuple[Step, ...]  # rules that did something other than leading on: a verdict, or a mark
+    effects: tuple[TraceStep, ...]  # rules that did something other than leading on: a verdict, or a mark
     path: tuple[str, ...]  # the chains that led to the last verdict
 
     @property
-    def verdict(self) -> Step | None:
+    def verdict(self) -> TraceStep | None:
         """The rule that ended it; None where no rule did."""
         return self.effects[-1] if self.effects and ends(self.effects[-1]) else None
 
 
-def ends(step: Step) -> bool:
+def ends(step: TraceStep) -> bool:
     """Whether a step decides for a whole base chain."""
     return step.is_policy or step.verdict.startswith(("accept", "drop", "queue"))
 
 
-def rules_of(steps: list[Step]) -> Iterator[Rules]:
+def rules_of(steps: list[TraceStep]) -> Iterator[Rules]:
     """The steps of one hook, base chain by base chain."""
-    group: list[Step] = []
+    group: list[TraceStep] = []
     for step in steps:
         if group and (step.family, step.table) != (group[0].family, group[0].table):
             yield _one(group)
@@ -44,7 +44,7 @@ def rules_of(steps: list[Step]) -> Iterator[Rules]:
         yield _one(group)
 
 
-def _one(steps: list[Step]) -> Rules:
+def _one(steps: list[TraceStep]) -> Rules:
     path = [steps[0].chain]
     for step in steps:
         if step.chain in path:

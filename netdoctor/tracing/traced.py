@@ -10,13 +10,13 @@ from netdoctor.errors import CannotRead
 from netdoctor.system.host import Host
 from netdoctor.system.legacy_iptables import grown, legacy_counters
 from netdoctor.system.traffic import Answer, Reply
-from netdoctor.tracing.ends import End
-from netdoctor.tracing.way import BRIDGE, IP, Passage, Stay, Way, end_text, way_of
+from netdoctor.tracing.ends import FlowEnd
+from netdoctor.tracing.packet_path import BRIDGE, IP, PacketPath, Passage, Stay, end_text, way_of
 from netdoctor.twin.build import build
 from netdoctor.twin.rule_words import UNREADABLE, rule_words
 from netdoctor.twin.state import State
 from netdoctor.twin.twin import NODE, OUTSIDE, Flow, Twin
-from netdoctor.twin.walk import Step, Tracer, Walk
+from netdoctor.twin.walk import Tracer, TraceStep, Walk
 
 SILENT = "no neighbour answers for it (ARP)"
 # what `ip route get` says, in words
@@ -58,17 +58,19 @@ class Traced:
     """A flow with the names of its ends, its way through the copy, and its ending."""
 
     state: State
-    source: End
-    target: End
+    source: FlowEnd
+    target: FlowEnd
     walk: Walk
-    way: Way
+    way: PacketPath
     reply: Reply
     ending: Ending
     node: str = ""  # the node's name
     lacking: tuple[str, ...] = ()  # what could not be read
 
 
-def trace(state: State, source: End, target: End, flow: Flow, node: str = "", lacking: tuple[str, ...] = ()) -> Traced:
+def trace(
+    state: State, source: FlowEnd, target: FlowEnd, flow: Flow, node: str = "", lacking: tuple[str, ...] = ()
+) -> Traced:
     """Build a copy, ask the flow in it and follow its packets. Raises CannotRead where no copy can be made."""
     twin = build(state)
     try:
@@ -110,7 +112,14 @@ def _refusal(twin: Twin, passage: Passage | None) -> str:
 
 
 def ending_of(
-    state: State, walk: Walk, way: Way, reply: Reply, *, legacy: str = "", refusal: str = "", in_service: bool = False
+    state: State,
+    walk: Walk,
+    way: PacketPath,
+    reply: Reply,
+    *,
+    legacy: str = "",
+    refusal: str = "",
+    in_service: bool = False,
 ) -> Ending:
     """How it ended and why, as far as the packets show.
 
@@ -135,7 +144,7 @@ def heard(reply: Reply) -> str:
     return "the sender hears nothing" if reply.answer is Answer.TIMEOUT else f"the sender is told: {reply.answer}"
 
 
-def place_of(step: Step) -> str:
+def place_of(step: TraceStep) -> str:
     """`inet firewalld filter_FWD_public, handle 123: reject with icmpx admin-prohibited`."""
     where = "" if step.where == NODE else f"in pod {step.where}, "
     place = f"{where}{step.family} {step.table} {step.chain}"
@@ -144,19 +153,19 @@ def place_of(step: Step) -> str:
     return f"{place}, {number_of(step)}: {rule_words(step.text) or UNREADABLE}"
 
 
-def number_of(step: Step) -> str:
+def number_of(step: TraceStep) -> str:
     """`handle 7`, or that a rule's handle is not known."""
     return f"handle {step.handle}" if step.handle else "a rule whose handle is not known"
 
 
-def _stopped(way: Way, step: Step, reply: Reply) -> str:
+def _stopped(way: PacketPath, step: TraceStep, reply: Reply) -> str:
     if any(p.stop for p in way.answer):
         return f"on the way back, at {place_of(step)}: {heard(reply)}"
     later = "after its first packet had passed, " if way.later else ""
     return f"{later}at {place_of(step)}: {heard(reply)}"
 
 
-def _arrived(state: State, walk: Walk, way: Way, reply: Reply) -> str:
+def _arrived(state: State, walk: Walk, way: PacketPath, reply: Reply) -> str:
     there = way.question[-1].stays[-1].after if way.question else None
     if there is None:
         refused = ", and was refused: nothing listens there" if reply.answer is Answer.REFUSED else ""
@@ -183,7 +192,7 @@ def pod_at(state: State, address: str) -> str:
     return next((name for name, ip in owned if str(ip) == address), "")
 
 
-def _lost(state: State, walk: Walk, way: Way, reply: Reply, refusal: str, *, in_service: bool) -> Iterator[str]:
+def _lost(state: State, walk: Walk, way: PacketPath, reply: Reply, refusal: str, *, in_service: bool) -> Iterator[str]:
     """Where it was last seen, why it went no further as far as that can be seen, and what the sender notices."""
     passage = way.on_node
     if passage is None:
@@ -205,7 +214,7 @@ def _lost(state: State, walk: Walk, way: Way, reply: Reply, refusal: str, *, in_
     yield heard(reply)
 
 
-def _answer_lost(state: State, way: Way) -> Iterator[str]:
+def _answer_lost(state: State, way: PacketPath) -> Iterator[str]:
     back = way.back_on_node
     last = (back or way.answer[-1]).stays[-1]
     asked = way.question[0].stays[0].before

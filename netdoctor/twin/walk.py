@@ -71,7 +71,7 @@ class Packet:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class TraceStep:
     """One place on a packet's way.
 
     `verdict` is "" where it merely passed: the place is then a bracket, as in `forward -1`.
@@ -111,15 +111,15 @@ class Walk:
 
     flow: Flow
     reply: Reply
-    steps: tuple[Step, ...]
+    steps: tuple[TraceStep, ...]
 
     @property
-    def stop(self) -> Step | None:
+    def stop(self) -> TraceStep | None:
         """The rule or policy that ended a packet of the question; None where none did."""
         return next((s for s in self.steps if s.drops and s.direction != ERROR_MESSAGE), None)
 
     @property
-    def last(self) -> Step | None:
+    def last(self) -> TraceStep | None:
         """The last place at which the question, or its answer, was seen on the node."""
         here = [s for s in self.steps if s.where == NODE and s.direction != ERROR_MESSAGE]
         return next((s for s in reversed(here) if s.direction == REPLY), here[-1] if here else None)
@@ -237,13 +237,13 @@ class _Reader:
         self.client_ports: set[int] = set()
         self.target = ("", 0)  # where the question went when it was last seen
 
-    def steps(self, flow: Flow, events: list[Event]) -> Iterator[Step]:
+    def steps(self, flow: Flow, events: list[Event]) -> Iterator[TraceStep]:
         """The events of one question; what else is under way in the copy is left out."""
         self.client_ports, self.target = set(), (flow.destination, flow.port)
-        seen: dict[bytes, Step] = {}
+        seen: dict[bytes, TraceStep] = {}
         for event in events:
             if packet := packet_of(event):
-                seen[event.packet] = Step(
+                seen[event.packet] = TraceStep(
                     self.name, self._direction(packet), packet,
                     self.names.get(event.interface_in, ""), self.names.get(event.interface_out, ""),
                     event.family, event.table, event.chain, 0, "", "",

@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from netdoctor import Evidence, Finding, Subject, probe
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.traffic.names import UpstreamAnswers
-from netdoctor.facts.traffic.next_hops import Gateway, Gateways
+from netdoctor.facts.traffic.next_hops import AskedNextHop, Gateways
 from netdoctor.symptoms import OUTSIDE
 
 
@@ -36,7 +36,7 @@ from netdoctor.symptoms import OUTSIDE
 def gateway_silent(gateways: Gateways, answers: UpstreamAnswers, this: ThisNode) -> Iterator[Finding]:
     """A gateway that does not say where it is, where the resolvers behind it do not answer either."""
     lookups = answers.from_host()
-    silent: dict[str, list[Gateway]] = {}
+    silent: dict[str, list[AskedNextHop]] = {}
     for gateway in gateways.items:
         if not gateway.answers:
             silent.setdefault(gateway.address, []).append(gateway)

@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from netdoctor import Evidence, Finding, Subject, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.this_node import ThisNode
-from netdoctor.facts.node.links import Link, Links
+from netdoctor.facts.node.links import Interface, Links
 from netdoctor.facts.traffic.names import UpstreamAnswers, UpstreamLookup
 from netdoctor.model import Confidence
 from netdoctor.symptoms import OUTSIDE
@@ -62,14 +62,14 @@ def uplink_down(links: Links, answers: UpstreamAnswers | CannotRead, this: ThisN
         )
 
 
-def _leading_to(lookups: tuple[UpstreamLookup, ...], links: Links) -> list[Link]:
+def _leading_to(lookups: tuple[UpstreamLookup, ...], links: Links) -> list[Interface]:
     """The interfaces of the routes to these resolvers, each once."""
     hops = [hop for lookup in lookups for hop in links.next_hops(lookup.upstream.address)]
     found = [links.named(hop.device) for hop in hops]
     return list(dict.fromkeys(link for link in found if link))
 
 
-def _own(links: Links, this: ThisNode) -> list[Link]:
+def _own(links: Links, this: ThisNode) -> list[Interface]:
     """The node's own interfaces that cannot send; none where a default route leads over one that can."""
     defaults = [link for link in links.links if link.name in links.default_devices]
     if any(link.carries for link in defaults):
@@ -79,7 +79,7 @@ def _own(links: Links, this: ThisNode) -> list[Link]:
     return [link for link in own if not link.carries and _can_be_an_uplink(link, ports)]
 
 
-def _can_be_an_uplink(link: Link, ports: set[str]) -> bool:
+def _can_be_an_uplink(link: Interface, ports: set[str]) -> bool:
     """Whether it has another end; a bridge that is no link's master (`ports`) is nobody's."""
     if link.name == "lo" or link.kind in LEADING_NOWHERE:
         return False

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from netdoctor.errors import CannotRead
-from netdoctor.facts.node.links import Link, Links, NextHop
+from netdoctor.facts.node.links import Interface, Links, NextHop
 from netdoctor.facts.traffic.next_hops import Gateways
 from netdoctor.system.host import Host
 from tests.builders import SILENT, upstream_answers
@@ -65,7 +65,7 @@ class TestLinks:
         }  # fmt: skip
 
     def test_a_gateway_behind_a_link_without_arp_is_not_asked(self) -> None:
-        tunnel = Link("tun0", 7, "tun", True, True, "", 1500, ("10.8.0.2",), arp=False)
+        tunnel = Interface("tun0", 7, "tun", True, True, "", 1500, ("10.8.0.2",), arp=False)
         links = Links((tunnel,), ("default via 10.8.0.1 dev tun0",))
         assert Gateways.collect(Host(), links, upstream_answers(host=SILENT)).items == ()
 

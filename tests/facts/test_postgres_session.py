@@ -16,7 +16,7 @@ import pytest
 from netdoctor.errors import BadInput, CannotRead
 from netdoctor.facts.gateways.database_login import Login
 from netdoctor.facts.gateways.postgres_servers import PostgresServer
-from netdoctor.facts.gateways.postgres_session import LOGIN, SELECT, TLS, Session, Step, allowed_methods, run_all
+from netdoctor.facts.gateways.postgres_session import LOGIN, SELECT, TLS, Session, SessionStep, allowed_methods, run_all
 from netdoctor.facts.traffic.postgres import Postgres
 from netdoctor.twin.namespace import Namespace
 
@@ -92,7 +92,7 @@ def session(server: FakePostgres) -> Session:
     return Session(PostgresServer("litellm/postgres", "127.0.0.1", server.port), "127.0.0.1", (login,))
 
 
-def steps_of(held: Session) -> list[Step]:
+def steps_of(held: Session) -> list[SessionStep]:
     run_all([held])
     return held.steps
 
@@ -236,9 +236,9 @@ def test_a_session_whose_namespace_is_gone_takes_nothing_from_another_one(
     server = fake(lambda connection: connection.sendall(authentication(0) + READY))
     gone, answers = session(server), session(server)
 
-    def and_then_it_goes(held: Session) -> Step:
+    def and_then_it_goes(held: Session) -> SessionStep:
         held.netns = "/run/netns/gone"
-        return Step(TLS, True, "no TLS (the server does not offer it)")
+        return SessionStep(TLS, True, "no TLS (the server does not offer it)")
 
     monkeypatch.setattr(gone, "ask_for_tls", lambda: and_then_it_goes(gone))
     run_all([gone, answers])
@@ -254,7 +254,7 @@ def test_each_session_asks_from_its_own_namespace(fake: Callable[[Answers], Fake
         descriptor = os.open(empty.path, os.O_RDONLY)
         try:
             elsewhere.netns = f"/proc/{os.getpid()}/fd/{descriptor}"
-            elsewhere.ask_for_tls = lambda: Step(TLS, True, "as if it had answered")  # type: ignore[method-assign]
+            elsewhere.ask_for_tls = lambda: SessionStep(TLS, True, "as if it had answered")  # type: ignore[method-assign]
             run_all([here, elsewhere])
         finally:
             os.close(descriptor)

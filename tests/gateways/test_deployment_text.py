@@ -8,19 +8,23 @@ from netdoctor.gateways.deployment import Deployment
 from netdoctor.gateways.pod_failure import Failure, Kind
 from netdoctor.gateways.rollout import Progress, Rollout
 from netdoctor.gateways.scraping import Scraped
-from netdoctor.gateways.smoke import OWN, Served, Step
+from netdoctor.gateways.smoke import OWN, Served, SmokeStep
 from netdoctor.output.deployment_text import applied, reason, scraped_line, served_line, serving
 
 TOOK = {"apply": 1.25, "rollout": 30.0}
 WAITING = Progress("deployment/litellm-llm", 1, 0, False, True, "2")
 UNSEEN = Progress("deployment/litellm-audio", 1, 0, False, False, "1")
 CRASH = Failure("llm-1", Kind.CRASH, "it ends", True)
-GOOD = Served("llm", "http://192.0.2.1:30100", (Step(OWN, True, "it answers"),))
-SPARED = Served("image-gen", "http://192.0.2.1:30103", (Step(OWN, None, "not asked"),))
+GOOD = Served("llm", "http://192.0.2.1:30100", (SmokeStep(OWN, True, "it answers"),))
+SPARED = Served("image-gen", "http://192.0.2.1:30103", (SmokeStep(OWN, None, "not asked"),))
 WARNED = Served(
-    "vision", "http://192.0.2.1:30101", (Step(OWN, True, "it answers"), Step("health", False, "slow", 0.0, True))
+    "vision",
+    "http://192.0.2.1:30101",
+    (SmokeStep(OWN, True, "it answers"), SmokeStep("health", False, "slow", 0.0, True)),
 )
-BAD = Served("audio", "http://192.0.2.1:30102", (Step(OWN, False, "HTTP 500"), Step("models", True, "1 model")))
+BAD = Served(
+    "audio", "http://192.0.2.1:30102", (SmokeStep(OWN, False, "HTTP 500"), SmokeStep("models", True, "1 model"))
+)
 
 
 @pytest.mark.parametrize(

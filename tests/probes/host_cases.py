@@ -7,13 +7,13 @@ from netdoctor.facts.cluster.coredns import Upstream
 from netdoctor.facts.cluster.kube_proxy import KubeProxy
 from netdoctor.facts.node.firewalld_rules import FirewalldRules
 from netdoctor.facts.node.iptables import EMPTY, Iptables
-from netdoctor.facts.node.links import Link, Links
+from netdoctor.facts.node.links import Interface, Links
 from netdoctor.facts.node.sysctl import BridgeNetfilterModule, SysctlFiles
 from netdoctor.facts.traffic.drops import Drop, Drops
 from netdoctor.facts.traffic.experiments import Experiments
 from netdoctor.facts.traffic.names import ClusterDns, UpstreamAnswers, UpstreamLookup
 from netdoctor.facts.traffic.new_pod import NewPod
-from netdoctor.facts.traffic.next_hops import Gateway, Gateways
+from netdoctor.facts.traffic.next_hops import AskedNextHop, Gateways
 from netdoctor.facts.traffic.postgres import TCP, Postgres
 from netdoctor.facts.traffic.reach import Reach
 from netdoctor.model import Confidence, Severity
@@ -56,13 +56,13 @@ FIREWALLD_RULES = FirewalldRules.parse(
 )  # fmt: skip
 NOBODY = Links((), ())
 SPARE = Links(
-    (Link("eth0", 2, "", True, True, "", 1500, (NODE_ADDRESS,)), Link("eth1", 3, "", True, False, "", 1500)),
+    (Interface("eth0", 2, "", True, True, "", 1500, (NODE_ADDRESS,)), Interface("eth1", 3, "", True, False, "", 1500)),
     ("default via 192.0.2.1 dev eth0", "default via 198.51.100.1 dev eth1 metric 200"),
 )
 
 
-def port(name: str, *, up: bool) -> Link:
-    return Link(name, 9, "veth", up, up, BRIDGE, 1500)
+def port(name: str, *, up: bool) -> Interface:
+    return Interface(name, 9, "veth", up, up, BRIDGE, 1500)
 
 
 def host_answers(*replies: tuple[str, Reply]) -> UpstreamAnswers:
@@ -70,8 +70,8 @@ def host_answers(*replies: tuple[str, Reply]) -> UpstreamAnswers:
     return UpstreamAnswers(tuple(UpstreamLookup(upstream, "host", "udp", reply) for upstream, reply in asked))
 
 
-def links(*different: Link) -> Links:
-    bridge = Link(BRIDGE, 3, "bridge", True, True, "", 1500)
+def links(*different: Interface) -> Links:
+    bridge = Interface(BRIDGE, 3, "bridge", True, True, "", 1500)
     known = different if any(link.name == BRIDGE for link in different) else (bridge, *different)
     return Links(known, ("default via 192.0.2.1 dev eth0",))
 
@@ -218,12 +218,12 @@ CASES = [
                       "Permission denied"),)),), "Permission denied"),
     Case("packets-refused-by-routing", "a rule dropped it", PASS,
          (dropped(Dropped("ip", "filter", "FORWARD", 0, "policy drop")),)),
-    Case("pod-link-down", "the bridge", FAIL, (links(Link(BRIDGE, 3, "bridge", False, False, "", 1500)),),
+    Case("pod-link-down", "the bridge", FAIL, (links(Interface(BRIDGE, 3, "bridge", False, False, "", 1500)),),
          "bridge is down"),
     Case("pod-link-down", "two ports of it", FAIL, (links(port("veth1", up=False), port("veth2", up=False)),),
          "veth1, veth2 are down", evidence="ip link show veth2"),
     Case("pod-link-down", "an interface that is not the bridge's", PASS,
-         (links(Link("eth1", 9, "", False, False, "", 1500)),)),
+         (links(Interface("eth1", 9, "", False, False, "", 1500)),)),
     Case("pod-link-down", "a CNI without a Linux bridge", NOT_APPLICABLE, (cni(plugins=({"type": "cilium-cni"},)),)),
     Case("pod-masquerade-missing", "gone, and the outside is silent", FAIL,
          (masquerade(CLIENT), upstream_answers(pods=SILENT)), "1 pod has lost", evidence=CLIENT),
@@ -248,24 +248,24 @@ CASES = [
     Case("reverse-path-filter-drops", "no check", PASS, (departures(CLIENT, NODE_ADDRESS, "eth1", rp_filter="0"),)),
     Case("reverse-path-filter-drops", "no answer", PASS, (departures(CLIENT, NODE_ADDRESS),)),
     Case("gateway-silent", "no answer to ARP, and the host reaches no resolver", FAIL,
-         (Gateways((Gateway("192.0.2.1", "default via 192.0.2.1 dev eth0", "eth0", False),)),
+         (Gateways((AskedNextHop("192.0.2.1", "default via 192.0.2.1 dev eth0", "eth0", False),)),
           upstream_answers(host=SILENT, pods=SILENT)), "192.0.2.1 does not answer", evidence="ARP on eth0"),
     Case("gateway-silent", "resolvers are silent, and the gateway is not", PASS,
-         (Gateways((Gateway("192.0.2.1", "default via 192.0.2.1 dev eth0", "eth0", True),)),
+         (Gateways((AskedNextHop("192.0.2.1", "default via 192.0.2.1 dev eth0", "eth0", True),)),
           upstream_answers(host=SILENT, pods=SILENT))),
     Case("uplink-down", "down, with the node's address", FAIL,
-         (Links((Link("eth0", 2, "", False, False, "", 1500, (NODE_ADDRESS,)),), ()),
+         (Links((Interface("eth0", 2, "", False, False, "", 1500, (NODE_ADDRESS,)),), ()),
           upstream_answers(host=NO_ROUTE, pods=SILENT)), "eth0 is down", evidence="DOWN"),
     Case("uplink-down", "no carrier", FAIL,
-         (Links((Link("eth0", 2, "", True, False, "", 1500),), ("default via 192.0.2.1 dev eth0",)),
+         (Links((Interface("eth0", 2, "", True, False, "", 1500),), ("default via 192.0.2.1 dev eth0",)),
           upstream_answers(host=SILENT, pods=SILENT)), "has no carrier"),
     Case("uplink-down", "a second one is down, and the outside answers", PASS,
-         (Links((Link("eth0", 2, "", False, False, "", 1500, (NODE_ADDRESS,)),), ()),)),
+         (Links((Interface("eth0", 2, "", False, False, "", 1500, (NODE_ADDRESS,)),), ()),)),
     Case("uplink-down", "no carrier, and nobody could ask", FAIL,
-         (Links((Link("eth0", 2, "", True, False, "", 1500),), ("default via 192.0.2.1 dev eth0",)),),
+         (Links((Interface("eth0", 2, "", True, False, "", 1500),), ("default via 192.0.2.1 dev eth0",)),),
          "has no carrier", unread=unread(UpstreamAnswers), confidence=Confidence.LIKELY),
     Case("uplink-down", "two next hops, and neither can send", FAIL,
-         (Links((Link("eth0", 2, "", True, False, "", 1500), Link("eth1", 3, "", True, False, "", 1500)),
+         (Links((Interface("eth0", 2, "", True, False, "", 1500), Interface("eth1", 3, "", True, False, "", 1500)),
                 ("default nexthop via 192.0.2.1 dev eth0 nexthop via 198.51.100.1 dev eth1",)),
           upstream_answers(host=SILENT, pods=SILENT)), "has no carrier"),
     Case("uplink-down", "a spare one has no carrier, and the silent resolvers are not behind it", PASS,
@@ -273,9 +273,9 @@ CASES = [
     Case("uplink-down", "a spare one has no carrier, and nobody could ask", PASS, (SPARE,),
          unread=unread(UpstreamAnswers)),
     Case("uplink-down", "a bridge without ports and ipvs' own interface, while the resolvers are unreachable", PASS,
-         (Links((Link("docker0", 4, "bridge", True, False, "", 1500, (NODE_ADDRESS,)),
-                 Link("kube-ipvs0", 5, "dummy", False, False, "", 1500, (NODE_ADDRESS,))), ()),
+         (Links((Interface("docker0", 4, "bridge", True, False, "", 1500, (NODE_ADDRESS,)),
+                 Interface("kube-ipvs0", 5, "dummy", False, False, "", 1500, (NODE_ADDRESS,))), ()),
           upstream_answers(host=NO_ROUTE, pods=SILENT))),
     Case("uplink-down", "an interface without an address of the node's is down", PASS,
-         (Links((Link("eth1", 3, "", False, False, "", 1500),), ()), upstream_answers(host=SILENT, pods=SILENT))),
+         (Links((Interface("eth1", 3, "", False, False, "", 1500),), ()), upstream_answers(host=SILENT, pods=SILENT))),
 ]  # fmt: skip

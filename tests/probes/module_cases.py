@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from netdoctor.facts.cluster.workloads import Pods
 from netdoctor.facts.gateways.gateways import SecretKey
-from netdoctor.facts.gateways.listeners import Listener, Listeners
+from netdoctor.facts.gateways.listeners import Listeners, ListeningProcess
 from netdoctor.facts.gateways.litellm_config import Model
 from netdoctor.facts.gateways.postgres_session import LOGIN
 from netdoctor.facts.traffic.providers import Providers
@@ -64,16 +64,17 @@ CASES = [
          (modules(), services(more=node_port_service("litellm/litellm-llm", 30100)))),
     Case("node-port-taken", "nobody knows without the API server", UNKNOWN, (modules(),), unread=DOWN),
     Case("host-port-taken", "by a process", FAIL,
-         (modules(gateway(host_network=True)), Listeners((Listener(4000, "nginx", 77, "/system.slice"),))),
+         (modules(gateway(host_network=True)), Listeners((ListeningProcess(4000, "nginx", 77, "/system.slice"),))),
          "is taken by process nginx 77"),
     Case("host-port-taken", "by another module", FAIL,
          (modules(gateway(host_network=True), gateway("audio", host_network=True)), Listeners(())), "module audio"),
     Case("host-port-taken", "by a pod of the module", PASS,
-         (modules(gateway(host_network=True)), Listeners((Listener(4000, "python", 77, f"0::/kubepods/pod{UID}/x"),)),
+         (modules(gateway(host_network=True)),
+          Listeners((ListeningProcess(4000, "python", 77, f"0::/kubepods/pod{UID}/x"),)),
           Pods((pod("llm-1", "litellm", NODE_ADDRESS, {"app": "llm"}, uid=UID),)))),
     Case("host-port-taken", "by a pod that has made a group of the module's name", FAIL,
          (modules(gateway(host_network=True)),
-          Listeners((Listener(4000, "python", 77, f"0::/kubepods/pod{UID[::-1]}/pod{UID}"),)),
+          Listeners((ListeningProcess(4000, "python", 77, f"0::/kubepods/pod{UID[::-1]}/pod{UID}"),)),
           Pods((pod("llm-1", "litellm", NODE_ADDRESS, {"app": "llm"}, uid=UID),))), "is taken by process python 77"),
     Case("host-port-taken", "modules in networks of their own", NOT_APPLICABLE, (modules(),), "no module uses"),
     Case("image-not-obtainable", "never pulled, and not there", FAIL, (modules(), images(pull_policy="Never")),

@@ -15,7 +15,7 @@ import pytest
 
 from netdoctor.errors import BadInput, CannotRead
 from netdoctor.recording import confinement
-from netdoctor.recording.confinement import Asked, judge
+from netdoctor.recording.confinement import Judging, judge
 from netdoctor.twin.recorded_state import packed
 from netdoctor.twin.wire.netlink import attribute
 from netdoctor.twin.wire.uapi.if_link import IFLA
@@ -23,7 +23,7 @@ from tests.cli.test_cli import START, netdoctor, one_sentence
 from tests.conftest import ROOT
 
 RECORDING = ROOT / "tests/recordings/note-a-firewalld-reload.json"
-ASKED = Asked("check", {"output": "json", "wants_report": False}, 80, False)
+ASKED = Judging("check", {"output": "json", "wants_report": False}, 80, False)
 root = pytest.mark.skipif(os.geteuid() != 0, reason="only root has rights to give up")
 USED = """
 import resource, subprocess, sys

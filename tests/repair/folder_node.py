@@ -17,7 +17,7 @@ from netdoctor.diagnosis.check import look as look_at
 from netdoctor.facts import Facts
 from netdoctor.model import Probe, Remedy
 from netdoctor.repair import executor as executor_module
-from netdoctor.repair.executor import End, Outcomes, repair
+from netdoctor.repair.executor import Outcomes, StepEnd, repair
 from netdoctor.repair.journal import Journal, begin
 from netdoctor.repair.plan import Plan, plan
 
@@ -152,5 +152,5 @@ def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
     return Node(folder)
 
 
-def ends(outcomes: Outcomes) -> list[tuple[str, End]]:
+def ends(outcomes: Outcomes) -> list[tuple[str, StepEnd]]:
     return [(step.remedy, step.end) for step in outcomes.steps]

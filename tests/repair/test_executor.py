@@ -11,8 +11,8 @@ import pytest
 from netdoctor.changes.file import WriteFile
 from netdoctor.errors import Drifted
 from netdoctor.model import Change, Outcome
-from netdoctor.repair.executor import End
-from netdoctor.repair.journal import Closed, Journal, State, begin, load, reopen
+from netdoctor.repair.executor import StepEnd
+from netdoctor.repair.journal import Closed, EntryState, Journal, begin, load, reopen
 from netdoctor.repair.plan import plan
 from netdoctor.repair.rollback import undo
 from netdoctor.repair.runs import runs
@@ -36,7 +36,7 @@ __all__ = ["node"]  # the fixture
 def test_proved_and_undone_to_the_byte(node: Node) -> None:
     before = node.files()
     outcomes, journal = node.repair(switch_on, add_names)
-    assert ends(outcomes) == [("switch-on", End.PROVED), ("add-names", End.PROVED)]
+    assert ends(outcomes) == [("switch-on", StepEnd.PROVED), ("add-names", StepEnd.PROVED)]
     assert all(result.outcome is Outcome.PASS for result in outcomes.last.results.values())
     assert load(journal.path).closed is Closed.COMMITTED
     assert (node.folder / "a.conf").stat().st_mode & 0o777 == 0o640
@@ -47,18 +47,18 @@ def test_proved_and_undone_to_the_byte(node: Node) -> None:
 
 def test_a_target_that_still_fails_is_taken_back_and_the_proved_step_stays(node: Node) -> None:
     outcomes, journal = node.repair(switch_on, add_nothing_useful)
-    assert ends(outcomes) == [("switch-on", End.PROVED), ("add-nothing-useful", End.ROLLED_BACK)]
+    assert ends(outcomes) == [("switch-on", StepEnd.PROVED), ("add-nothing-useful", StepEnd.ROLLED_BACK)]
     assert "names do not resolve" in outcomes.steps[1].why
     assert not (node.folder / "sub").exists()
     assert (node.folder / "a.conf").read_text() == "forward = 1\n"
     assert outcomes.last.results["names-unresolved"].outcome is Outcome.FAIL
     assert load(journal.path).closed is Closed.COMMITTED
-    assert [entry.state for entry in journal.entries] == [State.VERIFIED, State.VERIFIED, State.UNDONE]
+    assert [entry.state for entry in journal.entries] == [EntryState.VERIFIED, EntryState.VERIFIED, EntryState.UNDONE]
 
 
 def test_a_guard_that_breaks_takes_the_step_back(node: Node) -> None:
     outcomes, _ = node.repair(switch_on, open_the_door)
-    assert ends(outcomes)[1] == ("open-the-door", End.ROLLED_BACK)
+    assert ends(outcomes)[1] == ("open-the-door", StepEnd.ROLLED_BACK)
     assert outcomes.steps[1].why == "door-open passed before and does not any more"
     assert not (node.folder / "sub").exists()
 
@@ -66,7 +66,7 @@ def test_a_guard_that_breaks_takes_the_step_back(node: Node) -> None:
 def test_all_rolled_back_leaves_nothing_in_force(node: Node) -> None:
     before = node.files()
     outcomes, journal = node.repair(add_nothing_useful)
-    assert ends(outcomes) == [("add-nothing-useful", End.ROLLED_BACK)]
+    assert ends(outcomes) == [("add-nothing-useful", StepEnd.ROLLED_BACK)]
     assert not outcomes.changed
     assert load(journal.path).closed is Closed.ROLLED_BACK
     assert node.files() == before
@@ -87,7 +87,7 @@ def somebody_else(node: Node, monkeypatch: pytest.MonkeyPatch, times: int) -> No
 def test_a_node_that_has_changed_since_the_plan_is_planned_again(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     somebody_else(node, monkeypatch, times=1)
     outcomes, journal = node.repair(switch_on)
-    assert ends(outcomes) == [("switch-on", End.DRIFTED), ("switch-on", End.PROVED)]
+    assert ends(outcomes) == [("switch-on", StepEnd.DRIFTED), ("switch-on", StepEnd.PROVED)]
     assert "no longer what it was" in outcomes.steps[0].why
     assert (node.folder / "a.conf").read_text() == "forward = 1\n"
     assert not undo(journal.in_force, journal, node.said.append).stuck
@@ -99,7 +99,7 @@ def test_nothing_is_made_of_a_new_plan_that_is_not_agreed_to(node: Node, monkeyp
     catalogue, journal = node.catalogue(switch_on), begin()
     first = node.look(catalogue)
     outcomes = node.execute(catalogue, plan(catalogue, first), first, journal, agree=lambda *_: False)
-    assert ends(outcomes) == [("switch-on", End.DRIFTED)]
+    assert ends(outcomes) == [("switch-on", StepEnd.DRIFTED)]
     assert (node.folder / "a.conf").read_text() == "somebody else, 0 times more\n"
     assert not (node.folder / "extra.conf").exists()
     assert load(journal.path).closed is Closed.ROLLED_BACK
@@ -108,7 +108,7 @@ def test_nothing_is_made_of_a_new_plan_that_is_not_agreed_to(node: Node, monkeyp
 def test_a_node_that_never_stands_still_is_left_alone(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     somebody_else(node, monkeypatch, times=1000)
     outcomes, _ = node.repair(switch_on)
-    assert ends(outcomes) == [("switch-on", End.DRIFTED)] * 3
+    assert ends(outcomes) == [("switch-on", StepEnd.DRIFTED)] * 3
     assert not outcomes.changed
 
 
@@ -144,8 +144,8 @@ def test_what_cannot_be_rolled_back_is_said(node: Node, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(WriteFile, "undo", broken)
     outcomes, journal = node.repair(add_nothing_useful, add_names)
-    assert ends(outcomes) == [("add-names", End.LEFT)]
-    left = [step for step in outcomes.steps if step.end is End.LEFT]
+    assert ends(outcomes) == [("add-names", StepEnd.LEFT)]
+    left = [step for step in outcomes.steps if step.end is StepEnd.LEFT]
     assert left
     assert "somebody was quicker" in left[0].why
     assert load(journal.path).closed is None

@@ -8,7 +8,7 @@ import pytest
 
 from netdoctor.changes.file import WriteFile
 from netdoctor.errors import Drifted, JournalError
-from netdoctor.repair.journal import Closed, Journal, State, load
+from netdoctor.repair.journal import Closed, EntryState, Journal, load
 from netdoctor.repair.rollback import undo
 from netdoctor.repair.runs import runs, unfinished
 from netdoctor.system.host import Host
@@ -52,7 +52,7 @@ def test_a_full_disk_after_the_proof_leaves_the_repair(node: Node, monkeypatch: 
         node.repair(switch_on)
     assert (node.folder / "a.conf").read_text() == "forward = 1\n"
     (journal,) = runs()
-    assert [entry.state for entry in journal.entries] == [State.VERIFIED, State.VERIFIED]
+    assert [entry.state for entry in journal.entries] == [EntryState.VERIFIED, EntryState.VERIFIED]
     assert unfinished() == []
 
 
@@ -92,7 +92,7 @@ def test_what_could_not_be_written_is_written_with_the_end(node: Node, monkeypat
     _, journal = node.repair(switch_on)
     make_room = full_after(0, monkeypatch)
     assert not undo(journal.entries, journal, node.said.append).stuck
-    assert [entry.state for entry in load(journal.path).entries] == [State.VERIFIED, State.VERIFIED]
+    assert [entry.state for entry in load(journal.path).entries] == [EntryState.VERIFIED, EntryState.VERIFIED]
     make_room()
     journal.close(Closed.UNDONE)
     assert load(journal.path).in_force == []

@@ -18,8 +18,8 @@ from netdoctor.changes.sysctl import SetSysctl
 from netdoctor.errors import Drifted, JournalError, Locked
 from netdoctor.repair.journal import (
     Closed,
+    EntryState,
     Journal,
-    State,
     begin,
     load,
     reopen,
@@ -37,15 +37,15 @@ def realistic() -> Journal:
     journal = begin()
     followers = (("/proc/sys/net/ipv4/conf/eth0/forwarding", "0"),)
     first = journal.plan("enable-ip-forward", SetSysctl("net.ipv4.ip_forward", "1", "0", followers))
-    journal.mark(first, State.APPLIED)
+    journal.mark(first, EntryState.APPLIED)
     was = FileState("caf\xc3\xa9 \xff\n", 0o640, 0, 0)
     second = journal.plan("enable-ip-forward", WriteFile("/etc/sysctl.d/99-netdoctor-x.conf", "x\n", was, ("/etc/a",)))
-    journal.mark(second, State.APPLIED)
-    journal.mark(first, State.VERIFIED)
-    journal.mark(second, State.VERIFIED)
+    journal.mark(second, EntryState.APPLIED)
+    journal.mark(first, EntryState.VERIFIED)
+    journal.mark(second, EntryState.VERIFIED)
     journal.close(Closed.COMMITTED)
-    journal.mark(second, State.UNDOING)
-    journal.mark(second, State.UNDONE)
+    journal.mark(second, EntryState.UNDOING)
+    journal.mark(second, EntryState.UNDONE)
     journal.close(Closed.UNDONE)
     return journal
 
@@ -87,7 +87,7 @@ def test_a_cut_journal_goes_on_after_the_cut() -> None:
     cut = load(journal.path)
     assert [run.run for run in unfinished()] == [journal.run]
     reopen(cut)
-    cut.mark(cut.entries[0], State.UNDONE)
+    cut.mark(cut.entries[0], EntryState.UNDONE)
     cut.close(Closed.UNDONE)
     assert load(journal.path) == cut
     assert unfinished() == []

@@ -14,7 +14,7 @@ from netdoctor.diagnosis import check as check_module
 from netdoctor.diagnosis.catalogue import Catalogue
 from netdoctor.diagnosis.check import Look
 from netdoctor.errors import Exposed
-from netdoctor.repair.executor import End
+from netdoctor.repair.executor import StepEnd
 from netdoctor.repair.journal import begin
 from netdoctor.repair.plan import Plan
 from netdoctor.repair.plan import plan as make_plan
@@ -29,7 +29,7 @@ def add_what_is_there(findings: tuple[Finding, ...], folder: Folder) -> Iterator
     yield write(folder, "sub/deep/b.conf", "names = 1\n" if "0" in folder.text("a.conf") else "names = 1\nmore\n")
 
 
-def repaired(node: Node, *remedies: object, refuse: bool = False) -> tuple[list[list[str]], list[tuple[str, End]]]:
+def repaired(node: Node, *remedies: object, refuse: bool = False) -> tuple[list[list[str]], list[tuple[str, StepEnd]]]:
     """The steps of each plan that was asked for after the first, and how the steps of the repair ended."""
     further: list[list[str]] = []
 
@@ -48,13 +48,13 @@ def repaired(node: Node, *remedies: object, refuse: bool = False) -> tuple[list[
 def test_a_plan_is_agreed_to_once(node: Node) -> None:
     asked, ended = repaired(node, switch_on, add_names)
     assert asked == []
-    assert [end for _, end in ended] == [End.PROVED, End.PROVED]
+    assert [end for _, end in ended] == [StepEnd.PROVED, StepEnd.PROVED]
 
 
 def test_a_step_that_has_changed_is_asked_for_again(node: Node) -> None:
     asked, ended = repaired(node, switch_on, add_what_is_there)
     assert asked == [["add-what-is-there"]]
-    assert [end for _, end in ended] == [End.PROVED, End.DRIFTED, End.PROVED]
+    assert [end for _, end in ended] == [StepEnd.PROVED, StepEnd.DRIFTED, StepEnd.PROVED]
     assert (node.folder / "sub/deep/b.conf").read_text() == "names = 1\nmore\n"
 
 
@@ -73,7 +73,7 @@ def switch_nothing_on(findings: tuple[Finding, ...], folder: Folder) -> Iterator
 def test_what_comes_after_a_step_that_was_not_made_is_asked_for_again(node: Node) -> None:
     asked, ended = repaired(node, switch_nothing_on, add_nothing_useful)
     assert asked == [["add-nothing-useful"]]
-    assert ended[0] == ("switch-nothing-on", End.ROLLED_BACK)
+    assert ended[0] == ("switch-nothing-on", StepEnd.ROLLED_BACK)
 
 
 Fix = Callable[..., tuple[int, str, str]]

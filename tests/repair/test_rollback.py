@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from netdoctor.changes.file import WriteFile
-from netdoctor.repair.journal import Closed, State, load
+from netdoctor.repair.journal import Closed, EntryState, load
 from netdoctor.repair.rollback import undo
 from netdoctor.repair.runs import runs
 from netdoctor.system.host import Host
@@ -68,7 +68,7 @@ def test_undo_stops_where_somebody_else_has_a_hand_in_it(node: Node) -> None:
     assert "somebody has changed" in stuck
     assert not (node.folder / "sub").exists()
     assert (node.folder / "extra.conf").exists()
-    assert [e.state for e in load(journal.path).entries] == [State.VERIFIED, State.UNDOING, State.UNDONE]
+    assert [e.state for e in load(journal.path).entries] == [EntryState.VERIFIED, EntryState.UNDOING, EntryState.UNDONE]
     undo(journal.in_force, journal, node.said.append, force=True)
     assert not (node.folder / "extra.conf").exists()
     assert (node.folder / "a.conf").read_text() == "mine now\n"
@@ -156,5 +156,5 @@ def test_what_only_failed_is_not_given_up(
         taken = undo(journal.entries, journal, node.said.append, force=force)
     assert [entry.change.describe() for entry in taken.failed] == [f"change {node.folder}/a.conf"]
     assert taken.drifted == []
-    assert taken.failed[0].state is State.UNDOING
+    assert taken.failed[0].state is EntryState.UNDOING
     assert (node.folder / "extra.conf").exists() is not force

@@ -12,7 +12,7 @@ import pytest
 
 from netdoctor.changes.file import WriteFile
 from netdoctor.changes.sysctl import SetSysctl
-from netdoctor.repair.journal import Closed, Journal, State, begin, load
+from netdoctor.repair.journal import Closed, EntryState, Journal, begin, load
 from netdoctor.repair.runs import locked, next_number, runs, unfinished, unfinished_notice
 from netdoctor.system.host import Host
 from tests.cli.test_cli import netdoctor, one_sentence
@@ -34,8 +34,8 @@ def repaired(folder: Path, names: tuple[str, ...] = NAMES) -> Journal:
     for name in names:
         entry = journal.plan("write-files", WriteFile.planned(str(folder / name), f"{name}\n"))
         entry.change.apply(Host())
-        journal.mark(entry, State.APPLIED)
-        journal.mark(entry, State.VERIFIED)
+        journal.mark(entry, EntryState.APPLIED)
+        journal.mark(entry, EntryState.VERIFIED)
     journal.close(Closed.COMMITTED)
     return journal
 
@@ -67,14 +67,14 @@ class TestPartlyRefused:
 
     def test_a_killed_undo_is_called_one(self, state: Path, tmp_path: Path) -> None:
         journal = repaired(tmp_path)
-        journal.mark(journal.entries[2], State.UNDOING)
+        journal.mark(journal.entries[2], EntryState.UNDOING)
         (notice,) = unfinished_notice()
         assert notice.startswith(f"the undo of the repair of {journal.started} was interrupted: ")
 
     def test_a_repair_that_could_not_be_taken_back_was_not_interrupted(self, state: Path, tmp_path: Path) -> None:
         journal = begin(next_number())
         entry = journal.plan("write-files", WriteFile.planned(str(tmp_path / "a"), "a\n"))
-        journal.mark(entry, State.UNDOING)
+        journal.mark(entry, EntryState.UNDOING)
         assert "was not proved and not wholly taken back: " in unfinished_notice()[0]
 
 
@@ -100,9 +100,9 @@ class TestFailed:
     def test_a_killed_undo_that_is_then_refused_was_no_interrupted_repair(self, state: Path, tmp_path: Path) -> None:
         journal = repaired(tmp_path)
         entry = journal.entries[2]
-        journal.mark(entry, State.UNDOING)
+        journal.mark(entry, EntryState.UNDOING)
         entry.change.undo(Host())
-        journal.mark(entry, State.UNDONE)
+        journal.mark(entry, EntryState.UNDONE)
         (tmp_path / "b").write_text("mine\n")
         assert netdoctor("undo").returncode == 3
         assert load(journal.path).closed is Closed.PARTLY_UNDONE
@@ -111,7 +111,7 @@ class TestFailed:
 
 def test_a_repair_that_is_going_on_is_not_called_interrupted(state: Path, tmp_path: Path) -> None:
     journal = repaired(tmp_path)
-    journal.mark(journal.entries[2], State.UNDOING)
+    journal.mark(journal.entries[2], EntryState.UNDOING)
     assert "was interrupted" in unfinished_notice()[0]
     with locked():
         assert unfinished_notice() == [f"another netdoctor (pid {os.getpid()}) is changing this host now"]
@@ -464,28 +464,28 @@ class TestSetting:
     @pytest.mark.parametrize(
         ("marked", "boot", "file", "after"),
         [
-            (State.PLANNED, "", False, "1"),
-            (State.APPLYING, "", False, "0"),
-            (State.APPLYING, "earlier", False, "1"),
-            (State.VERIFIED, "", False, "0"),
-            (State.VERIFIED, "earlier", False, "1"),  # the boot's own
-            (State.VERIFIED, "earlier", True, "0"),  # by netdoctor's file
+            (EntryState.PLANNED, "", False, "1"),
+            (EntryState.APPLYING, "", False, "0"),
+            (EntryState.APPLYING, "earlier", False, "1"),
+            (EntryState.VERIFIED, "", False, "0"),
+            (EntryState.VERIFIED, "earlier", False, "1"),  # the boot's own
+            (EntryState.VERIFIED, "earlier", True, "0"),  # by netdoctor's file
         ],
     )
     def test_by_whom(
-        self, state: Path, tmp_path: Path, marked: State, boot: str, file: bool, after: str,
+        self, state: Path, tmp_path: Path, marked: EntryState, boot: str, file: bool, after: str,
     ) -> None:  # fmt: skip
         journal = begin(next_number())
         entry = journal.plan("enable-ip-forward", SetSysctl("net.ipv4.ip_forward", "1", "0"))
-        if marked is not State.PLANNED:
+        if marked is not EntryState.PLANNED:
             journal.begin(entry)
-        if marked is State.VERIFIED:
+        if marked is EntryState.VERIFIED:
             journal.mark(entry, marked)
         if file:
             entry = journal.plan("enable-ip-forward", WriteFile.planned(str(tmp_path / "a"), "a\n"))
             journal.begin(entry)
             entry.change.apply(Host())
-            journal.mark(entry, State.VERIFIED)
+            journal.mark(entry, EntryState.VERIFIED)
         if boot:
             journal.path.write_text(journal.path.read_text().replace(str(journal.boot), boot))
         done = netdoctor("undo", before=("unshare", "--net", "sh", "-c", SET_BY_HAND))

@@ -18,7 +18,7 @@ from netdoctor.facts.cluster.workloads import Pod
 from netdoctor.facts.traffic.node_network import NodeNetwork
 from netdoctor.system.host import Host
 from netdoctor.tracing import reading
-from netdoctor.tracing.ends import STRANGERS, End, Known, matching
+from netdoctor.tracing.ends import STRANGERS, FlowEnd, Known, matching
 from netdoctor.twin.twin import NODE, OUTSIDE
 from tests.twin.walks import ALONE, CLIENT, DNS, ECHO, SERVICE, known, node_state
 
@@ -82,22 +82,22 @@ def test_a_pod_that_was_not_captured_is_not_unknown() -> None:
 @pytest.mark.parametrize(
     ("word", "port", "asked", "end"),
     [
-        ("kube-dns", "dns", "", End("Service kube-system/kube-dns", "10.96.0.10", 53, "udp")),
-        ("svc/kube-dns", "53", "", End("Service kube-system/kube-dns", "10.96.0.10", 53, "udp")),
-        ("kube-system/kube-dns", "53", "tcp", End("Service kube-system/kube-dns", "10.96.0.10", 53, "tcp")),
-        ("kube-dns", "metrics", "", End("Service kube-system/kube-dns", "10.96.0.10", 9153, "tcp")),
-        ("echo", "80", "", End("Service default/echo", "10.111.0.1", 80, "tcp")),
-        ("10.96.0.10", "54", "", End("Service kube-system/kube-dns", "10.96.0.10", 54)),
-        ("8.8.8.8", "53", "", End("", "8.8.8.8", 53)),
-        ("2001:DB8::1", "53", "udp", End("", "2001:db8::1", 53, "udp")),
-        ("10.244.0.10", "53", "", End(f"pod {DNS}", "10.244.0.10", 53)),
-        ("coredns", "53", "", End(f"pod {DNS}", "10.244.0.10", 53)),
-        ("echo-99", "8080", "", End(f"pod {ECHO}", "10.244.0.11", 8080)),
-        ("node", "30080", "", End("the node", "10.77.0.2", 30080)),
-        ("10.77.0.2", "22", "", End("the node", "10.77.0.2", 22)),
+        ("kube-dns", "dns", "", FlowEnd("Service kube-system/kube-dns", "10.96.0.10", 53, "udp")),
+        ("svc/kube-dns", "53", "", FlowEnd("Service kube-system/kube-dns", "10.96.0.10", 53, "udp")),
+        ("kube-system/kube-dns", "53", "tcp", FlowEnd("Service kube-system/kube-dns", "10.96.0.10", 53, "tcp")),
+        ("kube-dns", "metrics", "", FlowEnd("Service kube-system/kube-dns", "10.96.0.10", 9153, "tcp")),
+        ("echo", "80", "", FlowEnd("Service default/echo", "10.111.0.1", 80, "tcp")),
+        ("10.96.0.10", "54", "", FlowEnd("Service kube-system/kube-dns", "10.96.0.10", 54)),
+        ("8.8.8.8", "53", "", FlowEnd("", "8.8.8.8", 53)),
+        ("2001:DB8::1", "53", "udp", FlowEnd("", "2001:db8::1", 53, "udp")),
+        ("10.244.0.10", "53", "", FlowEnd(f"pod {DNS}", "10.244.0.10", 53)),
+        ("coredns", "53", "", FlowEnd(f"pod {DNS}", "10.244.0.10", 53)),
+        ("echo-99", "8080", "", FlowEnd(f"pod {ECHO}", "10.244.0.11", 8080)),
+        ("node", "30080", "", FlowEnd("the node", "10.77.0.2", 30080)),
+        ("10.77.0.2", "22", "", FlowEnd("the node", "10.77.0.2", 22)),
     ],
 )
-def test_a_target(word: str, port: str, asked: str, end: End) -> None:
+def test_a_target(word: str, port: str, asked: str, end: FlowEnd) -> None:
     assert known().target(word, port, asked) == end
 
 

@@ -19,7 +19,7 @@ from netdoctor.facts.traffic.node_network import NodeNetwork
 from netdoctor.model import FROM_PODS, Access
 from netdoctor.output.rehearsal_text import as_json, lines
 from netdoctor.rehearsal.direct_rules import that_matter
-from netdoctor.rehearsal.rehearsal import Rehearsal, Verdict, insist, rehearse
+from netdoctor.rehearsal.rehearsal import Rehearsal, RehearsalVerdict, insist, rehearse
 from netdoctor.system.host import Host
 from netdoctor.twin.state import Listener
 from tests.twin.lockouts import FAR, FAR6, LOCKOUTS, NODE6, PERSON, POLICY_DROP, LockOut
@@ -80,7 +80,7 @@ def test_a_repair_that_cuts_off_a_person_is_refused(title: str) -> None:
 @pytest.mark.parametrize("title", list(LOCKOUTS))
 def test_the_same_repair_passes_where_nobody_is_let_in(title: str) -> None:
     rehearsal = tried(LOCKOUTS[title], lets_in=False, connected=False)
-    assert (rehearsal.closed, rehearsal.refusal, rehearsal.verdict) == ((), "", Verdict.SAFE)
+    assert (rehearsal.closed, rehearsal.refusal, rehearsal.verdict) == ((), "", RehearsalVerdict.SAFE)
     insist(rehearsal, allow_exposure=False)
 
 
@@ -91,7 +91,7 @@ def test_a_source_that_a_rule_names_is_asked_as_though_nobody_is_there(title: st
     lockout = LOCKOUTS[title]
     rehearsal = tried(lockout, lets_in=True, connected=False)
     assert f"source that a rule names: {lockout.person} -> " in rehearsal.refusal, rehearsal.refusal
-    assert rehearsal.verdict is Verdict.REFUSED
+    assert rehearsal.verdict is RehearsalVerdict.REFUSED
 
 
 @pytest.mark.thorough
@@ -150,7 +150,7 @@ def test_a_login_that_passes_in_no_copy_is_not_rehearsed() -> None:
     with node_with("iptables-nft -A INPUT -p tcp --dport 22 -m mac ! --mac-source 02:aa:bb:cc:dd:ee -j DROP") as node:
         me = Connection(PERSON, 40022, NODE_ADDRESS, 22, inbound=True, login=True, you=True)
         rehearsal = rehearse(facts_of(node, me), [commands("nft list ruleset")], FROM_PODS)
-    assert rehearsal.verdict is Verdict.NOT_REHEARSED
+    assert rehearsal.verdict is RehearsalVerdict.NOT_REHEARSED
     with pytest.raises(
         NotRehearsable, match=rf"ssh from {PERSON} \(you\) -> .* passes in no copy of the node.*--without"
     ):
@@ -172,14 +172,16 @@ def test_a_terminal_that_outlived_its_connection_keeps_nobody_from_repairing() -
     """A tmux of yesterday: SSH_CONNECTION names somebody who is connected no more, and is let in no more."""
     with node_with(*POLICY_DROP) as node:
         gone = Connection(PERSON, 40022, NODE_ADDRESS, 22, inbound=True, login=True, you=True, now=False)
-        assert rehearse(facts_of(node, gone), [commands("nft list ruleset")], FROM_PODS).verdict is Verdict.SAFE
+        assert (
+            rehearse(facts_of(node, gone), [commands("nft list ruleset")], FROM_PODS).verdict is RehearsalVerdict.SAFE
+        )
 
 
 def test_a_login_over_a_link_local_address_is_not_rehearsed() -> None:
     me = Connection("fe80::7", 40022, "fe80::10", 22, inbound=True, login=True, you=True)
     with node_with() as node:
         rehearsal = rehearse(facts_of(node, me), [commands("nft list ruleset")], FROM_PODS)
-    assert rehearsal.verdict is Verdict.NOT_REHEARSED
+    assert rehearsal.verdict is RehearsalVerdict.NOT_REHEARSED
     assert "ssh from fe80::7 (you) is connected now" in rehearsal.refusal
 
 
@@ -188,7 +190,7 @@ def test_who_is_connected_over_a_link_local_address_is_told() -> None:
     bgp = Connection("fe80::7", 5000, "fe80::10", 10250, inbound=True)
     with node_with() as node:
         rehearsal = rehearse(facts_of(node, bgp), [commands("nft list ruleset")], FROM_PODS)
-    assert rehearsal.verdict is Verdict.SAFE
+    assert rehearsal.verdict is RehearsalVerdict.SAFE
     assert rehearsal.unseen == ("fe80::7 -> [fe80::10]:10250/tcp",)
     assert "fe80::7 -> [fe80::10]:10250/tcp" in "\n".join(lines(rehearsal, ""))
 
@@ -277,7 +279,7 @@ def test_a_step_that_fails_in_the_copy_is_not_rehearsed() -> None:
     with node_with(*POLICY_DROP) as node:
         removal = RemoveDirectRules((DIRECT,), (), None, None)
         rehearsal = rehearse(facts_of(node), [removal], FROM_PODS)
-    assert rehearsal.verdict is Verdict.NOT_REHEARSED
+    assert rehearsal.verdict is RehearsalVerdict.NOT_REHEARSED
     assert "the direct rule `ipv4 filter INPUT 0 -s 192.0.2.7 " in rehearsal.refusal
     with pytest.raises(NotRehearsable, match=r"the repair is not made, for it is not rehearsed: .*--without-rehearsal"):
         insist(rehearsal, allow_exposure=True)

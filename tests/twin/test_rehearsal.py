@@ -24,7 +24,7 @@ from netdoctor.model import FROM_PODS, Access, Change
 from netdoctor.output.rehearsal_text import as_json, lines
 from netdoctor.rehearsal import second_firewalld
 from netdoctor.rehearsal.exposure import ways
-from netdoctor.rehearsal.rehearsal import HostOfCopy, Rehearsal, Verdict, insist, rehearse
+from netdoctor.rehearsal.rehearsal import HostOfCopy, Rehearsal, RehearsalVerdict, insist, rehearse
 from netdoctor.system.host import Host
 from netdoctor.system.traffic import Answer, Reply
 from netdoctor.twin.namespace import Namespace
@@ -137,7 +137,7 @@ def test_what_opens_is_told(closed: Facts) -> None:
 def test_a_repair_that_cures_nothing_is_refused(closed: Facts) -> None:
     rehearsal = rehearse(closed, [Commands((("nft", "add", "table", "inet", "idle"),))], FROM_PODS)
     assert (rehearsal.closed, rehearsal.opened, rehearsal.not_made) == ((), (), ())
-    assert rehearsal.verdict is Verdict.REFUSED
+    assert rehearsal.verdict is RehearsalVerdict.REFUSED
     assert rehearsal.refusal == "with it none of the 1 flows that fail passes in the copy"
     for allowed in (False, True):
         with pytest.raises(Exposed, match=r"none of the 1 flows that fail passes in the copy$"):
@@ -177,7 +177,9 @@ def test_what_no_copy_shows_to_fail_is_not_counted_as_cured() -> None:
     with small_node() as node:
         idle = Commands((("nft", "add", "table", "inet", "idle"),))
         rehearsal = rehearse(facts_of(node, Reply(Answer.TIMEOUT, 1500)), [idle], FROM_PODS)
-    assert rehearsal.verdict is Verdict.SAFE  # the trouble is not in the network: whether it is cured, no copy shows
+    assert (
+        rehearsal.verdict is RehearsalVerdict.SAFE
+    )  # the trouble is not in the network: whether it is cured, no copy shows
     text = "\n".join(lines(rehearsal, ""))
     assert "now pass" not in text
     assert "  fails on the node and in no copy of it: client -> 8.8.8.8" in text
@@ -236,7 +238,7 @@ def test_what_reaches_beyond_is_not_made(name: str, closed: Facts) -> None:
     finally:
         namespace.close()
     rehearsal = rehearse(closed, [change], FROM_PODS)
-    assert (rehearsal.opened, rehearsal.closed, rehearsal.verdict) == ((), (), Verdict.NOT_REHEARSED)
+    assert (rehearsal.opened, rehearsal.closed, rehearsal.verdict) == ((), (), RehearsalVerdict.NOT_REHEARSED)
     assert len(rehearsal.not_shown) == 1
     assert rehearsal.not_shown[0].startswith(f"{change.describe()}: ")
     assert rehearsal.refusal == f"it is not rehearsed: {rehearsal.not_shown[0]}"
@@ -289,10 +291,10 @@ def test_a_module_for_bridged_packets_touches_pods_alone(monkeypatch: pytest.Mon
         pods_alone = rehearse(without_module(node), changes, FROM_PODS)
         node.sh("ip link add tap0 type veth peer name tap1", "ip link set tap0 master br0 up")
         with_a_machine = rehearse(without_module(node), changes, FROM_PODS)
-    assert (pods_alone.verdict, pods_alone.not_made) == (Verdict.SAFE, ())
+    assert (pods_alone.verdict, pods_alone.not_made) == (RehearsalVerdict.SAFE, ())
     assert "  touches no packet's way: load the kernel module br_netfilter, now: " in "\n".join(lines(pods_alone, ""))
     assert len(pods_alone.untouched) == 2
-    assert with_a_machine.verdict is Verdict.NOT_REHEARSED
+    assert with_a_machine.verdict is RehearsalVerdict.NOT_REHEARSED
 
 
 @pytest.mark.parametrize("machine", [True, False], ids=["a virtual machine", "nothing"])
@@ -307,7 +309,7 @@ def test_bridged_packets_of_others_are_not_rehearsed(machine: bool) -> None:
         )  # fmt: skip
         change = SetSysctl("net.bridge.bridge-nf-call-iptables", "1", "0")
         rehearsal = rehearse(facts_of(node), [change], FROM_PODS)
-    assert rehearsal.verdict is (Verdict.NOT_REHEARSED if machine else Verdict.SAFE)
+    assert rehearsal.verdict is (RehearsalVerdict.NOT_REHEARSED if machine else RehearsalVerdict.SAFE)
     assert ("what crosses bridge br-up begins to meet iptables" in rehearsal.refusal) is machine
 
 

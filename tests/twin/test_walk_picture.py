@@ -13,7 +13,7 @@ import pytest
 from netdoctor.output.svg import INSET, LETTER, wrapped
 from netdoctor.output.walk_picture import columns_of, draw
 from netdoctor.system.traffic import Answer, Reply
-from netdoctor.tracing.ends import End
+from netdoctor.tracing.ends import FlowEnd
 from netdoctor.tracing.traced import Traced
 from netdoctor.twin.twin import NODE
 from netdoctor.twin.walk import REQUEST
@@ -40,7 +40,7 @@ LONG = (
 
 
 def stopped_by_a_long_rule() -> Traced:
-    return traced(outwards(LONG, until="postrouting"), Reply(Answer.TIMEOUT, 60), End("", "8.8.8.8", 53))
+    return traced(outwards(LONG, until="postrouting"), Reply(Answer.TIMEOUT, 60), FlowEnd("", "8.8.8.8", 53))
 
 
 def sixth() -> Traced:
@@ -52,7 +52,7 @@ def sixth() -> Traced:
         *hook(REQUEST, "output", ">eth0", before=ends, after=after),
         *hook(REQUEST, "postrouting", ">eth0", before=after),
     ]
-    return traced(steps, Reply(Answer.TIMEOUT, 60), End("", far.strip("[]"), 10250), source=NODE)
+    return traced(steps, Reply(Answer.TIMEOUT, 60), FlowEnd("", far.strip("[]"), 10250), source=NODE)
 
 
 WALKS: dict[str, Callable[[], Traced]] = {
@@ -63,11 +63,11 @@ WALKS: dict[str, Callable[[], Traced]] = {
     "not forwarded": lambda: lost("forward"),
     "a long rule": stopped_by_a_long_rule,
     "IPv6": sixth,
-    "never on the node": lambda: traced([], Reply(Answer.NET_UNREACHABLE, 1), End("", "8.8.8.8", 53)),
+    "never on the node": lambda: traced([], Reply(Answer.NET_UNREACHABLE, 1), FlowEnd("", "8.8.8.8", 53)),
     "stopped at the bridge": lambda: traced(
         [outwards()[0], replace(outwards()[0], table="mine", chain="guard", handle=3, text="drop", verdict="drop")],
         Reply(Answer.TIMEOUT, 60),
-        End("", "8.8.8.8", 53),
+        FlowEnd("", "8.8.8.8", 53),
     ),
     "many pods": lambda: replace(to_service(), state=node_state(CLIENT, DNS, *(f"default/pod-{n}" for n in range(9)))),
 }
@@ -165,7 +165,7 @@ def test_a_packet_that_changes_lanes_stays_in_its_column() -> None:
 def test_secrets_stay_out() -> None:
     rule = (*LONG[:4], 'tcp dport 80 log prefix "token=verysecretvalue" drop', "drop")
     assert "verysecretvalue" not in draw(traced(outwards(rule, until="postrouting"), Reply(Answer.TIMEOUT, 60),
-                                                End("", "8.8.8.8", 53)))  # fmt: skip
+                                                FlowEnd("", "8.8.8.8", 53)))  # fmt: skip
 
 
 def test_wrapping_breaks_names_only_where_it_has_to() -> None:

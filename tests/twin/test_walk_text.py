@@ -15,13 +15,13 @@ from netdoctor.facts.cluster.cluster_addresses import ClusterAddresses
 from netdoctor.output.walk_json import as_json
 from netdoctor.output.walk_text import render
 from netdoctor.system.traffic import Answer, Reply
-from netdoctor.tracing.ends import End, Known
+from netdoctor.tracing.ends import FlowEnd, Known
+from netdoctor.tracing.packet_path import way_of
 from netdoctor.tracing.traced import Fate, Traced, trace
-from netdoctor.tracing.way import way_of
 from netdoctor.twin.capture import capture
 from netdoctor.twin.rule_words import comment_of, purpose, rule_words
 from netdoctor.twin.twin import NODE
-from netdoctor.twin.walk import REPLY, REQUEST, Step
+from netdoctor.twin.walk import REPLY, REQUEST, TraceStep
 from tests.twin.walks import (
     ANSWER,
     ASKED,
@@ -63,13 +63,13 @@ class TestWay:
 
     def test_a_second_packet_of_the_flow_is_left_out(self) -> None:
         steps = outwards()
-        twice = traced([*steps, *steps], Reply(Answer.TIMEOUT, 60), End("", "8.8.8.8", 53))
+        twice = traced([*steps, *steps], Reply(Answer.TIMEOUT, 60), FlowEnd("", "8.8.8.8", 53))
         assert names(twice) == names(lost())
 
     def test_a_second_packet_that_is_stopped_is_told(self) -> None:
         drop = ("ip", "filter", "FORWARD", 7, "-A FORWARD -m conntrack --ctstate INVALID -j DROP", "drop")
         steps = [*outwards(), *outwards(drop, until="postrouting")]
-        it = traced(steps, Reply(Answer.TIMEOUT, 60), End("", "8.8.8.8", 53))
+        it = traced(steps, Reply(Answer.TIMEOUT, 60), FlowEnd("", "8.8.8.8", 53))
         assert str(it.ending) == (
             "STOPPED after its first packet had passed, at ip filter FORWARD, handle 7: -m conntrack --ctstate INVALID "
             "-j DROP: the sender hears nothing"
@@ -80,16 +80,18 @@ class TestWay:
         self_to_self = packet("10.77.0.2:40000 > 10.77.0.2:10250", "tcp")
         places = (("output", ">lo"), ("postrouting", ">lo"), ("prerouting", "lo>"), ("input", "lo>"))
         steps = [step for name, interfaces in places for step in hook(REQUEST, name, interfaces, before=self_to_self)]
-        it = traced(steps, Reply(Answer.OK, 1), End("the node", "10.77.0.2", 10250), source=NODE)
+        it = traced(steps, Reply(Answer.OK, 1), FlowEnd("the node", "10.77.0.2", 10250), source=NODE)
         assert names(it) == ["output", "postrouting", "prerouting", "input"]
         assert str(it.ending) == "ARRIVED at 10.77.0.2:10250, and the answer came back"
 
     def test_a_rule_of_a_device_comes_before_prerouting(self) -> None:
         out = packet("10.244.0.9:40000 > 8.8.8.8:53", "tcp")
-        rule = Step(NODE, REQUEST, out, "veth0", "", "netdev", "guard", "ingress", 3, "tcp dport 53 accept", "accept")
-        it = traced([rule, *outwards()], Reply(Answer.TIMEOUT, 60), End("", "8.8.8.8", 53))
+        rule = TraceStep(
+            NODE, REQUEST, out, "veth0", "", "netdev", "guard", "ingress", 3, "tcp dport 53 accept", "accept"
+        )
+        it = traced([rule, *outwards()], Reply(Answer.TIMEOUT, 60), FlowEnd("", "8.8.8.8", 53))
         assert names(it)[:2] == ["device ingress", "bridge prerouting"]
-        dropped = traced([replace(rule, verdict="drop")], Reply(Answer.TIMEOUT, 60), End("", "8.8.8.8", 53))
+        dropped = traced([replace(rule, verdict="drop")], Reply(Answer.TIMEOUT, 60), FlowEnd("", "8.8.8.8", 53))
         assert dropped.ending.text.startswith("at netdev guard ingress, handle 3: tcp dport 53 accept")
 
 
@@ -120,7 +122,7 @@ class TestText:
 
     def test_a_policy_is_no_rule(self) -> None:
         policy = ("ip", "filter", "FORWARD", 0, "policy drop", "policy drop")
-        it = traced(outwards(policy, until="postrouting"), Reply(Answer.TIMEOUT, 60), End("", "8.8.8.8", 53))
+        it = traced(outwards(policy, until="postrouting"), Reply(Answer.TIMEOUT, 60), FlowEnd("", "8.8.8.8", 53))
         assert str(it.ending) == "STOPPED at ip filter FORWARD: its policy is drop: the sender hears nothing"
 
     def test_verbose_has_every_step(self) -> None:
@@ -138,7 +140,7 @@ class TestText:
             '-A FORWARD -m string --string "token=abc123secret" \x1b[31m-j DROP',
             "drop",
         )
-        it = traced(outwards(rule, until="postrouting"), Reply(Answer.TIMEOUT, 60), End("", "8.8.8.8", 53))
+        it = traced(outwards(rule, until="postrouting"), Reply(Answer.TIMEOUT, 60), FlowEnd("", "8.8.8.8", 53))
         said = text(it, verbose=True)
         assert "abc123secret" not in said
         assert "\x1b[31m" not in said
@@ -167,7 +169,7 @@ class TestLost:
 
     def test_routing_says_why(self) -> None:
         steps = outwards(until="forward")
-        it = traced(steps, Reply(Answer.TIMEOUT, 60), End("", "8.8.8.8", 53), refusal="no route leads to 8.8.8.8")
+        it = traced(steps, Reply(Answer.TIMEOUT, 60), FlowEnd("", "8.8.8.8", 53), refusal="no route leads to 8.8.8.8")
         assert "no route leads to 8.8.8.8; the sender" in it.ending.text
 
     def test_without_masquerade(self) -> None:
@@ -178,11 +180,11 @@ class TestLost:
 
     def test_in_the_middle_of_a_hook(self) -> None:
         steps = outwards(until="postrouting")[:-3]
-        it = traced(steps, Reply(Answer.TIMEOUT, 60), End("", "8.8.8.8", 53))
+        it = traced(steps, Reply(Answer.TIMEOUT, 60), FlowEnd("", "8.8.8.8", 53))
         assert it.ending.text.startswith("in forward, behind priority -1: no rule of nftables took it")
 
     def test_before_the_node(self) -> None:
-        it = traced([], Reply(Answer.NET_UNREACHABLE, 1), End("", "8.8.8.8", 53))
+        it = traced([], Reply(Answer.NET_UNREACHABLE, 1), FlowEnd("", "8.8.8.8", 53))
         assert str(it.ending) == (
             "LOST before the node's first hook: nothing came out of pod default/client; pod default/client has no "
             "route to 8.8.8.8; the sender is told: network unreachable"
@@ -196,7 +198,7 @@ class TestLost:
         places = (("prerouting", "veth1>"), ("forward", "veth1>veth0"), ("postrouting", ">veth0"))
         back = [s for name, ports in places for s in hook(REPLY, f"bridge {name}", ports, before=ANSWER)]
         state = node_state(**{"bridge__bridge-nf-call-iptables": "0"})
-        target = End("Service kube-system/kube-dns", "10.96.0.10", 53)
+        target = FlowEnd("Service kube-system/kube-dns", "10.96.0.10", 53)
         it = traced([*question, *back], Reply(Answer.TIMEOUT, 60), target, state)
         assert it.ending.text.startswith(
             "on the way back: the answer comes from 10.244.0.10:53, and 10.96.0.10:53 was asked; the bridge did not "
@@ -286,7 +288,7 @@ def test_a_node_that_is_really_built(
     name, label = real.source(source)
     target = real.target(destination, port)
     flow, address = real.flow(name, target, "tcp")
-    it = trace(real.state, End(label, address), target, flow, real.node)
+    it = trace(real.state, FlowEnd(label, address), target, flow, real.node)
     assert it.ending.word is word, text(it, verbose=True)
     assert says in it.ending.text
     assert way_of(it.walk) == it.way
@@ -300,20 +302,22 @@ class TestUnreadable:
         steps = hook(
             REQUEST, "prerouting", "veth0>", ("ip", "nat", "corp", 7, "", "accept"), before=ASKED, after=TRANSLATED
         )
-        said = text(traced([*steps, *outwards()], Reply(Answer.TIMEOUT, 60), End("", "10.96.0.10", 53)))
+        said = text(traced([*steps, *outwards()], Reply(Answer.TIMEOUT, 60), FlowEnd("", "10.96.0.10", 53)))
         assert "(by a rule of nat corp: its text cannot be read)" in said
         assert "conntrack" not in said
 
     def test_it_is_not_said_to_accept_everything(self) -> None:
         steps = hook(REQUEST, "forward", "bridge>eth0", ("ip", "filter", "FORWARD", 9, "", "accept"), before=ASKED)
-        said = text(traced(steps, Reply(Answer.TIMEOUT, 60), End("", "10.96.0.10", 53)))
+        said = text(traced(steps, Reply(Answer.TIMEOUT, 60), FlowEnd("", "10.96.0.10", 53)))
         assert "ip filter FORWARD, handle 9, accepts it: its text cannot be read" in said
         assert "everything" not in said
 
     def test_one_that_drops_is_named_all_the_same(self) -> None:
         steps = hook(REQUEST, "forward", "bridge>eth0", ("ip", "filter", "FORWARD", 9, "", "drop"), before=ASKED)
-        it = traced(steps, Reply(Answer.TIMEOUT, 60), End("", "10.96.0.10", 53))
+        it = traced(steps, Reply(Answer.TIMEOUT, 60), FlowEnd("", "10.96.0.10", 53))
         assert "ip filter FORWARD, handle 9: its text cannot be read" in it.ending.text
-        unknown = traced([replace(s, handle=0) for s in steps], Reply(Answer.TIMEOUT, 60), End("", "10.96.0.10", 53))
+        unknown = traced(
+            [replace(s, handle=0) for s in steps], Reply(Answer.TIMEOUT, 60), FlowEnd("", "10.96.0.10", 53)
+        )
         assert "ip filter FORWARD, a rule whose handle is not known: its text" in unknown.ending.text
         assert "policy" not in unknown.ending.text

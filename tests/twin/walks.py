@@ -10,12 +10,12 @@ from dataclasses import replace
 from netdoctor.facts.cluster.cluster_addresses import ClusterAddresses
 from netdoctor.facts.cluster.services import Service, ServicePort
 from netdoctor.system.traffic import Answer, Reply
-from netdoctor.tracing.ends import End, Known
+from netdoctor.tracing.ends import FlowEnd, Known
+from netdoctor.tracing.packet_path import way_of
 from netdoctor.tracing.traced import Traced, ending_of
-from netdoctor.tracing.way import way_of
 from netdoctor.twin.state import NetworkState, State
 from netdoctor.twin.twin import NODE, Flow
-from netdoctor.twin.walk import ERROR_MESSAGE, REPLY, REQUEST, Packet, Step, Walk
+from netdoctor.twin.walk import ERROR_MESSAGE, REPLY, REQUEST, Packet, TraceStep, Walk
 from netdoctor.twin.wire import rtnl
 from netdoctor.twin.wire.netlink import attribute
 from netdoctor.twin.wire.uapi.if_link import IFLA
@@ -74,7 +74,7 @@ def bridged_uplink() -> Traced:
         *hook(REQUEST, "postrouting", "bridge>br-up", before=out),
         *hook(REQUEST, "bridge postrouting", ">eth0", before=out),
     ]
-    return traced(steps, Reply(Answer.OK, 1.0), End("", "8.8.8.8", 53), replace(state, node=node))
+    return traced(steps, Reply(Answer.OK, 1.0), FlowEnd("", "8.8.8.8", 53), replace(state, node=node))
 
 
 def node_state(*pods: str, **sysctls: str) -> State:
@@ -119,7 +119,7 @@ def hook(
     before: Packet,
     after: Packet | None = None,
     where: str = NODE,
-) -> list[Step]:
+) -> list[TraceStep]:
     """A packet's steps at one hook: brackets, and between them rules: family, table, chain, handle, text, verdict."""
     layer, _, name = at.rpartition(" ")
     came, _, went = interfaces.partition(">")
@@ -127,11 +127,11 @@ def hook(
     stopped = any(verdict in ("drop", "policy drop") for *_, verdict in rules)
     half = len(priorities) // 2
 
-    def bracket(priority: int, seen: Packet) -> Step:
-        return Step(where, direction, seen, came, went, layer or "inet", "", f"{name} {priority}", 0, "", "")
+    def bracket(priority: int, seen: Packet) -> TraceStep:
+        return TraceStep(where, direction, seen, came, went, layer or "inet", "", f"{name} {priority}", 0, "", "")
 
     steps = [bracket(priority, before) for priority in priorities[:half]]
-    steps += [Step(where, direction, before, came, went, *rule) for rule in rules]
+    steps += [TraceStep(where, direction, before, came, went, *rule) for rule in rules]
     return steps if stopped else steps + [bracket(priority, after or before) for priority in priorities[half:]]
 
 
@@ -167,7 +167,7 @@ def to_service() -> Traced:
         *hook(REPLY, "bridge forward", "veth1>veth0", before=ANSWER),
         *hook(REPLY, "postrouting", ">bridge", before=ANSWER, after=BACK),
     ]
-    return traced(steps, Reply(Answer.OK, 1.0), End("Service kube-system/kube-dns", "10.96.0.10", 53))
+    return traced(steps, Reply(Answer.OK, 1.0), FlowEnd("Service kube-system/kube-dns", "10.96.0.10", 53))
 
 
 def _nested(
@@ -177,13 +177,13 @@ def _nested(
     *rules: tuple[str, str, str, int, str, str],
     before: Packet,
     after: Packet | None = None,
-) -> list[Step]:
+) -> list[TraceStep]:
     """A hook of the bridge, in the middle of which the IP layer's hook of that name is."""
     outer = hook(REQUEST, f"bridge {name}", ports, before=before)
     return [outer[0], *hook(REQUEST, name, bridge, *rules, before=before, after=after), outer[1]]
 
 
-def outwards(*forward: tuple[str, str, str, int, str, str], until: str = "") -> list[Step]:
+def outwards(*forward: tuple[str, str, str, int, str, str], until: str = "") -> list[TraceStep]:
     """The steps of a question to 8.8.8.8, up to and without the hook `until`."""
     out = packet("10.244.0.9:40000 > 8.8.8.8:53", "tcp")
     steps = [
@@ -206,21 +206,26 @@ def rejected() -> Traced:
     """A question to the outside that firewalld rejects."""
     error = Packet("icmp", "10.244.0.1", "10.244.0.9", icmp="3/13")
     steps = [*outwards(*REJECTING, until="postrouting"), *hook(ERROR_MESSAGE, "output", ">bridge", before=error)]
-    return traced(steps, Reply(Answer.PROHIBITED, 1.0, "3/13 from 10.244.0.1"), End("", "8.8.8.8", 53))
+    return traced(steps, Reply(Answer.PROHIBITED, 1.0, "3/13 from 10.244.0.1"), FlowEnd("", "8.8.8.8", 53))
 
 
 def lost(until: str = "", **sysctls: str) -> Traced:
     """A question to the outside that nobody answers."""
-    return traced(outwards(until=until), Reply(Answer.TIMEOUT, 60.0), End("", "8.8.8.8", 53), node_state(**sysctls))
+    return traced(outwards(until=until), Reply(Answer.TIMEOUT, 60.0), FlowEnd("", "8.8.8.8", 53), node_state(**sysctls))
 
 
 def traced(
-    steps: list[Step], reply: Reply, target: End, state: State | None = None, source: str = CLIENT, refusal: str = ""
+    steps: list[TraceStep],
+    reply: Reply,
+    target: FlowEnd,
+    state: State | None = None,
+    source: str = CLIENT,
+    refusal: str = "",
 ) -> Traced:
     state = state or node_state()
     protocol = steps[0].packet.protocol if steps else "tcp"
     walk = Walk(Flow(source, target.address, protocol, target.port), reply, tuple(steps))
     way = way_of(walk)
     ending = ending_of(state, walk, way, reply, refusal=refusal, in_service=target.in_service)
-    end = End(f"pod {source}", "10.244.0.9") if source == CLIENT else End("the node", "")
+    end = FlowEnd(f"pod {source}", "10.244.0.9") if source == CLIENT else FlowEnd("the node", "")
     return Traced(state, end, target, walk, way, reply, ending, "minikube")

@@ -8,7 +8,7 @@ from functools import partial
 
 from netdoctor.experiments.interventions import UNNAMED, Intervention, Situation
 from netdoctor.twin.twin import NODE
-from netdoctor.twin.walk import ERROR_MESSAGE, REQUEST, Step, handles_of
+from netdoctor.twin.walk import ERROR_MESSAGE, REQUEST, TraceStep, handles_of
 from netdoctor.twin.wire import nft_loading
 
 OWNERS = ("KUBE-", "CNI-", "FLANNEL", "cali-")
@@ -49,7 +49,7 @@ def passes_translation(situation: Situation) -> bool:
     return any(step.where == NODE and _done_by(step, for_service) == PAST for step in situation.walk.steps)
 
 
-def _done_by(step: Step, for_service: bool) -> str:
+def _done_by(step: TraceStep, for_service: bool) -> str:
     """What a rule does to the packet, in words; "" for nothing, or for the cluster's own."""
     if step.table == KUBE_PROXY or step.direction == ERROR_MESSAGE:
         return ""

@@ -16,7 +16,7 @@ TABLES = ("/proc/1/net/tcp", "/proc/1/net/tcp6")
 
 
 @dataclass(frozen=True, slots=True)
-class Listener:
+class ListeningProcess:
     """A process that has a port."""
 
     port: int
@@ -29,7 +29,7 @@ class Listener:
 class Listeners:
     """listening processes"""
 
-    items: tuple[Listener, ...]
+    items: tuple[ListeningProcess, ...]
 
     @classmethod
     def collect(cls, host: Host, modules: Modules) -> Listeners:
@@ -52,9 +52,9 @@ def parse(text: str) -> dict[str, int]:
     return found
 
 
-def owners(host: Host, inodes: dict[str, int]) -> list[Listener]:
+def owners(host: Host, inodes: dict[str, int]) -> list[ListeningProcess]:
     """The process behind each socket; one that nobody may look into stays without a name."""
-    found: dict[int, Listener] = {port: Listener(port, "", 0, "") for port in inodes.values()}
+    found: dict[int, ListeningProcess] = {port: ListeningProcess(port, "", 0, "") for port in inodes.values()}
     for folder in processes.folders() if inodes else ():
         try:
             held = processes.socket_inodes(folder)
@@ -66,5 +66,5 @@ def owners(host: Host, inodes: dict[str, int]) -> list[Listener]:
             except CannotRead:
                 continue
             port = inodes[inode]
-            found[port] = Listener(port, command, int(folder.name), cgroup.replace("_", "-"))
+            found[port] = ListeningProcess(port, command, int(folder.name), cgroup.replace("_", "-"))
     return list(found.values())

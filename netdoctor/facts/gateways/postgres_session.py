@@ -52,7 +52,7 @@ class Slots:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class SessionStep:
     """A step after TCP."""
 
     stage: str
@@ -68,14 +68,14 @@ class Session:
     def __init__(self, server: PostgresServer, address: str, logins: tuple[Login, ...], netns: str = "") -> None:
         """`netns`: the path of the network namespace to ask from, "" for this one."""
         self.server, self.address, self.logins, self.netns = server, address, logins, netns
-        self.steps: list[Step] = []  # after TCP, up to and with the first that fails for each login
+        self.steps: list[SessionStep] = []  # after TCP, up to and with the first that fails for each login
         self.slots: Slots | None = None
         self.withheld = ""  # why no password was sent, in a sentence
 
-    def ask_for_tls(self) -> Step:
+    def ask_for_tls(self) -> SessionStep:
         """Whether it is a Postgres that answers, and whether it offers TLS; asked from where the caller is."""
         speaks, words = _speaks_postgres(self.address, self.server.port)
-        return Step(TLS, speaks, words)
+        return SessionStep(TLS, speaks, words)
 
     def question(self, netns: int | None) -> dict[str, Any]:
         """What postgres_client is told, in JSON; `netns` is a descriptor."""
@@ -97,27 +97,27 @@ class Session:
         """Turn the answers of its logins into steps; None and a mapping stand for none, and say why."""
         if not isinstance(answers, list):
             why = answers.get("error") if isinstance(answers, dict) else f"no answer within {CLIENT_SECONDS:g} s"
-            self.steps.append(Step(LOGIN, False, str(why), "", self.logins[0]))
+            self.steps.append(SessionStep(LOGIN, False, str(why), "", self.logins[0]))
             return
         for login, answer in zip(self.logins, answers, strict=False):
             self.steps += self._steps(login, answer)
         if broken := next((step for step in self.steps if step.stage == TLS and not step.ok), None):
             self.steps = [broken, *(step for step in self.steps if step.stage != TLS)]
 
-    def _steps(self, login: Login, answer: Mapping[str, Any]) -> Iterator[Step]:
+    def _steps(self, login: Login, answer: Mapping[str, Any]) -> Iterator[SessionStep]:
         if "connected" not in answer:
             stage, state, text = classify(str(answer.get("error")), login)
             if "FATAL" not in text and any(words in text for words in OTHER_METHOD):
                 self.withheld = f"{self.server.name} {_asks_for(text)}, and netdoctor sends no password so: {ALLOWED}"
                 return
-            yield Step(stage, False, text, state, login)
+            yield SessionStep(stage, False, text, state, login)
             return
-        yield Step(LOGIN, True, f"as {login.user} to {login.database}, {_ms(answer['connected'])}", "", login)
+        yield SessionStep(LOGIN, True, f"as {login.user} to {login.database}, {_ms(answer['connected'])}", "", login)
         if not answer["selected"]:
             text = without(str(answer.get("error")), login)
-            yield Step(SELECT, False, text, str(answer.get("sqlstate", "")), login)
+            yield SessionStep(SELECT, False, text, str(answer.get("sqlstate", "")), login)
             return
-        yield Step(SELECT, True, f"SELECT 1, {_ms(answer['seconds'])}", "", login)
+        yield SessionStep(SELECT, True, f"SELECT 1, {_ms(answer['seconds'])}", "", login)
         rows = answer.get("slots")
         if rows and self.slots is None:
             used = tuple((database, user) for _, _, database, user in rows if database)
@@ -131,7 +131,7 @@ def run_all(sessions: Sequence[Session]) -> None:
         try:
             session.steps = [future.result(4 * SECONDS)]
         except (TimeoutError, CannotRead, OSError) as error:
-            session.steps = [Step(TLS, False, f"no answer: {error}")]
+            session.steps = [SessionStep(TLS, False, f"no answer: {error}")]
     with ExitStack() as opened:
         speaking: dict[Session, int | None] = {}
         for session in sessions:
@@ -140,7 +140,7 @@ def run_all(sessions: Sequence[Session]) -> None:
             try:
                 speaking[session] = _opened(session.netns, opened)
             except OSError as error:  # its pod has ended since
-                session.steps = [Step(TLS, False, f"no answer: {error.strerror}")]
+                session.steps = [SessionStep(TLS, False, f"no answer: {error.strerror}")]
         if speaking:
             _log_in(speaking)
 
@@ -151,7 +151,7 @@ def _log_in(speaking: Mapping[Session, int | None]) -> None:
         told = _answers(speaking)
     except CannotRead as error:
         for session in speaking:
-            session.steps.append(Step(LOGIN, False, error.reason, "", session.logins[0]))
+            session.steps.append(SessionStep(LOGIN, False, error.reason, "", session.logins[0]))
         return
     if "too_old" in told:
         for session in speaking:

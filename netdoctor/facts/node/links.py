@@ -15,7 +15,7 @@ ETHERNET = 5  # colons in a link-layer address of 6 bytes
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class Interface:
     """One interface."""
 
     name: str
@@ -47,7 +47,7 @@ class NextHop:
 class Links:
     """interfaces and routes"""
 
-    links: tuple[Link, ...]
+    links: tuple[Interface, ...]
     routes: tuple[str, ...]  # the main table's, one line each
 
     @classmethod
@@ -58,11 +58,11 @@ class Links:
         return cls(cls.parse(text), cls.parse_routes(routes))
 
     @staticmethod
-    def parse(text: str) -> tuple[Link, ...]:
+    def parse(text: str) -> tuple[Interface, ...]:
         """Read what `ip -j -d address` prints. Raises CannotRead."""
         try:
             return tuple(
-                Link(
+                Interface(
                     name=item["ifname"],
                     index=item["ifindex"],
                     kind=item.get("linkinfo", {}).get("info_kind", ""),
@@ -90,7 +90,7 @@ class Links:
                 found.append(words)
         return tuple(found)
 
-    def named(self, name: str) -> Link | None:
+    def named(self, name: str) -> Interface | None:
         """The interface of this name."""
         return next((link for link in self.links if link.name == name), None)
 

@@ -22,7 +22,7 @@ from netdoctor.facts.gateways.gateways import Modules
 from netdoctor.facts.node.cni import CACHE_FOLDER, Attachment, Attachments, CniConfig
 from netdoctor.facts.node.firewalld import Firewalld
 from netdoctor.facts.node.iptables import Iptables
-from netdoctor.facts.node.links import Link, Links
+from netdoctor.facts.node.links import Interface, Links
 from netdoctor.facts.node.sysctl import IP_FORWARD, Sysctls
 from netdoctor.redact import excerpt
 from netdoctor.system.clock import utc
@@ -89,7 +89,7 @@ def _hidden_rules(cni: CniConfig, firewalld: Firewalld | CannotRead, iptables: I
     return "the CNI's rules are gone from FORWARD, and it writes them with each pod"
 
 
-def _lost_gateway(cni: CniConfig, bridge: Link) -> str:
+def _lost_gateway(cni: CniConfig, bridge: Interface) -> str:
     """The pod network that the bridge should be the gateway of and has no address in, "" where all is right."""
     plugin = cni.plugin("bridge") or {}
     if not (plugin.get("isGateway") or plugin.get("isDefaultGateway")) or not cni.pod_network:

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 
 from netdoctor.errors import CannotRead
-from netdoctor.facts.node.links import Link, Links
+from netdoctor.facts.node.links import Interface, Links
 from netdoctor.facts.traffic.names import UpstreamAnswers
 from netdoctor.system import kernel_modules
 from netdoctor.system.host import Host
@@ -18,7 +18,7 @@ BROADCAST = "ff:ff:ff:ff:ff:ff"
 
 
 @dataclass(frozen=True, slots=True)
-class Gateway:
+class AskedNextHop:
     """A next hop."""
 
     address: str
@@ -31,7 +31,7 @@ class Gateway:
 class Gateways:
     """gateways"""
 
-    items: tuple[Gateway, ...]
+    items: tuple[AskedNextHop, ...]
 
     @classmethod
     def collect(cls, host: Host, links: Links, answers: UpstreamAnswers) -> Gateways:
@@ -48,18 +48,18 @@ class Gateways:
                 continue
             if not host.is_root:
                 raise CannotRead("ARP", "not root")
-            found.append(Gateway(address, route, link.name, _answers(host, link, source, address)))
+            found.append(AskedNextHop(address, route, link.name, _answers(host, link, source, address)))
         return cls(tuple(found))
 
 
-def _source(link: Link) -> str:
+def _source(link: Interface) -> str:
     """The IPv4 address to ask from on an interface, "" where ARP cannot be spoken."""
     if not link.arp or not link.carries:
         return ""
     return next((address for address in link.addresses if ":" not in address), "")
 
 
-def _answers(host: Host, link: Link, source: str, address: str) -> bool:
+def _answers(host: Host, link: Interface, source: str, address: str) -> bool:
     from scapy.layers.l2 import ARP, Ether
 
     mac = host.read(f"/sys/class/net/{link.name}/address").strip()

@@ -15,7 +15,7 @@ from netdoctor.errors import BadInput, CannotRead
 from netdoctor.facts.cluster.services import Services
 from netdoctor.facts.gateways.database_login import DatabaseLogins, Login
 from netdoctor.facts.gateways.postgres_servers import PostgresServer, PostgresServers
-from netdoctor.facts.gateways.postgres_session import LOGIN, SECONDS, SELECT, TLS, Session, Slots, Step, run_all
+from netdoctor.facts.gateways.postgres_session import LOGIN, SECONDS, SELECT, TLS, Session, SessionStep, Slots, run_all
 from netdoctor.facts.traffic.names import cluster_dns_address
 from netdoctor.facts.traffic.vantage import NEW, OLD, VantagePoint, VantagePoints
 from netdoctor.model import Evidence, Finding, NotApplicable, Subject
@@ -278,7 +278,7 @@ def _talk(
     return _Said(tuple(stages), tuple(slots[:1]), tuple(withheld))
 
 
-def _after_tcp(server: PostgresServer, vantage: str, step: Step) -> PostgresStage:
+def _after_tcp(server: PostgresServer, vantage: str, step: SessionStep) -> PostgresStage:
     return PostgresStage(
         server.name,
         vantage,

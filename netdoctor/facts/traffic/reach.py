@@ -18,7 +18,7 @@ UNUSED_PORT = 9  # discard: nobody listens, and the refusal shows that the packe
 
 
 @dataclass(frozen=True, slots=True)
-class Flow:
+class AskedFlow:
     """One TCP question: from where, to what, and the reply."""
 
     vantage: str
@@ -37,7 +37,7 @@ class Flow:
 class Reach:
     """answers from pods, the node and ClusterIPs"""
 
-    flows: tuple[Flow, ...]
+    flows: tuple[AskedFlow, ...]
 
     @classmethod
     def collect(
@@ -53,12 +53,12 @@ class Reach:
         asked = list(_questions(points, this, known, slices))
         replies = ask_all([(q.point.netns, _ask(q.address, q.port)) for q in asked], SECONDS)
         flows = [
-            Flow(q.point.name, q.kind, q.target, q.address, q.port, reply)
+            AskedFlow(q.point.name, q.kind, q.target, q.address, q.port, reply)
             for q, reply in zip(asked, replies, strict=True)
         ]
         return cls(tuple(flows))
 
-    def of(self, kind: str) -> tuple[Flow, ...]:
+    def of(self, kind: str) -> tuple[AskedFlow, ...]:
         """The flows to this kind of target."""
         return tuple(flow for flow in self.flows if flow.kind == kind)
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class Relocation:
     """How the addresses of one family move: bits of an address and below a block, what stays, where the rest goes."""
 
     bits: int
@@ -45,13 +45,13 @@ def _numbers(addresses: Iterable[str]) -> frozenset[int]:
 
 # 0.0.0.0/8, private, shared (carriers'), loopback, link-local, protocol assignments, documentation, benchmarks,
 # multicast, class E with broadcast
-V4 = Plan(32, 16, _ranges((
+V4 = Relocation(32, 16, _ranges((
     "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24",
     "192.0.2.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/3",
 )), _numbers((
     "8.8.8.8", "8.8.4.4", "1.1.1.1", "1.0.0.1", "9.9.9.9", "149.112.112.112", "208.67.222.222", "208.67.220.220",
 )), 0xF000, 0xFF00, 0xF800, 0xFF00, 8)  # fmt: skip
-V6 = Plan(128, 80, (
+V6 = Relocation(128, 80, (
     (0, (0x2000 << 112) - 1), (0x4000 << 112, (1 << 128) - 1), *_ranges(("2001:db8::/32", "3fff::/20")),
 ), _numbers((
     "2001:4860:4860::8888", "2001:4860:4860::8844", "2606:4700:4700::1111", "2606:4700:4700::1001", "2620:fe::fe",
@@ -94,7 +94,7 @@ class Large:
 class Blocks:
     """Which block of one family went where. Addresses are numbers."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Relocation) -> None:
         self.plan = plan
         self.moved: dict[int, int] = {}
         self.known: set[int] = set()  # every single address that was moved

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from netdoctor.tracing.rules import Rules, rules_of
 from netdoctor.twin.rule_words import UNREADABLE, comment_of
 from netdoctor.twin.twin import NODE
-from netdoctor.twin.walk import ERROR_MESSAGE, REPLY, REQUEST, Packet, Step, Walk
+from netdoctor.twin.walk import ERROR_MESSAGE, REPLY, REQUEST, Packet, TraceStep, Walk
 
 BRIDGE, IP, DEVICE = "bridge", "ip", "device"  # whose hook it is
 LAYERS = {"bridge": BRIDGE, "netdev": DEVICE}
@@ -48,7 +48,7 @@ class Stay:
         return self.reached >= LAST.get(self.layer, 0) and self.stop is None
 
     @property
-    def stop(self) -> Step | None:
+    def stop(self) -> TraceStep | None:
         """The rule that ended the packet here."""
         return next((step for rules in self.rules for step in rules.effects if step.drops), None)
 
@@ -70,7 +70,7 @@ class Translation:
 
     before: Packet
     after: Packet
-    rule: Step | None
+    rule: TraceStep | None
 
     def changes(self) -> Iterator[tuple[str, str]]:
         """Each end that changed: destination, then source."""
@@ -105,7 +105,7 @@ class Passage:
     stays: tuple[Stay, ...]
 
     @property
-    def stop(self) -> Step | None:
+    def stop(self) -> TraceStep | None:
         """The rule that ended it."""
         return next((stay.stop for stay in self.stays if stay.stop), None)
 
@@ -121,7 +121,7 @@ class Passage:
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class PacketPath:
     """The packets of a walk that matter: the question, its answer, and an error that was sent instead."""
 
     question: tuple[Passage, ...]  # through the asking pod, the node and the asked pod, as far as they filter
@@ -130,7 +130,7 @@ class Way:
     later: tuple[Passage, ...]  # a later packet of the flow that was stopped where its first was not
 
     @property
-    def stop(self) -> Step | None:
+    def stop(self) -> TraceStep | None:
         """The rule that ended one of them."""
         return next((p.stop for p in (*self.question, *self.answer, *self.later) if p.stop), None)
 
@@ -145,7 +145,7 @@ class Way:
         return next((p for p in self.answer if p.where == NODE), None)
 
 
-def way_of(walk: Walk) -> Way:
+def way_of(walk: Walk) -> PacketPath:
     """The walk in order: the first packet of each kind, and any other that was stopped."""
     question = tuple(_first(walk, REQUEST))
     answer = tuple(_first(walk, REPLY))[::-1]
@@ -154,7 +154,7 @@ def way_of(walk: Walk) -> Way:
         whole = (*_passages(walk, REQUEST), *_passages(walk, REPLY))
         later = tuple(p for p in whole if p.stop)[:1]
     errors = tuple(p for p in _first(walk, ERROR_MESSAGE) if not p.stays[0].before.icmp.startswith(REDIRECT))
-    return Way(question, answer, errors, later)
+    return PacketPath(question, answer, errors, later)
 
 
 def _first(walk: Walk, direction: str) -> Iterator[Passage]:
@@ -177,12 +177,12 @@ def _passages(walk: Walk, direction: str) -> Iterator[Passage]:
 class _Open:
     """A stay while its steps come in."""
 
-    first: Step
+    first: TraceStep
     layer: str
     hook: str
     reached: int
     last: Packet
-    steps: list[Step] = field(default_factory=list)
+    steps: list[TraceStep] = field(default_factory=list)
 
     def goes_on(self, hook: str, priority: int) -> bool:
         """Whether a bracket is a later one of this hook."""
@@ -202,7 +202,7 @@ class _Open:
         )
 
 
-def _packets(steps: Iterable[Step]) -> Iterator[list[_Open]]:
+def _packets(steps: Iterable[TraceStep]) -> Iterator[list[_Open]]:
     """The stays of each packet. A bridge shows its packets to the IP layer's hooks in the middle of its own."""
     stays: list[_Open] = []
     now: dict[str, _Open] = {}
@@ -227,7 +227,7 @@ def _packets(steps: Iterable[Step]) -> Iterator[list[_Open]]:
         yield stays
 
 
-def _place_of(step: Step) -> tuple[str, int]:
+def _place_of(step: TraceStep) -> tuple[str, int]:
     """The hook of a bracket and its priority; of another step its chain."""
     if not step.is_bracket:
         return step.chain, 0
@@ -235,14 +235,14 @@ def _place_of(step: Step) -> tuple[str, int]:
     return hook, int(priority)
 
 
-def _is_another(step: Step, layer: str, hook: str, stays: list[_Open], *, anew: bool) -> bool:
+def _is_another(step: TraceStep, layer: str, hook: str, stays: list[_Open], *, anew: bool) -> bool:
     """Whether a step is of another packet than these stays; `anew`: it comes to a hook."""
     if anew:
         return _begins(step, layer, hook, stays)
     return layer == DEVICE and stays[-1].layer != DEVICE
 
 
-def _begins(step: Step, layer: str, hook: str, stays: list[_Open]) -> bool:
+def _begins(step: TraceStep, layer: str, hook: str, stays: list[_Open]) -> bool:
     """Whether another packet begins here, or this one comes to its next hook."""
     before = stays[-1]
     if hook == "output":
@@ -255,7 +255,7 @@ def _begins(step: Step, layer: str, hook: str, stays: list[_Open]) -> bool:
     return not looped and not (before.layer == BRIDGE and before.hook in ("prerouting", "input"))
 
 
-def _translates(step: Step) -> bool:
+def _translates(step: TraceStep) -> bool:
     return bool(re.search(r"dnat|snat|masquerade|redirect|netmap", step.text, re.IGNORECASE))
 
 
