@@ -9,6 +9,7 @@ import errno
 import re
 import struct
 from collections.abc import Iterator
+from functools import partial
 
 from netdoctor.errors import CannotRead
 from netdoctor.system import kernel_modules
@@ -87,49 +88,60 @@ class _Builder:
         self.twin.outside = Outside(self.state, self.links, cables, self.twin.namespaces[OUTSIDE])
         ends = {uplink.name: uplink.addresses for uplink in self.twin.outside.uplinks}
         self.twin.overlay = Overlay(self.state, self.vxlans.values(), self.twin.namespaces[OUTSIDE], ends)
-        for name, namespace in self.twin.namespaces.items():
-            if name != OUTSIDE:
-                self._settle(name, namespace)
+        for name, namespace in self._copied():
+            self._settle(name, namespace)
         self.twin.outside.connect()
         with node.run(lambda: Netlink(ROUTE)) as netlink:
             # a bridge has its carrier from its ports
             order = sorted(self.links, key=lambda link: link.kind == "bridge")
             await_carriers(netlink, [link.index for link in order])
             bridge.hold_ports(netlink, self.links)
-        for name, namespace in self.twin.namespaces.items():
-            if name != OUTSIDE:
-                namespace.run(lambda name=name: load_filters(self.state.by_name[name]))  # type: ignore[misc]
+        for name, namespace in self._copied():
+            namespace.run(partial(load_filters, self.state.by_name[name]))
         self.twin.responder = Responder()
         self.twin.namespaces[OUTSIDE].run(lambda: self.twin.responder.listen(CONTROL))
+        for name, namespace in self._copied():
+            namespace.run(partial(self.twin.responder.listen_all, self.state.by_name[name].listeners))
+
+    def _copied(self) -> Iterator[tuple[str, Namespace]]:
+        """The namespaces of the node and its pods, without the outside."""
         for name, namespace in self.twin.namespaces.items():
             if name != OUTSIDE:
-                listeners = self.state.by_name[name].listeners
-                namespace.run(lambda them=listeners: self.twin.responder.listen_all(them))  # type: ignore[misc]
+                yield name, namespace
 
     def _make_links(self, netlink: Netlink) -> dict[int, str]:
         """Make the node's links; the interfaces whose other end is the outside's, with the name of that end."""
-        makes: list[Request] = []
-        options: list[Request] = []
-        uplinks: dict[int, str] = {}
-        for link in self.links:
-            if link.name == "lo":
-                continue
-            head = rtnl.ifinfo(link.index) + _named(link)
-            end = self.pod_ends.get((link.index, link.peer))
-            if link.kind == "bridge":
-                makes.append(rtnl.make_link(head + rtnl.linkinfo("bridge")))
-                options += bridge.options(link)
-            elif link.kind == "veth" and end:
-                name, other = end
-                descriptor = struct.pack("=i", self.twin.namespaces[name].descriptor)
-                peer = rtnl.ifinfo(other.index) + _named(other) + attribute(IFLA.NET_NS_FD, descriptor)
-                makes.append(rtnl.make_link(head + rtnl.linkinfo("veth", attribute(VETH_INFO.PEER, peer))))
-            elif not vxlan.is_copied(link):
-                uplinks[link.index] = f"out{link.index}"
-                makes.append(self._cable(link))
-        must("link", netlink.request(makes))
+        plain = [link for link in self.links if link.name != "lo" and not vxlan.is_copied(link)]
+        uplinks = {link.index: f"out{link.index}" for link in plain if self._leads_out(link)}
+        must("link", netlink.request([self._made(link) for link in plain]))
         self._make_vxlans(netlink, uplinks)
+        options = [option for link in self.links if link.kind == "bridge" for option in bridge.options(link)]
         netlink.request(options)  # one by one: a kernel without VLAN filtering refuses some, and needs none
+        self._join_bridges(netlink)
+        return uplinks
+
+    def _pod_end(self, link: Link) -> tuple[str, Link] | None:
+        """The pod at the other end of a veth, and its interface."""
+        return self.pod_ends.get((link.index, link.peer)) if link.kind == "veth" else None
+
+    def _leads_out(self, link: Link) -> bool:
+        return link.kind != "bridge" and self._pod_end(link) is None
+
+    def _made(self, link: Link) -> Request:
+        """A bridge, a pod's cable, or for whatever else it is a cable to the outside."""
+        head = rtnl.ifinfo(link.index) + _named(link)
+        if link.kind == "bridge":
+            return rtnl.make_link(head + rtnl.linkinfo("bridge"))
+        end = self._pod_end(link)
+        if end is None:
+            return self._cable(link)
+        pod, other = end
+        descriptor = struct.pack("=i", self.twin.namespaces[pod].descriptor)
+        peer = rtnl.ifinfo(other.index) + _named(other) + attribute(IFLA.NET_NS_FD, descriptor)
+        return rtnl.make_link(head + rtnl.linkinfo("veth", attribute(VETH_INFO.PEER, peer)))
+
+    def _join_bridges(self, netlink: Netlink) -> None:
+        """Give each bridge its ports, with the options that they have."""
         ports = [link for link in self.links if link.master]
         masters = {link.index for link in self.links if link.kind == "bridge"}
         joins = [
@@ -140,7 +152,6 @@ class _Builder:
         must("bridge port", netlink.request(joins))
         for link in ports:
             netlink.request(bridge.port_options(link))
-        return uplinks
 
     def _cable(self, link: Link) -> Request:
         """A link whose other end is the outside's."""
