@@ -11,7 +11,7 @@ import yaml
 
 from netdoctor.diagnosis.catalogue import Catalogue
 from netdoctor.model import Probe, Remedy
-from netdoctor.output.schema import json_schema
+from netdoctor.output.report_json import json_schema
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"

@@ -45,7 +45,7 @@ def _check(output: str, report_file: str | None, facts_file: str | None) -> int:
     """Look at this host, or at a trusted recording, and say what is wrong; the exit status."""
     from netdoctor.diagnosis.catalogue import Catalogue
     from netdoctor.diagnosis.check import look
-    from netdoctor.output.schema import to_json
+    from netdoctor.output.report_json import to_json
     from netdoctor.recording.file import from_json
     from netdoctor.recording.named_file import read_recording
     from netdoctor.redact import one_line
@@ -73,7 +73,7 @@ def _check(output: str, report_file: str | None, facts_file: str | None) -> int:
     if output == "json":
         click.echo(to_json(report))
     else:
-        from netdoctor.output.text import console, render
+        from netdoctor.output.report_text import console, render
 
         console().print(render(report, catalogue))
         if report_file:
@@ -85,8 +85,8 @@ def judge(data: bytes, own_namespace: bool, width: int, colors: bool, output: st
     """The report on a recording, in a process that has given up its rights. Raises BadInput."""
     from netdoctor.diagnosis.catalogue import Catalogue
     from netdoctor.diagnosis.check import look
-    from netdoctor.output.schema import to_json
-    from netdoctor.output.text import render, rendered
+    from netdoctor.output.report_json import to_json
+    from netdoctor.output.report_text import render, rendered
     from netdoctor.recording.confinement import Judgement
     from netdoctor.recording.file import from_json
     from netdoctor.twin.namespace import NOT_ALLOWED

@@ -85,7 +85,7 @@ def _nothing(run: str | None) -> str:
 
 def _refusal(chosen: Journal, found: list[Journal]) -> str:
     """Why a run cannot be undone now, whatever else is chosen; "" where it can."""
-    from netdoctor.repair.machine import this_machine
+    from netdoctor.repair.machine_id import this_machine
     from netdoctor.repair.runs import newer_in_force
 
     machine = this_machine()

@@ -98,19 +98,24 @@ def _case(catalogue: Catalogue, diagnosis: Diagnosis, experiments: Experiments) 
 
 
 def _cured(case: _Case) -> Diagnosis | None:
-    """What failed fails in the copy too, and passes there once the cause is taken away: confirmed."""
+    """What failed fails in the copy too, and passes there once the cause is taken away: confirmed.
+
+    Likely only, where something on the node is in no copy, or where the search ended before the opposite was tried.
+    """
     shown = case.cures()
     if not shown:
         return None
     if case.only_seen:
-        return _named(case.diagnosis, *shown[0], case.cut_short)
+        shown = shown[:1]
     evidence = [_confirms(trial, cure, needed) for trial, cure, needed in shown[:SHOWN]]
-    diagnosis = case.diagnosis
-    sure = not case.experiments.programs and not (diagnosis.unexplained and diagnosis.confidence is Confidence.LIKELY)
+    confidence = Confidence.LIKELY if case.experiments.programs else Confidence.CONFIRMED
+    first, cure, _ = shown[0]
     if case.cut_short and not any(needed for _, _, needed in shown):
-        evidence.append(_not_all_tried(shown[0][0], case.cut_short))
-        sure = False
-    return _with(diagnosis, evidence, Confidence.CONFIRMED if sure else Confidence.LIKELY)
+        evidence.append(_not_all_tried(first, case.cut_short))
+        confidence = Confidence.LIKELY
+    if case.only_seen:
+        return _named(case.diagnosis, cure, evidence, confidence)
+    return _with(case.diagnosis, evidence, confidence)
 
 
 def _cured_by_others(case: _Case) -> Diagnosis | None:
@@ -143,13 +148,11 @@ def _passes_in_the_copy(case: _Case) -> Diagnosis | None:
     return _with(case.diagnosis, [_elsewhere(passing[0])], case.diagnosis.confidence)
 
 
-def _named(diagnosis: Diagnosis, trial: Trial, cure: tuple[Tried, ...], needed: bool, cut_short: str) -> Diagnosis:
+def _named(
+    diagnosis: Diagnosis, cure: tuple[Tried, ...], evidence: list[Evidence], confidence: Confidence
+) -> Diagnosis:
     """A symptom that no probe explains, under what cured it."""
     symptom = diagnosis.cause
-    evidence, confidence = [_confirms(trial, cure, needed)], Confidence.CONFIRMED
-    if cut_short and not needed:
-        evidence.append(_not_all_tried(trial, cut_short))
-        confidence = Confidence.LIKELY
     cause = replace(
         symptom,
         summary="; ".join(tried.says for tried in cure),

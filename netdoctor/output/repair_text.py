@@ -9,7 +9,7 @@ from netdoctor import __version__
 from netdoctor.changes import left_alone
 from netdoctor.diagnosis.check import Look
 from netdoctor.output.rehearsal_text import as_json as rehearsal_json
-from netdoctor.output.schema import to_json
+from netdoctor.output.report_json import to_json
 from netdoctor.redact_data import plain
 from netdoctor.rehearsal.rehearsal import Rehearsal
 from netdoctor.repair.executor import Outcomes

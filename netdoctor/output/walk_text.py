@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from netdoctor.output.text import _hanging, _indented
+from netdoctor.output.report_text import _hanging, _indented
 from netdoctor.redact import one_line
 from netdoctor.tracing.packet_path import BRIDGE, IP, Passage, Stay, Translation, end_text
 from netdoctor.tracing.rules import Rules, ends

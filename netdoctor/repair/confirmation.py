@@ -28,7 +28,7 @@ from typing import Literal
 
 from netdoctor.errors import CannotRead, JournalError, NetdoctorError
 from netdoctor.repair.journal import Journal, state_folder
-from netdoctor.repair.machine import this_boot
+from netdoctor.repair.machine_id import this_boot
 from netdoctor.system.host import Host
 from netdoctor.system.state_folder import refuse_if_others_may_write
 

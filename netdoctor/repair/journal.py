@@ -32,7 +32,7 @@ from typing import Any
 from netdoctor import __version__
 from netdoctor.errors import Drifted, JournalError
 from netdoctor.model import Change
-from netdoctor.repair.machine import this_boot, this_machine
+from netdoctor.repair.machine_id import this_boot, this_machine
 from netdoctor.repair.records import NoRecord, fields_of, in_words, rebuild, time_of, word_of
 from netdoctor.system.rights import caller_name
 from netdoctor.system.state_folder import OTHERS_WRITE, make

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from netdoctor.changes import left_alone
 from netdoctor.errors import Drifted, NetdoctorError
 from netdoctor.repair.journal import Entry, EntryState, Journal
-from netdoctor.repair.machine import this_boot
+from netdoctor.repair.machine_id import this_boot
 from netdoctor.system.clock import utc
 from netdoctor.system.host import Host
 

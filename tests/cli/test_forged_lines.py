@@ -18,8 +18,8 @@ from netdoctor.gateways.pod_failure import cut, of_log
 from netdoctor.model import Diagnosis, Evidence, Finding, Outcome, Report, Result
 from netdoctor.output.gate_text import render as render_gate
 from netdoctor.output.rehearsal_text import lines as rehearsal_lines
+from netdoctor.output.report_text import render
 from netdoctor.output.svg import Drawing, wrapped
-from netdoctor.output.text import render
 from netdoctor.output.walk_text import render as render_walk
 from netdoctor.system.kube_api import _message_of
 from netdoctor.system.plain_yaml import load, trouble

@@ -95,6 +95,9 @@ def test_with_a_program_on_the_way_nothing_is_confirmed() -> None:
     made = experiments((tried("ip-forward-disabled"),), programs=("eth0 (xdp)",))
     (first,) = judged(forwarding_off(made))
     assert first.confidence is Confidence.LIKELY
+    unnamed = experiments((tried("kube-proxy-rules-missing", "odd"),), programs=("eth0 (xdp)",))
+    (named,) = judged(world(upstream_answers(pods=SILENT), failed_flow(), unnamed))
+    assert (named.cause.probe, named.confidence) == ("found-by-experiment", Confidence.LIKELY)
 
 
 def test_without_experiments_nothing_changes() -> None:

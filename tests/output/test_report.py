@@ -12,8 +12,8 @@ from rich.console import Console
 
 from netdoctor.errors import BadInput
 from netdoctor.model import Confidence, Diagnosis, Evidence, Finding, Outcome, Report, Result, Severity, Subject
-from netdoctor.output.schema import from_json, to_json
-from netdoctor.output.text import console, render
+from netdoctor.output.report_json import from_json, to_json
+from netdoctor.output.report_text import console, render
 from tests.worlds import catalogue
 
 SNAPSHOTS = Path(__file__).parents[1] / "snapshots"

@@ -20,8 +20,8 @@ from netdoctor.facts.gateways.kubectl import Answered
 from netdoctor.facts.node.sysctl import Sysctls
 from netdoctor.gateways import pod_failure
 from netdoctor.model import Diagnosis, Evidence, Finding, Outcome, Report, Result
-from netdoctor.output.schema import to_json
-from netdoctor.output.text import render
+from netdoctor.output.report_json import to_json
+from netdoctor.output.report_text import render
 from netdoctor.recording.file import to_json as recorded
 from netdoctor.redact import redact, remember
 from netdoctor.secret_forms.known import KnownSecrets

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from netdoctor.output.schema import to_json
+from netdoctor.output.report_json import to_json
 from tests.conftest import ROOT
 from tests.output.test_report import REPORTS
 

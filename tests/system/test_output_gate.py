@@ -242,7 +242,7 @@ def _writes(node: ast.AST) -> str:
 # each stage of each command: a mistake there ends it
 STAGES = {
     "check": ("netdoctor.diagnosis.catalogue.Catalogue.load", "netdoctor.diagnosis.check.look",
-              "netdoctor.output.schema.to_json",
+              "netdoctor.output.report_json.to_json",
               "netdoctor.repair.runs.changes_in_force", "netdoctor.repair.runs.unfinished_notice",
               "netdoctor.diagnosis.check.run",
               "netdoctor.diagnosis.check.diagnose", "netdoctor.diagnosis.check.verified"),
