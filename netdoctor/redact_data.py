@@ -18,21 +18,43 @@ def plain(value: Any) -> Any:
     if isinstance(value, str):
         return redact(value)
     if isinstance(value, dict):
-        named = any(isinstance(value.get(key), str) and is_secret_name(value[key]) for key in ("name", "key"))
-        return {
-            redact(str(key)): _hidden(item) if _is_secret(str(key)) or (named and key == "value") else plain(item)
-            for key, item in value.items()
-        }
+        return _plain_mapping(value)
     if isinstance(value, (list, tuple)):
-        options = [isinstance(item, str) and bool(OPTION.fullmatch(item)) and is_secret_name(item) for item in value]
-        return [
-            _hidden(item) if before else plain(item) for before, item in zip([False, *options], value, strict=False)
-        ]
+        return _plain_sequence(value)
     return value
+
+
+def _plain_mapping(value: dict[Any, Any]) -> dict[str, Any]:
+    """A mapping without the values of its secret keys."""
+    found: dict[str, Any] = {}
+    for key, item in value.items():
+        secret = _is_secret(str(key)) or (key == "value" and _names_a_secret(value))
+        found[redact(str(key))] = _hidden(item) if secret else plain(item)
+    return found
+
+
+def _plain_sequence(value: list[Any] | tuple[Any, ...]) -> list[Any]:
+    """A list without what follows an option of a secret, as in a command line."""
+    found = []
+    secret = False
+    for item in value:
+        found.append(_hidden(item) if secret else plain(item))
+        secret = _is_option_of_a_secret(item)
+    return found
 
 
 def _is_secret(key: str) -> bool:
     return key not in NAMES_OF_SECRETS and is_secret_name(key)
+
+
+def _names_a_secret(entry: dict[Any, Any]) -> bool:
+    """Whether its name calls its value a secret, as in a container's environment."""
+    names = (entry.get("name"), entry.get("key"))
+    return any(isinstance(name, str) and is_secret_name(name) for name in names)
+
+
+def _is_option_of_a_secret(item: Any) -> bool:
+    return isinstance(item, str) and bool(OPTION.fullmatch(item)) and is_secret_name(item)
 
 
 def _hidden(value: Any) -> Any:

@@ -38,8 +38,8 @@ from netdoctor.twin.beyond import flow_of
 from netdoctor.twin.build import build
 from netdoctor.twin.capture import capture
 from netdoctor.twin.state import State
+from netdoctor.twin.tracer import walk
 from netdoctor.twin.twin import NAME, Flow, alike, question
-from netdoctor.twin.walk import walk
 
 RECOVERY = 8.0  # seconds in which a node that was cured has to be well
 

@@ -26,8 +26,9 @@ from netdoctor.system.traffic import Answer, Reply
 from netdoctor.twin.asked import PATIENCE, Asked
 from netdoctor.twin.build import Settings, build
 from netdoctor.twin.state import State
+from netdoctor.twin.tracer import Tracer
 from netdoctor.twin.twin import DOUBT, Twin, alike
-from netdoctor.twin.walk import Tracer, Walk
+from netdoctor.twin.walk import Walk
 
 AT_ONCE = 2  # copies that are built and asked side by side
 BEHIND = 4  # obstacles, one behind the other, that are looked for

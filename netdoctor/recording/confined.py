@@ -17,6 +17,8 @@ from typing import Any, NoReturn
 
 from netdoctor.errors import CannotRead, NetdoctorError
 from netdoctor.recording.confinement import LONGEST_ANSWER, MEMORY, SECONDS, Judgement
+from netdoctor.system.foreign_json import LARGEST
+from netdoctor.twin.namespace import become_root_of_a_user_namespace
 
 NOBODY = 65534
 SET_DEATH_SIGNAL, SET_DUMPABLE, SET_NO_NEW_PRIVS = 1, 4, 38
@@ -91,9 +93,6 @@ def _import_everything() -> None:
 
 
 def _judged(asked: dict[str, Any]) -> dict[str, Any]:
-    from netdoctor.system.foreign_json import LARGEST
-    from netdoctor.twin.namespace import become_root_of_a_user_namespace
-
     own_namespace = become_root_of_a_user_namespace()
     data = sys.stdin.buffer.read(LARGEST + 1)
     judge = import_module(f"netdoctor.cli.{asked['command']}").judge

@@ -30,6 +30,7 @@ from netdoctor.recording.parts import judged_labels, needed
 from netdoctor.redact_data import plain
 from netdoctor.system.foreign_json import decode
 from netdoctor.system.kube_api import KubeApi
+from netdoctor.twin.redaction import redact_recording
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -41,8 +42,6 @@ NOT_HELD = "recording"  # the source of what a recording does not hold
 
 def to_json(facts: Facts) -> str:
     """Everything that was read, as JSON: no secret in it, and nothing that tells whose node it is."""
-    from netdoctor.twin.redaction import redact_recording
-
     stored: dict[str, Any] = {}
     network: NodeNetwork | None = None
     known = facts.known()

@@ -26,6 +26,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
+from netdoctor.changes.file import FileState, put
 from netdoctor.errors import CannotRead, JournalError, NetdoctorError
 from netdoctor.repair.journal import Journal, state_folder
 from netdoctor.repair.machine_id import this_boot
@@ -217,8 +218,6 @@ def _write(found: Pending) -> None:
 
 
 def _put(text: str | None) -> None:
-    from netdoctor.changes.file import FileState, put
-
     try:
         put(str(_file()), None if text is None else FileState(text, 0o600, os.geteuid(), os.getegid()))
     except CannotRead as error:

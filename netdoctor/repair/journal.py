@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import Any
 
 from netdoctor import __version__
+from netdoctor.changes import is_of_netdoctor
 from netdoctor.errors import Drifted, JournalError
 from netdoctor.model import Change
 from netdoctor.repair.machine_id import this_boot, this_machine
@@ -109,8 +110,6 @@ class Journal:
 
     def plan(self, step: str, change: Change) -> Entry:
         """Write down a change that is about to be made. Raises Drifted for one that could not be read back."""
-        from netdoctor.changes import is_of_netdoctor
-
         if not is_of_netdoctor(change):
             raise Drifted(f"{change.describe()}: undo would not take this back")
         entry = Entry(len(self.entries), step, change)

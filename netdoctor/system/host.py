@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from netdoctor.errors import CannotRead
+from netdoctor.redact import redact
 from netdoctor.system import kernel_modules
+from netdoctor.system.foreign_files import Folder
+from netdoctor.system.pod_cgroup import pod_uid
 
 LARGEST = 64 << 20  # bytes of a file
 PART = 1 << 16  # bytes
@@ -45,9 +48,6 @@ class Host:
 
         The image and the pod decide what stands there, so it is read as `foreign_files` reads.
         """
-        from netdoctor.system.foreign_files import Folder
-        from netdoctor.system.pod_cgroup import pod_uid
-
         with Folder.root_of(pid) as root:
             # asked after its root is held: a process that ends leaves its number to another one
             if pod_uid(self.read(f"/proc/{pid}/cgroup")) != uid:
@@ -79,8 +79,6 @@ class Host:
         except OSError as error:
             raise CannotRead(argv[0], error.strerror or str(error)) from error
         if done.returncode:
-            from netdoctor.redact import redact
-
             said = redact(done.stderr.strip() or done.stdout.strip()).splitlines() or [f"exit status {done.returncode}"]
             raise CannotRead(" ".join(argv), next((line for line in said if "rror" in line), said[-1]))
         return done.stdout

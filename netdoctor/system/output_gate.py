@@ -15,6 +15,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import TextIO
 
+from netdoctor import redact as redaction
+
 UNCHECKED = "the output could not be checked for secrets, so it is not shown"
 COLOURS = re.compile(r"\x1b\[[0-9;]{0,20}m")
 CURSOR = re.compile(
@@ -31,14 +33,12 @@ class Unchecked(Exception):
 
 def passed(text: str, *, terminal: bool = False) -> str:
     """What of a text may go out: JSON stays JSON, colours stay where nothing was hidden. Raises Unchecked."""
-    from netdoctor.redact import redact
-
     try:
         if text.lstrip()[:1] in ("{", "["):
             with suppress(ValueError, RecursionError):
                 return _json(text)
         plain = (CURSOR if terminal else COLOURS).sub("", text)
-        redacted = redact(plain)
+        redacted = redaction.redact(plain)
     except Exception as error:
         raise Unchecked from error
     return text if redacted == plain else redacted

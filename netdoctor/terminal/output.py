@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from netdoctor.errors import BadInput, CannotRead
+from netdoctor.redact import one_line
 
 if TYPE_CHECKING:
     from netdoctor.facts import Facts
@@ -78,7 +79,6 @@ def judged_elsewhere(
 
     from netdoctor.output.report_text import console
     from netdoctor.recording.confinement import Judging, judge
-    from netdoctor.redact import one_line
 
     terminal = console()
     found = judge(Judging(command, options, terminal.width, terminal.color_system is not None), recording)

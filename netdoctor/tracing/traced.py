@@ -15,8 +15,9 @@ from netdoctor.tracing.packet_path import BRIDGE, IP, PacketPath, Passage, Stay,
 from netdoctor.twin.build import build
 from netdoctor.twin.rule_words import UNREADABLE, rule_words
 from netdoctor.twin.state import State
+from netdoctor.twin.tracer import Tracer
 from netdoctor.twin.twin import NODE, OUTSIDE, Flow, Twin
-from netdoctor.twin.walk import Tracer, TraceStep, Walk
+from netdoctor.twin.walk import TraceStep, Walk
 
 SILENT = "no neighbour answers for it (ARP)"
 # what `ip route get` says, in words

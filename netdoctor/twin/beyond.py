@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Iterable
 from typing import Any
 
 from netdoctor.errors import CannotRead
@@ -11,37 +12,51 @@ from netdoctor.twin.addresses import Addresses
 from netdoctor.twin.state import Listener, State
 from netdoctor.twin.twin import Flow
 from netdoctor.twin.uplinks import BRIDGE, uplinks
+from netdoctor.twin.wire.rtnl import Network
 
 
 def flow_of(source: str, destination: str, protocol: str, port: int, state: State, cluster: Addresses) -> Flow:
     """The flow with the part of the outside that it needs. Raises CannotRead where the twin lacks one of its ends."""
     if source not in state.by_name:
         raise CannotRead("twin", f"{source} was not captured")
-    here = {str(address.ip) for _, address in state.node.own_addresses()} | state.pod_addresses
+    here = _addresses_here(state)
     services = dict(cluster.services)
     networks = [to_network(cidr) for cidr in cluster.pod_cidrs]
-
-    def is_pod(address: str) -> bool:
-        return any(to_address(address) in network for network in networks)
-
     if destination in services:
-        remote = [x for x in services[destination] if x[0] not in here]
-        if any(_ours(address, state) for address, _, _, _ in remote):
-            raise CannotRead("twin", f"an endpoint of {destination} is a pod of this node that was not captured")
-        beyond = tuple(Listener(kind, address, number) for address, kind, number, _ in remote)
+        beyond = _remote_endpoints(destination, services, here, state)
         return Flow(source, destination, protocol, port, beyond, in_cluster=True, hosts=_hosts(beyond, cluster))
+    nobody_beyond = Flow(source, destination, protocol, port)
     if destination in here or to_address(destination).is_loopback:
-        return Flow(source, destination, protocol, port)
-    if is_pod(destination) and _ours(destination, state):
+        return nobody_beyond
+    is_pod = _is_in(networks, destination)
+    if is_pod and _ours(destination, state):
         # nobody's address: a pod that is gone, or one that was not captured
         if state.left_out:
             raise CannotRead("twin", f"{destination} may be a pod of this node that was not captured")
-        return Flow(source, destination, protocol, port)
-    if not is_pod(destination) and _beside(destination, services):
-        return Flow(source, destination, protocol, port)  # a ClusterIP that no Service has: nobody beyond the node does
-    in_cluster = is_pod(destination) or destination in cluster.nodes
+        return nobody_beyond
+    if not is_pod and _beside(destination, services):  # a ClusterIP that no Service has
+        return nobody_beyond
+    in_cluster = is_pod or destination in cluster.nodes
     far = (Listener(protocol, destination, port),)
     return Flow(source, destination, protocol, port, far, in_cluster=in_cluster, hosts=_hosts(far, cluster))
+
+
+def _addresses_here(state: State) -> set[str]:
+    """The addresses of the node and of its pods."""
+    return {str(address.ip) for _, address in state.node.own_addresses()} | state.pod_addresses
+
+
+def _is_in(networks: Iterable[Network], address: str) -> bool:
+    """Whether one of these networks has the address."""
+    return any(to_address(address) in network for network in networks)
+
+
+def _remote_endpoints(destination: str, services: dict[str, Any], here: set[str], state: State) -> tuple[Listener, ...]:
+    """The endpoints of a Service that are not on this node. Raises CannotRead where one is and was not captured."""
+    remote = [endpoint for endpoint in services[destination] if endpoint[0] not in here]
+    if any(_ours(address, state) for address, _, _, _ in remote):
+        raise CannotRead("twin", f"an endpoint of {destination} is a pod of this node that was not captured")
+    return tuple(Listener(protocol, address, port) for address, protocol, port, _ in remote)
 
 
 def _beside(destination: str, services: dict[str, Any]) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 
 from netdoctor.errors import CannotRead
@@ -31,8 +31,15 @@ from netdoctor.twin.wire.uapi.if_link import IFLA, VETH_INFO
 
 FAR_END = 1 << 20
 # many questions at once: on a node, ICMP errors are rationed. A limit of 0 would leave nothing to unreachable routes
-NO_LIMITS = (("ipv4/icmp_ratemask", "0"), ("ipv4/icmp_msgs_per_sec", "1000000"), ("ipv4/icmp_msgs_burst", "100000"),
-             ("ipv6/icmp/ratelimit", "0"))  # fmt: skip
+NO_LIMITS = (
+    ("ipv4/icmp_ratemask", "0"),
+    ("ipv4/icmp_msgs_per_sec", "1000000"),
+    ("ipv4/icmp_msgs_burst", "100000"),
+    ("ipv6/icmp/ratelimit", "0"),
+)
+OF_AN_INTERFACE = re.compile(r"ipv[46]/(?:conf|neigh)/(?!(?:all|default|lo)/)([^/]+)/.+")
+ALL_FORWARDING = "ipv6/conf/all/forwarding"
+NOT_COMPARED = ("conf/all/forwarding", "conf/lo/forwarding", "addr_gen_mode")
 NEIGHBOUR_MILLISECONDS = "5"  # between ARP questions: a dead neighbour is known after 33 ms instead of 3 s
 SECONDS = 10.0
 LEGACY_LOCK = "/dev/null"  # the machine's own lock is not ours to hold
@@ -239,26 +246,35 @@ def _write(key: str, value: str) -> None:
 
 def _write_differing(state: NetworkState, names: set[str], fresh: dict[str, str]) -> Iterator[tuple[str, str]]:
     """Write what differs from a fresh namespace, and tell it: ip_forward first, for it rewrites conf/*."""
-    wanted = state.sysctls
-    whole, each = [], []
-    for key, value in wanted.items():
-        parts = re.fullmatch(r"(ipv[46]/(?:conf|neigh))/([^/]+)/(.+)", key)
-        if parts and parts[2] not in ("all", "default", "lo"):
-            if parts[2] in names:
-                each.append((key, value))
-        elif fresh.get(key) != value and not key.endswith(
-            ("conf/all/forwarding", "conf/lo/forwarding", "addr_gen_mode")
-        ):
-            whole.append((key, value))
-    whole.sort(key=lambda item: (item[0] != "ipv4/ip_forward", "default" in item[0]))
-    if (both := wanted.get("ipv6/conf/all/forwarding")) and both != fresh.get("ipv6/conf/all/forwarding"):
-        whole.insert(0, ("ipv6/conf/all/forwarding", both))
-    differing = [*whole, *((key, value) for key, value in each if not key.endswith("addr_gen_mode"))]
-    for place, (key, value) in enumerate(differing):
-        if place >= len(whole) and _now(key) == value:  # an earlier one may have changed it
-            continue
+    for key, value in _differing_of_the_namespace(state.sysctls, fresh):
         _write(key, value)
         yield key, value
+    for key, value in state.sysctls.items():
+        if not _is_of_a_link(key, names) or key.endswith("addr_gen_mode"):
+            continue
+        if _now(key) != value:  # an earlier one may have changed it
+            _write(key, value)
+            yield key, value
+
+
+def _differing_of_the_namespace(wanted: Mapping[str, str], fresh: dict[str, str]) -> list[tuple[str, str]]:
+    """The settings of no single interface that differ from a fresh namespace's, in the order to be written in."""
+    found = [
+        (key, value)
+        for key, value in wanted.items()
+        if not OF_AN_INTERFACE.fullmatch(key) and fresh.get(key) != value and not key.endswith(NOT_COMPARED)
+    ]
+    found.sort(key=lambda item: (item[0] != "ipv4/ip_forward", "default" in item[0]))
+    forwarding = wanted.get(ALL_FORWARDING)
+    if forwarding and forwarding != fresh.get(ALL_FORWARDING):
+        found.insert(0, (ALL_FORWARDING, forwarding))
+    return found
+
+
+def _is_of_a_link(key: str, names: set[str]) -> bool:
+    """Whether a setting is that of one of these interfaces."""
+    interface = OF_AN_INTERFACE.fullmatch(key)
+    return interface is not None and interface[1] in names
 
 
 def _now(key: str) -> str | None:

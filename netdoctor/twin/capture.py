@@ -45,6 +45,7 @@ NO_SETTING = re.compile(
     r"|congestion|wmem|rmem)|nf_log|udp_mem|/gc_|ip_early|inet_peer|fib_sync|min_pmtu|cipso|calipso|rt_cache"
     r"|retrans_time$|base_reachable_time$|netns_mem"
 )
+FAMILIES = (socket.AF_INET, socket.AF_INET6)
 WAITING = {"tcp": "0A", "udp": "07"}
 SECONDS = 5.0
 IP_SET_BY_NAME, SO_IP_SET, IPSET_PROTOCOL = 6, 83, 7
@@ -80,30 +81,12 @@ def read(name: str, address: str) -> NetworkState:
     """The state of the calling thread's namespace. Raises OSError, CannotRead."""
     host = Host()
     with Netlink(ROUTE) as netlink:
-
-        def dumped(kind: int, request: bytes) -> list[bytes]:
-            return [body for _, body in netlink.dump(kind, request)]
-
-        links = dumped(RTM.GETLINK, LinkMessage.request_for())
-        addresses = dumped(RTM.GETADDR, AddressMessage.request_for())
-        families = (socket.AF_INET, socket.AF_INET6)
-        # what routing has learned, such as a path's MTU, is no route of the node's
-        routes = [
-            body
-            for family in families
-            for body in dumped(RTM.GETROUTE, RouteMessage.request_for(family))
-            if not RouteMessage(body).flags & RTM_F.CLONED
-        ]
-        rules = [body for family in families for body in dumped(RTM.GETRULE, RuleMessage.request_for(family))]
-        neighbours = [
-            body
-            for family in (*families, socket.AF_BRIDGE)
-            for body in dumped(RTM.GETNEIGH, NeighbourMessage.request_for(family))
-        ]
-        try:
-            nexthops = dumped(RTM.GETNEXTHOP, NextHopMessage.request_for())
-        except OSError:  # before Linux 5.3
-            nexthops = []
+        links = _dumped(netlink, RTM.GETLINK, [LinkMessage.request_for()])
+        addresses = _dumped(netlink, RTM.GETADDR, [AddressMessage.request_for()])
+        routes = _routes(netlink)
+        rules = _dumped(netlink, RTM.GETRULE, map(RuleMessage.request_for, FAMILIES))
+        neighbours = _dumped(netlink, RTM.GETNEIGH, map(NeighbourMessage.request_for, (*FAMILIES, socket.AF_BRIDGE)))
+        nexthops = _nexthops(netlink)
         programs = _programs(netlink, [Link(body) for body in links])
     tables = [_words(f"/proc/thread-self/net/{name}") for name in ("ip_tables_names", "ip6_tables_names")]
     return NetworkState(
@@ -126,6 +109,24 @@ def read(name: str, address: str) -> NetworkState:
         listeners=tuple(listeners()),
         programs=(*programs, *_ipsec()),
     )
+
+
+def _dumped(netlink: Netlink, kind: int, requests: Iterable[bytes]) -> list[bytes]:
+    """The answers to each of these requests, one after the other."""
+    return [body for request in requests for _, body in netlink.dump(kind, request)]
+
+
+def _routes(netlink: Netlink) -> list[bytes]:
+    """The routes without what routing has learned, such as a path's MTU."""
+    found = _dumped(netlink, RTM.GETROUTE, map(RouteMessage.request_for, FAMILIES))
+    return [body for body in found if not RouteMessage(body).flags & RTM_F.CLONED]
+
+
+def _nexthops(netlink: Netlink) -> list[bytes]:
+    try:
+        return _dumped(netlink, RTM.GETNEXTHOP, [NextHopMessage.request_for()])
+    except OSError:  # before Linux 5.3
+        return []
 
 
 def _nftables() -> tuple[nftables.NftObject, ...]:

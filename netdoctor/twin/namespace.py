@@ -67,9 +67,8 @@ def become_root_of_a_user_namespace() -> bool:
     if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWUSER | CLONE_NEWNET):
         return False
     try:
-        for name, text in (
-            ("setgroups", b"deny"), ("uid_map", b"0 %d 1" % user), ("gid_map", b"0 %d 1" % group),
-        ):  # fmt: skip
+        written = {"setgroups": b"deny", "uid_map": b"0 %d 1" % user, "gid_map": b"0 %d 1" % group}
+        for name, text in written.items():
             descriptor = os.open(f"/proc/self/{name}", os.O_WRONLY | os.O_CLOEXEC)
             try:
                 os.write(descriptor, text)  # in one piece: the kernel takes no second

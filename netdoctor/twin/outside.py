@@ -63,12 +63,8 @@ class Outside:
 
     def _neighbours(self) -> tuple[dict[Address, int], set[Address]]:
         """Gateways and neighbours on uplinks, with the node's interface; and those that did not answer the node."""
-        alive: dict[Address, int] = {}
+        alive = self._gateways()
         dead: set[Address] = set()
-        for body in self._state.node.routes:
-            for gateway, index in gateways(body):
-                if index in self.devices:
-                    alive[gateway] = index
         for body in self._state.node.neighbours:
             known = NeighbourMessage(body)
             of_ip = known.family in (socket.AF_INET, socket.AF_INET6) and len(known.destination) in (4, 16)
@@ -80,6 +76,15 @@ class Outside:
             elif known.state & NUD_VALID and not address.is_multicast:
                 alive[address] = known.index
         return {address: index for address, index in alive.items() if address not in dead}, dead
+
+    def _gateways(self) -> dict[Address, int]:
+        """The gateways of routes by uplinks, with the node's interface."""
+        found = {}
+        for body in self._state.node.routes:
+            for gateway, index in gateways(body):
+                if index in self.devices:
+                    found[gateway] = index
+        return found
 
     def connect(self) -> None:
         """Set the links up, and give the outside its addresses and its ways to the node. Raises CannotRead."""

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from netdoctor.errors import CannotRead
 from netdoctor.twin.namespace import Namespace
 from netdoctor.twin.outside import await_addresses, await_carriers, write_setting
-from netdoctor.twin.routes import gateways, routes
+from netdoctor.twin.routes import Route, gateways, routes
 from netdoctor.twin.state import Link, State
 from netdoctor.twin.vxlan import LARGEST_MTU, VXLAN, options, port
 from netdoctor.twin.wire import rtnl
@@ -80,22 +80,26 @@ class Overlay:
         """How a far pod is reached over VXLAN; None where it is not. `node`: which it is on, where that is known."""
         if not self.links or pod == node:
             return None
-        ways = [
-            r for r in routes(self._state.node) if pod in r.destination and r.destination.prefixlen and not r.refuses
-        ]
-        if ways:
-            way = max(ways, key=lambda r: r.destination.prefixlen)
-            if way.device not in self._devices:
-                return None
-            link = self.links[self._devices[way.device]]
-            gateway = next((address for address, _ in gateways(way.body)), pod)
-            mac = self._neighbours(way.device).get(gateway, b"")
-        elif node is None:
+        way = self._way(pod)
+        if way is None:
+            return self._hop(next(iter(self.links.values())), b"", node) if node else None
+        if way.device not in self._devices:
             return None
-        else:  # the route is missing
-            link, mac = next(iter(self.links.values())), b""
+        gateway = next((address for address, _ in gateways(way.body)), pod)
+        mac = self._neighbours(way.device).get(gateway, b"")
+        return self._hop(self.links[self._devices[way.device]], mac, node)
+
+    def _way(self, pod: Address) -> Route | None:
+        """The node's route to a pod, None where it is missing; the default route is none."""
+        ways = [each for each in routes(self._state.node) if pod in each.destination and not each.refuses]
+        longest = max(ways, key=lambda each: each.destination.prefixlen, default=None)
+        return longest if longest and longest.destination.prefixlen else None
+
+    def _hop(self, link: Link, mac: bytes, node: Address | None) -> Hop | None:
+        """The hop by this interface; what is not known of the VTEP's MAC and the node is told by forwarding entries."""
         entries = self._entries(link)
-        mac = mac or next((m for m, end in entries.items() if end == node and any(m)), UNKNOWN_MAC)
+        if not mac:
+            mac = next((behind for behind, end in entries.items() if end == node and any(behind)), UNKNOWN_MAC)
         end = node or entries.get(mac) or entries.get(bytes(6))
         return Hop(link, mac, end) if end and end.version == 4 else None
 
@@ -165,14 +169,12 @@ class Overlay:
 
     def _vtep(self, hop: Hop, index: int) -> Iterator[Request]:
         """A VTEP on another node, with the way back to this node's and through it to pods."""
-        kept = [item for item in options(hop.link) if item[0] & KIND not in (IFLA_VXLAN.GROUP, IFLA_VXLAN.LINK)]
-        items = [(kind, hop.node.packed if kind & KIND == IFLA_VXLAN.LOCAL else value) for kind, value in kept]
         head = rtnl.ifinfo(index) + attribute(IFLA.IFNAME, b"vtep%d\0" % index) + attribute(IFLA.ADDRESS, hop.mac)
-        yield rtnl.make_link(head + _mtu(hop.link.mtu) + rtnl.linkinfo(VXLAN, packed(items)))
+        data = packed(_options_there(hop))
+        yield rtnl.make_link(head + _mtu(hop.link.mtu) + rtnl.linkinfo(VXLAN, data))
         yield rtnl.link_up(index)
         here = by_kind(hop.link.data)[IFLA_VXLAN.LOCAL]
-        owners = {hop.link.index, hop.link.master} - {0}
-        ends = [own.ip for at, own in self._state.node.own_addresses() if at in owners and not own.ip.is_link_local]
+        ends = self._ends_of(hop.link)
         for end in ends:
             yield rtnl.route(_host(end), index)
             yield rtnl.neighbour(end, index, hop.link.mac)
@@ -186,6 +188,11 @@ class Overlay:
             elif via:
                 yield rtnl.route(_host(pod), index, via)
 
+    def _ends_of(self, link: Link) -> list[Address]:
+        """This node's addresses at a VXLAN interface, or at the bridge that it is a port of."""
+        owners = {link.index, link.master} - {0}
+        return [own.ip for at, own in self._state.node.own_addresses() if at in owners and not own.ip.is_link_local]
+
     def _pods(self) -> Iterator[tuple[bytes, Address]]:
         """MAC and address of each pod of this node."""
         for pod in self._state.pods:
@@ -193,6 +200,15 @@ class Overlay:
             for at, own in pod.own_addresses():
                 if at in macs and not own.ip.is_link_local and not own.ip.is_loopback:
                     yield macs[at], own.ip
+
+
+def _options_there(hop: Hop) -> Iterator[Attribute]:
+    """What a VTEP on another node is made with: as this node's, with that node's address."""
+    for kind, value in options(hop.link):
+        if kind & KIND == IFLA_VXLAN.LOCAL:
+            yield kind, hop.node.packed
+        elif kind & KIND not in (IFLA_VXLAN.GROUP, IFLA_VXLAN.LINK):
+            yield kind, value
 
 
 def _host(address: Address) -> rtnl.Network:

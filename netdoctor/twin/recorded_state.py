@@ -19,6 +19,18 @@ from netdoctor.twin.wire.nftables import NftObject
 
 LARGEST = 96 << 20  # bytes of all messages of a recording, unpacked
 APIECE = 64  # bytes that each of them takes in memory besides
+# what reading anything else than a state may raise
+DAMAGED = (
+    KeyError,
+    TypeError,
+    ValueError,
+    IndexError,
+    OverflowError,
+    struct.error,
+    zlib.error,
+    AttributeError,
+    RecursionError,
+)
 
 
 def recorded(state: State) -> dict[str, Any]:
@@ -37,8 +49,7 @@ def replayed(stored: Any) -> State:
         check(namespaces)
         own, not_set = _only_settings_of_a_namespace(namespaces)
         return State(own[0], tuple(own[1:]), tuple(str(name) for name in stored["left_out"]), not_set)
-    except (KeyError, TypeError, ValueError, IndexError, OverflowError, struct.error, zlib.error, AttributeError,
-            RecursionError) as error:  # fmt: skip
+    except DAMAGED as error:
         raise BadInput(f"the recording's network state is damaged: {in_words(error)}") from error
 
 
@@ -54,10 +65,16 @@ def _only_settings_of_a_namespace(states: list[NetworkState]) -> tuple[list[Netw
 
 def _recorded(state: NetworkState) -> dict[str, Any]:
     plain: dict[str, Any] = {
-        "name": state.name, "address": state.address, "nfacct": list(state.nfacct), "ipsets": state.ipsets,
-        "legacy": state.legacy, "legacy6": state.legacy6, "sysctls": dict(state.sysctls),
-        "listeners": [asdict(listener) for listener in state.listeners], "programs": list(state.programs),
-    }  # fmt: skip
+        "name": state.name,
+        "address": state.address,
+        "nfacct": list(state.nfacct),
+        "ipsets": state.ipsets,
+        "legacy": state.legacy,
+        "legacy6": state.legacy6,
+        "sysctls": dict(state.sysctls),
+        "listeners": [asdict(listener) for listener in state.listeners],
+        "programs": list(state.programs),
+    }
     for name in MESSAGES:
         plain[name] = packed(getattr(state, name))
     plain["nftables"] = packed(bytes([each.kind, each.family]) + each.body for each in state.nftables)

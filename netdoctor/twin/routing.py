@@ -47,7 +47,8 @@ def send_back(netlink: Netlink, state: NetworkState, uplinks: Collection[int]) -
     new = CREATE | EXCLUSIVE
     must("address", netlink.request([(RTM.NEWADDR, _address(body), new) for body in state.addresses]))
     must("nexthop", netlink.request([(RTM.NEWNEXTHOP, body, new) for body in state.nexthops]))
-    _routes(netlink, state.routes)
+    _add_routes(netlink, state.routes)
+    _remove_lost_routes(netlink, state.routes)
     _rules(netlink, state.rules)
     kept = [(RTM.NEWNEIGH, body, CREATE) for body in _neighbours(state, uplinks)]
     must("neighbour", netlink.request(kept))
@@ -89,7 +90,7 @@ def _neighbours(state: NetworkState, uplinks: Collection[int]) -> Iterator[bytes
             yield known.header(NUD.STALE, known.flags) + body[known.HEADER.size :]
 
 
-def _routes(netlink: Netlink, wanted: Iterable[bytes]) -> None:
+def _add_routes(netlink: Netlink, wanted: Iterable[bytes]) -> None:
     # what the kernel makes itself for each address is left to it: table local, and IPv6's own
     given = [body for body in wanted if not _by_kernel(body)]
     given.sort(key=lambda body: -RouteMessage(body).scope)  # links first: a gateway has to be reachable
@@ -97,7 +98,10 @@ def _routes(netlink: Netlink, wanted: Iterable[bytes]) -> None:
     codes = netlink.request(asked)
     again = [request for request, code in zip(asked, codes, strict=True) if code and code != errno.EEXIST]
     must("route", netlink.request(again) if again else [])
-    # a connected route that the node has lost must be lost here too
+
+
+def _remove_lost_routes(netlink: Netlink, wanted: Iterable[bytes]) -> None:
+    """A connected route that the node has lost must be lost here too."""
     have = {_route_key(body) for body in wanted}
     made = [body for family in FAMILIES for body in _dumped(netlink, RTM.GETROUTE, family)]
     lost = [x for x in made if RouteMessage(x).header_table == RT_TABLE.MAIN and _route_key(x) not in have]

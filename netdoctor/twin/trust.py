@@ -76,13 +76,30 @@ def _settings(state: NetworkState) -> None:
 
 
 def _messages(state: NetworkState) -> None:
+    _lengths(state)
+    _links(state)
+    _families(state)
+    _connections(state)
+    list(state.own_addresses())
+    _nftables(state)
+
+
+def _lengths(state: NetworkState) -> None:
     for kind, header in HEADERS.items():
         for body in getattr(state, kind):
             if not header.size <= len(body) <= LONGEST:
                 raise ValueError(f"a message of {len(body)} bytes among the {kind}")
+
+
+def _links(state: NetworkState) -> None:
     for body in state.links:
-        if not LINK_NAME.fullmatch(name := Link(body).name) or name in (".", ".."):
+        name = Link(body).name
+        if not LINK_NAME.fullmatch(name) or name in (".", ".."):
             raise ValueError(f"an interface called {name!r:.40}")
+
+
+def _families(state: NetworkState) -> None:
+    """Messages are of known families, and neighbours have addresses of theirs."""
     for body in (*state.routes, *state.rules, *state.neighbours, *state.addresses):
         if body[0] not in FAMILIES:
             raise ValueError(f"a message of family {body[0]}")
@@ -90,10 +107,15 @@ def _messages(state: NetworkState) -> None:
         known = NeighbourMessage(body)
         if known.family != socket.AF_BRIDGE and len(known.destination) not in (4, 16):
             raise ValueError("a neighbour without an address")
+
+
+def _connections(state: NetworkState) -> None:
     directions = {CTA.TUPLE_ORIG, CTA.TUPLE_REPLY}
     if not all(directions <= by_kind(body, NFGENMSG.size).keys() for body in state.conntrack):
         raise ValueError("a tracked connection without its two directions")
-    list(state.own_addresses())
+
+
+def _nftables(state: NetworkState) -> None:
     for each in state.nftables:
         each.place  # noqa: B018 - a rule without a table would show only when it is loaded
         if len(each.body) > LONGEST:
@@ -107,16 +129,29 @@ def _texts(state: NetworkState) -> None:
         if not COUNTER.fullmatch(name) or not name.isascii():
             raise ValueError(f"a counter called {name!r:.40}")
     for line in state.ipsets.splitlines():
-        if not SET_LINE.fullmatch(line) or any(word.startswith("-") for word in QUOTED.sub("", line).split()):
+        if not _is_of_ipset(line):
             raise ValueError(f"ipset {line!r:.60}")
     for line in (*state.legacy.splitlines(), *state.legacy6.splitlines()):
-        words = QUOTED.sub('""', line.partition("] ")[2] if line.startswith("[") else line).split()
-        options = [word for word in words if word.startswith("-") and not line.startswith(("#", ":"))]
-        if line and (
-            not LEGACY_LINE.fullmatch(line)
-            or any(not LEGACY_OPTION.fullmatch(word) or word.startswith(LOADS_PROGRAMS) for word in options)
-        ):
+        if line and not _is_of_iptables(line):
             raise ValueError(f"iptables-legacy {line!r:.60}")
+
+
+def _is_of_ipset(line: str) -> bool:
+    """Whether it makes a set or adds to one, and has no option."""
+    if not SET_LINE.fullmatch(line):
+        return False
+    return not any(word.startswith("-") for word in QUOTED.sub("", line).split())
+
+
+def _is_of_iptables(line: str) -> bool:
+    """Whether iptables-save prints such a line, and no option in it has a program loaded."""
+    if not LEGACY_LINE.fullmatch(line):
+        return False
+    if line.startswith(("#", ":")):
+        return True
+    rule = line.partition("] ")[2] if line.startswith("[") else line
+    options = [word for word in QUOTED.sub('""', rule).split() if word.startswith("-")]
+    return all(LEGACY_OPTION.fullmatch(word) and not word.startswith(LOADS_PROGRAMS) for word in options)
 
 
 def in_words(error: Exception) -> str:

@@ -118,29 +118,43 @@ class Twin:
     def meet(self, flow: Flow) -> None:
         """Have the outside own what the flow may meet there."""
         if flow.source == OUTSIDE and flow.source_address:
-            source, target = to_address(flow.source_address), to_address(flow.destination)
-            self.outside.own([source])
-            own = {address.ip for _, address in self.state.node.own_addresses()}
-            if target in own and not self.outside.knows(target):
-                self.outside.know(target, source)
+            self._meet_source(flow)
         new = [x for x in flow.beyond if (x, flow.in_cluster) not in self._met]
         self._met |= {(x, flow.in_cluster) for x in new}
-        if not new:
-            return
+        if new:
+            self._meet_beyond(new, flow)
+
+    def _meet_source(self, flow: Flow) -> None:
+        """Have the outside own whom it asks as, and know a way to the address of the node's that it asks."""
+        source, target = to_address(flow.source_address), to_address(flow.destination)
+        self.outside.own([source])
+        own = {address.ip for _, address in self.state.node.own_addresses()}
+        if target in own and not self.outside.knows(target):
+            self.outside.know(target, source)
+
+    def _meet_beyond(self, new: list[Listener], flow: Flow) -> None:
+        """Have these at the other end of an overlay, or else in the outside unless it is known that they are dead."""
         near = []
         for listener in new:
-            address, host = to_address(listener.address), dict(flow.hosts).get(listener.address)
-            hop = self.overlay.hop(address, to_address(host) if host else None) if flow.in_cluster else None
-            if hop is None:
+            is_far = flow.in_cluster and self._meet_over_overlay(listener, flow)
+            if not is_far:
                 near.append(listener)
-            elif hop.node not in self.outside.dead:
-                self.outside.own([hop.node])
-                self.overlay.meet(address, hop).run(lambda it=listener: self.responder.listen(it))  # type: ignore[misc]
         self.outside.own(to_address(x.address) for x in near)
         if flow.in_cluster:
             self.outside.know_pods()
         alive = [x for x in near if to_address(x.address) not in self.outside.dead]
         self.run(lambda: self.responder.listen_all(alive), OUTSIDE)
+
+    def _meet_over_overlay(self, listener: Listener, flow: Flow) -> bool:
+        """Have it on its node at the other end of an overlay, unless that is dead; False where it is by no overlay."""
+        address, host = to_address(listener.address), dict(flow.hosts).get(listener.address)
+        hop = self.overlay.hop(address, to_address(host) if host else None)
+        if hop is None:
+            return False
+        if hop.node not in self.outside.dead:
+            self.outside.own([hop.node])
+            self.overlay.meet(address, hop).run(lambda: self.responder.listen(listener))
+        return True
 
     def close(self) -> None:
         """Let everything go."""

@@ -53,10 +53,8 @@ def uplink_ports(state: State) -> dict[int, Link]:
 def _outward(state: State) -> list[Link]:
     """The links whose other end is neither in a pod nor a copy's own."""
     pods = pod_ports(state)
-    return [
-        link for link in state.node.interfaces()
-        if link.name != "lo" and link.kind != BRIDGE and link.index not in pods and not vxlan.is_copied(link)
-    ]  # fmt: skip
+    found = [link for link in state.node.interfaces() if link.name != "lo" and link.kind != BRIDGE]
+    return [link for link in found if link.index not in pods and not vxlan.is_copied(link)]
 
 
 def _bridge_of(port: Link, links: dict[int, Link]) -> Link | None:

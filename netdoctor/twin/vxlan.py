@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 import struct
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from netdoctor.twin.state import Link, State
 from netdoctor.twin.wire import rtnl
@@ -87,12 +87,27 @@ def forwarding_entries(state: State, copied: Mapping[int, Link]) -> Iterator[Req
         entry = NeighbourMessage(body)
         if entry.family != socket.AF_BRIDGE:
             continue
-        items = [(kind, value) for kind, value in attributes(body, entry.HEADER.size) if kind & KIND not in NOTES]
         if entry.index in copied and NDA.DST in entry.attributes:
-            condition = entry.state & (NUD.PERMANENT | NUD.NOARP) or NUD.REACHABLE
-            several = not any(entry.link_layer_address)  # only of the entry for all others
-            made = entry.header(condition, entry.flags | NTF.SELF) + packed(items)
-            yield RTM.NEWNEIGH, made, CREATE | (APPEND if several else REPLACE)
+            yield _tunnel_entry(entry)
         elif NDA.MASTER in entry.attributes and entry.state & NUD.NOARP:
-            kept = [(kind, value) for kind, value in items if kind & KIND != NDA.MASTER]
-            yield RTM.NEWNEIGH, entry.header(entry.state, entry.flags | NTF.MASTER) + packed(kept), CREATE | REPLACE
+            yield _port_entry(entry)
+
+
+def _tunnel_entry(entry: NeighbourMessage) -> Request:
+    """Which node a MAC address is on."""
+    condition = entry.state & (NUD.PERMANENT | NUD.NOARP) or NUD.REACHABLE
+    several = not any(entry.link_layer_address)  # only of the entry for all others
+    made = entry.header(condition, entry.flags | NTF.SELF) + _without(entry, NOTES)
+    return RTM.NEWNEIGH, made, CREATE | (APPEND if several else REPLACE)
+
+
+def _port_entry(entry: NeighbourMessage) -> Request:
+    """Which port of a bridge a MAC address is at."""
+    made = entry.header(entry.state, entry.flags | NTF.MASTER) + _without(entry, (*NOTES, NDA.MASTER))
+    return RTM.NEWNEIGH, made, CREATE | REPLACE
+
+
+def _without(entry: NeighbourMessage, left_out: Collection[int]) -> bytes:
+    """The attributes of an entry without these."""
+    items = attributes(entry.body, entry.HEADER.size)
+    return packed((kind, value) for kind, value in items if kind & KIND not in left_out)

@@ -13,7 +13,7 @@ import pytest
 
 from netdoctor.system.traffic import Answer
 from netdoctor.twin.build import build
-from netdoctor.twin.walk import walk
+from netdoctor.twin.tracer import walk
 from tests.twin.network import FLOWS, Node, real
 
 pytestmark = real

@@ -24,8 +24,8 @@ from netdoctor.twin.capture import capture
 from netdoctor.twin.listening import Responder
 from netdoctor.twin.namespace import Namespace
 from netdoctor.twin.state import Listener, State
+from netdoctor.twin.tracer import walk
 from netdoctor.twin.twin import NODE, OUTSIDE, Flow, alike
-from netdoctor.twin.walk import walk
 from tests.twin.real_namespaces import RealNamespaces
 
 LACKING = [tool for tool in ("ip", "nft", "ip6tables") if not shutil.which(tool)]

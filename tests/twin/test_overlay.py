@@ -17,8 +17,9 @@ from netdoctor.twin.build import build
 from netdoctor.twin.listening import Responder
 from netdoctor.twin.namespace import Namespace
 from netdoctor.twin.state import Listener
+from netdoctor.twin.tracer import walk
 from netdoctor.twin.twin import NODE, alike
-from netdoctor.twin.walk import REPLY, REQUEST, walk
+from netdoctor.twin.walk import REPLY, REQUEST
 from tests.twin.overlay_nodes import (
     CLUSTER,
     FAULTS,

@@ -11,9 +11,20 @@ import pytest
 
 from netdoctor.twin.redaction import messages, redact_recording
 from netdoctor.twin.redaction.pseudonyms import Pseudonyms
+from netdoctor.twin.redaction.sets import IPV4, SetKind
+from netdoctor.twin.redaction.sets import redacted as redacted_elements
 from netdoctor.twin.redaction.xtables import redacted as redacted_xtables
 from netdoctor.twin.state import Link
 from netdoctor.twin.wire.netlink import NESTED, attribute
+from netdoctor.twin.wire.netlink import packed as packed_attributes
+from netdoctor.twin.wire.nftables import ELEMENTS, NftObject
+from netdoctor.twin.wire.uapi.nf_tables import (
+    NFT_SET_ELEM,
+    NFTA_DATA,
+    NFTA_LIST,
+    NFTA_SET_ELEM,
+    NFTA_SET_ELEM_LIST,
+)
 
 HOSTS = {"worker7.acme.example"}
 KEEP = {"default", "kube-system", "client"}
@@ -218,3 +229,35 @@ def test_texts_of_a_state_and_a_recording_without_one() -> None:
         "Node/node-1": [1, None, True, ["240.1.1.140"]],
         "worker7": "node-1",  # a field's name
     }
+
+
+def interval_marks(*marks: tuple[str, bool]) -> NftObject:
+    """Elements of a set of intervals of IPv4 addresses: the key, and whether an interval has ended there."""
+    end = (NFTA_SET_ELEM.FLAGS, NFT_SET_ELEM.INTERVAL_END.to_bytes(4, "big"))
+    elements = []
+    for address, ends in marks:
+        key = (NFTA_SET_ELEM.KEY | NESTED, attribute(NFTA_DATA.VALUE, packed(address)))
+        elements.append((NFTA_LIST.ELEM | NESTED, packed_attributes([key, end] if ends else [key])))
+    return NftObject(ELEMENTS, 2, attribute(NFTA_SET_ELEM_LIST.ELEMENTS | NESTED, packed_attributes(elements)))
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ([("0.0.0.0", True)], [("0.0.0.0", True)]),
+        ([("151.101.4.0", True)], []),
+        (
+            [("0.0.0.0", True), ("151.101.1.0", False), ("151.101.2.0", True)],
+            [("0.0.0.0", True), ("240.1.1.0", False), ("240.1.2.0", True)],
+        ),
+        (
+            [("151.101.2.0", True), ("151.101.1.0", False), ("0.0.0.0", True)],
+            [("240.1.2.0", True), ("240.1.1.0", False), ("0.0.0.0", True)],
+        ),
+    ],
+    ids=["only what stands before the first", "an end alone", "rising", "falling"],
+)
+def test_marks_of_intervals(before: list[tuple[str, bool]], after: list[tuple[str, bool]]) -> None:
+    kind = SetKind(IPV4, 0, interval=True)
+    expected = [interval_marks(*after)] if after else []
+    assert redacted_elements([interval_marks(*before)], kind, Pseudonyms()) == expected

@@ -19,8 +19,8 @@ from netdoctor.twin.build import build
 from netdoctor.twin.recorded_state import recorded as as_recorded
 from netdoctor.twin.recorded_state import replayed
 from netdoctor.twin.state import State
+from netdoctor.twin.tracer import walk
 from netdoctor.twin.twin import DOUBT, alike
-from netdoctor.twin.walk import walk
 from netdoctor.twin.wire.nftables import NftObject
 from tests.twin.network import CLIENT, CLUSTER_IP, FLOWS, UPLINK_IS_BRIDGE, Node, real
 
@@ -119,8 +119,8 @@ def test_a_trace_that_cannot_begin_leaves_no_socket_open(node: Node, monkeypatch
     def without_nft(_: list[str]) -> None:
         raise CannotRead("nft", "is not installed")
 
-    monkeypatch.setattr("netdoctor.twin.walk.listen", listening)
-    monkeypatch.setattr("netdoctor.twin.walk._mark", without_nft)
+    monkeypatch.setattr("netdoctor.twin.tracer.listen", listening)
+    monkeypatch.setattr("netdoctor.twin.tracer._mark", without_nft)
     twin = build(node.state())
     try:
         with pytest.raises(CannotRead):

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from functools import partial
 
 from netdoctor.experiments.interventions import Intervention, Situation
+from netdoctor.twin.trace_events import handles_of
 from netdoctor.twin.twin import NODE
-from netdoctor.twin.walk import handles_of
 from netdoctor.twin.wire import nft_loading
 
 NAME = "accept-packets"

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from functools import partial
 
 from netdoctor.experiments.interventions import UNNAMED, Intervention, Situation
+from netdoctor.twin.trace_events import handles_of
 from netdoctor.twin.twin import NODE
-from netdoctor.twin.walk import ERROR_MESSAGE, REQUEST, TraceStep, handles_of
+from netdoctor.twin.walk import ERROR_MESSAGE, REQUEST, TraceStep
 from netdoctor.twin.wire import nft_loading
 
 OWNERS = ("KUBE-", "CNI-", "FLANNEL", "cali-")

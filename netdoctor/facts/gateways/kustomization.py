@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from netdoctor.errors import BadInput, CannotRead
+from netdoctor.facts.gateways import env_file
 from netdoctor.facts.gateways.kustomize import build
 from netdoctor.facts.gateways.manifest_folder import NAMES, kustomization_name, rights_in, unreadable, walk
 from netdoctor.system.foreign_files import LINK
@@ -66,8 +67,6 @@ class Kustomization:
 
 
 def _remember_env_files(folder: str) -> None:
-    from netdoctor.facts.gateways import env_file
-
     with suppress(BadInput):
         env_file.find(folder)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import count
 
 from netdoctor.twin.redaction import comments
@@ -234,11 +234,12 @@ def _names(hosts: Iterable[str], keep: frozenset[str]) -> dict[str, str]:
     """New names of hosts, by the old ones in small letters; an address is no name, and node-1 has one already."""
     given = {host.lower().rstrip(".") for host in hosts} - {""}
     firsts = {host.partition(".")[0] for host in given}
-    free = (new for new in (f"node-{number}" for number in count(1)) if new not in firsts)
+    free = _free_names(firsts)
     found: dict[str, str] = {}
     for host in sorted(given):
         first = host.partition(".")[0]
-        if (host == first and NEW_NAME.fullmatch(host)) or _is_address(host) or host in keep:
+        is_new_already = host == first and NEW_NAME.fullmatch(host)
+        if is_new_already or _is_address(host) or host in keep:
             continue
         if NEW_NAME.fullmatch(first):
             found[host] = first
@@ -248,6 +249,13 @@ def _names(hosts: Iterable[str], keep: frozenset[str]) -> dict[str, str]:
         if first not in keep:
             found.setdefault(first, new)
     return found
+
+
+def _free_names(taken: set[str]) -> Iterator[str]:
+    """node-1, node-2 and so on, without those that are taken."""
+    for number in count(1):
+        if (new := f"node-{number}") not in taken:
+            yield new
 
 
 def _is_address(word: str) -> bool:

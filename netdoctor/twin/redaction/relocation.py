@@ -45,17 +45,41 @@ def _numbers(addresses: Iterable[str]) -> frozenset[int]:
 
 # 0.0.0.0/8, private, shared (carriers'), loopback, link-local, protocol assignments, documentation, benchmarks,
 # multicast, class E with broadcast
-V4 = Relocation(32, 16, _ranges((
-    "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24",
-    "192.0.2.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/3",
-)), _numbers((
-    "8.8.8.8", "8.8.4.4", "1.1.1.1", "1.0.0.1", "9.9.9.9", "149.112.112.112", "208.67.222.222", "208.67.220.220",
-)), 0xF000, 0xFF00, 0xF800, 0xFF00, 8)  # fmt: skip
-V6 = Relocation(128, 80, (
-    (0, (0x2000 << 112) - 1), (0x4000 << 112, (1 << 128) - 1), *_ranges(("2001:db8::/32", "3fff::/20")),
-), _numbers((
-    "2001:4860:4860::8888", "2001:4860:4860::8844", "2606:4700:4700::1111", "2606:4700:4700::1001", "2620:fe::fe",
-)), 0x20010DB80000, 0x20010DB90000, 0x3FFF00000000, 0x3FFF10000000, 24)  # fmt: skip
+V4_KEPT = (
+    "0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 169.254.0.0/16 172.16.0.0/12 192.0.0.0/24 192.0.2.0/24 "
+    "192.168.0.0/16 198.18.0.0/15 198.51.100.0/24 203.0.113.0/24 224.0.0.0/3"
+)
+V6_KEPT = "2001:db8::/32 3fff::/20"  # of 2000::/3; everything outside of it stays too
+V4_RESOLVERS = "8.8.8.8 8.8.4.4 1.1.1.1 1.0.0.1 9.9.9.9 149.112.112.112 208.67.222.222 208.67.220.220"
+V6_RESOLVERS = "2001:4860:4860::8888 2001:4860:4860::8844 2606:4700:4700::1111 2606:4700:4700::1001 2620:fe::fe"
+V4 = Relocation(
+    bits=32,
+    low=16,
+    kept=_ranges(V4_KEPT.split()),
+    everybody=_numbers(V4_RESOLVERS.split()),
+    first=0xF000,
+    end=0xFF00,
+    large_first=0xF800,
+    large_end=0xFF00,
+    shortest=8,
+)
+V6 = Relocation(
+    bits=128,
+    low=80,
+    kept=((0, (0x2000 << 112) - 1), (0x4000 << 112, (1 << 128) - 1), *_ranges(V6_KEPT.split())),
+    everybody=_numbers(V6_RESOLVERS.split()),
+    first=0x20010DB80000,
+    end=0x20010DB90000,
+    large_first=0x3FFF00000000,
+    large_end=0x3FFF10000000,
+    shortest=24,
+)
+
+
+def _is_prefix(first: int, size: int) -> bool:
+    """Whether so many addresses from this one on are all those of one prefix."""
+    is_power_of_two = size > 0 and not size & (size - 1)
+    return is_power_of_two and not first % size
 
 
 class Area:
@@ -135,22 +159,35 @@ class Blocks:
     def span(self, first: int, last: int) -> tuple[int, int]:
         """Where a range went, both ends included. A large one is rounded to whole blocks, inwards, and stays."""
         size = last - first + 1
-        if size > 0 and not size & (size - 1) and not first % size:
+        if _is_prefix(first, size):
             start = self.prefix(first, self.plan.bits - size.bit_length() + 1)
             return start, start + size - 1
         if self.stays(first) and self.stays(last):
             return first, last
+        in_one_or_two = (last >> self.plan.low) - (first >> self.plan.low) <= 1
+        if in_one_or_two and not self._is_whole(first, last):
+            return self._short_span(first, last)
+        low, high = self._whole_blocks(first, last)
+        return (low, high) if (low, high) == (first, last) else self.span(low, high)
+
+    def _is_whole(self, first: int, last: int) -> bool:
+        """Whether a range begins where a block does, and ends where one does."""
+        return not first & self.plan.mask and not (last + 1) & self.plan.mask
+
+    def _short_span(self, first: int, last: int) -> tuple[int, int]:
+        """Where a range in one or two blocks went."""
+        if self._shared(first, last):
+            return first, last
+        start = self._place(first)
+        self._target(last >> self.plan.low)  # the next block is the next one there too
+        return start, start + last - first
+
+    def _whole_blocks(self, first: int, last: int) -> tuple[int, int]:
+        """The range without the parts of blocks at its ends; an end that stays is left."""
         mask = self.plan.mask
-        whole = not first & mask and not (last + 1) & mask
-        if (last >> self.plan.low) - (first >> self.plan.low) <= 1 and not whole:
-            if self._shared(first, last):
-                return first, last
-            start = self._place(first)
-            self._target(last >> self.plan.low)  # the next block is the next one there too
-            return start, start + last - first
         low = first if self.stays(first) else (first + mask) & ~mask
         high = last if self.stays(last) else ((last + 1) & ~mask) - 1
-        return (low, high) if (low, high) == (first, last) else self.span(low, high)
+        return low, high
 
     def connect(self, network: int, length: int) -> None:
         """Note the network of an interface: its gateway has to be in it."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from netdoctor.twin.redaction.expressions import value_of, with_value
 from netdoctor.twin.redaction.pseudonyms import Pseudonyms
@@ -29,6 +30,7 @@ DESCRIBED = (NFTA_SET.FLAGS, NFTA_SET.KEY_TYPE, NFTA_SET.DATA_TYPE)
 CLASS_E = 0xF0  # the first byte of what IPv4 addresses move to
 ELEMENT_COMMENT, LONGEST_COMMENT = 0, 127
 
+Element = list[Attribute]
 Box = tuple[tuple[bytes, bytes], ...]
 
 
@@ -46,6 +48,36 @@ class SetKind:
         found = by_kind(body)
         flags, key, data = (int.from_bytes(found.get(number, b""), "big") for number in DESCRIBED)
         return cls(key, data, bool(flags & NFT_SET.INTERVAL))
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """A key at which an interval begins or has ended, and the element that says so."""
+
+    place: int
+    starts: bool
+    element: Element
+
+    @classmethod
+    def read(cls, element: Element) -> _Mark:
+        flags = int.from_bytes(_get(element, NFTA_SET_ELEM.FLAGS), "big")
+        return cls(int.from_bytes(_key_of(element), "big"), not flags & NFT_SET_ELEM.INTERVAL_END, element)
+
+    def order(self) -> tuple[int, bool]:
+        return self.place, self.starts
+
+
+@dataclass(frozen=True, slots=True)
+class _Interval:
+    """The first and the last key, and the elements that mark them; None where the next interval marks the end."""
+
+    low: int
+    high: int
+    start: Element
+    end: Element | None
+
+    def order(self) -> tuple[int, int]:
+        return self.low, self.high
 
 
 def fields(kind: int, length: int) -> list[tuple[int, int, int]]:
@@ -67,24 +99,14 @@ def fields(kind: int, length: int) -> list[tuple[int, int, int]]:
 
 def redacted(objects: Sequence[NftObject], kind: SetKind, pseudonyms: Pseudonyms) -> list[NftObject]:
     """The messages with the elements of one set. An element that the set then holds twice is left out."""
-    lists = [[attributes(element) for _, element in attributes(_elements(each.body))] for each in objects]
-    before = [element for each in lists for element in each]
-    paired = (
-        kind.interval and kind.key in ADDRESSES and not any(_has(element, NFTA_SET_ELEM.KEY_END) for element in before)
-    )
-    after = [_element(element, kind, pseudonyms, keys=not paired) for element in before]
-    if paired:
-        after = _intervals(after, pseudonyms)
-    elif kind.interval:
-        after = _apart(before, after, kind.key)
-    rest = iter(after)
+    lists = [_elements(each.body) for each in objects]
+    rest = iter(_moved([element for elements in lists for element in elements], kind, pseudonyms))
     out = []
-    for number, (each, elements) in enumerate(zip(objects, lists, strict=True)):
-        part = list(rest) if number == len(objects) - 1 else [new for _, new in zip(elements, rest, strict=False)]
-        content = packed((NFTA_LIST.ELEM | NESTED, packed(element)) for element in part)
-        items = [(k, content) if k & KIND == NFTA_SET_ELEM_LIST.ELEMENTS else (k, v) for k, v in attributes(each.body)]
+    for number, (each, elements) in enumerate(zip(objects, lists, strict=True), start=1):
+        is_last = number == len(objects)
+        part = list(rest) if is_last else list(islice(rest, len(elements)))
         if part or not elements:
-            out.append(NftObject(ELEMENTS, each.family, pseudonyms.swept(packed(items))))
+            out.append(NftObject(ELEMENTS, each.family, pseudonyms.swept(_with_elements(each.body, part))))
     return out
 
 
@@ -103,21 +125,41 @@ def userdata(data: bytes, number: int, chain: str, pseudonyms: Pseudonyms) -> by
     return out
 
 
-def _elements(body: bytes) -> bytes:
-    return by_kind(body).get(NFTA_SET_ELEM_LIST.ELEMENTS, b"")
+def _elements(body: bytes) -> list[Element]:
+    """The elements in a message."""
+    listed = by_kind(body).get(NFTA_SET_ELEM_LIST.ELEMENTS, b"")
+    return [attributes(element) for _, element in attributes(listed)]
 
 
-def _has(element: list[Attribute], number: int) -> bool:
+def _with_elements(body: bytes, elements: list[Element]) -> bytes:
+    """The same message with these elements."""
+    content = packed((NFTA_LIST.ELEM | NESTED, packed(element)) for element in elements)
+    return packed(
+        (kind, content if kind & KIND == NFTA_SET_ELEM_LIST.ELEMENTS else value) for kind, value in attributes(body)
+    )
+
+
+def _moved(before: list[Element], kind: SetKind, pseudonyms: Pseudonyms) -> list[Element]:
+    """All elements of a set with other keys, data and comments."""
+    has_ends = any(_has(element, NFTA_SET_ELEM.KEY_END) for element in before)
+    paired = kind.interval and kind.key in ADDRESSES and not has_ends
+    after = [_element(element, kind, pseudonyms, keys=not paired) for element in before]
+    if paired:
+        return _paired(after, pseudonyms)
+    return _apart(before, after, kind.key) if kind.interval else after
+
+
+def _has(element: Element, number: int) -> bool:
     return any(kind & KIND == number for kind, _ in element)
 
 
-def _get(element: list[Attribute], number: int) -> bytes:
+def _get(element: Element, number: int) -> bytes:
     return next((value for kind, value in element if kind & KIND == number), b"")
 
 
-def _element(element: list[Attribute], kind: SetKind, pseudonyms: Pseudonyms, *, keys: bool) -> list[Attribute]:
+def _element(element: Element, kind: SetKind, pseudonyms: Pseudonyms, *, keys: bool) -> Element:
     """One element with other data and comment, and unless it is one end of an interval another key."""
-    first, last = value_of(_get(element, NFTA_SET_ELEM.KEY)), value_of(_get(element, NFTA_SET_ELEM.KEY_END))
+    first, last = _key_of(element), value_of(_get(element, NFTA_SET_ELEM.KEY_END))
     new: dict[int, bytes] = {}
     if keys:
         new[NFTA_SET_ELEM.KEY], new[NFTA_SET_ELEM.KEY_END] = _key(first, last or first, kind.key, pseudonyms)
@@ -149,56 +191,67 @@ def _key(first: bytes, last: bytes, kind: int, pseudonyms: Pseudonyms) -> tuple[
     return bytes(low), bytes(high)
 
 
-def _intervals(elements: list[list[Attribute]], pseudonyms: Pseudonyms) -> list[list[Attribute]]:
+def _paired(elements: list[Element], pseudonyms: Pseudonyms) -> list[Element]:
     """Elements of a set of intervals, of which each is where one begins or, flagged, where it has ended."""
-    keyed = [(value_of(_get(each, NFTA_SET_ELEM.KEY)), each) for each in elements if _has(each, NFTA_SET_ELEM.KEY)]
+    keyed = [each for each in elements if _has(each, NFTA_SET_ELEM.KEY)]
     if not keyed:
         return elements
-    size = len(keyed[0][0])
+    size = len(_key_of(keyed[0]))
+    marks = [_Mark.read(each) for each in keyed]
+    falling = marks[0].place > marks[-1].place
+    marks.sort(key=_Mark.order)
+    before_the_first = [mark for mark in marks if mark.place == 0 and not mark.starts]  # nft puts one there
+    new = [*before_the_first, *_marks(_moved_intervals(marks, size, pseudonyms), size)]
+    new.sort(key=_Mark.order, reverse=falling)
+    without_key = [each for each in elements if not _has(each, NFTA_SET_ELEM.KEY)]
+    return [*without_key, *(mark.element for mark in new)]
+
+
+def _moved_intervals(marks: list[_Mark], size: int, pseudonyms: Pseudonyms) -> list[_Interval]:
+    """Where the intervals between these marks went, in order; keys are of this size."""
+    found = []
+    following = [*marks[1:], _Mark(1 << 8 * size, starts=True, element=[])]
+    for mark, after in zip(marks, following, strict=True):
+        if mark.starts:
+            low, high = pseudonyms.span(mark.place.to_bytes(size, "big"), (after.place - 1).to_bytes(size, "big"))
+            end = None if after.starts else after.element
+            found.append(_Interval(int.from_bytes(low, "big"), int.from_bytes(high, "big"), mark.element, end))
+    found.sort(key=_Interval.order)
+    return found
+
+
+def _marks(intervals: list[_Interval], size: int) -> Iterator[_Mark]:
+    """What marks these intervals, without those that begin in one before them."""
     top = 1 << 8 * size
-    marks = [(int.from_bytes(key, "big"), not _flags(each) & NFT_SET_ELEM.INTERVAL_END, each) for key, each in keyed]
-    falling = marks[0][0] > marks[-1][0]
-    marks.sort(key=lambda mark: mark[:2])
-    spans: list[tuple[int, int, list[Attribute], list[Attribute] | None]] = []
-    out: list[tuple[int, bool, list[Attribute]]] = []
-    for (place, starts, element), (after, again, end) in zip(marks, [*marks[1:], (top, True, [])], strict=True):
-        if starts:
-            span = (number.to_bytes(size, "big") for number in (place, after - 1))
-            low, high = (int.from_bytes(each, "big") for each in pseudonyms.span(*span))
-            spans.append((low, high, element, None if again else end))
-        elif place == 0:  # what nft puts before the first
-            out.append((place, starts, element))
-    spans.sort(key=lambda span: span[:2])
     reached = -1
-    for number, (low, high, start, ended) in enumerate(spans):
-        if low <= reached:
+    followers = [*(each.low for each in intervals), top][1:]
+    for each, follower in zip(intervals, followers, strict=True):
+        if each.low <= reached:
             continue
-        reached = high
-        out.append((low, True, _keyed(start, low, size)))
-        following = spans[number + 1][0] if number + 1 < len(spans) else top
-        if ended is not None or high + 1 not in (following, top):
-            out.append((high + 1, False, _keyed(ended or _end_of(start), high + 1, size)))
-    out.sort(key=lambda mark: mark[:2], reverse=falling)
-    return [*(each for each in elements if not _has(each, NFTA_SET_ELEM.KEY)), *(element for _, _, element in out)]
+        reached = each.high
+        yield _Mark(each.low, starts=True, element=_keyed(each.start, each.low, size))
+        after = each.high + 1
+        if each.end is not None or after not in (follower, top):
+            yield _Mark(after, starts=False, element=_keyed(each.end or _end_of(each.start), after, size))
 
 
-def _flags(element: list[Attribute]) -> int:
-    return int.from_bytes(_get(element, NFTA_SET_ELEM.FLAGS), "big")
+def _key_of(element: Element) -> bytes:
+    return value_of(_get(element, NFTA_SET_ELEM.KEY))
 
 
-def _keyed(element: list[Attribute], key: int, size: int) -> list[Attribute]:
+def _keyed(element: Element, key: int, size: int) -> Element:
     value = key.to_bytes(size, "big")
     return [(kind, with_value(old, value) if kind & KIND == NFTA_SET_ELEM.KEY else old) for kind, old in element]
 
 
-def _end_of(start: list[Attribute]) -> list[Attribute]:
+def _end_of(start: Element) -> Element:
     return [
         *((kind, value) for kind, value in start if kind & KIND == NFTA_SET_ELEM.KEY),
         (NFTA_SET_ELEM.FLAGS, NFT_SET_ELEM.INTERVAL_END.to_bytes(4, "big")),
     ]
 
 
-def _apart(before: list[list[Attribute]], after: list[list[Attribute]], kind: int) -> list[list[Attribute]]:
+def _apart(before: list[Element], after: list[Element], kind: int) -> list[Element]:
     """Without those that moved into one that stayed: the kernel refuses a set in which they overlap."""
     boxes = [_box(element, kind) for element in after]
     stayed = [box for box, old, new in zip(boxes, before, after, strict=True) if old == new and _reaches(box)]
@@ -209,8 +262,8 @@ def _apart(before: list[list[Attribute]], after: list[list[Attribute]], kind: in
     ]
 
 
-def _box(element: list[Attribute], kind: int) -> Box:
-    first = value_of(_get(element, NFTA_SET_ELEM.KEY))
+def _box(element: Element, kind: int) -> Box:
+    first = _key_of(element)
     last = value_of(_get(element, NFTA_SET_ELEM.KEY_END)) or first
     parts = fields(kind, len(first))
     return tuple((first[place : place + size], last[place : place + size]) for _, place, size in parts)

@@ -23,8 +23,10 @@ MASKED: dict[tuple[str, int], tuple[tuple[int, int | None], ...]] = {
     ("TPROXY", 1): ((8, None),),
 }
 BRIDGE_MASKED: dict[str, tuple[tuple[int, int | None], ...]] = {
-    "ip": ((0, 8), (4, 12)), "ip6": ((0, 32), (16, 48)), "arp": ((8, 12), (16, 20)),
-}  # fmt: skip
+    "ip": ((0, 8), (4, 12)),
+    "ip6": ((0, 32), (16, 48)),
+    "arp": ((8, 12), (16, 20)),
+}
 RANGES = {("iprange", 1): ((0, 16), (32, 48))}
 PREFIXES = {"LOG": (2, 30), "NFLOG": (12, 64)}  # what the log says: place and length
 
@@ -35,26 +37,18 @@ def redacted(name: str, revision: int, info: bytes, family: int, chain: str, pse
         return _string(pseudonyms.comment(_words(info), chain), COMMENT_LENGTH, info)
     data = bytearray(info)
     size = 16 if family == IP6 or (family == BRIDGE and name == "ip6") else 4
-    masked = BRIDGE_MASKED.get(name, ()) if family == BRIDGE else MASKED.get((name, revision), ())
-    for place, mask in masked:
-        length = 8 * size if mask is None else leading_ones(info[mask : mask + size])
-        if length:
-            data[place : place + size] = pseudonyms.prefix(info[place : place + size], length)
-    ranges: tuple[tuple[int, int], ...] = RANGES.get((name, revision), ())
-    if name in NAT and family != BRIDGE:
-        ranges = _nat(revision, info, family)
-    for first, last in ranges:
-        low, high = pseudonyms.span(info[first : first + size], info[last : last + size])
-        data[first : first + size], data[last : last + size] = low, high
+    masked = _masked(name, revision, family)
+    _change_masked(data, masked, size, pseudonyms)
+    ranges = _ranges(name, revision, info, family)
+    _change_ranges(data, ranges, size, pseudonyms)
     if name in PREFIXES and family != BRIDGE:
-        place, length = PREFIXES[name]
-        before = info[place : place + length]
-        data[place : place + length] = _string(BLANK if _words(before) else "", length, before)
-    if name == "string" and len(info) > PATTERN_LENGTH:  # what is looked for in packets may be a secret
-        data[PATTERN : PATTERN + info[PATTERN_LENGTH]] = b"x" * info[PATTERN_LENGTH]
-    if not masked and not ranges and name not in NAT:
-        return pseudonyms.swept(replaced(bytes(data), pseudonyms))
-    return pseudonyms.swept(bytes(data))
+        _blank_log_prefix(data, *PREFIXES[name])
+    if name == "string" and len(info) > PATTERN_LENGTH:
+        _blank_pattern(data)
+    its_addresses_are_known = bool(masked or ranges) or name in NAT
+    if its_addresses_are_known:
+        return pseudonyms.swept(bytes(data))
+    return pseudonyms.swept(replaced(bytes(data), pseudonyms))
 
 
 def replaced(data: bytes, pseudonyms: Pseudonyms) -> bytes:
@@ -72,6 +66,49 @@ def leading_ones(mask: bytes) -> int:
     """How long a prefix this mask makes."""
     bits = f"{int.from_bytes(mask, 'big'):0{8 * len(mask)}b}"
     return len(bits) - len(bits.lstrip("1"))
+
+
+def _masked(name: str, revision: int, family: int) -> tuple[tuple[int, int | None], ...]:
+    if family == BRIDGE:
+        return BRIDGE_MASKED.get(name, ())
+    return MASKED.get((name, revision), ())
+
+
+def _change_masked(
+    data: bytearray, masked: tuple[tuple[int, int | None], ...], size: int, pseudonyms: Pseudonyms
+) -> None:
+    """Other addresses at these places, as prefixes of the length that their masks make."""
+    info = bytes(data)
+    for place, mask in masked:
+        length = 8 * size if mask is None else leading_ones(info[mask : mask + size])
+        if length:
+            data[place : place + size] = pseudonyms.prefix(info[place : place + size], length)
+
+
+def _ranges(name: str, revision: int, info: bytes, family: int) -> tuple[tuple[int, int], ...]:
+    """The places of the first and the last address of each range."""
+    if name in NAT and family != BRIDGE:
+        return _nat(revision, info, family)
+    return RANGES.get((name, revision), ())
+
+
+def _change_ranges(data: bytearray, ranges: tuple[tuple[int, int], ...], size: int, pseudonyms: Pseudonyms) -> None:
+    info = bytes(data)
+    for first, last in ranges:
+        low, high = pseudonyms.span(info[first : first + size], info[last : last + size])
+        data[first : first + size] = low
+        data[last : last + size] = high
+
+
+def _blank_log_prefix(data: bytearray, place: int, length: int) -> None:
+    before = bytes(data[place : place + length])
+    data[place : place + length] = _string(BLANK if _words(before) else "", length, before)
+
+
+def _blank_pattern(data: bytearray) -> None:
+    """What is looked for in packets may be a secret."""
+    length = data[PATTERN_LENGTH]
+    data[PATTERN : PATTERN + length] = b"x" * length
 
 
 def _nat(revision: int, info: bytes, family: int) -> tuple[tuple[int, int], ...]:

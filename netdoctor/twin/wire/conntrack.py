@@ -24,7 +24,7 @@ from netdoctor.twin.wire.netlink import (
     attributes,
     by_kind,
     packed,
-)  # fmt: skip
+)
 from netdoctor.twin.wire.nfnetlink import NFGENMSG, family_of, nfgenmsg
 from netdoctor.twin.wire.uapi.nfnetlink import (
     CTA,

@@ -95,17 +95,30 @@ class RouteMessage(_Message):
     def __init__(self, body: bytes) -> None:
         super().__init__(body)
         (
-            self.family, self.destination_length, self.source_length, self.tos,
-            self.header_table, self.protocol, self.scope, self.type, self.flags,
-        ) = self.HEADER.unpack_from(body)  # fmt: skip
+            self.family,
+            self.destination_length,
+            self.source_length,
+            self.tos,
+            self.header_table,
+            self.protocol,
+            self.scope,
+            self.type,
+            self.flags,
+        ) = self.HEADER.unpack_from(body)
 
     def header(self, *, table: int | None = None, flags: int | None = None) -> bytes:
         """The header, with another table or other flags where they are given."""
         return self.HEADER.pack(
-            self.family, self.destination_length, self.source_length, self.tos,
-            self.header_table if table is None else table, self.protocol, self.scope, self.type,
+            self.family,
+            self.destination_length,
+            self.source_length,
+            self.tos,
+            self.header_table if table is None else table,
+            self.protocol,
+            self.scope,
+            self.type,
             self.flags if flags is None else flags,
-        )  # fmt: skip
+        )
 
     @property
     def table(self) -> int:
@@ -171,9 +184,14 @@ class RuleMessage(_Message):
     def __init__(self, body: bytes) -> None:
         super().__init__(body)
         (
-            self.family, self.destination_length, self.source_length, self.tos,
-            self.header_table, self.action, self.flags,
-        ) = self.HEADER.unpack_from(body)  # fmt: skip
+            self.family,
+            self.destination_length,
+            self.source_length,
+            self.tos,
+            self.header_table,
+            self.action,
+            self.flags,
+        ) = self.HEADER.unpack_from(body)
 
     @property
     def table(self) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from netdoctor.twin.wire.netlink import (
@@ -82,25 +82,35 @@ def _transactions(objects: tuple[NftObject, ...], sizes: list[int], most: int) -
     """
     if sum(sizes) <= most or any(_is_bound(each) for each in objects):
         return [list(range(len(objects)))]
-    belonging: dict[tuple[int, bytes, bytes], list[int]] = {}
-    for place, each in enumerate(objects):
-        if each.kind == SET and _number(each, NFTA_SET.FLAGS) & NFT_SET.ANONYMOUS:
-            belonging[each.set_name] = [place]
-        elif each.kind == ELEMENTS and each.set_name in belonging:
-            belonging[each.set_name].append(place)
-    beside = {place for places in belonging.values() for place in places}
     found: list[list[int]] = [[]]
     size = 0
-    for place, each in enumerate(objects):
-        if place in beside:
-            continue
-        unit = [*_sets_used(each, belonging), place]
+    for unit in _units(objects):
         needed = sum(sizes[member] for member in unit)
         if found[-1] and size + needed > most:
             found.append([])
             size = 0
         found[-1] += unit
         size += needed
+    return found
+
+
+def _units(objects: tuple[NftObject, ...]) -> Iterator[list[int]]:
+    """The places of the objects, each alone or a rule with the sets without a name that it uses first."""
+    belonging = _sets_without_a_name(objects)
+    beside = {place for places in belonging.values() for place in places}
+    for place, each in enumerate(objects):
+        if place not in beside:
+            yield [*_sets_used(each, belonging), place]
+
+
+def _sets_without_a_name(objects: tuple[NftObject, ...]) -> dict[tuple[int, bytes, bytes], list[int]]:
+    """The places of such sets and of their elements, by the kernel's names for them."""
+    found: dict[tuple[int, bytes, bytes], list[int]] = {}
+    for place, each in enumerate(objects):
+        if each.kind == SET and _number(each, NFTA_SET.FLAGS) & NFT_SET.ANONYMOUS:
+            found[each.set_name] = [place]
+        elif each.kind == ELEMENTS and each.set_name in found:
+            found[each.set_name].append(place)
     return found
 
 
