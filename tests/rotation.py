@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Iterable, Mapping
+from functools import cache
 from itertools import pairwise
 
 from tests.conftest import ROOT
@@ -71,6 +72,7 @@ def changed_files() -> frozenset[str]:
     return frozenset(listed.splitlines())
 
 
+@cache
 def _git(*arguments: str) -> str:
     """What git prints; "" where there is no repository or no git."""
     try:

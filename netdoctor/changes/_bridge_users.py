@@ -9,6 +9,7 @@ from pathlib import Path
 
 from netdoctor.changes.file import is_of_netdoctor
 from netdoctor.errors import CannotRead
+from netdoctor.system import processes
 from netdoctor.system.host import Host
 from netdoctor.system.traffic import in_namespace
 
@@ -79,7 +80,7 @@ def _files(host: Host) -> Iterator[str]:
 
 def _other_namespaces(host: Host) -> Iterator[str]:
     seen = {os.stat("/proc/self/ns/net").st_ino}  # noqa: PTH116 - stat of what the link leads to
-    for folder in sorted(Path("/proc").glob("[0-9]*"), key=lambda path: int(path.name)):
+    for folder in sorted(processes.folders(), key=lambda path: int(path.name)):
         path = f"{folder}/ns/net"
         try:
             inode = os.stat(path).st_ino  # noqa: PTH116 - as above

@@ -65,7 +65,7 @@ def to_json(facts: Facts) -> str:
 
 
 def _is_read(kind: type) -> bool:
-    return hasattr(kind, "collect") or kind is Experiments
+    return hasattr(kind, "collect") or getattr(kind, "derived", False)
 
 
 def _names(known: Mapping[type, object]) -> tuple[set[str], set[str]]:
