@@ -80,10 +80,12 @@ def _by_chain(ruleset: list[str]) -> list[str]:
 
 
 # what others write whenever they like, by their own names: kube-proxy's and the CNI plugins' chains and the rules that
-# lead into them, kube-proxy's tables of mode nftables, and the single pods that the plugin `firewall` puts into a zone
+# lead into them, kube-proxy's tables of mode nftables, and the single pods that the plugin `firewall` puts into a zone;
+# and the built-in chains of iptables-nft, which come with the first of these rules and which firewalld 1.3 deletes
 OWNED = {
     "nft": re.compile(
         r"table (?:ip6? kube-proxy\b|\S+ \S+ chain (?:KUBE|CNI)-)|.*(?:jump|goto) (?:KUBE|CNI)-|"
+        r"table ip6? (?:filter|nat) chain [A-Z]+: (?:type .*; policy accept;)?$|"
         # a zone has these once something is in it, and keeps them
         r"table inet firewalld chain \w+_trusted(?:_\w+)?: (?:jump \w+_trusted_\w+|accept)?$|"
         r"table inet firewalld .*\b10\.244\.\d+\.\d+(?!/|\d)"
