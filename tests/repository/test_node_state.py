@@ -33,6 +33,7 @@ table inet firewalld {
 -A KUBE-SERVICES -d 10.96.0.10/32 -j KUBE-SVC-A
 COMMIT
 """
+NAT = "table ip nat {"
 OWNERS = [
     ("\t\tip daddr 10.96.0.10 jump KUBE-SVC-A\n", ""),
     ("\t\t jump KUBE-POSTROUTING\n", ""),
@@ -40,6 +41,7 @@ OWNERS = [
     ('-A POSTROUTING -m comment --comment "x" -j KUBE-POSTROUTING\n', ""),
     ("-A KUBE-SERVICES -d 10.96.0.10/32", "-A KUBE-SERVICES -d 10.96.0.11/32"),
     ("table inet firewalld {", "table inet firewalld {\n\tchain filter_FWD_trusted {\n\t\taccept\n\t}"),
+    (NAT, f"{NAT}\n\tchain OUTPUT {{\n\t\ttype nat hook output priority -100; policy accept;\n\t}}"),
 ]
 OTHERS = [
     ("table inet firewalld {", "table inet firewalld {\n\tchain filter_FWD_trusted {\n\t\tudp dport 1 accept\n\t}"),
@@ -48,6 +50,7 @@ OTHERS = [
     ("\t\tip saddr 192.0.2.1 drop\n", ""),
     ("-A POSTROUTING -s 10.244.0.0/16 -j MASQUERADE\n", ""),
     ("policy accept", "policy drop"),
+    (NAT, f"{NAT}\n\tchain OUTPUT {{\n\t\ttype nat hook output priority -100; policy drop;\n\t}}"),
     (":POSTROUTING ACCEPT", ":POSTROUTING DROP"),
 ]
 
