@@ -1,4 +1,4 @@
-"""netdoctor finds the one cause of a Kubernetes node's network fault, repairs it, and proves the repair.
+"""netdoctor finds the cause of a Kubernetes node's network fault, repairs it, and proves the repair.
 
 One way through::
 
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from netdoctor.diagnosis.catalogue import probe as probe
     from netdoctor.diagnosis.catalogue import remedy as remedy
+    from netdoctor.model import Area as Area
     from netdoctor.model import Change as Change
     from netdoctor.model import Evidence as Evidence
     from netdoctor.model import Finding as Finding
@@ -33,7 +34,7 @@ __version__ = "0.1.0"
 EXPORTED = {
     **dict.fromkeys(("probe", "remedy"), "netdoctor.diagnosis.catalogue"),
     **dict.fromkeys(
-        ("Change", "Evidence", "Finding", "NotApplicable", "Risk", "Severity", "Subject"), "netdoctor.model"
+        ("Area", "Change", "Evidence", "Finding", "NotApplicable", "Risk", "Severity", "Subject"), "netdoctor.model"
     ),
 }
 

@@ -28,6 +28,17 @@ class Severity(StrEnum):
     WARNING = "warning"
 
 
+class Area(StrEnum):
+    """What a probe is about, in the order of the report."""
+
+    NODE = "node"
+    PODS = "pods"
+    SERVICES = "services"
+    DNS = "dns"
+    POSTGRES = "postgres"
+    GATEWAYS = "gateways"
+
+
 class Risk(StrEnum):
     """What applying a remedy may cost. Set by its author, enforced by the command line."""
 
@@ -117,6 +128,7 @@ class Finding:
     confidence: Confidence = Confidence.CONFIRMED
     since: str = ""  # when it began, if that is known
     probe: str = ""  # filled in by the runner
+    by_hand: tuple[str, ...] = ()  # what to type, with the values found, where no remedy repairs it
 
 
 class NotApplicable(Exception):
@@ -133,6 +145,8 @@ class Probe:
     explains: tuple[str, ...]
     symptom: bool  # what users see; without a cause above it, it is unexplained
     manual: str  # the module's docstring
+    area: Area = Area.NODE
+    healthy: str = ""  # the title where the fault is absent
 
     def __call__(self, *facts: Any) -> tuple[Finding, ...]:
         """Judge the given facts (in the order of the parameters). Raises NotApplicable, CannotRead."""
@@ -220,6 +234,8 @@ class Diagnosis:
     unexplained: bool = False
     remedies: tuple[str, ...] = ()
     confidence: Confidence = Confidence.CONFIRMED
+    proof: str = ""  # what copies of the node showed, in one sentence
+    see: str = ""  # the arguments with which `netdoctor trace` shows a failing packet
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,6 +276,9 @@ class Report:
     experiments: tuple[Experiment, ...] = ()
     copies: int = 0  # of the node's network, that were made for them
     kubeconfig: str = ""  # the file by which the API server was asked
+    about: tuple[str, ...] = ()  # versions and modes of what runs here, in words
+    remarks: tuple[str, ...] = ()  # what hardly anybody has to know
+    recorded: bool = False  # whether it judges a recording
     schema_version: int = 1
 
     @property

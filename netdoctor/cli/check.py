@@ -20,11 +20,14 @@ if TYPE_CHECKING:
 )
 @click.option("--facts", "facts_file", type=click.Path(exists=True, dir_okay=False), help="Judge a recording instead.")
 @click.option("--trust-recording", is_flag=True, help="Judge it with this user's rights and without limits.")
+@click.option("-v", "--verbose", is_flag=True, help="Show all evidence and every check as well.")
+@click.option("-q", "--quiet", is_flag=True, help="Show the verdict alone.")
 @cluster_access
 @click.pass_context
 def command(
-    ctx: click.Context, output: str, report_file: str | None, facts_file: str | None, trust_recording: bool
-) -> None:
+    ctx: click.Context, output: str, report_file: str | None, facts_file: str | None, trust_recording: bool,
+    verbose: bool, quiet: bool,
+) -> None:  # fmt: skip
     """Probe this host and, from test pods, the cluster; name the cause. Changes nothing.
 
     A recording is judged by a process without rights, within 10 seconds and 512 MB.
@@ -33,15 +36,18 @@ def command(
     """
     from netdoctor.terminal.output import judged_elsewhere, writable
 
+    if verbose and quiet:
+        raise click.UsageError("-v and -q contradict each other")
+    detail = "all" if verbose else "verdict" if quiet else "summary"
     if report_file is not None:
         writable(report_file, facts_file)
     if facts_file and not trust_recording:
-        options = {"output": output, "wants_report": report_file is not None}
+        options = {"output": output, "detail": detail, "wants_report": report_file is not None}
         ctx.exit(judged_elsewhere("check", options, facts_file, report_file, "report"))
-    ctx.exit(_check(output, report_file, facts_file))
+    ctx.exit(_check(output, detail, report_file, facts_file))
 
 
-def _check(output: str, report_file: str | None, facts_file: str | None) -> int:
+def _check(output: str, detail: str, report_file: str | None, facts_file: str | None) -> int:
     """Look at this host, or at a trusted recording, and say what is wrong; the exit status."""
     from netdoctor.diagnosis.catalogue import Catalogue
     from netdoctor.diagnosis.check import look
@@ -73,20 +79,24 @@ def _check(output: str, report_file: str | None, facts_file: str | None) -> int:
     if output == "json":
         click.echo(to_json(report))
     else:
-        from netdoctor.output.report_text import console, render
+        from netdoctor.output.layout import console
+        from netdoctor.output.report_text import Detail, render
 
-        console().print(render(report, catalogue))
+        console().print(render(report, catalogue, Detail(detail)))
         if report_file:
             click.echo(one_line(f"report: {report_file}"), err=True)
     return report.exit_code
 
 
-def judge(data: bytes, own_namespace: bool, width: int, colors: bool, output: str, wants_report: bool) -> Judgement:
+def judge(
+    data: bytes, own_namespace: bool, width: int, colors: bool, output: str, detail: str, wants_report: bool
+) -> Judgement:
     """The report on a recording, in a process that has given up its rights. Raises BadInput."""
     from netdoctor.diagnosis.catalogue import Catalogue
     from netdoctor.diagnosis.check import look
+    from netdoctor.output.layout import rendered
     from netdoctor.output.report_json import to_json
-    from netdoctor.output.report_text import render, rendered
+    from netdoctor.output.report_text import Detail, render
     from netdoctor.recording.confinement import Judgement
     from netdoctor.recording.file import from_json
     from netdoctor.twin.namespace import NOT_ALLOWED
@@ -94,5 +104,9 @@ def judge(data: bytes, own_namespace: bool, width: int, colors: bool, output: st
     catalogue = Catalogue.load()
     report = look(catalogue, from_json(data, catalogue)).report(() if own_namespace else (NOT_ALLOWED,))
     document = to_json(report) + "\n" if wants_report or output == "json" else None
-    text = document if document and output == "json" else rendered(render(report, catalogue), width, colors)
+    text = (
+        document
+        if document and output == "json"
+        else rendered(render(report, catalogue, Detail(detail)), width, colors)
+    )
     return Judgement(text, document if wants_report else None, report.exit_code)

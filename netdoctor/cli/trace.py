@@ -63,7 +63,7 @@ def command(
     if output == "json":
         click.echo(_json(traced, asked_by))
     else:
-        from netdoctor.output.report_text import console
+        from netdoctor.output.layout import console
         from netdoctor.output.walk_text import render
 
         console().print(render(traced, verbose=verbose))
@@ -84,7 +84,7 @@ def judge(
     """
     from netdoctor.diagnosis.catalogue import Catalogue
     from netdoctor.errors import CannotRead
-    from netdoctor.output.report_text import rendered
+    from netdoctor.output.layout import rendered
     from netdoctor.output.walk_picture import draw
     from netdoctor.output.walk_text import render
     from netdoctor.recording.confinement import Judgement

@@ -12,7 +12,7 @@ from graphlib import CycleError, TopologicalSorter
 from types import ModuleType
 from typing import TypeVar
 
-from netdoctor.model import Access, Change, Finding, Probe, Remedy, Risk
+from netdoctor.model import Access, Area, Change, Finding, Probe, Remedy, Risk
 
 Item = TypeVar("Item", Probe, Remedy)
 
@@ -22,15 +22,18 @@ def _manual(function: Callable[..., object]) -> str:
 
 
 def probe(
-    *, requires: tuple[str, ...] = (), explains: tuple[str, ...] = (), symptom: bool = False
+    *, area: Area, healthy: str, requires: tuple[str, ...] = (), explains: tuple[str, ...] = (), symptom: bool = False
 ) -> Callable[[Callable[..., Iterator[Finding]]], Probe]:
     """Make a probe of a function that takes facts and yields findings.
 
-    `requires` names the probes that must pass before this question makes sense; `explains` names those that fail
-    because this one does; a `symptom` is what users see, and never a cause by itself. The probe is called as the
-    function (and its file), with hyphens.
+    `area` is the line of the report that it belongs to, `healthy` its title where the fault is absent. `requires`
+    names the probes that must pass before this question makes sense; `explains` names those that fail because this
+    one does; a `symptom` is what users see, and never a cause by itself. The probe is called as the function (and its
+    file), with hyphens.
     """
-    return lambda run: Probe(run.__name__.replace("_", "-"), run, requires, explains, symptom, _manual(run))
+    return lambda run: Probe(
+        run.__name__.replace("_", "-"), run, requires, explains, symptom, _manual(run), area, healthy
+    )
 
 
 def remedy(

@@ -15,7 +15,11 @@ from netdoctor.diagnosis.diagnose import diagnose
 from netdoctor.diagnosis.runner import run
 from netdoctor.errors import CannotRead
 from netdoctor.facts import Facts
+from netdoctor.facts.cluster.kube_proxy import KubeProxy
 from netdoctor.facts.cluster.this_node import ThisNode
+from netdoctor.facts.cluster.workloads import Nodes
+from netdoctor.facts.node.cni import CniConfig
+from netdoctor.facts.node.firewalld import Firewalld
 from netdoctor.facts.traffic.experiments import Experiments, Trial
 from netdoctor.facts.traffic.node_network import NodeNetwork
 from netdoctor.facts.traffic.vantage import VantagePoints
@@ -53,21 +57,44 @@ class Look:
             experiments=tuple(_experiment(trial) for trial in experiments.trials) if experiments else (),
             copies=experiments.copies if experiments else 0,
             kubeconfig=kubeconfig.used() if self.facts.get(Host).live else "",
+            about=tuple(_about(known)),
+            remarks=tuple(self._remarks()),
+            recorded=not self.facts.get(Host).live,
         )
 
     def _notices(self) -> Iterator[str]:
         """What could not be seen or tried."""
         known = self.facts.known()
-        points, tried, network = known.get(VantagePoints), known.get(Experiments), known.get(NodeNetwork)
+        points, tried = known.get(VantagePoints), known.get(Experiments)
         if isinstance(points, VantagePoints) and points.no_new_pod:
-            yield f"no test pod: {points.no_new_pod}"
+            yield f"no test pod was made: {points.no_new_pod.removeprefix('test pod: ').removeprefix('not made, for ')}"
         if isinstance(tried, CannotRead):
             yield f"not verified on a copy of the node: {tried.reason}"
         if self.experiments and self.experiments.cut_short:
             limit = self.experiments.cut_short
             yield f"experiments on copies of the node were cut short after {limit}: not every smallest change is known"
+
+    def _remarks(self) -> Iterator[str]:
+        """What seldom matters: settings that a copy of the node does not have."""
+        network = self.facts.known().get(NodeNetwork)
         if isinstance(network, NodeNetwork) and network.state.not_set_in_words:
             yield network.state.not_set_in_words
+
+
+def _about(known: Mapping[type, object]) -> Iterator[str]:
+    """What runs on this node, in words: Kubernetes, the CNI, kube-proxy, firewalld; each only where it is known."""
+    this, nodes = known.get(ThisNode), known.get(Nodes)
+    if isinstance(this, ThisNode) and isinstance(nodes, Nodes):
+        version = next((node.kubelet for node in nodes.items if node.name == this.name), "")
+        if version:
+            yield f"Kubernetes {version.removeprefix('v')}"
+    cni, proxy, firewalld = known.get(CniConfig), known.get(KubeProxy), known.get(Firewalld)
+    if isinstance(cni, CniConfig) and cni.plugins:
+        yield f"CNI {cni.plugins[0].get('type', 'unknown')}"
+    if isinstance(proxy, KubeProxy) and proxy.mode:
+        yield f"kube-proxy {proxy.mode}"
+    if isinstance(firewalld, Firewalld) and firewalld.running:
+        yield f"firewalld {firewalld.version}"
 
 
 def _experiment(trial: Trial) -> Experiment:

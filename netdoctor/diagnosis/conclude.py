@@ -23,6 +23,12 @@ SYMPTOMS = {
 SHOWN = 2  # experiments in a diagnosis
 SOURCE = "copy of the node"
 BY_EXPERIMENT = "found-by-experiment"
+REFUTED = "not shown: on a copy of this node the failing connections work without this being repaired"
+NOT_ALL_TRIED = "not shown: the experiments on copies of this node ended before every change was tried, after"
+ELSEWHERE = (
+    "on a copy of this node the same request is answered: look beyond the node, at the return path, "
+    "at the size of packets, or at the program that is asked"
+)
 
 
 def verified(
@@ -31,7 +37,7 @@ def verified(
     """The diagnoses with what was tried as evidence, and their confidence set by it."""
     if experiments is None:
         return diagnoses
-    found = [_verified(catalogue, diagnosis, experiments) for diagnosis in diagnoses]
+    found = [_with_packet(_verified(catalogue, each, experiments), experiments) for each in diagnoses]
     return _joined(found, catalogue.probes[BY_EXPERIMENT].explains)
 
 
@@ -78,6 +84,13 @@ class _Case:
         return [(trial, *found) for trial in self.trials if (found := _cure(trial, wanted))]
 
 
+def _with_packet(diagnosis: Diagnosis, experiments: Experiments) -> Diagnosis:
+    """The diagnosis with the first failing packet of its symptoms that can be traced."""
+    probes = {finding.probe for finding in (diagnosis.cause, *diagnosis.symptoms)}
+    packets = [trial.packet for trial in experiments.trials if SYMPTOMS.get(trial.kind) in probes and trial.packet]
+    return replace(diagnosis, see=packets[0]) if packets else diagnosis
+
+
 def _verified(catalogue: Catalogue, diagnosis: Diagnosis, experiments: Experiments) -> Diagnosis:
     """The first of these verdicts that its experiments allow; else as the probes have it."""
     case = _case(catalogue, diagnosis, experiments)
@@ -113,9 +126,10 @@ def _cured(case: _Case) -> Diagnosis | None:
     if case.cut_short and not any(needed for _, _, needed in shown):
         evidence.append(_not_all_tried(first, case.cut_short))
         confidence = Confidence.LIKELY
+    diagnosis = replace(case.diagnosis, proof=proof(shown, len(case.trials)))
     if case.only_seen:
-        return _named(case.diagnosis, cure, evidence, confidence)
-    return _with(case.diagnosis, evidence, confidence)
+        return _named(diagnosis, cure, evidence, confidence)
+    return _with(diagnosis, evidence, confidence)
 
 
 def _cured_by_others(case: _Case) -> Diagnosis | None:
@@ -129,7 +143,7 @@ def _cured_by_others(case: _Case) -> Diagnosis | None:
         return None
     if case.diagnosis.cause.probe not in case.experiments.tried_causes:
         return case.diagnosis
-    return _with(case.diagnosis, [_refutes(case.trials[0])], Confidence.LIKELY)
+    return _with(replace(case.diagnosis, proof=REFUTED), [_refutes(case.trials[0])], Confidence.LIKELY)
 
 
 def _not_tried(case: _Case) -> Diagnosis | None:
@@ -137,7 +151,8 @@ def _not_tried(case: _Case) -> Diagnosis | None:
     uncured = [trial for trial in case.trials if trial.alike and not trial.passes and not trial.cures]
     if not case.cut_short or not uncured:
         return None
-    return _with(case.diagnosis, [_not_all_tried(uncured[0], case.cut_short)], Confidence.LIKELY)
+    diagnosis = replace(case.diagnosis, proof=f"{NOT_ALL_TRIED} {case.cut_short}")
+    return _with(diagnosis, [_not_all_tried(uncured[0], case.cut_short)], Confidence.LIKELY)
 
 
 def _passes_in_the_copy(case: _Case) -> Diagnosis | None:
@@ -145,7 +160,8 @@ def _passes_in_the_copy(case: _Case) -> Diagnosis | None:
     passing = [trial for trial in case.trials if trial.passes]
     if not passing or not case.only_seen:
         return None
-    return _with(case.diagnosis, [_elsewhere(passing[0])], case.diagnosis.confidence)
+    diagnosis = replace(case.diagnosis, proof=ELSEWHERE)
+    return _with(diagnosis, [_elsewhere(passing[0])], diagnosis.confidence)
 
 
 def _named(
@@ -160,7 +176,19 @@ def _named(
         evidence=tuple(evidence),
         confidence=confidence,
     )
-    return Diagnosis(cause, (symptom, *diagnosis.symptoms), False, (), confidence)
+    symptoms = (symptom, *diagnosis.symptoms)
+    return Diagnosis(cause, symptoms, unexplained=False, confidence=confidence, proof=diagnosis.proof)
+
+
+def proof(shown: list[tuple[Trial, tuple[Tried, ...], bool]], failing: int) -> str:
+    """One sentence on what the copies showed: how many of the failing flows pass with the change that cures them."""
+    changes = {tried.change: None for _, cure, _ in shown for tried in cure}
+    alone = all(len(cure) == 1 for _, cure, _ in shown)
+    needed = all(needed for _, _, needed in shown)
+    once = "once this alone is changed" if alone and len(changes) == 1 else "once this is changed"
+    other = ", and by no other change" if needed else ""
+    count = f"{len(shown)} of {failing} failing connections work" if failing > 1 else "the failing connection works"
+    return f"on a copy of this node {count} {once}{other}: {'; '.join(changes)}"
 
 
 def _cure(trial: Trial, causes: Collection[str] | None) -> tuple[tuple[Tried, ...], bool] | None:

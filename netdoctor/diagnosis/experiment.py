@@ -20,7 +20,7 @@ from netdoctor.facts import Facts
 from netdoctor.facts.cluster.cluster_addresses import ClusterAddresses
 from netdoctor.facts.node.cni import CniConfig
 from netdoctor.facts.traffic.experiments import Experiments, Trial, Tried
-from netdoctor.facts.traffic.failed_flows import FailedFlow, FailedFlows, refused_by_routing
+from netdoctor.facts.traffic.failed_flows import HERE, TEST_POD, FailedFlow, FailedFlows, refused_by_routing
 from netdoctor.facts.traffic.node_network import NodeNetwork
 from netdoctor.model import Change
 from netdoctor.system.host import Host
@@ -34,6 +34,7 @@ from netdoctor.twin.walk import Walk
 
 LATER = ("file",)  # kinds of change that do nothing before the next boot
 LONGEST = WALL_SECONDS + 30  # seconds: the search's own limit, and what it takes to end
+DNS_PORT = 53  # for which `netdoctor trace` takes UDP where nothing is said
 AGAIN = 0.5  # seconds for a flow that is asked on the node once more: an error comes at once
 
 
@@ -97,8 +98,18 @@ def _trial(found: Found, flow: FailedFlow) -> Trial:
     return Trial(
         flow.name, flow.kind, str(found.asked.reply), str(found.reply), found.alike,
         found.asked.passes(found.reply), found.dropped, found.legacy, found.route,
-        tuple(tuple(_tried(each) for each in cure) for cure in found.cures), found.necessary,
+        tuple(tuple(_tried(each) for each in cure) for cure in found.cures), found.necessary, _packet(flow),
     )  # fmt: skip
+
+
+def _packet(flow: FailedFlow) -> str:
+    """The arguments of `netdoctor trace` that follow this flow's packet; "" from a test pod, which is deleted."""
+    if flow.name.startswith(f"{TEST_POD} "):
+        return ""
+    source = "host" if flow.pod == HERE else flow.pod
+    by_default = "udp" if flow.port == DNS_PORT else "tcp"
+    option = "" if flow.protocol == by_default else f" --{flow.protocol}"
+    return f"{source} {flow.destination} {flow.port}{option}"
 
 
 def _tried(candidate: Intervention) -> Tried:

@@ -1,178 +1,150 @@
-"""The report for a person: the cause first, then what it explains and what to do, then the probes."""
+"""The report for a person: one line for each area, then the causes and what to type next. The verdict comes last."""
 
 from __future__ import annotations
 
-import io
-import sys
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterator
+from enum import Enum
 
-from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
-from rich.segment import Segment
+from rich.console import Group, RenderableType
 from rich.text import Text
 
 from netdoctor.diagnosis.catalogue import Catalogue
-from netdoctor.model import Diagnosis, Evidence, Finding, Outcome, Report, Result, Severity
+from netdoctor.model import Diagnosis, Outcome, Report, Severity
+from netdoctor.output.area_lines import area_lines
+from netdoctor.output.diagnosis_text import details, headline
+from netdoctor.output.layout import Indented, field, hanging
+from netdoctor.output.report_details import all_details
 from netdoctor.redact import one_line
 
-WIDTH_WITHOUT_TERMINAL = 110
-SIGNS = {
-    Outcome.PASS: ("✓", "green"),
-    Outcome.FAIL: ("✗", "red"),
-    Outcome.UNKNOWN: ("?", "yellow"),
-    Outcome.BLOCKED: ("?", "yellow"),
-    Outcome.NOT_APPLICABLE: ("–", "dim"),
-}
+WHOLE = 2  # diagnoses shown with all their fields; of further ones the headline
+REASONS = 4  # reasons why something could not be asked
+NOT_ASKED = (Outcome.UNKNOWN, Outcome.BLOCKED)
 
 
-def console(stderr: bool = False) -> Console:
-    """A console that knows whether it writes to a terminal; NO_COLOR is rich's own business."""
-    stream = sys.stderr if stderr else sys.stdout
-    width = None if stream.isatty() else WIDTH_WITHOUT_TERMINAL
-    return Console(stderr=stderr, width=width, highlight=False, soft_wrap=False)
+class Detail(Enum):
+    """How much of the report is shown."""
+
+    VERDICT = "verdict"
+    SUMMARY = "summary"
+    ALL = "all"
 
 
-def rendered(thing: RenderableType, width: int, colors: bool) -> str:
-    """The thing as text, for a terminal of so many columns that is elsewhere."""
-    out = io.StringIO()
-    Console(file=out, width=width, force_terminal=colors, highlight=False, soft_wrap=False).print(thing)
-    return out.getvalue()
-
-
-def render(report: Report, catalogue: Catalogue) -> RenderableType:
-    """The whole report."""
-    parts: list[RenderableType] = [_hanging(_heading(report))]
-    parts += [_hanging(Text(f"kubeconfig {one_line(report.kubeconfig)}", style="dim"))] if report.kubeconfig else []
-    parts += [_hanging(Text(f"! {one_line(notice)}", style="yellow")) for notice in report.notices]
-    parts.append(Text(""))
-    for number, diagnosis in enumerate(report.diagnoses):
-        shown = {finding for earlier in report.diagnoses[:number] for finding in earlier.symptoms}
-        parts += [*_diagnosis(diagnosis, catalogue, shown, first=number == 0), Text("")]
-    if report.exit_code != 1:
-        parts += [_no_cause(report), Text("")]
-    parts.append(_probes(list(report.results)))
-    if report.changes:
-        parts.append(Text("changed by netdoctor, not taken back:", style="bold"))
-        parts += [
-            _indented(Text(f"{made.remedy}: {one_line(made.change)} (run {made.run})")) for made in report.changes
-        ]
-    return _indented(Group(*parts), 0)
-
-
-def _heading(report: Report) -> Text:
-    asked = f"asked from {len(report.vantage_points)} places" if report.vantage_points else "asked from nowhere"
-    return Text(f"{report.tool} · node {one_line(report.node)} · {asked} · {report.seconds:.1f} s", style="dim")
-
-
-def _no_cause(report: Report) -> Text:
-    if report.exit_code == 3:
-        return Text("COULD NOT TELL  no fault was found, but not everything could be asked", style="bold yellow")
-    if report.diagnoses:
-        return Text("HEALTHY  nothing but warnings", style="bold green")
-    return Text("HEALTHY  no fault found", style="bold green")
-
-
-def _diagnosis(
-    diagnosis: Diagnosis, catalogue: Catalogue, shown: set[Finding], *, first: bool
-) -> Iterable[RenderableType]:
-    cause = diagnosis.cause
-    if cause.severity is Severity.WARNING:
-        word, style = "WARNING", "bold yellow"
-    elif diagnosis.unexplained:
-        word, style = "UNEXPLAINED", "bold red"
+def render(report: Report, catalogue: Catalogue, detail: Detail = Detail.SUMMARY) -> RenderableType:
+    """The report: its verdict alone, what a tired person needs, or all of it before that."""
+    parts: list[RenderableType] = []
+    if detail is Detail.VERDICT:
+        parts = [*_verdict(report)]
+    elif not any(result.outcome not in NOT_ASKED for result in report.results):
+        parts = [_head(report), Text(""), *_cannot_check(report)]
     else:
-        word, style = "CAUSE" if first else "AND ALSO", "bold red"
-    yield _hanging(Text.assemble((f"{word}  ", style), (one_line(cause.summary), "bold")))
-    confidence = "" if diagnosis.unexplained else f", {cause.confidence}"
-    subject = f", {cause.subject}" if str(cause.subject) else ""
-    since = f", since {cause.since}" if cause.since else ""
-    yield _indented(Text(one_line(f"{cause.probe}{confidence}{subject}{since}"), style="dim"))
-    yield _indented(_evidence(cause.evidence))
-    if diagnosis.symptoms:
-        yield _indented(Text("explains", style="bold"))
-        yield _indented(_explained(diagnosis.symptoms, catalogue, shown), 4)
-    yield from _next(diagnosis, catalogue)
+        if detail is Detail.ALL:
+            parts += [*all_details(report, catalogue)]
+        parts += [_head(report), Text(""), *area_lines(report, catalogue), *_notices(report), Text("")]
+        parts += [*_diagnoses(report, catalogue), *_end(report)]
+    return Indented(Group(*parts), 0)
 
 
-def _evidence(evidence: Iterable[Evidence]) -> Group:
-    return Group(
-        *(
-            Text.assemble(
-                f"{one_line(item.source)}: ",
-                (one_line(item.observed), "bold"),
-                (f"  (wanted: {one_line(item.expected)})", "dim"),
+def _head(report: Report) -> RenderableType:
+    node = f"recording of node {report.node}" if report.recorded else f"node {report.node}"
+    return hanging(Text(" · ".join([one_line(node), *map(one_line, report.about)]), style="dim"))
+
+
+def _notices(report: Report) -> Iterator[RenderableType]:
+    for notice in report.notices:
+        yield hanging(Text.assemble(("  ! ", "yellow"), one_line(notice)), 4, at_most=2)
+    if report.changes:
+        count = len(report.changes)
+        changes = "1 change" if count == 1 else f"{count} changes"
+        yield hanging(Text(f"  ! {changes} by netdoctor in force here: sudo netdoctor undo --list shows them"), 4)
+
+
+def _causes(report: Report) -> list[Diagnosis]:
+    return [each for each in report.diagnoses if each.cause.severity is Severity.ERROR and not each.unexplained]
+
+
+def _diagnoses(report: Report, catalogue: Catalogue) -> Iterator[RenderableType]:
+    """Warnings, then the causes, then what no cause explains."""
+    causes = _causes(report)
+    warnings = [each for each in report.diagnoses if each.cause.severity is Severity.WARNING]
+    unexplained = [each for each in report.diagnoses if each.unexplained and each not in warnings]
+    whole = [*causes, *unexplained, *warnings][:WHOLE]
+    last_repairable = next((each for each in reversed(whole) if each.remedies), None)
+    proof_lines = 3 if len(whole) == 1 else 2
+    for diagnosis in [*warnings, *causes, *unexplained]:
+        number = causes.index(diagnosis) + 1 if len(causes) > 1 and diagnosis in causes else 0
+        yield headline(diagnosis, number)
+        if diagnosis in whole:
+            fix = diagnosis is last_repairable  # one command repairs them all
+            see = diagnosis is whole[-1]
+            yield from details(
+                diagnosis, catalogue, recorded=report.recorded, fix=fix, see=see, proof_lines=proof_lines
             )
-            for item in evidence
-        )
-    )
+        yield Text("")
 
 
-def _explained(findings: Iterable[Finding], catalogue: Catalogue, shown: set[Finding]) -> Group:
-    """What a cause explains, each in a line; what an earlier cause explains as well, by name."""
-    lines = []
-    for finding in findings:
-        if finding not in shown:
-            sign = "·" if catalogue.probes[finding.probe].symptom else "→"
-            lines.append(Text.assemble(f"{sign} {one_line(finding.summary)} ", (f"({finding.probe})", "dim")))
-    if again := [finding.probe for finding in findings if finding in shown]:
-        lines.append(Text(f"· as well as the above: {', '.join(again)}", style="dim"))
-    return Group(*lines)
+def _verdict(report: Report) -> Iterator[RenderableType]:
+    if report.exit_code == 1:
+        errors = [each for each in report.diagnoses if each.cause.severity is Severity.ERROR]
+        for number, diagnosis in enumerate(errors, 1):
+            yield headline(diagnosis, number if len(errors) > 1 and not diagnosis.unexplained else 0)
+    else:
+        yield _no_cause(report)
 
 
-def _next(diagnosis: Diagnosis, catalogue: Catalogue) -> Iterable[RenderableType]:
-    yield _indented(Text("next", style="bold"))
-    if diagnosis.remedies:
-        yield _indented(Text("sudo netdoctor fix --dry-run"), 4)
-        for name in diagnosis.remedies:
-            yield _indented(Text(f"{name}: {catalogue.remedies[name].title}", style="dim"), 6)
-    yield _indented(Text(f"netdoctor explain {diagnosis.cause.probe}"), 4)
+def _no_cause(report: Report) -> RenderableType:
+    count = _count(report, Outcome.PASS)
+    if report.exit_code == 3:
+        unasked = _count(report, *NOT_ASKED)
+        text = f"no fault was found, but {unasked} of {unasked + count} checks could not be made"
+        return hanging(Text.assemble(("COULD NOT TELL  ", "bold yellow"), text))
+    warned = "nothing but warnings: " if report.diagnoses else ""
+    beside = _count(report, Outcome.NOT_APPLICABLE)
+    rest = f"; {beside} do not apply here" if beside else ""
+    text = f"{warned}{count} checks passed in {report.seconds:.1f} s{rest}"
+    return hanging(Text.assemble(("HEALTHY  ", "bold green"), text, ("  (-v lists all)", "dim")))
 
 
-def _probes(results: Iterable[Result]) -> RenderableType:
-    by_outcome = {outcome: [r for r in results if r.outcome is outcome] for outcome in SIGNS}
-    counts = ", ".join(f"{len(found)} {outcome}" for outcome, found in by_outcome.items() if found)
-    lines: list[RenderableType] = [Text(f"probes: {counts}", style="bold")]
-    for outcome, found in by_outcome.items():
-        lines += _probes_of(outcome, found)
-    return Group(*lines)
-
-
-def _probes_of(outcome: Outcome, found: list[Result]) -> Iterable[RenderableType]:
-    """The probes of one outcome: in one line where they have been answered, else one line for each reason."""
-    sign, style = SIGNS[outcome]
-    if outcome in (Outcome.PASS, Outcome.FAIL):
-        if found:
-            yield _indented(Text(f"{sign} {', '.join(r.probe for r in found)}", style))
+def _end(report: Report) -> Iterator[RenderableType]:
+    """The verdict, or what the causes above explain."""
+    if report.exit_code != 1:
+        yield _no_cause(report)
+        if report.exit_code == 3:
+            yield from _reasons(report)
         return
-    for reason in dict.fromkeys(r.reason for r in found):
-        names = ", ".join(r.probe for r in found if r.reason == reason)
-        yield _indented(Text.assemble((f"{sign} {names}", style), f"  {one_line(reason)}"))
+    causes, failing = _causes(report), _count(report, Outcome.FAIL)
+    explained = {finding.probe for each in causes for finding in each.symptoms}
+    words = []
+    if causes:
+        count = "1 cause explains" if len(causes) == 1 else f"{len(causes)} causes explain"
+        checks = "1 other failing check" if len(explained) == 1 else f"{len(explained)} other failing checks"
+        words.append(f"{count} {checks}" if explained else ("1 cause" if len(causes) == 1 else f"{len(causes)} causes"))
+    else:
+        words.append("1 failing check" if failing == 1 else f"{failing} failing checks")
+    if unasked := _count(report, *NOT_ASKED):
+        words.append(f"{unasked} not tested")
+    words.append(f"{report.seconds:.1f} s")
+    yield hanging(Text(" · ".join([*words, "-v shows more"]), style="dim"))
 
 
-@dataclass(frozen=True)
-class _Indented:
-    """Indents, and leaves no space at a line's end: rich's own Padding fills lines up to the right edge."""
-
-    content: RenderableType
-    by: int
-    first: bool = True  # whether the first line is indented too
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        inner = options.update(width=options.max_width - self.by)
-        for number, line in enumerate(console.render_lines(self.content, inner, pad=False)):
-            while line and not line[-1].text.strip():
-                line.pop()
-            if line:
-                text, style, control = line.pop()
-                by = self.by if number or self.first else 0
-                yield from (Segment(" " * by), *line, Segment(text.rstrip(), style, control))
-            yield Segment.line()
+def _reasons(report: Report) -> Iterator[RenderableType]:
+    """Why checks could not be made, each reason once."""
+    told = dict.fromkeys(one_line(r.reason) for r in report.results if r.outcome is Outcome.UNKNOWN)
+    reasons = [reason for reason in told if not any(other in reason and other != reason for other in told)]
+    for reason in reasons[:REASONS]:
+        yield hanging(Text(f"  {reason}"), 4, at_most=3)
+    if len(reasons) > REASONS:
+        yield Text(f"  and {len(reasons) - REASONS} more reasons (-v lists all)", style="dim")
 
 
-def _hanging(content: RenderableType) -> _Indented:
-    """A text that goes on indented: what somebody else wrote begins no line, wherever it is broken."""
-    return _Indented(content, 2, first=False)
+def _cannot_check(report: Report) -> Iterator[RenderableType]:
+    """A machine of which nothing could be asked: most likely no node at all."""
+    text = "this is not a Kubernetes node, or not one that netdoctor can read"
+    yield hanging(Text.assemble(("CANNOT CHECK  ", "bold yellow"), (text, "bold")))
+    yield from _reasons(report)
+    yield Text("")
+    yield field("try", "run it on the node as root, or name a cluster: --kubeconfig FILE")
+    yield field("", "a recording of a node is judged anywhere: netdoctor check --facts FILE")
 
 
-def _indented(content: RenderableType, by: int = 2) -> _Indented:
-    return _Indented(content, by)
+def _count(report: Report, *outcomes: Outcome) -> int:
+    return sum(result.outcome in outcomes for result in report.results)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from netdoctor.output.report_text import _hanging, _indented
+from netdoctor.output.layout import Indented, hanging
 from netdoctor.redact import one_line
 from netdoctor.tracing.packet_path import BRIDGE, IP, Passage, Stay, Translation, end_text
 from netdoctor.tracing.rules import Rules, ends
@@ -39,10 +39,10 @@ MASQUERADE_MARK = "KUBE-MARK-MASQ"
 
 def render(traced: Traced, *, verbose: bool = False) -> RenderableType:
     """The whole walk; `verbose`: also every step of every packet, as the kernel told it."""
-    parts: list[RenderableType] = [_hanging(Text(one_line(heading(traced)), style="bold"))]
+    parts: list[RenderableType] = [hanging(Text(one_line(heading(traced)), style="bold"))]
     where = f" of node {traced.node}" if traced.node else ""
-    parts.append(_hanging(Text(one_line(f"followed through a copy{where}: nothing on it is touched"), style="dim")))
-    parts += [_hanging(Text(f"! {one_line(notice)}", style="yellow")) for notice in notices(traced)]
+    parts.append(hanging(Text(one_line(f"followed through a copy{where}: nothing on it is touched"), style="dim")))
+    parts += [hanging(Text(f"! {one_line(notice)}", style="yellow")) for notice in notices(traced)]
     parts.append(Text(""))
     for passage in traced.way.question:
         parts += _passage(passage, traced)
@@ -55,10 +55,10 @@ def render(traced: Traced, *, verbose: bool = False) -> RenderableType:
     ):
         for passage in passages:
             parts += _in_short(name, passage)
-    parts += [Text(""), _hanging(_ending(traced))]
+    parts += [Text(""), hanging(_ending(traced))]
     if verbose:
         parts += [Text(""), Text("every step", style="bold"), *_steps(traced)]
-    return _indented(Group(*parts), 0)
+    return Indented(Group(*parts), 0)
 
 
 def notices(traced: Traced) -> Iterator[str]:
@@ -105,7 +105,7 @@ def _passage(passage: Passage, traced: Traced) -> Iterator[RenderableType]:
             yield _row("routing", decision, "", "cyan")
         yield _row(stay.name, stay.interfaces, _words(stay, before), "bold red" if stay.stop else "bold cyan")
         for line in _inside(stay):
-            yield _indented(line, 4)
+            yield Indented(line, 4)
         before = stay
 
 
@@ -219,12 +219,12 @@ def _in_short(name: str, passage: Passage) -> Iterator[RenderableType]:
     where = "" if passage.where == NODE else f" in pod {passage.where}"
     yield Text("")
     yield _row(f"{name}{where}", packet, "", "bold cyan")
-    yield _indented(Text(" → ".join(stay.name for stay in passage.stays)), 4)
+    yield Indented(Text(" → ".join(stay.name for stay in passage.stays)), 4)
     for translation in passage.translations:
         for line in _translation(translation):
-            yield _indented(line, 4)
+            yield Indented(line, 4)
     if passage.stop:
-        yield _indented(_verdict(passage.stop), 4)
+        yield Indented(_verdict(passage.stop), 4)
 
 
 def _ending(traced: Traced) -> Text:
@@ -238,12 +238,12 @@ def _steps(traced: Traced) -> Iterator[RenderableType]:
         now = f"{'' if step.where == NODE else f'pod {step.where}: '}{step.direction} {step.packet}"
         if now != packet:
             packet = now
-            yield _hanging(Text(one_line(now), style="cyan"))
+            yield hanging(Text(one_line(now), style="cyan"))
         interfaces = f"{step.interface_in} → {step.interface_out}".strip()
         if step.is_bracket:
-            yield _indented(Text(one_line(f"{step.family} {step.chain}  {interfaces}"), style="dim"))
+            yield Indented(Text(one_line(f"{step.family} {step.chain}  {interfaces}"), style="dim"))
             continue
         handle = f" handle {step.handle}" if step.handle else ""
         text = f"{step.family} {step.table} {step.chain}{handle}: {step.verdict}"
         said = step.text if step.text not in (step.verdict, "") else ""
-        yield _indented(Text(one_line(f"{text}  {said}".rstrip()), style="bold red" if step.drops else ""))
+        yield Indented(Text(one_line(f"{text}  {said}".rstrip()), style="bold red" if step.drops else ""))

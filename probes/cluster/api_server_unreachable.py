@@ -13,12 +13,15 @@ netdoctor goes on too: Services stand in kube-proxy's rules, pods in the CNI's c
 
 from collections.abc import Iterator
 
-from netdoctor import Evidence, Finding, probe
+from netdoctor import Area, Evidence, Finding, probe
 from netdoctor.errors import CannotRead
 from netdoctor.system.kube_api import ApiError, KubeApi
 
 
-@probe()
+@probe(
+    area=Area.NODE,
+    healthy="the API server answers",
+)
 def api_server_unreachable(api: KubeApi | CannotRead) -> Iterator[Finding]:
     """No version from the API server."""
     if not isinstance(api, CannotRead):

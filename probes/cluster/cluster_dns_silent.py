@@ -12,14 +12,19 @@ Modules find Postgres by its name.
 
 from collections.abc import Iterator
 
-from netdoctor import Evidence, Finding, Subject, probe
+from netdoctor import Area, Evidence, Finding, Subject, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.traffic.names import SERVICE_NAME, ClusterDns
 from netdoctor.system.traffic import Answer
 
 
-@probe(symptom=True, explains=("outside-names-unresolved", "postgres-name-unresolved", "provider-name-unresolved"))
+@probe(
+    area=Area.DNS,
+    healthy="cluster names resolve",
+    symptom=True,
+    explains=("outside-names-unresolved", "postgres-name-unresolved", "provider-name-unresolved"),
+)
 def cluster_dns_silent(names: ClusterDns, this: ThisNode) -> Iterator[Finding]:
     """Questions for a Service's name without the right answer."""
     lookups = names.of(SERVICE_NAME)

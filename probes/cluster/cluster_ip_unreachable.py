@@ -14,14 +14,19 @@ endpoint is the node itself.
 
 from collections.abc import Iterator
 
-from netdoctor import Evidence, Finding, Subject, probe
+from netdoctor import Area, Evidence, Finding, Subject, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.traffic.reach import CLUSTER_IP, Reach
 from netdoctor.system.traffic import Answer
 
 
-@probe(symptom=True, explains=("cluster-dns-silent", "coredns-not-ready", "postgres-unreachable"))
+@probe(
+    area=Area.SERVICES,
+    healthy="ClusterIPs answer",
+    symptom=True,
+    explains=("cluster-dns-silent", "coredns-not-ready", "postgres-unreachable"),
+)
 def cluster_ip_unreachable(reach: Reach, this: ThisNode) -> Iterator[Finding]:
     """Connections to ClusterIPs that were not accepted."""
     flows = reach.of(CLUSTER_IP)

@@ -13,7 +13,7 @@ Without an endpoint kube-proxy rejects every DNS question: no name resolves, of 
 
 from collections.abc import Iterator
 
-from netdoctor import Finding, NotApplicable, Subject, probe
+from netdoctor import Area, Finding, NotApplicable, Subject, probe
 from netdoctor.facts.cluster.endpoints import no_endpoints
 from netdoctor.facts.cluster.services import EndpointSlices, Services
 from netdoctor.facts.cluster.this_node import ThisNode
@@ -21,7 +21,7 @@ from netdoctor.facts.cluster.workloads import Pods, Workloads
 from netdoctor.symptoms import CLUSTER_DNS
 
 
-@probe(explains=CLUSTER_DNS)
+@probe(area=Area.DNS, healthy="CoreDNS is ready", explains=CLUSTER_DNS)
 def coredns_not_ready(
     services: Services, endpoints: EndpointSlices, workloads: Workloads, pods: Pods, this: ThisNode
 ) -> Iterator[Finding]:

@@ -16,7 +16,7 @@ of two dead some names are slow.
 
 from collections.abc import Iterable, Iterator
 
-from netdoctor import Evidence, Finding, NotApplicable, Severity, Subject, probe
+from netdoctor import Area, Evidence, Finding, NotApplicable, Severity, Subject, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.coredns import Corefile, Upstream, Upstreams
 from netdoctor.facts.cluster.this_node import ThisNode
@@ -25,7 +25,7 @@ from netdoctor.facts.traffic.names import UpstreamAnswers, UpstreamLookup, can_a
 from netdoctor.facts.traffic.vantage import HOST, VantagePoint, VantagePoints
 
 
-@probe(explains=("outside-names-unresolved",))
+@probe(area=Area.DNS, healthy="CoreDNS's upstream resolvers answer", explains=("outside-names-unresolved",))
 def coredns_upstream_dead(
     corefile: Corefile,  # noqa: ARG001 - without it nobody knows whom CoreDNS asks
     upstreams: Upstreams,

@@ -13,14 +13,18 @@ CoreDNS with a broken Corefile keeps the old one until its pod is replaced; the 
 
 from collections.abc import Iterator
 
-from netdoctor import Evidence, Finding, probe
+from netdoctor import Area, Evidence, Finding, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.coredns import Corefile
 from netdoctor.facts.cluster.corefile_refusal import CorefileRefusal
 from netdoctor.facts.cluster.services import EndpointSlices, Services
 
 
-@probe(explains=("coredns-not-ready", "cluster-dns-silent", "outside-names-unresolved", "postgres-name-unresolved"))
+@probe(
+    area=Area.DNS,
+    healthy="the Corefile is valid",
+    explains=("coredns-not-ready", "cluster-dns-silent", "outside-names-unresolved", "postgres-name-unresolved"),
+)
 def corefile_invalid(
     corefile: Corefile, refusal: CorefileRefusal | CannotRead, services: Services, endpoints: EndpointSlices
 ) -> Iterator[Finding]:

@@ -18,7 +18,7 @@ Limits of a role or of a database are not counted; a pooler in front of Postgres
 
 from collections.abc import Iterator
 
-from netdoctor import Evidence, Finding, NotApplicable, Subject, probe
+from netdoctor import Area, Evidence, Finding, NotApplicable, Subject, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.gateways.gateways import Modules, needed
@@ -27,7 +27,12 @@ from netdoctor.facts.gateways.postgres_session import LOGIN, TOO_MANY, Slots
 from netdoctor.facts.traffic.postgres import Postgres, PostgresStage
 
 
-@probe(requires=("postgres-unreachable", "postgres-tls-broken"), explains=("postgres-login-refused",))
+@probe(
+    area=Area.POSTGRES,
+    healthy="Postgres has free connections",
+    requires=("postgres-unreachable", "postgres-tls-broken"),
+    explains=("postgres-login-refused",),
+)
 def database_slots_exhausted(
     postgres: Postgres, servers: PostgresServers | CannotRead, modules: Modules | CannotRead, this: ThisNode
 ) -> Iterator[Finding]:

@@ -21,7 +21,7 @@ the program listens.
 
 from collections.abc import Iterator
 
-from netdoctor import Evidence, Finding, Subject, probe
+from netdoctor import Area, Evidence, Finding, Subject, probe
 from netdoctor.facts.cluster.services import Services
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.traffic.closed_endpoints import ClosedEndpoint, ClosedEndpoints
@@ -32,7 +32,7 @@ EVERY = ("0.0.0.0", "::")
 LOOPBACK = ("127.", "::1")
 
 
-@probe(explains=CLUSTER_IPS)
+@probe(area=Area.SERVICES, healthy="endpoints listen on their ports", explains=CLUSTER_IPS)
 def endpoint_port_closed(closed: ClosedEndpoints, services: Services, this: ThisNode) -> Iterator[Finding]:
     """Endpoints that refuse, and in whose pods nobody listens at that address and port."""
     databases = [str(service) for service in services.postgres]

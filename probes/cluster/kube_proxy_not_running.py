@@ -17,7 +17,7 @@ Another program may have taken kube-proxy's place (Cilium, kube-router). Then ta
 
 from collections.abc import Iterator
 
-from netdoctor import Evidence, Finding, NotApplicable, Subject, probe
+from netdoctor import Area, Evidence, Finding, NotApplicable, Subject, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.kube_proxy import KubeProxy
 from netdoctor.facts.cluster.this_node import ThisNode
@@ -26,7 +26,7 @@ from netdoctor.facts.cluster.workloads import Pods
 from netdoctor.symptoms import CLUSTER_IPS
 
 
-@probe(explains=("kube-proxy-rules-missing", *CLUSTER_IPS))
+@probe(area=Area.SERVICES, healthy="kube-proxy runs", explains=("kube-proxy-rules-missing", *CLUSTER_IPS))
 def kube_proxy_not_running(
     kube_proxy: KubeProxy, translated: Translated, pods: Pods | CannotRead, this: ThisNode
 ) -> Iterator[Finding]:

@@ -28,7 +28,7 @@ Delete kube-proxy's pod on the node: the new one writes all rules within a secon
 
 from collections.abc import Iterator
 
-from netdoctor import Evidence, Finding, NotApplicable, Subject, probe
+from netdoctor import Area, Evidence, Finding, NotApplicable, Subject, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.kube_proxy import KubeProxy
 from netdoctor.facts.cluster.this_node import ThisNode
@@ -38,7 +38,7 @@ from netdoctor.facts.traffic.vantage import HOST
 from netdoctor.symptoms import CLUSTER_IPS
 
 
-@probe(explains=CLUSTER_IPS)
+@probe(area=Area.SERVICES, healthy="kube-proxy's rules are complete", explains=CLUSTER_IPS)
 def kube_proxy_rules_missing(
     kube_proxy: KubeProxy, translated: Translated, reach: Reach | CannotRead, this: ThisNode
 ) -> Iterator[Finding]:

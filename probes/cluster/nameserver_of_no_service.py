@@ -20,7 +20,7 @@ kubelet, and make the pods anew.
 
 from collections.abc import Iterator
 
-from netdoctor import Evidence, Finding, NotApplicable, Subject, probe
+from netdoctor import Area, Evidence, Finding, NotApplicable, Subject, probe
 from netdoctor.facts.cluster.services import Services
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.traffic.names import SERVICE_NAME, ClusterDns
@@ -30,7 +30,7 @@ from netdoctor.system.foreign_text import to_address
 from netdoctor.system.kube_api import KubeApi
 
 
-@probe(explains=CLUSTER_DNS)
+@probe(area=Area.DNS, healthy="pods ask the cluster DNS's address", explains=CLUSTER_DNS)
 def nameserver_of_no_service(
     api: KubeApi, services: Services, names: ClusterDns, points: VantagePoints, this: ThisNode
 ) -> Iterator[Finding]:

@@ -12,13 +12,13 @@ What netdoctor's pod does not get, the modules' pods do not get either.
 
 from collections.abc import Iterator
 
-from netdoctor import Evidence, Finding, Subject, probe
+from netdoctor import Area, Evidence, Finding, Subject, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.traffic.new_pod import NO_NETWORK, NewPod
 
 
-@probe(symptom=True)
+@probe(area=Area.PODS, healthy="a new pod gets a network", symptom=True)
 def new_pod_without_network(pod: NewPod | CannotRead, this: ThisNode) -> Iterator[Finding]:
     """The CNI did not connect it in time."""
     if not isinstance(pod, CannotRead):

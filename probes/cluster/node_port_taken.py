@@ -15,14 +15,17 @@ A process of the host on a NodePort is left out: kube-proxy's rules come first, 
 
 from collections.abc import Iterator
 
-from netdoctor import Evidence, Finding, Subject, probe
+from netdoctor import Area, Evidence, Finding, Subject, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.services import Services
 from netdoctor.facts.gateways.gateways import Gateway, Modules, needed
 from netdoctor.system.kube_api import KubeApi
 
 
-@probe()
+@probe(
+    area=Area.GATEWAYS,
+    healthy="the NodePorts are free",
+)
 def node_port_taken(
     modules: Modules | CannotRead, services: Services | CannotRead, api: KubeApi | CannotRead
 ) -> Iterator[Finding]:

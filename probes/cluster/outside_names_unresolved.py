@@ -13,14 +13,14 @@ Gateways call their providers by name.
 
 from collections.abc import Iterator
 
-from netdoctor import Evidence, Finding, Subject, probe
+from netdoctor import Area, Evidence, Finding, Subject, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.traffic.names import OUTSIDE_NAME, ClusterDns, UpstreamAnswers
 from netdoctor.system.traffic import Answer
 
 
-@probe(symptom=True, explains=("provider-name-unresolved",))
+@probe(area=Area.DNS, healthy="outside names resolve", symptom=True, explains=("provider-name-unresolved",))
 def outside_names_unresolved(
     names: ClusterDns, answers: UpstreamAnswers | CannotRead, this: ThisNode
 ) -> Iterator[Finding]:

@@ -13,13 +13,13 @@ everything but itself can be meant so: alone this is a warning.
 
 from collections.abc import Iterator
 
-from netdoctor import Evidence, Finding, Severity, Subject, probe
+from netdoctor import Area, Evidence, Finding, Severity, Subject, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.traffic.reach import NODE, Reach
 
 
-@probe(symptom=True)
+@probe(area=Area.PODS, healthy="pods reach their node", symptom=True)
 def pod_to_node_blocked(reach: Reach, this: ThisNode) -> Iterator[Finding]:
     """Connections to the node that were not answered."""
     flows = reach.of(NODE)

@@ -13,14 +13,16 @@ CoreDNS is such a pod: outside names fail for everybody when it cannot ask its u
 
 from collections.abc import Iterator
 
-from netdoctor import Evidence, Finding, Subject, probe
+from netdoctor import Area, Evidence, Finding, Subject, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.traffic.names import UpstreamAnswers
 from netdoctor.symptoms import PROVIDERS
 
 
-@probe(symptom=True, explains=("outside-names-unresolved", *PROVIDERS))
+@probe(
+    area=Area.PODS, healthy="pods reach the outside", symptom=True, explains=("outside-names-unresolved", *PROVIDERS)
+)
 def pod_to_outside_blocked(answers: UpstreamAnswers, this: ThisNode) -> Iterator[Finding]:
     """Questions that the outside answers to the host and not to pods."""
     alive = {(x.upstream, x.transport) for x in answers.from_host() if x.reply.answered}

@@ -13,13 +13,13 @@ Everything else stands on it: DNS, Services and databases are pods.
 
 from collections.abc import Iterator
 
-from netdoctor import Evidence, Finding, Subject, probe
+from netdoctor import Area, Evidence, Finding, Subject, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.traffic.reach import POD, Reach
 
 
-@probe(symptom=True, explains=("cluster-ip-unreachable",))
+@probe(area=Area.PODS, healthy="pods reach each other", symptom=True, explains=("cluster-ip-unreachable",))
 def pod_to_pod_blocked(reach: Reach, this: ThisNode) -> Iterator[Finding]:
     """Connections between pods that were not answered."""
     flows = reach.of(POD)

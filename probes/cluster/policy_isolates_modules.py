@@ -18,7 +18,7 @@ DNS over TCP alone is rarely needed: then it is a warning.
 
 from collections.abc import Iterator
 
-from netdoctor import Evidence, Finding, Severity, Subject, probe
+from netdoctor import Area, Evidence, Finding, Severity, Subject, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.gateways.gateways import Modules, needed
 from netdoctor.facts.traffic.policy_answers import DNS, PolicyAnswer, PolicyAnswers
@@ -27,7 +27,7 @@ from netdoctor.model import Confidence
 EXPLAINS = ("postgres-name-unresolved", "postgres-unreachable", "provider-name-unresolved", "provider-unreachable")
 
 
-@probe(explains=EXPLAINS)
+@probe(area=Area.GATEWAYS, healthy="NetworkPolicies let the gateways out", explains=EXPLAINS)
 def policy_isolates_modules(modules: Modules | CannotRead, answers: PolicyAnswers | CannotRead) -> Iterator[Finding]:
     """Connections that the policies do not allow, together for the same policies."""
     known = needed(modules)

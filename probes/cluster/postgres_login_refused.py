@@ -15,13 +15,15 @@ password in the data folder, which is set once, when the folder is made.
 
 from collections.abc import Iterator
 
-from netdoctor import Finding, probe
+from netdoctor import Area, Finding, probe
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.gateways.postgres_session import LOGIN
 from netdoctor.facts.traffic.postgres import Postgres
 
 
-@probe(requires=("postgres-unreachable", "postgres-tls-broken"))
+@probe(
+    area=Area.POSTGRES, healthy="Postgres accepts the login", requires=("postgres-unreachable", "postgres-tls-broken")
+)
 def postgres_login_refused(postgres: Postgres, this: ThisNode) -> Iterator[Finding]:
     """Postgres refuses the login."""
     yield from postgres.findings(LOGIN, this.name, "Postgres refuses the login", expected="logged in")

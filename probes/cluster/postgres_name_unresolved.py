@@ -12,12 +12,12 @@ Modules connect to `postgres:5432`: without the name there is no address to conn
 
 from collections.abc import Iterator
 
-from netdoctor import Finding, probe
+from netdoctor import Area, Finding, probe
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.traffic.postgres import NAME, Postgres
 
 
-@probe(symptom=True)
+@probe(area=Area.POSTGRES, healthy="the name of Postgres resolves", symptom=True)
 def postgres_name_unresolved(postgres: Postgres, this: ThisNode) -> Iterator[Finding]:
     """The name of Postgres does not resolve."""
     yield from postgres.findings(NAME, this.name, "the name of Postgres does not resolve", expected="an address")

@@ -13,13 +13,17 @@ network fault from a module.
 
 from collections.abc import Iterator
 
-from netdoctor import Finding, probe
+from netdoctor import Area, Finding, probe
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.gateways.postgres_session import TLS
 from netdoctor.facts.traffic.postgres import Postgres
 
 
-@probe(requires=("postgres-unreachable",))
+@probe(
+    area=Area.POSTGRES,
+    healthy="Postgres speaks its protocol, and TLS where it is offered",
+    requires=("postgres-unreachable",),
+)
 def postgres_tls_broken(postgres: Postgres, this: ThisNode) -> Iterator[Finding]:
     """Postgres does not speak its protocol, or TLS fails."""
     yield from postgres.findings(

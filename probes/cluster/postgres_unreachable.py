@@ -12,12 +12,12 @@ This is where the modules' wait ends, or does not.
 
 from collections.abc import Iterator
 
-from netdoctor import Finding, probe
+from netdoctor import Area, Finding, probe
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.traffic.postgres import TCP, Postgres
 
 
-@probe(symptom=True)
+@probe(area=Area.POSTGRES, healthy="Postgres accepts connections", symptom=True)
 def postgres_unreachable(postgres: Postgres, this: ThisNode) -> Iterator[Finding]:
     """Postgres does not accept connections."""
     yield from postgres.findings(TCP, this.name, "Postgres does not accept connections", expected="connected")

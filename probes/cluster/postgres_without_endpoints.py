@@ -16,7 +16,7 @@ Alone in a namespace without a pod it is a warning: nobody there misses it.
 
 from collections.abc import Iterator
 
-from netdoctor import Finding, NotApplicable, Severity, Subject, probe
+from netdoctor import Area, Finding, NotApplicable, Severity, Subject, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.endpoints import no_endpoints
 from netdoctor.facts.cluster.services import EndpointSlices, Services
@@ -24,7 +24,7 @@ from netdoctor.facts.cluster.workloads import Pods, Workloads
 from netdoctor.facts.gateways.postgres_servers import PostgresServers
 
 
-@probe(explains=("postgres-unreachable",))
+@probe(area=Area.POSTGRES, healthy="Postgres has a ready pod", explains=("postgres-unreachable",))
 def postgres_without_endpoints(
     servers: PostgresServers | CannotRead,
     services: Services,

@@ -13,14 +13,17 @@ The module is up and lists its models, and every call ends in `APIConnectionErro
 
 from collections.abc import Iterator
 
-from netdoctor import Evidence, Finding, Subject, probe
+from netdoctor import Area, Evidence, Finding, Subject, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.gateways.gateways import Modules, needed
 from netdoctor.facts.traffic.providers import Providers
 
 
-@probe()
+@probe(
+    area=Area.GATEWAYS,
+    healthy="the providers' names resolve",
+)
 def provider_name_unresolved(
     modules: Modules | CannotRead, providers: Providers | CannotRead, this: ThisNode
 ) -> Iterator[Finding]:

@@ -15,12 +15,15 @@ k8s/.env.
 
 from collections.abc import Iterator
 
-from netdoctor import Evidence, Finding, Subject, probe
+from netdoctor import Area, Evidence, Finding, Subject, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.gateways.gateways import Modules, needed
 
 
-@probe()
+@probe(
+    area=Area.GATEWAYS,
+    healthy="the required Secret keys exist",
+)
 def secret_key_missing(modules: Modules | CannotRead) -> Iterator[Finding]:
     """Keys that are missing or empty."""
     known = needed(modules)

@@ -20,7 +20,7 @@ When no pod talks to a ClusterIP whose pod is on the same node's bridge, or the 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from netdoctor import Evidence, Finding, NotApplicable, Subject, probe
+from netdoctor import Area, Evidence, Finding, NotApplicable, Subject, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.kube_proxy import KubeProxy
 from netdoctor.facts.cluster.services import EndpointSlices, Services
@@ -36,7 +36,7 @@ from netdoctor.symptoms import CLUSTER_IPS
 from netdoctor.system.traffic import Answer, Reply
 
 
-@probe(explains=CLUSTER_IPS)
+@probe(area=Area.NODE, healthy="bridged packets pass iptables", explains=CLUSTER_IPS)
 def bridge_netfilter_disabled(
     sysctls: Sysctls,
     module: BridgeNetfilterModule,

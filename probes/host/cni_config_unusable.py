@@ -16,7 +16,7 @@ When a new pod gets its network all the same: the runtime has its configuration 
 
 from collections.abc import Iterator
 
-from netdoctor import Evidence, Finding, Subject, probe
+from netdoctor import Area, Evidence, Finding, Subject, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.node.cni import CONFIG_FOLDERS, PLUGIN_FOLDERS, CniConfig
@@ -24,7 +24,7 @@ from netdoctor.facts.traffic.new_pod import NO_NETWORK, NewPod
 from netdoctor.model import Confidence
 
 
-@probe(explains=("coredns-not-ready", "new-pod-without-network"))
+@probe(area=Area.PODS, healthy="the CNI can connect a pod", explains=("coredns-not-ready", "new-pod-without-network"))
 def cni_config_unusable(cni: CniConfig, new_pod: NewPod | CannotRead, this: ThisNode) -> Iterator[Finding]:
     """No configuration, an unreadable one, or a plugin that is not there; and no new pod gets a network."""
     if isinstance(new_pod, NewPod):

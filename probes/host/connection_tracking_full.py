@@ -20,7 +20,7 @@ shows which hosts they belong to. kube-proxy sets the limit when it starts: rais
 
 from collections.abc import Iterator
 
-from netdoctor import Finding, NotApplicable, Subject, probe
+from netdoctor import Area, Finding, NotApplicable, Subject, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.node.sysctl import TRACKED, TRACKED_MOST, Sysctls
@@ -30,7 +30,7 @@ from netdoctor.symptoms import POD_TRAFFIC
 FULL = 0.99  # of the limit: entries come and go while they are counted
 
 
-@probe(explains=("coredns-upstream-dead", *POD_TRAFFIC))
+@probe(area=Area.NODE, healthy="connection tracking has room", explains=("coredns-upstream-dead", *POD_TRAFFIC))
 def connection_tracking_full(sysctls: Sysctls, this: ThisNode) -> Iterator[Finding]:
     """The table of tracked connections is full."""
     count, limit = sysctls[TRACKED], sysctls[TRACKED_MOST]

@@ -17,7 +17,7 @@ Without it the kernel answers `network is unreachable` at once to whatever is no
 
 from collections.abc import Iterator
 
-from netdoctor import Evidence, Finding, Subject, probe
+from netdoctor import Area, Evidence, Finding, Subject, probe
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.node.links import Links
 from netdoctor.facts.traffic.names import UpstreamAnswers
@@ -26,13 +26,15 @@ from netdoctor.system.traffic import Answer
 
 
 @probe(
+    area=Area.NODE,
+    healthy="there is a default route",
     explains=(
         "packets-refused-by-routing",
         "coredns-upstream-dead",
         "image-not-obtainable",
         *OUTSIDE,
         "cluster-ip-unreachable",
-    )
+    ),
 )
 def default_route_missing(links: Links, answers: UpstreamAnswers, this: ThisNode) -> Iterator[Finding]:
     """No default route, and upstreams that are unreachable for want of a route."""

@@ -18,7 +18,7 @@ Direct rules with all of kube-proxy's and the CNI's rules in place.
 
 from collections.abc import Iterator
 
-from netdoctor import Evidence, Finding, NotApplicable, Subject, probe
+from netdoctor import Area, Evidence, Finding, NotApplicable, Subject, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.kube_proxy import KubeProxy
 from netdoctor.facts.cluster.this_node import ThisNode
@@ -28,7 +28,11 @@ from netdoctor.facts.node.iptables import Iptables
 from netdoctor.facts.node.masquerade import Masquerade
 
 
-@probe(explains=("kube-proxy-rules-missing", "pod-masquerade-missing"))
+@probe(
+    area=Area.NODE,
+    healthy="firewalld has no direct rules",
+    explains=("kube-proxy-rules-missing", "pod-masquerade-missing"),
+)
 def direct_rules_flush_iptables(
     firewalld: Firewalld,
     iptables: Iptables,

@@ -22,7 +22,7 @@ wipes kube-proxy's and the CNI's rules where a direct rule exists (and always wi
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from netdoctor import Evidence, Finding, NotApplicable, Severity, Subject, probe
+from netdoctor import Area, Evidence, Finding, NotApplicable, Severity, Subject, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.pod_network import PodNetwork
 from netdoctor.facts.cluster.this_node import ThisNode
@@ -37,7 +37,7 @@ from netdoctor.symptoms import POD_TRAFFIC
 from netdoctor.system.traffic import Answer, Reply
 
 
-@probe(explains=POD_TRAFFIC)
+@probe(area=Area.NODE, healthy="firewalld accepts pods", explains=POD_TRAFFIC)
 def firewalld_rejects_pods(
     firewalld: Firewalld,
     rules: FirewalldRules | CannotRead,

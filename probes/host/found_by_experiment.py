@@ -18,7 +18,7 @@ Change what is named, and ask again; `netdoctor trace POD ADDRESS PORT` shows th
 
 from collections.abc import Iterator
 
-from netdoctor import Evidence, Finding, Subject, probe
+from netdoctor import Area, Evidence, Finding, Subject, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.traffic.experiments import Experiments, Tried, trials_of
@@ -26,7 +26,11 @@ from netdoctor.facts.traffic.failed_flows import FailedFlows
 from netdoctor.symptoms import POD_TRAFFIC
 
 
-@probe(explains=("packets-refused-by-routing", "coredns-upstream-dead", "image-not-obtainable", *POD_TRAFFIC))
+@probe(
+    area=Area.NODE,
+    healthy="no setting, link, route or rule loses pod traffic",
+    explains=("packets-refused-by-routing", "coredns-upstream-dead", "image-not-obtainable", *POD_TRAFFIC),
+)
 def found_by_experiment(
     experiments: Experiments | CannotRead, failed: FailedFlows, this: ThisNode
 ) -> Iterator[Finding]:

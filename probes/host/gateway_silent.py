@@ -17,7 +17,7 @@ A gateway that answers nobody's ARP, while the outside answers.
 
 from collections.abc import Iterator
 
-from netdoctor import Evidence, Finding, Subject, probe
+from netdoctor import Area, Evidence, Finding, Subject, probe
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.traffic.names import UpstreamAnswers
 from netdoctor.facts.traffic.next_hops import AskedNextHop, Gateways
@@ -25,13 +25,15 @@ from netdoctor.symptoms import OUTSIDE
 
 
 @probe(
+    area=Area.NODE,
+    healthy="the next hop answers",
     explains=(
         "found-by-experiment",
         "coredns-upstream-dead",
         "image-not-obtainable",
         "cluster-ip-unreachable",
         *OUTSIDE,
-    )
+    ),
 )
 def gateway_silent(gateways: Gateways, answers: UpstreamAnswers, this: ThisNode) -> Iterator[Finding]:
     """A gateway that does not say where it is, where the resolvers behind it do not answer either."""

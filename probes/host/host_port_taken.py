@@ -14,7 +14,7 @@ ready.
 
 from collections.abc import Iterator
 
-from netdoctor import Evidence, Finding, NotApplicable, Subject, probe
+from netdoctor import Area, Evidence, Finding, NotApplicable, Subject, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.cluster.workloads import Pod, Pods
@@ -23,7 +23,10 @@ from netdoctor.facts.gateways.listeners import Listeners
 from netdoctor.system.pod_cgroup import pod_uid
 
 
-@probe()
+@probe(
+    area=Area.GATEWAYS,
+    healthy="the host ports are free",
+)
 def host_port_taken(
     modules: Modules | CannotRead, listeners: Listeners | CannotRead, pods: Pods | CannotRead, this: ThisNode
 ) -> Iterator[Finding]:

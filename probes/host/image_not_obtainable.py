@@ -17,7 +17,7 @@ Where the container runtime pulls through a mirror or a proxy, asking the regist
 
 from collections.abc import Iterator
 
-from netdoctor import Evidence, Finding, Subject, probe
+from netdoctor import Area, Evidence, Finding, Subject, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.gateways.gateways import Modules, needed
@@ -25,7 +25,10 @@ from netdoctor.facts.gateways.images import NEVER, Images, NodeImage
 from netdoctor.system.traffic import Answer
 
 
-@probe()
+@probe(
+    area=Area.GATEWAYS,
+    healthy="the images are present or can be pulled",
+)
 def image_not_obtainable(
     modules: Modules | CannotRead, images: Images | CannotRead, this: ThisNode
 ) -> Iterator[Finding]:

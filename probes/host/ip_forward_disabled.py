@@ -16,7 +16,7 @@ When pods reach the outside all the same (each interface can forward on its own:
 
 from collections.abc import Iterator
 
-from netdoctor import Evidence, Finding, Subject, probe
+from netdoctor import Area, Evidence, Finding, Subject, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.node.sysctl import IP_FORWARD, SysctlFiles, Sysctls
@@ -25,7 +25,7 @@ from netdoctor.model import Confidence
 from netdoctor.symptoms import CLUSTER_IPS, OUTSIDE
 
 
-@probe(explains=("packets-refused-by-routing", *OUTSIDE, *CLUSTER_IPS))
+@probe(area=Area.NODE, healthy="IPv4 forwarding is on", explains=("packets-refused-by-routing", *OUTSIDE, *CLUSTER_IPS))
 def ip_forward_disabled(
     sysctls: Sysctls, files: SysctlFiles, answers: UpstreamAnswers | CannotRead, this: ThisNode
 ) -> Iterator[Finding]:

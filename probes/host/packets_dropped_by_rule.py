@@ -17,13 +17,13 @@ What belongs to firewalld's zones and to kube-proxy's own rejections has probes 
 
 from collections.abc import Iterator
 
-from netdoctor import Evidence, Finding, Subject, probe
+from netdoctor import Area, Evidence, Finding, Subject, probe
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.traffic.drops import Drop, Drops
 from netdoctor.symptoms import POD_TRAFFIC
 
 
-@probe(explains=POD_TRAFFIC)
+@probe(area=Area.NODE, healthy="no firewall rule drops pod traffic", explains=POD_TRAFFIC)
 def packets_dropped_by_rule(drops: Drops, this: ThisNode) -> Iterator[Finding]:
     """Rules that dropped a traced packet, without those of firewalld and kube-proxy."""
     by_rule: dict[str, list[Drop]] = {}

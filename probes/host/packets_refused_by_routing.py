@@ -15,7 +15,7 @@ say nothing at all. No rule of the packet filter is to blame, and none shows the
 
 from collections.abc import Iterator
 
-from netdoctor import Evidence, Finding, Subject, probe
+from netdoctor import Area, Evidence, Finding, Subject, probe
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.node.links import Links
 from netdoctor.facts.traffic.drops import Drop, Drops
@@ -25,7 +25,11 @@ from netdoctor.system.foreign_text import to_address, to_network
 REFUSING = ("prohibit", "blackhole", "unreachable", "throw")
 
 
-@probe(explains=("coredns-upstream-dead", "image-not-obtainable", *POD_TRAFFIC))
+@probe(
+    area=Area.NODE,
+    healthy="routing accepts pod traffic",
+    explains=("coredns-upstream-dead", "image-not-obtainable", *POD_TRAFFIC),
+)
 def packets_refused_by_routing(drops: Drops, links: Links, this: ThisNode) -> Iterator[Finding]:
     """Traced packets for which the kernel has no route, or one that refuses."""
     by_words: dict[str, list[Drop]] = {}

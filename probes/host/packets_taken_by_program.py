@@ -20,7 +20,7 @@ CNIs such as cilium work by such programs; that they are there is no fault while
 
 from collections.abc import Iterator
 
-from netdoctor import Evidence, Finding, Subject, probe
+from netdoctor import Area, Evidence, Finding, Subject, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.traffic.experiments import Experiments, trials_of
@@ -29,7 +29,7 @@ from netdoctor.model import Confidence
 from netdoctor.symptoms import POD_TRAFFIC
 
 
-@probe(explains=POD_TRAFFIC)
+@probe(area=Area.NODE, healthy="no tc, XDP or IPsec takes pod traffic", explains=POD_TRAFFIC)
 def packets_taken_by_program(
     experiments: Experiments | CannotRead, failed: FailedFlows, this: ThisNode
 ) -> Iterator[Finding]:

@@ -12,14 +12,14 @@ A pod whose port is down sends and receives nothing, though its address, its rou
 
 from collections.abc import Iterator
 
-from netdoctor import Evidence, Finding, NotApplicable, Subject, probe
+from netdoctor import Area, Evidence, Finding, NotApplicable, Subject, probe
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.node.cni import CniConfig
 from netdoctor.facts.node.links import Links
 from netdoctor.symptoms import POD_TRAFFIC
 
 
-@probe(explains=POD_TRAFFIC)
+@probe(area=Area.NODE, healthy="the bridge and its ports are up", explains=POD_TRAFFIC)
 def pod_link_down(links: Links, cni: CniConfig, this: ThisNode) -> Iterator[Finding]:
     """The bridge or ports of it that are administratively down."""
     bridge = links.named(cni.bridge)

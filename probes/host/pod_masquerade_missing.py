@@ -18,7 +18,7 @@ Make the pods anew, after kube-proxy's rules are back: CoreDNS first, then the o
 
 from collections.abc import Iterator
 
-from netdoctor import Evidence, Finding, Subject, probe
+from netdoctor import Area, Evidence, Finding, Subject, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.node.masquerade import Masquerade
@@ -29,7 +29,7 @@ from netdoctor.model import Confidence
 from netdoctor.symptoms import OUTSIDE
 
 
-@probe(explains=OUTSIDE)
+@probe(area=Area.NODE, healthy="pods are masqueraded", explains=OUTSIDE)
 def pod_masquerade_missing(
     masquerade: Masquerade,
     points: VantagePoints,

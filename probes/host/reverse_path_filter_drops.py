@@ -20,13 +20,17 @@ what comes from pods over a second uplink: the check follows such a rule.
 
 from collections.abc import Iterator
 
-from netdoctor import Evidence, Finding, Subject, probe
+from netdoctor import Area, Evidence, Finding, Subject, probe
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.traffic.departures import Departures
 from netdoctor.symptoms import OUTSIDE
 
 
-@probe(explains=("found-by-experiment", "coredns-upstream-dead", *OUTSIDE))
+@probe(
+    area=Area.NODE,
+    healthy="the reverse-path filter accepts replies",
+    explains=("found-by-experiment", "coredns-upstream-dead", *OUTSIDE),
+)
 def reverse_path_filter_drops(departures: Departures, this: ThisNode) -> Iterator[Finding]:
     """Answers that came back by another interface, with a check that dropped packets."""
     lost = [departure for departure in departures.items if departure.refused_on_return]

@@ -18,7 +18,7 @@ the other end.
 
 from collections.abc import Iterator
 
-from netdoctor import Evidence, Finding, Subject, probe
+from netdoctor import Area, Evidence, Finding, Subject, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.node.links import Interface, Links
@@ -30,6 +30,8 @@ LEADING_NOWHERE = ("dummy",)  # kinds of links without another end: ipvs keeps i
 
 
 @probe(
+    area=Area.NODE,
+    healthy="the uplink is up",
     explains=(
         "default-route-missing",
         "gateway-silent",
@@ -39,7 +41,7 @@ LEADING_NOWHERE = ("dummy",)  # kinds of links without another end: ipvs keeps i
         "image-not-obtainable",
         "cluster-ip-unreachable",
         *OUTSIDE,
-    )
+    ),
 )
 def uplink_down(links: Links, answers: UpstreamAnswers | CannotRead, this: ThisNode) -> Iterator[Finding]:
     """The interface that leads out, down or without a carrier, while nobody outside answers the host."""

@@ -102,12 +102,12 @@ A setting.
 
 from collections.abc import Iterator
 
-from netdoctor import Evidence, Finding, Subject, probe
+from netdoctor import Area, Evidence, Finding, Subject, probe
 from netdoctor.facts.node.sysctl import Sysctls
 from netdoctor.facts.cluster.this_node import ThisNode
 
 
-@probe({explains})
+@probe(area=Area.NODE, healthy="it is on", {explains})
 def fault_{n}(sysctls: Sysctls, this: ThisNode) -> Iterator[Finding]:
     """A fault."""
     if sysctls["net.ipv4.ip_forward"] != "1":

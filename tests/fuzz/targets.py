@@ -29,8 +29,9 @@ from netdoctor.facts.node.kube_proxy_rules import in_nftables
 from netdoctor.facts.node.sysctl import IP_FORWARD, SysctlFiles
 from netdoctor.facts.traffic.node_network import NodeNetwork
 from netdoctor.gateways import pod_failure
+from netdoctor.output.layout import rendered
 from netdoctor.output.report_json import to_json
-from netdoctor.output.report_text import render, rendered
+from netdoctor.output.report_text import render
 from netdoctor.recording.file import from_json
 from netdoctor.system.legacy_iptables import counters_in
 from netdoctor.system.nft_trace import read_events

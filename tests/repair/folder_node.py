@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from netdoctor import Change, Evidence, Finding, NotApplicable, Risk, probe, remedy
+from netdoctor import Area, Change, Evidence, Finding, NotApplicable, Risk, probe, remedy
 from netdoctor.changes.file import WriteFile
 from netdoctor.diagnosis.catalogue import Catalogue
 from netdoctor.diagnosis.check import Look
@@ -35,19 +35,19 @@ class Folder:
         return file.read_bytes().decode("latin-1") if file.exists() else ""
 
 
-@probe(explains=("names-unresolved",))
+@probe(area=Area.NODE, healthy="the folder is whole", explains=("names-unresolved",))
 def forwarding_off(folder: Folder) -> Iterator[Finding]:
     if "forward = 1" not in folder.text("a.conf"):
         yield Finding("forwarding is off", (Evidence("a.conf", "0", "1"),))
 
 
-@probe()
+@probe(area=Area.NODE, healthy="all is well")
 def names_unresolved(folder: Folder) -> Iterator[Finding]:
     if "forward = 1" not in folder.text("a.conf") or "names = 1" not in folder.text("sub/deep/b.conf"):
         yield Finding("names do not resolve", (Evidence("b.conf", "0", "1"),))
 
 
-@probe()
+@probe(area=Area.NODE, healthy="all is well")
 def door_open(folder: Folder) -> Iterator[Finding]:
     if "open" in folder.text("a.conf") + folder.text("sub/deep/b.conf"):
         yield Finding("the door is open", (Evidence("a.conf", "open", "closed"),))

@@ -30,6 +30,7 @@ class Node:
     ready: bool
     problem: str  # the message of the Ready condition when it is not true
     images: tuple[str, ...]
+    kubelet: str = ""  # its version, as in v1.36.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ def _node(item: Mapping[str, Any]) -> Node:
         if ready.get("status") == "True"
         else excerpt(ready.get("message", "it has never reported"), MESSAGE),
         images=tuple(name for image in status.get("images", ()) for name in image.get("names", ())),
+        kubelet=str(status.get("nodeInfo", {}).get("kubeletVersion", "")),
     )
 
 

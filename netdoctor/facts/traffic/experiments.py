@@ -40,6 +40,7 @@ class Trial:
     route: str
     cures: tuple[tuple[Tried, ...], ...]  # smallest sets of changes, each enough alone
     necessary: tuple[bool, ...]  # of each: whether everything else together is not enough
+    packet: str = ""  # the arguments with which `netdoctor trace` follows it, "" where its pod is gone by then
 
     def __post_init__(self) -> None:
         """Raise ValueError where it is not said of each cure whether it is necessary, or a cure changes nothing."""

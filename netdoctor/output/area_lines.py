@@ -1,0 +1,92 @@
+"""One line for each area of the report that exists: what works there, or what does not."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from netdoctor.diagnosis.catalogue import Catalogue
+from netdoctor.model import Area, Finding, Outcome, Report, Result, Severity
+from netdoctor.output.layout import labelled
+from netdoctor.redact import one_line
+
+SIGNS = {
+    Outcome.PASS: ("✓", "green"),
+    Outcome.FAIL: ("✗", "red"),
+    Outcome.UNKNOWN: ("?", "yellow"),
+    Outcome.BLOCKED: ("?", "yellow"),
+    Outcome.NOT_APPLICABLE: ("–", "dim"),
+}
+NAME = 10  # columns of an area's name
+MORE = "; and 99 more"
+SHOWN = 3  # statements in a line
+BRACKETED = re.compile(r" \([^()]*\)")
+ROOM = 66  # columns of a statement at 80 columns; a longer one gives way to the probe's title
+
+
+def area_lines(report: Report, catalogue: Catalogue) -> Iterator[RenderableType]:
+    """A line for each area of which something could be asked, in the order of Area."""
+    causes = {diagnosis.cause.probe for diagnosis in report.diagnoses}
+    by_area: dict[Area, list[Result]] = {area: [] for area in Area}
+    for result in report.results:
+        if result.outcome is not Outcome.NOT_APPLICABLE:
+            by_area[catalogue.probes[result.probe].area].append(result)
+    for area, found in by_area.items():
+        if found:
+            found.sort(key=lambda result: _rank(result, catalogue, causes))
+            outcome, text = _statement(found, catalogue)
+            sign, style = SIGNS[outcome]
+            yield labelled(Text.assemble("  ", (sign, style), f" {area}"), text, NAME + 4, at_most=1)
+
+
+def _rank(result: Result, catalogue: Catalogue, causes: set[str]) -> tuple[bool, bool, int, str]:
+    """Causes first, then what users see, then what is said in few words."""
+    probe = catalogue.probes[result.probe]
+    return probe.name not in causes, not probe.symptom, len(probe.healthy), probe.name
+
+
+def _statement(results: list[Result], catalogue: Catalogue) -> tuple[Outcome, str]:
+    """How the area is, and the sentence that says so: what fails, else what could not be asked, else what works."""
+    failing = [result for result in results if result.outcome is Outcome.FAIL]
+    faulty = [result for result in failing if _is_error(result)]
+    if faulty:
+        return Outcome.FAIL, _joined([short(result.findings[0], catalogue) for result in faulty])
+    passing = [catalogue.probes[r.probe].healthy or r.probe for r in results if r.outcome is Outcome.PASS]
+    unasked = [result for result in results if result.outcome in (Outcome.UNKNOWN, Outcome.BLOCKED)]
+    if unasked:
+        first = catalogue.probes[unasked[0].probe].healthy or unasked[0].probe
+        return Outcome.UNKNOWN, f"not tested: {_joined([f'whether {first}'], len(unasked))}"
+    if failing:
+        return Outcome.UNKNOWN, _joined([short(result.findings[0], catalogue) for result in failing])
+    return Outcome.PASS, _joined(passing)
+
+
+def _is_error(result: Result) -> bool:
+    return any(finding.severity is Severity.ERROR for finding in result.findings)
+
+
+def _joined(statements: list[str], count: int = 0) -> str:
+    """The first statements that fit into the line, and how many more there are of `count`, or of the statements."""
+    shown: list[str] = []
+    for statement in statements[:SHOWN]:
+        if shown and len("; ".join([*shown, statement])) > ROOM - len(MORE):
+            break
+        shown.append(statement)
+    more = (count or len(statements)) - len(shown)
+    return "; ".join([*shown, f"and {more} more"] if more else shown)
+
+
+def short(finding: Finding, catalogue: Catalogue) -> str:
+    """The finding's main clause where it fits into a line, else its probe's title."""
+    clause = BRACKETED.sub("", one_line(finding.summary))
+    for end in ("; ", ": "):
+        clause = clause.partition(end)[0]
+    if len(clause) > ROOM - len(MORE):
+        clause = clause.partition(", ")[0]
+    if len(clause) <= ROOM - len(MORE):
+        return clause
+    title = catalogue.probes[finding.probe].title
+    return title[:1].lower() + title[1:] if title[1:2].islower() else title

@@ -1,0 +1,79 @@
+"""A cause as a person reads it: what it is, where it was found, how it was proved, and what to type next."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from netdoctor.diagnosis.catalogue import Catalogue
+from netdoctor.model import Confidence, Diagnosis, Evidence, Severity
+from netdoctor.output.layout import field, hanging
+from netdoctor.redact import one_line
+
+COPY = "copy of the node"  # how evidence of experiments begins; the proof says it in one sentence
+BY_HAND = re.compile(r"^## By hand\n(.*?)(?=\n## |\Z)", re.MULTILINE | re.DOTALL)
+FIX = "sudo netdoctor fix --dry-run"
+
+
+def word_of(diagnosis: Diagnosis, number: int = 0) -> tuple[str, str]:
+    """The word that a diagnosis begins with, and its style; `number` tells several causes apart."""
+    if diagnosis.cause.severity is Severity.WARNING:
+        return "WARNING", "bold yellow"
+    if diagnosis.unexplained:
+        return "UNEXPLAINED", "bold red"
+    return (f"CAUSE {number}" if number else "CAUSE"), "bold red"
+
+
+def headline(diagnosis: Diagnosis, number: int = 0) -> RenderableType:
+    """The cause in one sentence."""
+    word, style = word_of(diagnosis, number)
+    return hanging(Text.assemble((f"{word}  ", style), (one_line(diagnosis.cause.summary), "bold")))
+
+
+def details(
+    diagnosis: Diagnosis, catalogue: Catalogue, *, recorded: bool, fix: bool, see: bool, proof_lines: int
+) -> Iterator[RenderableType]:
+    """The fields under the headline; `fix` and `see` say whether the repair's command and the trace's belong here."""
+    cause = diagnosis.cause
+    if seen := found(diagnosis):
+        yield field("found", seen, at_most=2)
+    if diagnosis.proof:
+        yield field("proof", one_line(diagnosis.proof), at_most=proof_lines)
+    elif cause.confidence is Confidence.LIKELY and not diagnosis.unexplained:
+        yield field("sure", "no: likely by what was found; neither traffic nor a copy of the node shows it")
+    if fix or not diagnosis.remedies:
+        yield from next_step(diagnosis, catalogue, recorded=recorded)
+    yield field("why", Text(f"netdoctor explain {cause.probe}", "cyan"))
+    if see and diagnosis.see and cause.severity is Severity.ERROR:
+        where = "on the node: " if recorded else ""
+        yield field("see", Text.assemble(where, (f"sudo netdoctor trace {diagnosis.see}", "cyan")))
+
+
+def found(diagnosis: Diagnosis) -> str:
+    """The first thing that was observed, and what was expected; "" where the headline says it all."""
+    own = [item for item in diagnosis.cause.evidence if not item.source.startswith(COPY)]
+    return in_words(own[0]) if own else ""
+
+
+def in_words(item: Evidence) -> str:
+    """Evidence as one line: where, what, and what a healthy node shows there."""
+    return one_line(f"{item.source}: {item.observed} (expected: {item.expected})")
+
+
+def next_step(diagnosis: Diagnosis, catalogue: Catalogue, *, recorded: bool) -> Iterator[RenderableType]:
+    """What to type next: the repair, the commands with the values found, or what the page says."""
+    if diagnosis.remedies:
+        where = "on the node: " if recorded else ""
+        yield field("fix", Text.assemble(where, (FIX, "cyan"), "  (shows it, changes nothing)"), at_most=2)
+        return
+    if diagnosis.cause.by_hand:
+        for number, line in enumerate(diagnosis.cause.by_hand):
+            where = "on the node: " if recorded and not number else ""
+            yield field("fix" if number == 0 else "", Text.assemble(where, (one_line(line), "cyan")), at_most=2)
+        return
+    page = BY_HAND.search(catalogue.probes[diagnosis.cause.probe].manual)
+    if page:
+        yield field("fix", "by hand: " + " ".join(page[1].split()), at_most=3)

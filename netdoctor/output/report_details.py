@@ -1,0 +1,87 @@
+"""All that a report holds, for `check -v`: every piece of evidence, what each cause explains, and each probe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from netdoctor.diagnosis.catalogue import Catalogue
+from netdoctor.model import Diagnosis, Finding, Outcome, Report, Result
+from netdoctor.output.area_lines import SIGNS
+from netdoctor.output.diagnosis_text import headline, in_words
+from netdoctor.output.layout import Indented, hanging
+from netdoctor.redact import one_line
+
+
+def all_details(report: Report, catalogue: Catalogue) -> Iterator[RenderableType]:
+    """Where was asked from, the evidence of each diagnosis, each probe, and what netdoctor has changed here."""
+    asked = ", ".join(map(one_line, report.vantage_points)) or "nowhere"
+    yield hanging(Text(f"{report.tool} · asked from {asked} · {report.seconds:.1f} s", style="dim"))
+    if report.kubeconfig:
+        yield hanging(Text(f"kubeconfig {one_line(report.kubeconfig)}", style="dim"))
+    for remark in report.remarks:
+        yield hanging(Text(one_line(remark), style="dim"))
+    yield Text("")
+    for diagnosis in report.diagnoses:
+        yield from _diagnosis(diagnosis, catalogue)
+    yield from _probes(report.results, catalogue)
+    if report.changes:
+        yield Text("changed by netdoctor and in force", style="bold")
+        for made in report.changes:
+            yield Indented(Text(f"{made.remedy}: {one_line(made.change)} (run {made.run})"))
+    yield Text("")
+
+
+def _diagnosis(diagnosis: Diagnosis, catalogue: Catalogue) -> Iterator[RenderableType]:
+    cause = diagnosis.cause
+    yield headline(diagnosis)
+    confidence = "" if diagnosis.unexplained else f", {cause.confidence}"
+    subject = f", {cause.subject}" if str(cause.subject) else ""
+    since = f", since {cause.since}" if cause.since else ""
+    yield Indented(Text(one_line(f"{cause.probe}{confidence}{subject}{since}"), style="dim"))
+    yield Text("  evidence", style="bold")
+    for item in cause.evidence:
+        yield Indented(hanging(Text(in_words(item))), 4)
+    if diagnosis.symptoms:
+        yield Text("  explains", style="bold")
+        for finding in diagnosis.symptoms:
+            yield Indented(hanging(_symptom(finding)), 4)
+    if diagnosis.remedies:
+        yield Text("  repaired by", style="bold")
+        for name in diagnosis.remedies:
+            yield Indented(hanging(Text(f"{name}: {catalogue.remedies[name].title}")), 4)
+    yield Text("")
+
+
+def _symptom(finding: Finding) -> Text:
+    return Text.assemble(f"{one_line(finding.summary)} ", (f"({finding.probe})", "cyan"))
+
+
+def _probes(results: Iterable[Result], catalogue: Catalogue) -> Iterator[RenderableType]:
+    """Each probe in a line: in the words of the healthy state where it passed, of the fault where it failed."""
+    found = sorted(results, key=lambda result: list(SIGNS).index(result.outcome))
+    counts = {outcome: sum(result.outcome is outcome for result in found) for outcome in SIGNS}
+    told = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
+    yield Text(f"checks: {told}", style="bold")
+    for result in found:
+        yield Indented(hanging(_probe(result, catalogue), 4))
+
+
+def _probe(result: Result, catalogue: Catalogue) -> RenderableType:
+    sign, style = SIGNS[result.outcome]
+    probe = catalogue.probes[result.probe]
+    healthy = probe.healthy or probe.name
+    if result.outcome is Outcome.PASS:
+        text = healthy
+    elif result.outcome is Outcome.FAIL:
+        text = one_line(result.findings[0].summary)
+    elif result.outcome is Outcome.BLOCKED:
+        titles = [catalogue.probes[name].title for name in result.blocked_by if name in catalogue.probes]
+        text = f"not tested whether {healthy}: {'; '.join(titles) or one_line(result.reason)}"
+    elif result.outcome is Outcome.UNKNOWN:
+        text = f"not tested whether {healthy}: {one_line(result.reason)}"
+    else:
+        text = f"does not apply: {one_line(result.reason)}"
+    return Group(Text.assemble((f"{sign} ", style), text, (f"  ({result.probe})", "cyan")))
