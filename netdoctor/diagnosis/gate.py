@@ -33,39 +33,40 @@ class Verdict(StrEnum):
         return {Verdict.OPEN: 0, Verdict.CLOSED: 1, Verdict.NOT_VERIFIED: 3}[self]
 
 
-SECRETS = "the secrets are there"
-# what the modules need, and the probe that asks for it
-NEEDS = {
-    "the CNI can connect a pod": "cni-config-unusable",
-    "a new pod gets a network": "new-pod-without-network",
-    "ClusterIPs answer": "cluster-ip-unreachable",
-    "new Services get their rules": "kube-proxy-not-running",
-    "the cluster DNS answers": "cluster-dns-silent",
-    "NetworkPolicies let the modules out": "policy-isolates-modules",
-    "the name of Postgres resolves": "postgres-name-unresolved",
-    "Postgres accepts connections": "postgres-unreachable",
-    "Postgres speaks": "postgres-tls-broken",
-    "the login works": "postgres-login-refused",
-    "connections are free": "database-slots-exhausted",
-    "Postgres answers a query": "postgres-query-failing",
-    "outside names resolve": "outside-names-unresolved",
-    "pods reach the outside": "pod-to-outside-blocked",  # on new ports: CoreDNS may live on an old connection
-    "the providers' names resolve": "provider-name-unresolved",
-    "the providers accept connections": "provider-unreachable",
-    "the NodePorts are free": "node-port-taken",
-    "the ports of the host are free": "host-port-taken",
-    "the images are to be had": "image-not-obtainable",
-    SECRETS: "secret-key-missing",
-}
+SECRETS = "secret-key-missing"
+# the probes that ask for what the gateways need; each need is called by its probe's healthy title
+NEEDS = (
+    "cni-config-unusable",
+    "new-pod-without-network",
+    "cluster-ip-unreachable",
+    "kube-proxy-not-running",
+    "cluster-dns-silent",
+    "policy-isolates-modules",
+    "postgres-name-unresolved",
+    "postgres-unreachable",
+    "postgres-tls-broken",
+    "postgres-login-refused",
+    "database-slots-exhausted",
+    "postgres-query-failing",
+    "outside-names-unresolved",
+    "pod-to-outside-blocked",  # on new ports: CoreDNS may live on an old connection
+    "provider-name-unresolved",
+    "provider-unreachable",
+    "node-port-taken",
+    "host-port-taken",
+    "image-not-obtainable",
+    SECRETS,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Need:
     """One thing that the modules need."""
 
-    name: str
+    name: str  # what is true where it is met
     met: str  # yes, no, unknown, later (the deployment brings it)
     reason: str
+    probe: str = ""  # the probe that asks for it, "" where none does
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +119,7 @@ def judge(
     told = modules if isinstance(modules, Modules) else None
     needs = _needs(results, told, known.get(Postgres))
     if unbuilt:
-        needs = [need for need in needs if need.name != SECRETS] + [_unbuilt(unbuilt)]
+        needs = [need for need in needs if need.probe != SECRETS] + [_unbuilt(unbuilt)]
     verdict = _verdict(needs)
     causes: list[Diagnosis] = []
     reason = ""
@@ -141,7 +142,7 @@ def judge(
 def _needs(results: Mapping[str, Result], modules: Modules | None, postgres: object) -> list[Need]:
     """What these modules need, in the order of NEEDS."""
     later = postgres.later if isinstance(postgres, Postgres) else ()
-    found = [_need(name, results[probe], modules, later) for name, probe in NEEDS.items()]
+    found = [_need(results[name], modules, later) for name in NEEDS]
     return [need for need in found if need]
 
 
@@ -162,7 +163,7 @@ def _first_reason(needs: list[Need], verdict: Verdict) -> str:
 
 def _causes(diagnoses: tuple[Diagnosis, ...], needs: list[Need]) -> list[Diagnosis]:
     """First what keeps the modules from something, then causes beside it that nobody misses yet."""
-    missed = {NEEDS[need.name] for need in needs if need.met in ("no", "unknown") and need.name in NEEDS}
+    missed = {need.probe for need in needs if need.met in ("no", "unknown")}
     errors = [diagnosis for diagnosis in diagnoses if diagnosis.cause.severity is Severity.ERROR]
     explaining = [diagnosis for diagnosis in errors if _explains(diagnosis, missed)]
     beside = [diagnosis for diagnosis in errors if not _explains(diagnosis, missed) and not diagnosis.unexplained]
@@ -177,7 +178,7 @@ def _asked_from(pod: object) -> str:
 
 def _unbuilt(error: NetdoctorError) -> Need:
     if isinstance(error, EnvMissing):
-        return Need(SECRETS, "no", str(error))
+        return Need(_title(SECRETS), "no", str(error), SECRETS)
     return Need("the manifests can be read", "unknown", str(error))
 
 
@@ -185,19 +186,25 @@ def _explains(diagnosis: Diagnosis, missed: set[str]) -> bool:
     return bool({diagnosis.cause.probe, *(f.probe for f in diagnosis.symptoms)} & missed)
 
 
-def _need(name: str, result: Result, modules: Modules | None, later: tuple[str, ...]) -> Need | None:
+def _need(result: Result, modules: Modules | None, later: tuple[str, ...]) -> Need | None:
     """The need, as its probe answered; None where these modules have no such need."""
+    name = _title(result.probe)
     if result.outcome is Outcome.PASS:
-        return Need(name, "yes", "")
+        return Need(name, "yes", "", result.probe)
     if result.outcome is Outcome.FAIL and all(f.severity is Severity.WARNING for f in result.findings):
-        return Need(name, "yes", result.findings[0].summary)
+        return Need(name, "yes", result.findings[0].summary, result.probe)
     if result.outcome is Outcome.FAIL:
-        return Need(name, "no", result.findings[0].summary)
+        return Need(name, "no", result.findings[0].summary, result.probe)
     if result.outcome is not Outcome.NOT_APPLICABLE:
-        return Need(name, "unknown", result.reason)
+        return Need(name, "unknown", result.reason, result.probe)
     about_postgres = result.probe.startswith(("postgres-", "database-"))
     if about_postgres and later:
-        return Need(name, "later", result.reason)
+        return Need(name, "later", result.reason, result.probe)
     if modules or not result.probe.startswith("postgres-"):
         return None
-    return Need(name, "no", result.reason)  # no Postgres at all: what the modules need is not there
+    return Need(name, "no", result.reason, result.probe)  # no Postgres at all: what the modules need is not there
+
+
+def _title(probe: str) -> str:
+    """What is true where the probe finds no fault."""
+    return Catalogue.load().probes[probe].healthy

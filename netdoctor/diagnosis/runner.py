@@ -23,7 +23,7 @@ def run(catalogue: Catalogue, facts: Facts, only: Iterable[str] | None = None) -
     facts.prefetch(want.kind for name in order for want in parameters(catalogue.probes[name].run))
     results: dict[str, Result] = {}
     for name in order:
-        results[name] = _ask(catalogue.probes[name], facts, results)
+        results[name] = _ask(catalogue, catalogue.probes[name], facts, results)
     return results
 
 
@@ -38,12 +38,21 @@ def _with_requirements(catalogue: Catalogue, names: Iterable[str]) -> set[str]:
     return found
 
 
-def _ask(probe: Probe, facts: Facts, earlier: dict[str, Result]) -> Result:
+def _blocked(required: list[Probe], earlier: dict[str, Result]) -> str:
+    """Why a question makes no sense: the faults found, else what is not known."""
+    faults = [probe.title or probe.name for probe in required if earlier[probe.name].outcome is Outcome.FAIL]
+    if faults:
+        return f"not tested: {'; '.join(faults)}"
+    return f"not tested: it is not known whether {' and '.join(probe.healthy or probe.name for probe in required)}"
+
+
+def _ask(catalogue: Catalogue, probe: Probe, facts: Facts, earlier: dict[str, Result]) -> Result:
     not_passed = tuple(name for name in probe.requires if earlier[name].outcome is not Outcome.PASS)
     if not_passed:
         if all(earlier[name].outcome is Outcome.NOT_APPLICABLE for name in not_passed):
             return Result(probe.name, Outcome.NOT_APPLICABLE, reason=earlier[not_passed[0]].reason)
-        return Result(probe.name, Outcome.BLOCKED, reason=f"requires {', '.join(not_passed)}", blocked_by=not_passed)
+        reason = _blocked([catalogue.probes[name] for name in not_passed], earlier)
+        return Result(probe.name, Outcome.BLOCKED, reason=reason, blocked_by=not_passed)
     begin = time.monotonic()
     outcome, reason = Outcome.PASS, ""
     findings: tuple[Finding, ...] = ()

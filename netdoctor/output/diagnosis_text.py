@@ -76,4 +76,5 @@ def next_step(diagnosis: Diagnosis, catalogue: Catalogue, *, recorded: bool) -> 
         return
     page = BY_HAND.search(catalogue.probes[diagnosis.cause.probe].manual)
     if page:
-        yield field("fix", "by hand: " + " ".join(page[1].split()), at_most=3)
+        words = " ".join(page[1].split())
+        yield field("look", words, at_most=3) if diagnosis.unexplained else field("fix", f"by hand: {words}", at_most=3)

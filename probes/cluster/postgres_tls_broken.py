@@ -21,7 +21,7 @@ from netdoctor.facts.traffic.postgres import Postgres
 
 @probe(
     area=Area.POSTGRES,
-    healthy="Postgres speaks its protocol, and TLS where it is offered",
+    healthy="Postgres speaks its protocol",
     requires=("postgres-unreachable",),
 )
 def postgres_tls_broken(postgres: Postgres, this: ThisNode) -> Iterator[Finding]:

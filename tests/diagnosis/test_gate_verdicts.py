@@ -39,7 +39,7 @@ def met(judged: Gate) -> dict[str, str]:
 
 
 def test_every_need_is_asked_by_a_probe() -> None:
-    assert set(NEEDS.values()) <= set(catalogue().probes)
+    assert set(NEEDS) <= set(catalogue().probes)
 
 
 def test_without_modules_the_network_is_judged() -> None:
@@ -52,7 +52,9 @@ def test_with_modules_all_of_it() -> None:
     judged = gate(*DEPLOYABLE)
     assert (judged.verdict, judged.reason, judged.modules) == (Verdict.OPEN, "", ("llm",))
     assert set(met(judged).values()) == {"yes"}
-    assert {"the login works", "the secrets are there", "the providers accept connections"} <= met(judged).keys()
+    assert {"Postgres accepts the login", "the required Secret keys exist", "the providers accept connections"} <= met(
+        judged
+    ).keys()
     assert "the ports of the host are free" not in met(judged)  # nobody wants one
 
 
@@ -73,21 +75,22 @@ def test_postgres_that_comes_with_the_deployment() -> None:
     judged = gate(*DEPLOYABLE, servers(later=("litellm/postgres",)), later)
     assert judged.verdict is Verdict.OPEN
     assert [name for name, state in met(judged).items() if state == "later"] == [
-        "the name of Postgres resolves", "Postgres accepts connections", "Postgres speaks", "the login works",
-        "connections are free", "Postgres answers a query",
+        "the name of Postgres resolves", "Postgres accepts connections", "Postgres speaks its protocol",
+        "Postgres accepts the login",
+        "Postgres has free connections", "Postgres answers a query",
     ]  # fmt: skip
-    assert "  + the login works: Service litellm/postgres comes with the deployment" in render(judged)
+    assert "  + Postgres accepts the login: Service litellm/postgres comes with the deployment" in render(judged)
 
 
 def test_modules_without_a_database_need_no_postgres() -> None:
     judged = gate(*DEPLOYABLE, servers(later=("x",)), Postgres((), (), ""))
     assert judged.verdict is Verdict.OPEN
-    assert "the login works" not in met(judged)
+    assert "Postgres accepts the login" not in met(judged)
 
 
 def test_no_postgres_and_no_modules_closes_it() -> None:
     judged = gate(postgres(services=False), services("postgres"), slices("default/postgres"), workloads())
-    assert (judged.verdict, met(judged)["the login works"]) == (Verdict.CLOSED, "no")
+    assert (judged.verdict, met(judged)["Postgres accepts the login"]) == (Verdict.CLOSED, "no")
 
 
 def test_what_could_not_be_asked_is_not_verified() -> None:
@@ -101,7 +104,7 @@ def test_keys_that_are_not_there_yet_close_it_and_the_network_is_asked_all_the_s
     judged = gate(*DEPLOYABLE, unbuilt=EnvMissing("k8s"))
     assert judged.verdict is Verdict.CLOSED
     assert judged.reason == "k8s/.env is missing: netdoctor deploy makes one, or copy .env.example"
-    assert [need.name for need in judged.needs].count("the secrets are there") == 1
+    assert [need.name for need in judged.needs].count("the required Secret keys exist") == 1
     assert render(judged).endswith(f"because: {judged.reason}")
 
 

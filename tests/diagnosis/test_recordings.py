@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 
 import pytest
@@ -14,17 +16,28 @@ from netdoctor.diagnosis.check import look
 from netdoctor.model import Severity
 from netdoctor.recording.file import from_json
 
+loader = SourceFileLoader("scripts_face", str(Path(__file__).parents[2] / "scripts/face"))
+spec = spec_from_loader(loader.name, loader)
+assert spec
+face = module_from_spec(spec)
+sys.modules[loader.name] = face  # where its dataclasses look for their module
+loader.exec_module(face)
 RECORDINGS = sorted((Path(__file__).parents[1] / "recordings").glob("*.json"))
 FAULTS = Path(__file__).parents[1] / "faults"
 
 
 @pytest.mark.parametrize("path", RECORDINGS, ids=lambda path: path.stem)
-def test_recording_names_the_causes_of_its_fault(path: Path) -> None:
+def test_recording_names_the_causes_of_its_fault_on_one_screen(path: Path) -> None:
     fault = yaml.safe_load((FAULTS / f"{path.stem}.yaml").read_text())
     catalogue = Catalogue.load()
     seen = look(catalogue, from_json(path.read_text(), catalogue))
     errors = [d.cause.probe for d in seen.diagnoses if d.cause.severity is Severity.ERROR]
     assert sorted(errors) == sorted(fault["causes"])
+    for width in (80, 120):
+        screen = face.screen_of(seen.report(), width)
+        assert screen.causes == len(errors)
+        assert screen.below.keys() == ({"cause", "proof", "next"} if errors else set())
+        assert screen.fits, screen
 
 
 @pytest.mark.parametrize("path", RECORDINGS, ids=lambda path: path.stem)

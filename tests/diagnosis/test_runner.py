@@ -38,6 +38,9 @@ def mistaken() -> Iterator[Finding]:
     raise ZeroDivisionError("oh")
 
 
+UNKNOWN_A = "not tested: it is not known whether a"
+
+
 def results_of(**functions: tuple[Callable[[], Iterator[Finding]], tuple[str, ...]]) -> dict[str, tuple[Outcome, str]]:
     probes = {name: Probe(name, function, requires, (), False, "") for name, (function, requires) in functions.items()}
     results = run(Catalogue.of(probes, {}), Facts({}, live=False))
@@ -59,11 +62,14 @@ def test_outcome(function: Callable[[], Iterator[Finding]], outcome: Outcome, re
     assert results_of(a=(function, ())) == {"a": (outcome, reason)}
 
 
-@pytest.mark.parametrize("function", [failing, unreadable, mistaken])
-def test_blocked_by_what_did_not_pass(function: Callable[[], Iterator[Finding]]) -> None:
+@pytest.mark.parametrize(
+    ("function", "reason"),
+    [(failing, "not tested: a"), (unreadable, UNKNOWN_A), (mistaken, UNKNOWN_A)],
+)
+def test_blocked_by_what_did_not_pass(function: Callable[[], Iterator[Finding]], reason: str) -> None:
     found = results_of(a=(function, ()), b=(passing, ("a",)), c=(passing, ("b",)), d=(passing, ()))
-    assert found["b"] == (Outcome.BLOCKED, "requires a")
-    assert found["c"] == (Outcome.BLOCKED, "requires b")
+    assert found["b"] == (Outcome.BLOCKED, reason)
+    assert found["c"] == (Outcome.BLOCKED, "not tested: it is not known whether b")
     assert found["d"][0] is Outcome.PASS
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from netdoctor.errors import BadInput
 from netdoctor.model import Confidence, Diagnosis, Evidence, Finding, Outcome, Report, Result, Severity, Subject
 from netdoctor.output.layout import console
 from netdoctor.output.report_json import from_json, to_json
-from netdoctor.output.report_text import render
+from netdoctor.output.report_text import Detail, render
 from tests.worlds import catalogue
 
 SNAPSHOTS = Path(__file__).parents[1] / "snapshots"
@@ -47,7 +49,7 @@ FAULTY = Report(
         Result("pod-to-pod-blocked", Outcome.FAIL, (ALONE,)),
         Result("cni-config-unusable", Outcome.PASS),
         Result("corefile-invalid", Outcome.UNKNOWN, reason="API server https://192.0.2.10:8443: connection refused"),
-        Result("postgres-login-refused", Outcome.BLOCKED, reason="requires postgres-unreachable",
+        Result("postgres-login-refused", Outcome.BLOCKED, reason="not tested: Postgres does not accept connections",
                blocked_by=("postgres-unreachable",)),
         Result("firewalld-rejects-pods", Outcome.NOT_APPLICABLE, reason="firewalld does not run"),
     ),
@@ -56,21 +58,26 @@ FAULTY = Report(
     tool="netdoctor 0.1.0", notices=("not root: what only root may read is unknown; run it with sudo",),
 )  # fmt: skip
 HEALTHY = Report((Result("cni-config-unusable", Outcome.PASS),), (), "n1", ("host",), "", 0.5, "netdoctor 0.1.0")
-UNKNOWN = Report((Result("corefile-invalid", Outcome.UNKNOWN, reason="no API server"),), (), "n1", (), "", 0.5,
-                 "netdoctor 0.1.0")  # fmt: skip
-REPORTS = {"faulty": FAULTY, "healthy": HEALTHY, "could-not-tell": UNKNOWN}
+UNKNOWN = Report(
+    (Result("corefile-invalid", Outcome.UNKNOWN, reason="no API server"), Result("cni-config-unusable", Outcome.PASS)),
+    (), "n1", (), "", 0.5, "netdoctor 0.1.0",
+)  # fmt: skip
+NO_NODE = Report((Result("corefile-invalid", Outcome.UNKNOWN, reason="kubeconfig: none that can be read"),), (), "n1",
+                 (), "", 0.5, "netdoctor 0.1.0")  # fmt: skip
+REPORTS = {"faulty": FAULTY, "healthy": HEALTHY, "could-not-tell": UNKNOWN, "no-node": NO_NODE}
 
 
-def text_of(report: Report, width: int = 110) -> str:
+def text_of(report: Report, width: int = 80, detail: Detail = Detail.SUMMARY) -> str:
     out = io.StringIO()
-    Console(file=out, width=width, highlight=False).print(render(report, catalogue()))
+    Console(file=out, width=width, highlight=False).print(render(report, catalogue(), detail))
     return out.getvalue()
 
 
+@pytest.mark.parametrize("detail", list(Detail))
 @pytest.mark.parametrize("name", list(REPORTS))
-def test_text(name: str) -> None:
-    stored = SNAPSHOTS / f"{name}.txt"
-    text = text_of(REPORTS[name])
+def test_text(name: str, detail: Detail) -> None:
+    stored = SNAPSHOTS / f"{name}-{detail.value}.txt"
+    text = text_of(REPORTS[name], detail=detail)
     if UPDATE:
         stored.write_text(text)
     assert text == stored.read_text(), "NETDOCTOR_UPDATE_SNAPSHOTS=1 accepts the new text"
@@ -78,10 +85,43 @@ def test_text(name: str) -> None:
 
 @pytest.mark.parametrize("width", [40, 80, 110, 200])
 def test_lines_do_not_end_in_spaces_and_fit(width: int) -> None:
-    for report in REPORTS.values():
-        lines = text_of(report, width).splitlines()
+    for report, detail in itertools.product(REPORTS.values(), Detail):
+        lines = text_of(report, width, detail).splitlines()
         assert [line for line in lines if line != line.rstrip()] == []
         assert max(map(len, lines)) <= width
+
+
+def test_the_verdict_comes_last() -> None:
+    assert text_of(HEALTHY).splitlines()[-1].startswith("HEALTHY  ")
+    assert text_of(HEALTHY, detail=Detail.ALL).splitlines()[-1].startswith("HEALTHY  ")
+    lines = text_of(FAULTY, detail=Detail.ALL).splitlines()
+    assert [line for line in lines[-20:] if line.startswith("CAUSE  ")] == [
+        "CAUSE  net.ipv4.ip_forward is 0: the node drops whatever its pods send beyond"
+    ]
+
+
+def test_a_cause_without_a_remedy_says_what_to_type() -> None:
+    commands = ("sudo nft delete rule inet corp guard handle 2", "sudo grep -rn 5432 /etc/nftables*")
+    cause = replace(CAUSE, probe="packets-dropped-by-rule", by_hand=commands)
+    report = replace(FAULTY, diagnoses=(Diagnosis(cause),))
+    assert [line[9:] for line in text_of(report).splitlines() if line[9:].startswith("sudo ")] == list(commands)
+    page = replace(FAULTY, diagnoses=(Diagnosis(replace(cause, by_hand=())),))
+    assert "  fix    by hand: `nft " in text_of(page)
+
+
+def test_nobody_repairs_the_machine_on_which_a_recording_is_judged() -> None:
+    repairable = replace(FAULTY, diagnoses=(Diagnosis(CAUSE, remedies=("enable-ip-forward",)),))
+    assert "  fix    sudo netdoctor fix --dry-run" in text_of(repairable)
+    assert "  fix    on the node: sudo netdoctor fix --dry-run" in text_of(replace(repairable, recorded=True))
+
+
+def test_piped_text_is_not_wrapped(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    console().print(render(FAULTY, catalogue()))
+    assert f"CAUSE  {CAUSE.summary}\n" in capsys.readouterr().out
+    monkeypatch.setenv("COLUMNS", "60")
+    console().print(render(FAULTY, catalogue()))
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= 60
 
 
 def test_no_escape_codes_off_a_terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
