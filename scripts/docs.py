@@ -64,7 +64,9 @@ def _probe_page(probe: Probe, catalogue: Catalogue, faults: dict[str, dict[str, 
         if names
     ]
     absent = f"Where it is absent: {probe.healthy}."
-    return _page(probe.name, probe.manual, [kind, absent, "", *neighbours], _source(probe.run), _named_in(probe.name, faults))
+    return _page(
+        probe.name, probe.manual, [kind, absent, "", *neighbours], _source(probe.run), _named_in(probe.name, faults)
+    )
 
 
 def _remedy_page(remedy: Remedy, faults: dict[str, dict[str, object]]) -> str:

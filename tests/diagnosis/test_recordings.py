@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from importlib.machinery import SourceFileLoader
-from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 
 import pytest
@@ -15,13 +13,10 @@ from netdoctor.diagnosis.catalogue import Catalogue
 from netdoctor.diagnosis.check import look
 from netdoctor.model import Severity
 from netdoctor.recording.file import from_json
+from tests.conftest import ROOT
+from tests.scripts import script
 
-loader = SourceFileLoader("scripts_face", str(Path(__file__).parents[2] / "scripts/face"))
-spec = spec_from_loader(loader.name, loader)
-assert spec
-face = module_from_spec(spec)
-sys.modules[loader.name] = face  # where its dataclasses look for their module
-loader.exec_module(face)
+face, readme = script("face"), script("readme")
 RECORDINGS = sorted((Path(__file__).parents[1] / "recordings").glob("*.json"))
 FAULTS = Path(__file__).parents[1] / "faults"
 
@@ -38,6 +33,14 @@ def test_recording_names_the_causes_of_its_fault_on_one_screen(path: Path) -> No
         assert screen.causes == len(errors)
         assert screen.below.keys() == ({"cause", "proof", "next"} if errors else set())
         assert screen.fits, screen
+    if path.stem == readme.SHOWN:
+        assert readme.cause_block(seen.report()) in readme.README.read_text(), "scripts/readme check writes it"
+
+
+def test_the_first_page_shows_what_trace_draws(tmp_path: Path) -> None:
+    drawn = tmp_path / "trace.svg"
+    subprocess.run([ROOT / "scripts/picture", drawn], check=True, capture_output=True, timeout=60)
+    assert drawn.read_bytes() == (ROOT / "docs/img/trace.svg").read_bytes(), "scripts/picture draws it"
 
 
 @pytest.mark.parametrize("path", RECORDINGS, ids=lambda path: path.stem)
