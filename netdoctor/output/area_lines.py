@@ -50,18 +50,24 @@ def _rank(result: Result, catalogue: Catalogue, causes: set[str]) -> tuple[bool,
 
 def _statement(results: list[Result], catalogue: Catalogue) -> tuple[Outcome, str]:
     """How the area is, and the sentence that says so: what fails, else what could not be asked, else what works."""
-    failing = [result for result in results if result.outcome is Outcome.FAIL]
+    failing = _of(results, Outcome.FAIL)
     faulty = [result for result in failing if _is_error(result)]
     if faulty:
         return Outcome.FAIL, _joined([short(result.findings[0], catalogue) for result in faulty])
-    passing = [catalogue.probes[r.probe].healthy or r.probe for r in results if r.outcome is Outcome.PASS]
-    unasked = [result for result in results if result.outcome in (Outcome.UNKNOWN, Outcome.BLOCKED)]
-    if unasked:
-        first = catalogue.probes[unasked[0].probe].healthy or unasked[0].probe
-        return Outcome.UNKNOWN, f"not tested: {_joined([f'whether {first}'], len(unasked))}"
-    if failing:
+    if unasked := _of(results, Outcome.UNKNOWN, Outcome.BLOCKED):
+        return Outcome.UNKNOWN, f"not tested: {_joined([f'whether {_healthy(unasked[0], catalogue)}'], len(unasked))}"
+    if failing:  # warnings alone
         return Outcome.UNKNOWN, _joined([short(result.findings[0], catalogue) for result in failing])
-    return Outcome.PASS, _joined(passing)
+    return Outcome.PASS, _joined([_healthy(result, catalogue) for result in results])
+
+
+def _of(results: list[Result], *outcomes: Outcome) -> list[Result]:
+    return [result for result in results if result.outcome in outcomes]
+
+
+def _healthy(result: Result, catalogue: Catalogue) -> str:
+    """The title of its probe where the fault is absent."""
+    return catalogue.probes[result.probe].healthy or result.probe
 
 
 def _is_error(result: Result) -> bool:

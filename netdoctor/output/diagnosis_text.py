@@ -49,7 +49,7 @@ def details(
     yield field("why", Text(f"netdoctor explain {cause.probe}", "cyan"))
     if see and diagnosis.see and cause.severity is Severity.ERROR:
         where = "on the node: " if recorded else ""
-        yield field("see", Text.assemble(where, (f"sudo netdoctor trace {diagnosis.see}", "cyan")))
+        yield field("see", Text.assemble(where, (f"sudo netdoctor trace {one_line(diagnosis.see)}", "cyan")))
 
 
 def found(diagnosis: Diagnosis) -> str:

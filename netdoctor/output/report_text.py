@@ -63,23 +63,32 @@ def _causes(report: Report) -> list[Diagnosis]:
 
 
 def _diagnoses(report: Report, catalogue: Catalogue) -> Iterator[RenderableType]:
-    """Warnings, then the causes, then what no cause explains."""
+    """Warnings, then the causes, then what no cause explains; the first of these with all their fields."""
     causes = _causes(report)
     warnings = [each for each in report.diagnoses if each.cause.severity is Severity.WARNING]
     unexplained = [each for each in report.diagnoses if each.unexplained and each not in warnings]
     whole = [*causes, *unexplained, *warnings][:WHOLE]
-    last_repairable = next((each for each in reversed(whole) if each.remedies), None)
-    proof_lines = 3 if len(whole) == 1 else 2
     for diagnosis in [*warnings, *causes, *unexplained]:
         number = causes.index(diagnosis) + 1 if len(causes) > 1 and diagnosis in causes else 0
         yield headline(diagnosis, number)
         if diagnosis in whole:
-            fix = diagnosis is last_repairable  # one command repairs them all
-            see = diagnosis is whole[-1]
-            yield from details(
-                diagnosis, catalogue, recorded=report.recorded, fix=fix, see=see, proof_lines=proof_lines
-            )
+            yield from _fields(diagnosis, whole, report, catalogue)
         yield Text("")
+
+
+def _fields(
+    diagnosis: Diagnosis, whole: list[Diagnosis], report: Report, catalogue: Catalogue
+) -> Iterator[RenderableType]:
+    """The fields of one of those that are shown whole: the last repairable one has the command that repairs all."""
+    repairable = [each for each in whole if each.remedies]
+    yield from details(
+        diagnosis,
+        catalogue,
+        recorded=report.recorded,
+        fix=diagnosis in repairable[-1:],
+        see=diagnosis is whole[-1],
+        proof_lines=3 if len(whole) == 1 else 2,
+    )
 
 
 def _verdict(report: Report) -> Iterator[RenderableType]:

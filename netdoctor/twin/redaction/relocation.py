@@ -82,7 +82,7 @@ def _is_prefix(first: int, size: int) -> bool:
     return is_power_of_two and not first % size
 
 
-class Area:
+class FreeBlocks:
     """A row of blocks to move to: blocks from the beginning, larger prefixes from the end."""
 
     def __init__(self, first: int, end: int, large_first: int, large_end: int) -> None:
@@ -112,7 +112,7 @@ class Large:
     first: int
     last: int
     target: int
-    area: Area
+    area: FreeBlocks
 
 
 class Blocks:
@@ -126,7 +126,7 @@ class Blocks:
         self._connected: set[tuple[int, int]] = set()  # length and network of large prefixes: of interfaces,
         self._met: set[tuple[int, int]] = set()  # and others
         self._large: list[Large] = []  # an outer one before those in it
-        self._area = Area(plan.first + 1, plan.end, plan.large_first, plan.large_end)
+        self._area = FreeBlocks(plan.first + 1, plan.end, plan.large_first, plan.large_end)
 
     def stays(self, address: int) -> bool:
         """Whether it identifies nobody."""
@@ -227,9 +227,9 @@ class Blocks:
             return
         target = self._around(first).large(run)
         if target is not None and not any(first <= block <= last for block in self.moved):
-            self._large.append(Large(first, last, target, Area(target, target + run, target, target + run)))
+            self._large.append(Large(first, last, target, FreeBlocks(target, target + run, target, target + run)))
 
-    def _around(self, block: int) -> Area:
+    def _around(self, block: int) -> FreeBlocks:
         """Where this block moves to: the room of the smallest prefix that it is in."""
         return next((each.area for each in reversed(self._large) if each.first <= block <= each.last), self._area)
 
