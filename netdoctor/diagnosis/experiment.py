@@ -20,7 +20,7 @@ from netdoctor.facts import Facts
 from netdoctor.facts.cluster.cluster_addresses import ClusterAddresses
 from netdoctor.facts.node.cni import CniConfig
 from netdoctor.facts.traffic.experiments import Experiments, Trial, Tried
-from netdoctor.facts.traffic.failed_flows import HERE, TEST_POD, FailedFlow, FailedFlows, refused_by_routing
+from netdoctor.facts.traffic.failed_flows import TEST_POD, FailedFlow, FailedFlows, refused_by_routing
 from netdoctor.facts.traffic.node_network import NodeNetwork
 from netdoctor.model import Change
 from netdoctor.system.host import Host
@@ -29,7 +29,7 @@ from netdoctor.twin.asked import Asked
 from netdoctor.twin.beyond import flow_of
 from netdoctor.twin.build import Settings, build
 from netdoctor.twin.state import State
-from netdoctor.twin.twin import Twin
+from netdoctor.twin.twin import NODE, Twin
 from netdoctor.twin.walk import Walk
 
 LATER = ("file",)  # kinds of change that do nothing before the next boot
@@ -106,7 +106,7 @@ def _packet(flow: FailedFlow) -> str:
     """The arguments of `netdoctor trace` that follow this flow's packet; "" from a test pod, which is deleted."""
     if flow.name.startswith(f"{TEST_POD} "):
         return ""
-    source = "host" if flow.pod == HERE else flow.pod
+    source = "host" if flow.pod == NODE else flow.pod
     by_default = "udp" if flow.port == DNS_PORT else "tcp"
     option = "" if flow.protocol == by_default else f" --{flow.protocol}"
     return f"{source} {flow.destination} {flow.port}{option}"
