@@ -19,7 +19,7 @@ from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.cluster.workloads import Pod, Pods
 from netdoctor.facts.gateways.gateways import Gateway, Modules, needed
-from netdoctor.facts.gateways.listeners import ListeningProcess, Listeners
+from netdoctor.facts.gateways.listeners import Listeners, ListeningProcess
 from netdoctor.shell import command
 from netdoctor.system.pod_cgroup import pod_uid
 
