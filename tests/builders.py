@@ -289,8 +289,8 @@ def failed_flow(reply: Reply = SILENT) -> FailedFlows:
     return FailedFlows((flow,), True)
 
 
-def tried(cause: str, says: str = "something is odd") -> Tried:
-    return Tried("change-it", cause, says, "it is as usual", cause != "found-by-experiment")
+def tried(cause: str, says: str = "something is odd", *by_hand: str) -> Tried:
+    return Tried("change-it", cause, says, "it is as usual", cause != "found-by-experiment", by_hand)
 
 
 def experiments(

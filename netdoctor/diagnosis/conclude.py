@@ -10,6 +10,7 @@ from netdoctor.facts.traffic.experiments import Experiments, Trial, Tried
 from netdoctor.facts.traffic.failed_flows import CLUSTER_DNS, HOST_TO_OUTSIDE, OUTSIDE, POSTGRES
 from netdoctor.facts.traffic.reach import CLUSTER_IP, NODE, POD
 from netdoctor.model import Confidence, Diagnosis, Evidence, Finding, Severity
+from netdoctor.shell import all_of
 
 SYMPTOMS = {
     POD: "pod-to-pod-blocked",
@@ -129,7 +130,15 @@ def _cured(case: _Case) -> Diagnosis | None:
     diagnosis = replace(case.diagnosis, proof=proof(shown, len(case.trials)))
     if case.only_seen:
         return _named(diagnosis, cure, evidence, confidence)
-    return _with(diagnosis, evidence, confidence)
+    return _with(_with_commands(diagnosis, cure), evidence, confidence)
+
+
+def _with_commands(diagnosis: Diagnosis, cure: tuple[Tried, ...]) -> Diagnosis:
+    """The diagnosis with the commands that make the cure, where neither a remedy nor its probe has any."""
+    if diagnosis.remedies or diagnosis.cause.by_hand:
+        return diagnosis
+    by_hand = all_of(tried.by_hand for tried in cure)
+    return replace(diagnosis, cause=replace(diagnosis.cause, by_hand=by_hand))
 
 
 def _cured_by_others(case: _Case) -> Diagnosis | None:
@@ -175,6 +184,7 @@ def _named(
         probe=BY_EXPERIMENT,
         evidence=tuple(evidence),
         confidence=confidence,
+        by_hand=all_of(tried.by_hand for tried in cure),
     )
     symptoms = (symptom, *diagnosis.symptoms)
     return Diagnosis(cause, symptoms, unexplained=False, confidence=confidence, proof=diagnosis.proof)

@@ -113,7 +113,9 @@ def _packet(flow: FailedFlow) -> str:
 
 
 def _tried(candidate: Intervention) -> Tried:
-    return Tried(candidate.name, candidate.cause, candidate.says, candidate.change, candidate.remedy)
+    return Tried(
+        candidate.name, candidate.cause, candidate.says, candidate.change, candidate.remedy, candidate.by_hand
+    )  # fmt: skip
 
 
 def _remedies(

@@ -72,7 +72,7 @@ def next_step(diagnosis: Diagnosis, catalogue: Catalogue, *, recorded: bool) -> 
     if diagnosis.cause.by_hand:
         for number, line in enumerate(diagnosis.cause.by_hand):
             where = "on the node: " if recorded and not number else ""
-            yield field("fix" if number == 0 else "", Text.assemble(where, (one_line(line), "cyan")), at_most=2)
+            yield field("fix" if number == 0 else "", Text.assemble(where, (one_line(line), "cyan")))
         return
     page = BY_HAND.search(catalogue.probes[diagnosis.cause.probe].manual)
     if page:

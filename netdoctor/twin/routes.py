@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from netdoctor.twin.state import NetworkState, address_of
@@ -31,6 +31,7 @@ ACTIONS: dict[int, str] = {
     FR_ACT.UNREACHABLE: "unreachable",
     FR_ACT.PROHIBIT: "prohibit",
 }
+WHOLE_MARK = 0xFFFFFFFF
 SELECTORS = {FRA.DST, FRA.SRC, FRA.IIFNAME, FRA.FWMARK, FRA.FWMASK, FRA.OIFNAME}
 
 
@@ -48,19 +49,27 @@ class Route:
 
     def text(self, state: NetworkState) -> str:
         """As `ip route` prints it, with the interfaces' names of this state."""
+        return " ".join(self.words(state))
+
+    def words(self, state: NetworkState) -> tuple[str, ...]:
+        """The words of that text: a name is one of them, whatever it holds."""
         names = {link.index: link.name for link in state.interfaces()}
-        hops = [f"via {gateway} dev {names.get(index, index)}" for gateway, index in gateways(self.body)]
-        if len(hops) > 1:
-            hops = [f"nexthop {hop}" for hop in hops]
-        elif not hops and self.device:
-            hops = [f"dev {names.get(self.device, self.device)}"]
-        words = [
-            KINDS.get(self.kind, str(self.kind)),
+        found = list(gateways(self.body))
+        begin = ("nexthop", "via") if len(found) > 1 else ("via",)
+        hops = [(*begin, str(gateway), "dev", str(names.get(index, index))) for gateway, index in found]
+        kind = KINDS.get(self.kind, str(self.kind))
+        return (
+            *((kind,) if kind else ()),
             str(self.destination) if self.destination.prefixlen else "default",
-            *hops,
-            f"table {self.table}" if self.table != RT_TABLE.MAIN else "",
-        ]
-        return " ".join(word for word in words if word)
+            *(word for hop in hops for word in hop),
+            *(("dev", str(names.get(self.device, self.device))) if not hops and self.device else ()),
+            *(("table", str(self.table)) if self.table != RT_TABLE.MAIN else ()),
+        )
+
+    def selected_by(self, state: NetworkState) -> tuple[str, ...]:
+        """The words by which `ip route del` takes this one of several to the same destination."""
+        metric = RouteMessage(self.body).attributes.get(RTA.PRIORITY)
+        return (*self.words(state), *(("metric", str(u32(metric))) if metric else ()))
 
     @property
     def devices(self) -> frozenset[int]:
@@ -108,14 +117,19 @@ class Rule:
 
     body: bytes
     priority: int
-    text: str
+    words: tuple[str, ...]  # as `ip rule` prints it, without its priority
+
+    @property
+    def text(self) -> str:
+        """As `ip rule` prints it."""
+        return f"{self.priority}: {' '.join(self.words)}"
 
 
 def odd_rules(state: NetworkState, family: int) -> list[Rule]:
     """The routing rules of a family (AF_INET or AF_INET6) that somebody has added."""
     rules = [RuleMessage(body) for body in state.rules]
     return [
-        Rule(rule.body, rule.priority, f"{rule.priority}: {_in_words(rule)}")
+        Rule(rule.body, rule.priority, _in_words(rule))
         for rule in rules
         if rule.family == family and not _is_default(rule)
     ]
@@ -127,16 +141,22 @@ def _is_default(rule: RuleMessage) -> bool:
     return for_all and rule.table in DEFAULT_TABLES and rule.priority in DEFAULT_PRIORITIES
 
 
-def _in_words(rule: RuleMessage) -> str:
+def _in_words(rule: RuleMessage) -> tuple[str, ...]:
     """As `ip rule` prints it."""
     found = rule.attributes
-    words = [f"from {address_of(rule.source)}/{rule.source_length}" if FRA.SRC in found else "from all"]
+    words = ["from", f"{address_of(rule.source)}/{rule.source_length}" if FRA.SRC in found else "all"]
     if FRA.DST in found:
-        words.append(f"to {address_of(found[FRA.DST])}/{rule.destination_length}")
+        words += ["to", f"{address_of(found[FRA.DST])}/{rule.destination_length}"]
     if FRA.IIFNAME in found:
-        words.append(f"iif {text(found[FRA.IIFNAME])}")
+        words += ["iif", text(found[FRA.IIFNAME])]
     if FRA.FWMARK in found:
-        words.append(f"fwmark 0x{u32(found[FRA.FWMARK]):x}")
+        words += ["fwmark", f"0x{u32(found[FRA.FWMARK]):x}{_mask(found)}"]
     action = ACTIONS.get(rule.action, str(rule.action))
-    words.append(f"lookup {DEFAULT_TABLES.get(rule.table, rule.table)}" if action == "lookup" else action)
-    return " ".join(words)
+    words += ["lookup", str(DEFAULT_TABLES.get(rule.table, rule.table))] if action == "lookup" else [action]
+    return tuple(words)
+
+
+def _mask(found: Mapping[int, bytes]) -> str:
+    """The bits of the mark that count, where not all do."""
+    mask = u32(found[FRA.FWMASK]) if FRA.FWMASK in found else WHOLE_MARK
+    return "" if mask == WHOLE_MARK else f"/0x{mask:x}"

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 
 from netdoctor import Area, Evidence, Finding, probe
 from netdoctor.errors import CannotRead
+from netdoctor.shell import command
 from netdoctor.system.kube_api import ApiError, KubeApi
 
 
@@ -31,4 +32,9 @@ def api_server_unreachable(api: KubeApi | CannotRead) -> Iterator[Finding]:
     yield Finding(
         f"the API server does not answer: {api.reason}",
         (Evidence(api.source, api.reason, "its version"),),
+        by_hand=(
+            *command("sudo crictl ps -a | grep apiserver"),
+            *command("sudo journalctl -u kubelet -n 50"),
+            *command("curl -k {}/livez", api.source.removeprefix("API server").strip()),
+        ),
     )

@@ -14,7 +14,7 @@ Without an endpoint kube-proxy rejects every DNS question: no name resolves, of 
 from collections.abc import Iterator
 
 from netdoctor import Area, Finding, NotApplicable, Subject, probe
-from netdoctor.facts.cluster.endpoints import no_endpoints
+from netdoctor.facts.cluster.endpoints import endpoints_by_hand, no_endpoints
 from netdoctor.facts.cluster.services import EndpointSlices, Services
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.cluster.workloads import Pods, Workloads
@@ -34,4 +34,5 @@ def coredns_not_ready(
     why, evidence = no_endpoints(service, endpoints, workloads, pods)
     elsewhere = any(p.node != this.name for p in pods.selected(service.namespace, service.selector))
     subject = Subject() if elsewhere else Subject(node=this.name)
-    yield Finding(f"the cluster DNS has no ready endpoint: {why}", evidence, subject)
+    by_hand = endpoints_by_hand(service, workloads, pods)
+    yield Finding(f"the cluster DNS has no ready endpoint: {why}", evidence, subject, by_hand=by_hand)

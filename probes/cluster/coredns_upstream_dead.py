@@ -23,11 +23,14 @@ from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.node.firewalld import Firewalld
 from netdoctor.facts.traffic.names import UpstreamAnswers, UpstreamLookup, can_ask
 from netdoctor.facts.traffic.vantage import HOST, VantagePoint, VantagePoints
+from netdoctor.shell import command
+
+EDIT = "kubectl -n kube-system edit configmap coredns  # forward . {}"
 
 
 @probe(area=Area.DNS, healthy="CoreDNS's upstream resolvers answer", explains=("outside-names-unresolved",))
 def coredns_upstream_dead(
-    corefile: Corefile,  # noqa: ARG001 - without it nobody knows whom CoreDNS asks
+    corefile: Corefile,
     upstreams: Upstreams,
     answers: UpstreamAnswers,
     points: VantagePoints,
@@ -59,6 +62,7 @@ def coredns_upstream_dead(
         tuple(evidence),
         Subject(node=this.name, upstream=about),
         severity=severity,
+        by_hand=command(EDIT, corefile.forwards),
     )
 
 

@@ -18,6 +18,9 @@ from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.coredns import Corefile
 from netdoctor.facts.cluster.corefile_refusal import CorefileRefusal
 from netdoctor.facts.cluster.services import EndpointSlices, Services
+from netdoctor.shell import command
+
+EDIT = "kubectl -n kube-system edit configmap coredns"
 
 
 @probe(
@@ -33,6 +36,7 @@ def corefile_invalid(
         yield Finding(
             f"the Corefile cannot be used: {corefile.problem}",
             (Evidence("ConfigMap kube-system/coredns", corefile.problem, "as many blocks closed as opened"),),
+            by_hand=command(EDIT),
         )
     elif isinstance(refusal, CannotRead):
         service = services.cluster_dns
@@ -43,4 +47,5 @@ def corefile_invalid(
         yield Finding(
             f"CoreDNS does not start because of {where}: {refusal.said}",
             (Evidence(f"log of pod {refusal.pod}", refusal.said, "a start without an error"),),
+            by_hand=command(EDIT + "  # line {}", refusal.line) if refusal.line else command(EDIT),
         )

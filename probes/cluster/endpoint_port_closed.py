@@ -26,6 +26,7 @@ from netdoctor.facts.cluster.services import Services
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.traffic.closed_endpoints import ClosedEndpoint, ClosedEndpoints
 from netdoctor.model import Confidence
+from netdoctor.shell import command
 from netdoctor.symptoms import CLUSTER_IPS
 
 EVERY = ("0.0.0.0", "::")
@@ -52,6 +53,7 @@ def endpoint_port_closed(closed: ClosedEndpoints, services: Services, this: This
             ),
             Subject(this.name, namespace, service=name) if endpoint.service in databases else Subject(node=this.name),
             confidence=Confidence.LIKELY if endpoint.listening is None else Confidence.CONFIRMED,
+            by_hand=_by_hand(endpoint),
         )
 
 
@@ -62,13 +64,33 @@ def _open(endpoint: ClosedEndpoint) -> bool:
 
 
 def _instead(endpoint: ClosedEndpoint) -> str:
-    listening = endpoint.listening or ()
-    if any(port == endpoint.port and address.startswith(LOOPBACK) for address, port in listening):
+    if _on_localhost(endpoint):
         return ": its program listens on localhost only"
-    elsewhere = sorted({port for address, port in listening if not address.startswith(LOOPBACK)})
-    if elsewhere:
+    if elsewhere := _elsewhere(endpoint):
         return f": its pod listens on {', '.join(map(str, elsewhere[:6]))}"
     return f": its containers declare {', '.join(map(str, endpoint.declared))}" if endpoint.declared else ""
+
+
+def _on_localhost(endpoint: ClosedEndpoint) -> bool:
+    """Whether its program listens at the port, for its own pod alone."""
+    listening = endpoint.listening or ()
+    return any(port == endpoint.port and address.startswith(LOOPBACK) for address, port in listening)
+
+
+def _elsewhere(endpoint: ClosedEndpoint) -> list[int]:
+    """The ports at which others are listened to in its pod."""
+    return sorted({port for address, port in endpoint.listening or () if not address.startswith(LOOPBACK)})
+
+
+def _by_hand(endpoint: ClosedEndpoint) -> tuple[str, ...]:
+    """Correct the Service, where it has the wrong port; what the program listens at is its own configuration's."""
+    ports = _elsewhere(endpoint) or list(endpoint.declared)
+    namespace, _, name = endpoint.service.partition("/")
+    if _on_localhost(endpoint) or not ports:
+        return ()
+    there = tuple(str(port) for port in ports[:6])
+    form = "kubectl -n {} edit service/{}  # targetPort {}: the pod has {}"
+    return command(form, namespace, name, endpoint.port, there)
 
 
 def _evidence(endpoint: ClosedEndpoint, pod: str) -> Iterator[Evidence]:

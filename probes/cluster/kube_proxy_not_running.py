@@ -23,6 +23,7 @@ from netdoctor.facts.cluster.kube_proxy import KubeProxy
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.cluster.translated import Translated
 from netdoctor.facts.cluster.workloads import Pods
+from netdoctor.shell import command
 from netdoctor.symptoms import CLUSTER_IPS
 
 
@@ -46,6 +47,18 @@ def kube_proxy_not_running(
         f"kube-proxy does not run on this node ({trouble}): Services and pods that are new are not reached",
         (Evidence("/proc", "no process kube-proxy", "one"), left),
         Subject(node=this.name),
+        by_hand=_by_hand(kube_proxy.pod),
+    )
+
+
+def _by_hand(pod: str) -> tuple[str, ...]:
+    """Look at its pod, or at what should have made one."""
+    if not pod:
+        return command("kubectl -n kube-system describe daemonset/kube-proxy")
+    namespace, _, name = pod.partition("/")
+    return (
+        *command("kubectl -n {} describe pod/{}", namespace, name),
+        *command("kubectl -n {} logs pod/{} --tail=50", namespace, name),
     )
 
 

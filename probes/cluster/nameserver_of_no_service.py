@@ -25,6 +25,7 @@ from netdoctor.facts.cluster.services import Services
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.traffic.names import SERVICE_NAME, ClusterDns
 from netdoctor.facts.traffic.vantage import VantagePoint, VantagePoints
+from netdoctor.shell import command
 from netdoctor.symptoms import CLUSTER_DNS
 from netdoctor.system.foreign_text import to_address
 from netdoctor.system.kube_api import KubeApi
@@ -58,7 +59,14 @@ def nameserver_of_no_service(
             Evidence(str(asked[0]), str(asked[0].reply), "an answer"),
         ),
         Subject(node=this.name),
+        by_hand=_by_hand(dns.cluster_ip) if dns else (),
     )
+
+
+def _by_hand(address: str) -> tuple[str, ...]:
+    """Have the kubelet write this address; pods get it when they are made again."""
+    edit = command("sudoedit /var/lib/kubelet/config.yaml  # clusterDNS: {}", address)
+    return (*edit, *command("sudo systemctl restart kubelet")) if edit else ()
 
 
 def _may_answer(server: str, services: Services) -> bool:

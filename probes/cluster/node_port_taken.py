@@ -17,8 +17,9 @@ from collections.abc import Iterator
 
 from netdoctor import Area, Evidence, Finding, Subject, probe
 from netdoctor.errors import CannotRead
-from netdoctor.facts.cluster.services import Services
+from netdoctor.facts.cluster.services import Service, Services
 from netdoctor.facts.gateways.gateways import Gateway, Modules, needed
+from netdoctor.shell import command
 from netdoctor.system.kube_api import KubeApi
 
 
@@ -37,19 +38,29 @@ def node_port_taken(
         raise services
     for gateway in wanted:
         own = f"{gateway.namespace}/{gateway.service}"
-        holders = _services(gateway, own, services) + _modules(gateway, wanted)
+        others = _services(gateway, own, services)
+        holders = [f"Service {other}" for other in others] + _modules(gateway, wanted)
         if holders:
             yield Finding(
                 f"NodePort {gateway.node_port} of module {gateway.name} belongs to {holders[0]}",
                 (Evidence(holders[0], f"nodePort {gateway.node_port}", f"free for Service {own}"),),
                 Subject(namespace=gateway.namespace, service=gateway.service),
+                by_hand=_by_hand(gateway.node_port, others),
             )
 
 
-def _services(gateway: Gateway, own: str, services: Services) -> list[str]:
+def _by_hand(port: int, others: list[Service]) -> tuple[str, ...]:
+    """Give the first of the other Services another port; nothing where it is another module's manifest."""
+    if not others:
+        return ()
+    first = others[0]
+    return command("kubectl -n {} edit service/{}  # nodePort: {}", first.namespace, first.name, port)
+
+
+def _services(gateway: Gateway, own: str, services: Services) -> list[Service]:
     """The Services with the module's NodePort, other than its `own`."""
     others = [service for service in services.items if str(service) != own]
-    return [f"Service {other}" for other in others if gateway.node_port in [port.node_port for port in other.ports]]
+    return [other for other in others if gateway.node_port in [port.node_port for port in other.ports]]
 
 
 def _modules(gateway: Gateway, wanted: list[Gateway]) -> list[str]:

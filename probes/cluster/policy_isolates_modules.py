@@ -23,6 +23,7 @@ from netdoctor.errors import CannotRead
 from netdoctor.facts.gateways.gateways import Modules, needed
 from netdoctor.facts.traffic.policy_answers import DNS, PolicyAnswer, PolicyAnswers
 from netdoctor.model import Confidence
+from netdoctor.shell import all_of, command
 
 EXPLAINS = ("postgres-name-unresolved", "postgres-unreachable", "provider-name-unresolved", "provider-unreachable")
 
@@ -50,4 +51,10 @@ def policy_isolates_modules(modules: Modules | CannotRead, answers: PolicyAnswer
             Subject(namespace=known.namespace),
             Severity.WARNING if harmless else Severity.ERROR,
             Confidence.LIKELY,
+            by_hand=all_of(_by_hand(policy) for policy in policies),
         )  # fmt: skip
+
+
+def _by_hand(policy: str) -> tuple[str, ...]:
+    namespace, _, name = policy.partition("/")
+    return command("kubectl -n {} edit networkpolicy/{}", namespace, name)

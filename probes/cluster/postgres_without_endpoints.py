@@ -18,7 +18,7 @@ from collections.abc import Iterator
 
 from netdoctor import Area, Finding, NotApplicable, Severity, Subject, probe
 from netdoctor.errors import CannotRead
-from netdoctor.facts.cluster.endpoints import no_endpoints
+from netdoctor.facts.cluster.endpoints import endpoints_by_hand, no_endpoints
 from netdoctor.facts.cluster.services import EndpointSlices, Services
 from netdoctor.facts.cluster.workloads import Pods, Workloads
 from netdoctor.facts.gateways.postgres_servers import PostgresServers
@@ -47,4 +47,6 @@ def postgres_without_endpoints(
                 p.namespace == service.namespace and not p.is_ours for p in pods.items
             )
             severity = Severity.ERROR if used else Severity.WARNING
-            yield Finding(f"Service {service} has no ready endpoint: {why}", evidence, subject, severity)
+            by_hand = endpoints_by_hand(service, workloads, pods)
+            said = f"Service {service} has no ready endpoint: {why}"
+            yield Finding(said, evidence, subject, severity, by_hand=by_hand)

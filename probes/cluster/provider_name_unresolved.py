@@ -17,7 +17,8 @@ from netdoctor import Area, Evidence, Finding, Subject, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.gateways.gateways import Modules, needed
-from netdoctor.facts.traffic.providers import Providers
+from netdoctor.facts.traffic.providers import Provider, Providers
+from netdoctor.shell import command
 
 
 @probe(
@@ -41,4 +42,13 @@ def provider_name_unresolved(
             f"{provider.host}, {whose}, does not resolve: {provider.lookup}",
             (Evidence(asked, str(provider.lookup), "an address"),),
             Subject(node=this.name, namespace=known.namespace, upstream=provider.name),
+            by_hand=_by_hand(provider, known.namespace),
         )
+
+
+def _by_hand(provider: Provider, namespace: str) -> tuple[str, ...]:
+    """Ask the same server for the same name from the node, and look where the modules have it from."""
+    return (
+        *command("dig @{} {}", provider.server, provider.host),
+        *command("kubectl -n {} get configmaps -o yaml | grep -nF {}", namespace, provider.host),
+    )

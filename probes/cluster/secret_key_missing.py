@@ -17,7 +17,8 @@ from collections.abc import Iterator
 
 from netdoctor import Area, Evidence, Finding, Subject, probe
 from netdoctor.errors import CannotRead
-from netdoctor.facts.gateways.gateways import Modules, needed
+from netdoctor.facts.gateways.gateways import Modules, SecretKey, needed
+from netdoctor.shell import command
 
 
 @probe(
@@ -38,4 +39,10 @@ def secret_key_missing(modules: Modules | CannotRead) -> Iterator[Finding]:
             f"{lost[0]} is {lost[0].state}{more}",
             tuple(Evidence(str(s), s.state, "a value") for s in lost[:8]),
             Subject(namespace=known.namespace),
+            by_hand=tuple(line for key in lost[:3] for line in _by_hand(key)),
         )
+
+
+def _by_hand(key: SecretKey) -> tuple[str, ...]:
+    """Add it where its Secret is; the file that the values come from is not on every node."""
+    return command("kubectl -n {} edit secret/{}  # data: {}", key.namespace, key.secret, key.key)

@@ -22,6 +22,7 @@ from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.node.cni import CONFIG_FOLDERS, PLUGIN_FOLDERS, CniConfig
 from netdoctor.facts.traffic.new_pod import NO_NETWORK, NewPod
 from netdoctor.model import Confidence
+from netdoctor.shell import command
 
 
 @probe(area=Area.PODS, healthy="the CNI can connect a pod", explains=("coredns-not-ready", "new-pod-without-network"))
@@ -34,14 +35,17 @@ def cni_config_unusable(cni: CniConfig, new_pod: NewPod | CannotRead, this: This
     confidence = Confidence.CONFIRMED if tried else Confidence.LIKELY
     if cni.problem:
         where = cni.path or str(CONFIG_FOLDERS[0])
+        by_hand = command("sudoedit {}", cni.path) if cni.path else command("sudo ls -l {}", where)
         summary = f"the CNI configuration cannot be used: {cni.problem}"
         evidence.insert(0, Evidence(where, cni.problem, "a network configuration in JSON"))
     elif cni.missing_plugins:
         names = ", ".join(cni.missing_plugins)
         summary = f"CNI plugins that {cni.path} names are not installed: {names}"
+        by_hand = command("sudo ls -l {}", tuple(f"{PLUGIN_FOLDERS[0]}/{name}" for name in cni.missing_plugins))
         evidence.insert(0, Evidence(str(PLUGIN_FOLDERS[0]), f"no {names}", "each plugin's program"))
     else:
         return
     if cni.others:
         evidence.append(Evidence("files that sort after it", ", ".join(cni.others), "the runtime takes the first"))
-    yield Finding(summary, (*evidence, *this.not_ready()), Subject(node=this.name), confidence=confidence)
+    evidence += this.not_ready()
+    yield Finding(summary, tuple(evidence), Subject(node=this.name), confidence=confidence, by_hand=by_hand)

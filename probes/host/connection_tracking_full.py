@@ -25,6 +25,7 @@ from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.node.sysctl import TRACKED, TRACKED_MOST, Sysctls
 from netdoctor.model import Confidence
+from netdoctor.shell import command
 from netdoctor.symptoms import POD_TRAFFIC
 
 FULL = 0.99  # of the limit: entries come and go while they are counted
@@ -45,4 +46,5 @@ def connection_tracking_full(sysctls: Sysctls, this: ThisNode) -> Iterator[Findi
             (sysctls.evidence(TRACKED, f"well below {limit}"), sysctls.evidence(TRACKED_MOST, f"well above {count}")),
             Subject(node=this.name),
             confidence=Confidence.LIKELY,  # how many packets were dropped is not known
+            by_hand=command("sudo sysctl -w net.netfilter.nf_conntrack_max={}", 2 * int(limit)),
         )

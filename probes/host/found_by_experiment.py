@@ -49,6 +49,7 @@ def found_by_experiment(
                 Evidence(f"copy of the node, {flow}", f"passes {_with(tried)}", "passes as it is") for flow in flows[:2]
             ),
             Subject(node=this.name),
+            by_hand=tried.by_hand,
         )
 
 

@@ -19,7 +19,8 @@ from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.cluster.workloads import Pod, Pods
 from netdoctor.facts.gateways.gateways import Gateway, Modules, needed
-from netdoctor.facts.gateways.listeners import Listeners
+from netdoctor.facts.gateways.listeners import Listeners, ListeningProcess
+from netdoctor.shell import command
 from netdoctor.system.pod_cgroup import pod_uid
 
 
@@ -39,21 +40,36 @@ def host_port_taken(
     if isinstance(pods, CannotRead):
         raise pods
     for gateway in wanted:
-        holders = _processes(gateway, listeners, pods) + _modules(gateway, wanted)
+        processes = _processes(gateway, listeners, pods)
+        holders = [_in_words(each) for each in processes] + _modules(gateway, wanted)
         if holders:
             yield Finding(
                 f"port {gateway.container_port} of the host, for module {gateway.name}, is taken by {holders[0]}",
                 (Evidence(f"port {gateway.container_port} of the host", holders[0], "free"),),
                 Subject(node=this.name, namespace=gateway.namespace),
+                by_hand=_by_hand(gateway.container_port, processes),
             )
 
 
-def _processes(gateway: Gateway, listeners: Listeners, pods: Pods) -> list[str]:
+def _by_hand(port: int, processes: list[ListeningProcess]) -> tuple[str, ...]:
+    """Show who listens there, and the unit that the first of them belongs to; nothing where it is another module."""
+    if not processes:
+        return ()
+    return (
+        *command("sudo ss -ltnp {}", f"sport = :{port}"),
+        *(command("systemctl status {}", processes[0].pid) if processes[0].pid else ()),
+    )
+
+
+def _processes(gateway: Gateway, listeners: Listeners, pods: Pods) -> list[ListeningProcess]:
     """The processes at the module's port that are none of its own pods'."""
     own = {pod.uid for pod in pods.items if _is_its_own(pod, gateway)}
     at_port = [listener for listener in listeners.items if listener.port == gateway.container_port]
-    others = [listener for listener in at_port if pod_uid(listener.cgroup) not in own]
-    return [f"process {listener.process or '(unknown)'} {listener.pid}" for listener in others]
+    return [listener for listener in at_port if pod_uid(listener.cgroup) not in own]
+
+
+def _in_words(listener: ListeningProcess) -> str:
+    return f"process {listener.process or '(unknown)'} {listener.pid}"
 
 
 def _is_its_own(pod: Pod, gateway: Gateway) -> bool:

@@ -20,7 +20,9 @@ from collections.abc import Iterator
 from netdoctor import Area, Evidence, Finding, Subject, probe
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.traffic.drops import Drop, Drops
+from netdoctor.shell import all_of
 from netdoctor.symptoms import POD_TRAFFIC
+from netdoctor.system.rule_removal import who_writes, without_legacy_rule, without_rule
 
 
 @probe(area=Area.NODE, healthy="no firewall rule drops pod traffic", explains=POD_TRAFFIC)
@@ -35,6 +37,7 @@ def packets_dropped_by_rule(drops: Drops, this: ThisNode) -> Iterator[Finding]:
             f"a rule drops what pods send: {' and '.join(dict.fromkeys(_rule(d) for d in dropped))}",
             tuple(Evidence(f"trace of {d.flow}", _rule(d), "accepted") for d in dropped[:3]),
             Subject(node=this.name),
+            by_hand=_by_hand(dropped),
         )
 
 
@@ -43,6 +46,17 @@ def _table_that_drops(drop: Drop) -> str:
     where = drop.dropped
     by_policy = not drop.legacy and where.by_rule and not where.handle
     return f"{where.family} {where.table}" if by_policy else ""
+
+
+def _by_hand(dropped: list[Drop]) -> tuple[str, ...]:
+    """Take the rules away, and look for who writes the first one again."""
+    removed = all_of(
+        without_legacy_rule(d.legacy)
+        if d.legacy
+        else without_rule(d.dropped.family, d.dropped.table, d.dropped.chain, d.dropped.handle)
+        for d in dropped
+    )
+    return (*removed, *who_writes(dropped[0].legacy or dropped[0].dropped.text)) if removed else ()
 
 
 def _rule(drop: Drop) -> str:

@@ -18,6 +18,7 @@ CNIs such as cilium work by such programs; that they are there is no fault while
 `ip -d link show INTERFACE` (xdp), `ip xfrm policy`.
 """
 
+import re
 from collections.abc import Iterator
 
 from netdoctor import Area, Evidence, Finding, Subject, probe
@@ -26,7 +27,16 @@ from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.traffic.experiments import Experiments, trials_of
 from netdoctor.facts.traffic.failed_flows import HOST_TO_OUTSIDE, FailedFlows
 from netdoctor.model import Confidence
+from netdoctor.shell import command
 from netdoctor.symptoms import POD_TRAFFIC
+
+ON_INTERFACE = re.compile(r"(?P<name>.+) \((?P<kind>xdp|tc ingress|tc egress|qdisc \S+)\)")
+SHOWN_BY = {
+    "xdp": "ip -d link show dev {}",
+    "tc ingress": "sudo tc filter show dev {} ingress",
+    "tc egress": "sudo tc filter show dev {} egress",
+}
+QUEUE_SHOWN_BY = "sudo tc -s qdisc show dev {}"
 
 
 @probe(area=Area.NODE, healthy="no tc, XDP or IPsec takes pod traffic", explains=POD_TRAFFIC)
@@ -45,4 +55,13 @@ def packets_taken_by_program(
             ),
             Subject(node=this.name),
             confidence=Confidence.LIKELY,
+            by_hand=tuple(line for program in experiments.programs[:4] for line in _by_hand(program)),
         )
+
+
+def _by_hand(program: str) -> tuple[str, ...]:
+    """What shows it; there is nothing to take away that is surely not wanted."""
+    if program.startswith("IPsec"):
+        return command("sudo ip xfrm policy")
+    found = ON_INTERFACE.fullmatch(program)
+    return command(SHOWN_BY.get(found["kind"], QUEUE_SHOWN_BY), found["name"]) if found else ()

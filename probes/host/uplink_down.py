@@ -24,6 +24,7 @@ from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.node.links import Interface, Links
 from netdoctor.facts.traffic.names import UpstreamAnswers, UpstreamLookup
 from netdoctor.model import Confidence
+from netdoctor.shell import command
 from netdoctor.symptoms import OUTSIDE
 
 LEADING_NOWHERE = ("dummy",)  # kinds of links without another end: ipvs keeps its addresses on one that is down
@@ -61,6 +62,7 @@ def uplink_down(links: Links, answers: UpstreamAnswers | CannotRead, this: ThisN
             ),
             Subject(node=this.name),
             confidence=Confidence.CONFIRMED if lookups else Confidence.LIKELY,
+            by_hand=command("ip -s link show dev {}" if link.up else "sudo ip link set dev {} up", link.name),
         )
 
 

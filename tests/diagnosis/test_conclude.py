@@ -8,10 +8,12 @@ from netdoctor.diagnosis.conclude import verified
 from netdoctor.diagnosis.diagnose import diagnose
 from netdoctor.diagnosis.runner import run
 from netdoctor.facts import Facts
+from netdoctor.facts.node.links import Links
 from netdoctor.facts.traffic.experiments import Experiments
+from netdoctor.facts.traffic.failed_flows import HOST_TO_OUTSIDE
 from netdoctor.facts.traffic.reach import Reach
 from netdoctor.model import Confidence, Diagnosis, Severity
-from tests.builders import SILENT, experiments, failed_flow, sysctls, tried, upstream_answers
+from tests.builders import NO_ROUTE, SILENT, experiments, failed_flow, sysctls, tried, upstream_answers
 from tests.worlds import catalogue, unread, world
 
 
@@ -83,6 +85,32 @@ def test_a_symptom_that_no_probe_explains_gets_the_cause_that_cured_it() -> None
     assert first.symptoms[0].probe == "pod-to-outside-blocked"
     assert first.remedies == ()  # `fix` proves a repair by the probe that failed, and none did
     assert first.cause.severity is Severity.ERROR
+
+
+def test_what_cured_a_symptom_says_what_to_type() -> None:
+    both = tried("kube-proxy-rules-missing", "odd", "sudo a"), tried("packets-dropped-by-rule", "even", "sudo b")
+    (first,) = judged(world(upstream_answers(pods=SILENT), failed_flow(), experiments(both)))
+    assert first.cause.by_hand == ("sudo a", "sudo b")
+
+
+def test_half_a_cure_is_nothing_to_type() -> None:
+    both = tried("kube-proxy-rules-missing", "odd"), tried("packets-dropped-by-rule", "even", "sudo b")
+    (first,) = judged(world(upstream_answers(pods=SILENT), failed_flow(), experiments(both)))
+    assert first.cause.by_hand == ()
+
+
+def test_a_probe_without_a_command_gets_the_one_that_cured_its_flow() -> None:
+    command = "sudo ip route add default via 192.0.2.1 dev eth0"
+    made = experiments((tried("default-route-missing", "no route", command),))
+    made = replace(made, trials=(replace(made.trials[0], kind=HOST_TO_OUTSIDE),))
+    (first,) = judged(world(Links((), ()), upstream_answers(NO_ROUTE, NO_ROUTE), failed_flow(NO_ROUTE), made))
+    assert (first.cause.probe, first.cause.by_hand) == ("default-route-missing", (command,))
+
+
+def test_a_cause_with_a_remedy_has_nothing_to_type() -> None:
+    (first,) = judged(forwarding_off(experiments((tried("ip-forward-disabled", "odd", "sudo a"),))))
+    assert first.remedies
+    assert first.cause.by_hand == ()
 
 
 def test_what_passes_in_the_copy_is_said_to_be_lost_elsewhere() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
@@ -49,10 +50,12 @@ def searched(
 
 
 def cure(node: Node, found: Found) -> None:
-    """Make the smallest set real."""
+    """Make the smallest set real: by what a person is told to type, where that is said."""
     for intervention in min(found.cures, key=len):
-        where = intervention.where
-        node.namespaces[where].run(intervention.make)
+        if intervention.by_hand:
+            node.sh(*(line.removeprefix("sudo ") for line in intervention.by_hand))
+        else:
+            node.namespaces[intervention.where].run(intervention.make)
 
 
 SINGLE = {
@@ -90,6 +93,42 @@ SINGLE = {
     "give-pod-its-default-route": (["POD ip route del default"], "outside"),
 }  # fmt: skip
 
+# what a person is told to type; HANDLE is the kernel's number of the rule
+TYPED = {
+    "accept-packets": ["sudo nft delete rule ip filter FORWARD handle HANDLE"],
+    "accept-packets, policy": ["sudo nft chain ip filter FORWARD '{ policy accept ; }'"],
+    "forward-at-every-interface": ["sudo sysctl -w net.ipv4.conf.br0.forwarding=1"],
+    "set-links-up": ["sudo ip link set dev veth1 up"],
+    "join-bridge": ["sudo ip link set dev veth1 master br0", "sudo bridge link set dev veth1 hairpin on"],
+    "free-bridge-ports": [
+        "sudo bridge link set dev veth0 isolated off", "sudo bridge link set dev veth1 isolated off",
+    ],
+    "free-bridge-ports, disabled": ["sudo bridge link set dev veth1 state forwarding"],
+    "remove-routes": ["sudo ip route del blackhole 8.8.8.8/32"],
+    "remove-routes, astray": ["sudo ip route del 8.8.8.0/24 via 192.0.2.77 dev eth0"],
+    "remove-routing-rules": ["sudo ip rule del pref 50 from 10.244.0.0/24 prohibit"],
+    "give-bridge-its-address": ["sudo ip address add 10.244.0.1/24 dev br0"],
+    "restore-connected-routes": ["sudo ip route add 10.244.0.0/24 dev br0"],
+    "forget-permanent-neighbours": ["sudo ip neigh del 10.244.0.10 dev br0"],
+    "remove-translations": ["sudo nft delete rule ip nat PREROUTING handle HANDLE"],
+    "remove-translations, redirected": ["sudo nft delete rule ip nat PREROUTING handle HANDLE"],
+    "remove-translations, ttl": ["sudo nft delete rule ip mangle PREROUTING handle HANDLE"],
+    "remove-translations, accepted": ["sudo nft delete rule ip nat PREROUTING handle HANDLE"],
+    "answer-arp": ["sudo sysctl -w net.ipv4.conf.all.arp_ignore=0"],
+    "raise-mtu": ["sudo ip link set dev veth0 mtu 1500", "sudo ip link set dev br0 mtu 1500"],
+}  # fmt: skip
+WITHOUT_COMMAND = {
+    "masquerade-pods": "restore-pod-masquerade repairs it",
+    "masquerade-pods, by a bridge": "restore-pod-masquerade repairs it",
+    "translate-services": "resync-kube-proxy repairs it",
+    "give-pod-its-default-route": "a copy knows the pod's name, and not its namespace's path",
+    "remove-translations, returned": "the rule is in a chain that kube-proxy writes again",
+}
+
+
+def test_each_says_what_to_type_or_why_there_is_no_command() -> None:
+    assert SINGLE.keys() == TYPED.keys() | WITHOUT_COMMAND.keys()
+
 
 @pytest.mark.parametrize("name", list(SINGLE))
 def test_one_change_is_named_and_cures_the_node(name: str, node: Node) -> None:
@@ -102,6 +141,8 @@ def test_one_change_is_named_and_cures_the_node(name: str, node: Node) -> None:
     names = [[each.name for each in one] for one in found[flow].cures]
     assert [name.partition(",")[0]] in names, (str(found[flow].reply), names)
     assert all(found[flow].necessary)
+    typed = [line for each in min(found[flow].cures, key=len) for line in each.by_hand]
+    assert [re.sub(r"handle \d+$", "handle HANDLE", line) for line in typed] == TYPED.get(name, [])
     cure(node, found[flow])
     end = time.monotonic() + 6  # a neighbour that was silent is asked again after a while
     while not (reply := node.ask(FLOWS[flow], 1)).answered and time.monotonic() < end:

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 
+from netdoctor.changes.sysctl import KEY
 from netdoctor.facts.cluster.cluster_addresses import ClusterAddresses
+from netdoctor.shell import command
 from netdoctor.twin.state import State
 from netdoctor.twin.twin import NODE, Flow
 from netdoctor.twin.walk import Walk
@@ -32,6 +34,7 @@ class Intervention:
     make: Callable[[], None]  # to be called in the copy, in the namespace `where`
     where: str = NODE
     remedy: bool = False  # whether it is what netdoctor's remedy of this name would do
+    by_hand: tuple[str, ...] = ()  # what to type on the node for the same, or for its safe form
 
     @property
     def key(self) -> tuple[str, str]:
@@ -89,3 +92,17 @@ def write(key: str, value: str) -> None:
             file.write(value)
     except FileNotFoundError:
         return
+
+
+def sysctl_command(paths: Iterable[str], value: str) -> tuple[str, ...]:
+    """Set these sysctls, by their paths below /proc/sys/net; () where a name cannot stand in a sysctl's key."""
+    # the other way round in a key: a slash in it is a dot of an interface's name
+    keys = [f"net.{path.translate(str.maketrans('./', '/.'))}" for path in paths]
+    if not keys or not all(KEY.fullmatch(key) for key in keys):
+        return ()
+    return command("sudo sysctl -w {}", tuple(f"{key}={value}" for key in keys))
+
+
+def ip_command(version: int, form: str, *values: object) -> tuple[str, ...]:
+    """A command of iproute2 for IPv4 or IPv6."""
+    return command(f"sudo ip {'-6 ' if version == 6 else ''}{form}", *values)

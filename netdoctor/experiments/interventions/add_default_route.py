@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Iterator
 from functools import partial
 
-from netdoctor.experiments.interventions import Intervention, Situation
+from netdoctor.experiments.interventions import Intervention, Situation, ip_command
 from netdoctor.twin.routes import routes
 from netdoctor.twin.uplinks import uplinks
 from netdoctor.twin.wire import rtnl
@@ -31,6 +31,7 @@ def propose(situation: Situation) -> Iterator[Intervention]:
             "there is no default route",
             f"with `default via {address} dev {name}`",
             partial(_add, address, index),
+            by_hand=ip_command(version, "route add default via {} dev {}", address, name),
         )
 
 

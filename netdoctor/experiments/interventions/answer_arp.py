@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from functools import partial
 
-from netdoctor.experiments.interventions import UNNAMED, Intervention, Situation, write
+from netdoctor.experiments.interventions import UNNAMED, Intervention, Situation, sysctl_command, write
 
 KEY = re.compile(r"ipv4/conf/([^/]+)/(arp_ignore|arp_filter)")
 
@@ -26,6 +26,7 @@ def propose(situation: Situation) -> Iterator[Intervention]:
             f"the node does not answer its neighbours' ARP questions ({names})",
             "arp_ignore and arp_filter are 0",
             partial(_set, tuple(found)),
+            by_hand=sysctl_command(found, "0"),
         )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from netdoctor.experiments.interventions import UNNAMED, Intervention, Situation
+from netdoctor.shell import all_of, command
 from netdoctor.twin.state import address_of
 from netdoctor.twin.wire.messages import NeighbourMessage
 from netdoctor.twin.wire.netlink import ROUTE, Netlink
@@ -26,15 +27,16 @@ def propose(situation: Situation) -> Iterator[Intervention]:
         known = NeighbourMessage(body)
         permanent = known.family in FAMILIES and known.state & NUD.PERMANENT
         if permanent and kinds.get(known.index) in KINDS:
-            found.append((body, f"{address_of(known.destination)} on {names[known.index]}"))
+            found.append((body, address_of(known.destination), names[known.index]))
     if found:
-        words = ", ".join(text for _, text in found[:4])
+        words = ", ".join(f"{address} on {name}" for _, address, name in found[:4])
         yield Intervention(
             "forget-permanent-neighbours",
             UNNAMED,
             f"a permanent neighbour entry says where {words} is, and nobody is there",
             f"without the permanent neighbour entry of {words}",
-            partial(_delete, tuple(body for body, _ in found)),
+            partial(_delete, tuple(body for body, _, _ in found)),
+            by_hand=all_of(command("sudo ip neigh del {} dev {}", address, name) for _, address, name in found),
         )
 
 

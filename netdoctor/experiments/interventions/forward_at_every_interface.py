@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from functools import partial
 
-from netdoctor.experiments.interventions import UNNAMED, Intervention, Situation, write
+from netdoctor.experiments.interventions import UNNAMED, Intervention, Situation, sysctl_command, write
 
 
 def propose(situation: Situation) -> Iterator[Intervention]:
@@ -23,7 +23,8 @@ def propose(situation: Situation) -> Iterator[Intervention]:
         names = ", ".join(f"net.{key.replace('/', '.')}" for key in off[:3])
         says = f"{names} is 0: what comes in there is not forwarded"
         make = partial(_set, tuple(off))
-        yield Intervention("forward-at-every-interface", UNNAMED, says, f"{names} is 1", make)
+        by_hand = sysctl_command(off, "1")
+        yield Intervention("forward-at-every-interface", UNNAMED, says, f"{names} is 1", make, by_hand=by_hand)
 
 
 def _is_of_interface(key: str, family: str) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 
 from netdoctor.experiments.interventions import UNNAMED, Intervention, Situation
+from netdoctor.shell import all_of, command
 from netdoctor.twin.state import Link
 from netdoctor.twin.wire import rtnl
 from netdoctor.twin.wire.netlink import ROUTE, Netlink, attribute, by_kind
@@ -31,7 +32,8 @@ def propose(situation: Situation) -> Iterator[Intervention]:
         if odd:
             says, change = _in_words(", ".join(link.name for link in odd[:4]), number, word, usual)
             make = partial(_set, tuple(link.index for link in odd), number, usual)
-            yield Intervention("free-bridge-ports", UNNAMED, says, change, make)
+            by_hand = all_of(_command(link.name, number, word, usual) for link in odd)
+            yield Intervention("free-bridge-ports", UNNAMED, says, change, make, by_hand=by_hand)
 
 
 def _is_odd(port: Link, data: Mapping[int, bytes], number: int, usual: int) -> bool:
@@ -48,6 +50,13 @@ def _in_words(names: str, number: int, word: str, usual: int) -> tuple[str, str]
         return f"port {names} of the bridge does not forward", f"{names} forwards"
     now, then = ("off", "on") if usual else ("on", "off")
     return f"port {names} of the bridge has {word} {now}", f"{word} is {then} at {names}"
+
+
+def _command(name: str, number: int, word: str, usual: int) -> tuple[str, ...]:
+    """The command that sets a flag of a port, in the words of `bridge`."""
+    value = "forwarding" if number == IFLA_BRPORT.STATE else "on" if usual else "off"
+    flag = "root_block" if number == IFLA_BRPORT.PROTECT else word
+    return command("sudo bridge link set dev {} {} {}", name, flag, value)
 
 
 def _set(indexes: tuple[int, ...], number: int, value: int) -> None:

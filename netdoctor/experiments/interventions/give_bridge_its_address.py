@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from netdoctor.experiments.interventions import UNNAMED, Intervention, Situation
+from netdoctor.shell import command
 from netdoctor.twin.routes import routes
 from netdoctor.twin.state import State
 from netdoctor.twin.uplinks import pod_bridges, pod_ports
@@ -32,6 +33,7 @@ def propose(situation: Situation) -> Iterator[Intervention]:
                 f"bridge {name} has lost {gateway}, which the pods' default routes lead to",
                 f"{gateway}/{network.prefixlen} is an address of {name}",
                 partial(_add, gateway, network, index),
+                by_hand=command("sudo ip address add {} dev {}", f"{gateway}/{network.prefixlen}", name),
             )
 
 

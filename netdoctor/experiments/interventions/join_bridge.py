@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from netdoctor.experiments.interventions import UNNAMED, Intervention, Situation
+from netdoctor.shell import all_of, command
 from netdoctor.twin.uplinks import pod_ports
 from netdoctor.twin.wire import rtnl
 from netdoctor.twin.wire.netlink import ROUTE, Netlink, attribute
@@ -33,7 +34,13 @@ def propose(situation: Situation) -> Iterator[Intervention]:
             f"{shown} is no port of bridge {names[bridge]}",
             f"{shown} is a port of {names[bridge]}",
             partial(_join, tuple(link.index for link in lost), bridge),
+            by_hand=all_of(each for link in lost for each in _commands(link.name, names[bridge])),
         )
+
+
+def _commands(port: str, bridge: str) -> Iterator[tuple[str, ...]]:
+    yield command("sudo ip link set dev {} master {}", port, bridge)
+    yield command("sudo bridge link set dev {} hairpin on", port)
 
 
 def _join(indexes: tuple[int, ...], bridge: int) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 
-from netdoctor.experiments.interventions import UNNAMED, Intervention, Situation, write
+from netdoctor.experiments.interventions import UNNAMED, Intervention, Situation, sysctl_command, write
 
+STRICT, LOOSE = "1", "2"
 KEY = re.compile(r"ipv4/conf/([^/]+)/rp_filter")
 
 
@@ -26,7 +27,14 @@ def propose(situation: Situation) -> Iterator[Intervention]:
             f"the reverse-path check drops packets that come in where their sender is not routed to ({names})",
             "rp_filter is 0 everywhere",
             partial(_set, tuple(found)),
+            by_hand=sysctl_command([f"ipv4/conf/{name}/rp_filter" for name in _strict(found)], LOOSE),
         )
+
+
+def _strict(found: Mapping[str, str]) -> list[str]:
+    """The interfaces to loosen; `all` alone where it is strict, for the greater of both values counts."""
+    strict = [name for name, value in found.items() if value == STRICT]
+    return ["all"] if "all" in strict else strict
 
 
 def _set(names: tuple[str, ...]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from netdoctor.experiments.interventions import UNNAMED, Intervention, Situation
+from netdoctor.shell import all_of, command
 from netdoctor.twin.state import State
 from netdoctor.twin.wire import rtnl
 from netdoctor.twin.wire.netlink import ROUTE, Netlink, attribute
@@ -24,7 +25,9 @@ def propose(situation: Situation) -> Iterator[Intervention]:
         names = ", ".join(f"{link.name} ({link.mtu})" for link in narrow[:4])
         says = f"the MTU of {names} is below the {widest} bytes that pods send"
         make = partial(_set, tuple(link.index for link in narrow), widest)
-        yield Intervention("raise-mtu", UNNAMED, says, f"the MTU of {names} is {widest}", make)
+        ports_first = sorted(narrow, key=lambda link: link.kind == "bridge")  # a bridge's follows its narrowest
+        by_hand = all_of(command("sudo ip link set dev {} mtu {}", link.name, widest) for link in ports_first)
+        yield Intervention("raise-mtu", UNNAMED, says, f"the MTU of {names} is {widest}", make, by_hand=by_hand)
 
 
 def _widest(state: State) -> int:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from netdoctor.experiments.interventions import UNNAMED, Intervention, Situation
+from netdoctor.experiments.interventions import UNNAMED, Intervention, Situation, ip_command
 from netdoctor.twin.routes import Route, leading_to
+from netdoctor.twin.state import NetworkState
 from netdoctor.twin.walk import REQUEST
 from netdoctor.twin.wire.netlink import ROUTE, Netlink
 from netdoctor.twin.wire.uapi.rtnetlink import RTM, RTPROT
@@ -23,7 +24,7 @@ def propose(situation: Situation) -> Iterator[Intervention]:
             if route.body in seen or _stays(route):
                 continue
             seen.append(route.body)
-            yield _without(route, route.text(node))
+            yield _without(route, node)
             if len(seen) == MOST:
                 return
 
@@ -40,12 +41,15 @@ def _stays(route: Route) -> bool:
     return not route.refuses and (route.protocol == RTPROT.KERNEL or not route.destination.prefixlen)
 
 
-def _without(route: Route, text: str) -> Intervention:
+def _without(route: Route, node: NetworkState) -> Intervention:
+    text = route.text(node)
     if route.refuses:
         cause, says = "packets-refused-by-routing", f"the route `{text}` refuses"
     else:
         cause, says = UNNAMED, f"the route `{text}` leads elsewhere"
-    return Intervention("remove-routes", cause, says, f"without the route `{text}`", partial(_delete, route.body))
+    by_hand = ip_command(route.destination.version, "route del {}", route.selected_by(node))
+    make = partial(_delete, route.body)
+    return Intervention("remove-routes", cause, says, f"without the route `{text}`", make, by_hand=by_hand)
 
 
 def _delete(body: bytes) -> None:

@@ -6,7 +6,7 @@ import socket
 from collections.abc import Iterator
 from functools import partial
 
-from netdoctor.experiments.interventions import UNNAMED, Intervention, Situation
+from netdoctor.experiments.interventions import UNNAMED, Intervention, Situation, ip_command
 from netdoctor.twin.routes import odd_rules, routes
 from netdoctor.twin.wire.netlink import ROUTE, Netlink
 from netdoctor.twin.wire.uapi.rtnetlink import RTM
@@ -29,6 +29,7 @@ def propose(situation: Situation) -> Iterator[Intervention]:
             f"the routing rule `{rule.text}` leads packets elsewhere",
             f"without the routing rule `{rule.text}`",
             partial(_delete, rule.body),
+            by_hand=ip_command(6 if family == socket.AF_INET6 else 4, "rule del pref {} {}", rule.priority, rule.words),
         )
 
 

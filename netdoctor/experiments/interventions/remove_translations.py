@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from netdoctor.experiments.interventions import UNNAMED, Intervention, Situation
+from netdoctor.system.rule_removal import without_rule
 from netdoctor.twin.trace_events import handles_of
 from netdoctor.twin.twin import NODE
 from netdoctor.twin.walk import ERROR_MESSAGE, REQUEST, TraceStep
@@ -41,6 +42,7 @@ def propose(situation: Situation) -> Iterator[Intervention]:
             f"a rule of {where} {does}: {step.text}",
             f"without the rule {step.handle} of {where} ({step.text})",
             partial(nft_loading.neutralize_rule, *place, handles.index(step.handle)),
+            by_hand=without_rule(*place, step.handle),
         )
 
 

@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Iterator
 from functools import partial
 
-from netdoctor.experiments.interventions import UNNAMED, Intervention, Situation
+from netdoctor.experiments.interventions import UNNAMED, Intervention, Situation, ip_command
 from netdoctor.twin.routes import routes
 from netdoctor.twin.state import NetworkState
 from netdoctor.twin.wire import rtnl
@@ -30,6 +30,7 @@ def propose(situation: Situation) -> Iterator[Intervention]:
                 f"the route `{route}` is gone, which comes with the address there",
                 f"with the route `{route}`",
                 partial(_add, network, index),
+                by_hand=ip_command(network.version, "route add {} dev {}", network, names[index]),
             )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from netdoctor.experiments.interventions import UNNAMED, Intervention, Situation
+from netdoctor.shell import all_of, command
 from netdoctor.twin.state import Link
 from netdoctor.twin.uplinks import pod_bridges, pod_ports
 from netdoctor.twin.wire import rtnl
@@ -28,7 +29,8 @@ def propose(situation: Situation) -> Iterator[Intervention]:
 def _set_up(cause: str, links: list[Link]) -> Intervention:
     names = ", ".join(link.name for link in links)
     make = partial(_up, tuple(link.index for link in links))
-    return Intervention("set-links-up", cause, f"{names} is down", f"{names} is up", make)
+    by_hand = all_of(command("sudo ip link set dev {} up", link.name) for link in links)
+    return Intervention("set-links-up", cause, f"{names} is down", f"{names} is up", make, by_hand=by_hand)
 
 
 def _up(indexes: tuple[int, ...]) -> None:

@@ -8,6 +8,7 @@ from netdoctor.facts.cluster.services import EndpointSlices, Service
 from netdoctor.facts.cluster.workloads import Pod, Pods, Workload, Workloads
 from netdoctor.model import Evidence
 from netdoctor.redact import excerpt
+from netdoctor.shell import command
 
 
 def no_endpoints(
@@ -24,6 +25,19 @@ def no_endpoints(
     else:
         reason, evidence = _no_pods(service, workloads.behind(service))
     return reason, (none_ready, *evidence)
+
+
+def endpoints_by_hand(service: Service, workloads: Workloads, pods: Pods) -> tuple[str, ...]:
+    """What to type for it: scale the workload up, look at the pods, or correct the selector."""
+    chosen = [p for p in pods.selected(service.namespace, service.selector) if not p.leaving]
+    if chosen:
+        return command("kubectl -n {} describe pod/{}", chosen[0].namespace, chosen[0].name)
+    behind = workloads.behind(service)
+    if not behind:
+        return command("kubectl -n {} edit service/{}", service.namespace, service.name)
+    if behind[0].wanted == 0 and behind[0].kind in ("Deployment", "StatefulSet"):
+        return command("kubectl -n {} scale {} --replicas=1", service.namespace, str(behind[0]))
+    return command("kubectl -n {} describe {}", service.namespace, str(behind[0]))
 
 
 def _no_pods(service: Service, behind: Sequence[Workload]) -> tuple[str, list[Evidence]]:

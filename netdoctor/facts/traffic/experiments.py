@@ -23,6 +23,7 @@ class Tried:
     says: str
     change: str
     remedy: bool
+    by_hand: tuple[str, ...] = ()  # what to type on the node for the same
 
 
 @dataclass(frozen=True, slots=True)

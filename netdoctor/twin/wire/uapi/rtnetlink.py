@@ -36,6 +36,7 @@ class RTA(IntEnum):
     SRC = 2
     OIF = 4
     GATEWAY = 5
+    PRIORITY = 6
     PREFSRC = 7
     MULTIPATH = 9
     CACHEINFO = 12

@@ -1,0 +1,143 @@
+"""What a person is told to type for a fault that no remedy repairs: the command, with the values found."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import replace
+
+import pytest
+
+from netdoctor.facts.cluster.workloads import Pods, Workloads
+from netdoctor.facts.node.links import Interface, Links
+from netdoctor.facts.traffic.drops import Drop, Drops
+from netdoctor.model import Finding
+from netdoctor.system.nft_trace import Dropped
+from tests.builders import BRIDGE, slices, workloads
+from tests.probes.cases import FAIL, Case
+from tests.probes.test_probes import CASES
+from tests.worlds import catalogue, judge
+
+EDIT_COREFILE = "kubectl -n kube-system edit configmap coredns"
+LOG_OF_POSTGRES = ["kubectl -n default logs service/postgres --tail=50"]
+ASK_PROVIDER = ["dig @10.96.0.10 example.com", "kubectl -n litellm get configmaps -o yaml | grep -nF example.com"]
+TYPED = {
+    ("api-server-unreachable", "down"): [
+        "sudo crictl ps -a | grep apiserver", "sudo journalctl -u kubelet -n 50",
+        "curl -k https://192.0.2.10:8443/livez",
+    ],
+    ("cni-config-unusable", "no file"): ["sudo ls -l /etc/cni/net.d"],
+    ("cni-config-unusable", "a plugin is missing, and no pod could be tried"): ["sudo ls -l /opt/cni/bin/portmap"],
+    ("connection-tracking-full", "as many as may be"): ["sudo sysctl -w net.netfilter.nf_conntrack_max=524288"],
+    ("coredns-not-ready", "scaled to 0"): ["kubectl -n kube-system scale deployment/coredns --replicas=1"],
+    ("coredns-not-ready", "crashing"): ["kubectl -n kube-system describe pod/coredns-5dd-xyz12"],
+    ("coredns-upstream-dead", "all"): [f"{EDIT_COREFILE}  # forward . 8.8.8.8 1.1.1.1"],
+    ("corefile-invalid", "a block left open"): [EDIT_COREFILE],
+    ("corefile-invalid", "a directive that CoreDNS does not know"): [f"{EDIT_COREFILE}  # line 5"],
+    ("endpoint-port-closed", "another port"): [
+        "kubectl -n kube-system edit service/kube-dns  # targetPort 5353: the pod has 53",
+    ],
+    ("endpoint-port-closed", "on localhost only"): [],
+    ("found-by-experiment", "a setting whose change alone lets the packet pass"): ["sudo sysctl -w x=2"],
+    ("gateway-silent", "no answer to ARP, and the host reaches no resolver"): [
+        "ip neigh show to 192.0.2.1 dev eth0", "sudo arping -c 3 -I eth0 192.0.2.1",
+    ],
+    ("host-port-taken", "by a process"): ["sudo ss -ltnp 'sport = :4000'", "systemctl status 77"],
+    ("host-port-taken", "by another module"): [],
+    ("image-not-obtainable", "a registry that is silent"): ["sudo crictl pull r.example/app:1"],
+    ("kube-proxy-not-running", "gone, and its rules stand"): [
+        "kubectl -n kube-system describe daemonset/kube-proxy",
+    ],
+    ("kube-proxy-not-running", "it crashes"): [
+        "kubectl -n kube-system describe pod/kube-proxy-1", "kubectl -n kube-system logs pod/kube-proxy-1 --tail=50",
+    ],
+    ("nameserver-of-no-service", "the Service has another address"): [
+        "sudoedit /var/lib/kubelet/config.yaml  # clusterDNS: 10.96.0.11", "sudo systemctl restart kubelet",
+    ],
+    ("node-port-taken", "by another Service"): ["kubectl -n other edit service/echo  # nodePort: 30100"],
+    ("packets-dropped-by-rule", "a rule of nftables"): [
+        "sudo nft delete rule inet hardening forward handle 7",
+        "sudo grep -rsn 53 /etc/nftables* /etc/sysconfig/nftables*",
+    ],
+    ("packets-dropped-by-rule", "a policy"): ["sudo nft chain ip filter FORWARD '{ policy accept ; }'"],
+    ("packets-dropped-by-rule", "two policies of one table are one fault"): [
+        "sudo nft chain inet x in '{ policy accept ; }'", "sudo nft chain inet x out '{ policy accept ; }'",
+    ],
+    ("packets-dropped-by-rule", "a rule of legacy iptables"): ["sudo iptables-legacy -t filter -D FORWARD -j DROP"],
+    ("packets-refused-by-routing", "a prohibit route"): [],
+    ("packets-refused-by-routing", "a route of the main table"): ["sudo ip route del blackhole 8.8.8.0/24 metric 5"],
+    ("packets-taken-by-program", "passes in a copy, which has no tc filter"): [
+        "sudo tc filter show dev veth1 ingress",
+    ],
+    ("pod-link-down", "two ports of it"): ["sudo ip link set dev veth1 up", "sudo ip link set dev veth2 up"],
+    ("policy-isolates-modules", "no DNS"): ["kubectl -n litellm edit networkpolicy/deny"],
+    ("postgres-login-refused", "wrong password"): LOG_OF_POSTGRES,
+    ("postgres-query-failing", "hangs"): LOG_OF_POSTGRES,
+    ("postgres-tls-broken", "something else listens"): LOG_OF_POSTGRES,
+    ("postgres-without-endpoints", "scaled to 0"): ["kubectl -n default scale deployment/postgres --replicas=1"],
+    ("postgres-without-endpoints", "the selector picks nobody"): ["kubectl -n default edit service/postgres"],
+    ("postgres-without-endpoints", "not ready"): ["kubectl -n default describe pod/postgres-66c-qwert"],
+    ("provider-name-unresolved", "NXDOMAIN"): ASK_PROVIDER,
+    ("provider-unreachable", "refused"): ["nc -vz -w 3 93.184.215.14 8080"],
+    ("secret-key-missing", "missing"): ["kubectl -n litellm edit secret/keys  # data: PROVIDER_KEY"],
+    ("uplink-down", "down, with the node's address"): ["sudo ip link set dev eth0 up"],
+    ("uplink-down", "no carrier"): ["ip -s link show dev eth0"],
+}  # fmt: skip
+WITHOUT_VALUES = {
+    "database-slots-exhausted": "the limit to change is one of two, in the modules' configs or in Postgres",
+    "default-route-missing": "the gateway is known to the experiment that tries it: tests/diagnosis/test_conclude.py",
+}
+
+
+def findings_of(case: Case) -> tuple[Finding, ...]:
+    return judge(case.probe, *case.facts, unread=case.unread).findings
+
+
+@pytest.mark.parametrize(("probe", "story"), list(TYPED), ids=lambda each: each)
+def test_what_to_type(probe: str, story: str) -> None:
+    case = next(case for case in CASES if (case.probe, case.story) == (probe, story))
+    assert list(findings_of(case)[0].by_hand) == TYPED[probe, story]
+
+
+@pytest.mark.parametrize("name", sorted(catalogue().probes))
+def test_every_cause_has_a_remedy_or_a_command_or_a_reason_for_having_neither(name: str) -> None:
+    if catalogue().probes[name].symptom:
+        return  # what users see: the command is its cause's
+    says = any(lines for (probe, _), lines in TYPED.items() if probe == name)
+    assert bool(catalogue().remedies_for(name)) + says + (name in WITHOUT_VALUES) == 1
+
+
+@pytest.mark.parametrize(
+    "case", [c for c in CASES if c.outcome is FAIL], ids=lambda case: f"{case.probe}: {case.story}"
+)
+def test_every_command_is_one_line_of_a_shell_without_a_gap_to_fill(case: Case) -> None:
+    for line in [line for finding in findings_of(case) for line in finding.by_hand]:
+        assert line.isprintable()
+        words = shlex.split(line, comments=True)
+        assert words[0] in ("sudo", "sudoedit", "kubectl", "ip", "systemctl", "dig", "nc", "curl")
+        assert not {"NAME", "NS", "POD", "IMAGE", "INTERFACE", "GATEWAY", "HOST", "PORT"} & {*words}
+
+
+@pytest.mark.parametrize("name", ["; rm -rf /", "$(x)", "a`b`"])
+def test_a_hostile_name_stays_one_word(name: str) -> None:
+    down = Links((Interface(BRIDGE, 3, "bridge", True, True, "", 1500),
+                  Interface(name, 9, "veth", False, False, BRIDGE, 1500)), ())  # fmt: skip
+    (line,) = judge("pod-link-down", down).findings[0].by_hand
+    assert shlex.split(line) == ["sudo", "ip", "link", "set", "dev", name, "up"]
+
+    odd = Workloads(tuple(replace(workload, name=name) for workload in workloads(0).items))
+    (line,) = judge("coredns-not-ready", slices("kube-system/kube-dns"), odd, Pods(())).findings[0].by_hand
+    assert shlex.split(line) == ["kubectl", "-n", "kube-system", "scale", f"deployment/{name}", "--replicas=1"]
+
+
+@pytest.mark.parametrize("name", ["x\ny", "x\x1b[2Jy", "-all", "x\u202ey"])
+def test_a_name_that_does_not_print_as_it_is_makes_no_command(name: str) -> None:
+    down = Links((Interface(BRIDGE, 3, "bridge", True, True, "", 1500),
+                  Interface(name, 9, "veth", False, False, BRIDGE, 1500)), ())  # fmt: skip
+    assert judge("pod-link-down", down).findings[0].by_hand == ()
+
+
+@pytest.mark.parametrize("table", ["x; flush ruleset", "x y", "$(x)", "x\nflush ruleset"])
+def test_a_table_that_nft_would_read_as_a_command_makes_none(table: str) -> None:
+    where = Dropped("inet", table, "guard", 2, "tcp dport 5432 drop")
+    drops = Drops((Drop("pod default/client -> 10.244.0.4:5432", "pod", where),))
+    assert judge("packets-dropped-by-rule", drops).findings[0].by_hand == ()
