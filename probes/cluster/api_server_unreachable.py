@@ -14,8 +14,8 @@ netdoctor goes on too: Services stand in kube-proxy's rules, pods in the CNI's c
 from collections.abc import Iterator
 
 from netdoctor import Evidence, Finding, probe
-from netdoctor.errors import CannotRead
-from netdoctor.system.kube_api import ApiError, KubeApi
+from netdoctor.errors import CannotRead, Why
+from netdoctor.system.kube_api import KubeApi
 
 
 @probe()
@@ -23,7 +23,7 @@ def api_server_unreachable(api: KubeApi | CannotRead) -> Iterator[Finding]:
     """No version from the API server."""
     if not isinstance(api, CannotRead):
         return
-    if api.source == "kubeconfig" or not api.source.startswith("API server") or isinstance(api, ApiError):
+    if api.why is not Why.NO_ANSWER:
         raise api
     yield Finding(
         f"the API server does not answer: {api.reason}",

@@ -11,6 +11,7 @@ from netdoctor.facts.traffic.names import ClusterDns, UpstreamAnswers
 from netdoctor.facts.traffic.postgres import TCP, Postgres
 from netdoctor.facts.traffic.reach import NODE, POD, Reach
 from netdoctor.facts.traffic.vantage import HOST, VantagePoint, VantagePoints
+from netdoctor.system import route_lookup
 from netdoctor.system.host import Host
 from netdoctor.system.traffic import Answer, Reply
 from netdoctor.twin.twin import NAME, question
@@ -19,7 +20,6 @@ from netdoctor.twin.twin import NODE as HERE
 OUTSIDE, CLUSTER_DNS, POSTGRES, HOST_TO_OUTSIDE = "outside", "cluster DNS", "Postgres", "host to outside"
 MOST = 7  # one of each kind
 TEST_POD = "test pod"
-KERNEL = "RTNETLINK answers: "  # how `ip` begins what the kernel says
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,10 +154,4 @@ def refused_by_routing(host: Host, flow: FailedFlow, bridge: str) -> str:
     """
     if not bridge or flow.kind not in (OUTSIDE, POD, NODE) or (":" in flow.source) != (":" in flow.destination):
         return ""
-    family = "-6" if ":" in flow.destination else "-4"
-    try:
-        host.run(["ip", family, "route", "get", flow.destination, "from", flow.source, "iif", bridge])
-    except CannotRead as error:
-        kernel = error.reason.removeprefix(KERNEL)
-        return kernel if kernel != error.reason else ""  # other words are those of `ip`, and of no packet
-    return ""
+    return route_lookup.refused(host, flow.destination, flow.source, bridge)
