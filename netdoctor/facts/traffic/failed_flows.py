@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from netdoctor.errors import CannotRead
@@ -14,6 +14,10 @@ from netdoctor.facts.traffic.vantage import HOST, VantagePoint, VantagePoints
 from netdoctor.system import route_lookup
 from netdoctor.system.host import Host
 from netdoctor.system.traffic import Answer, Reply
+from netdoctor.twin.addresses import Addresses
+from netdoctor.twin.asked import Asked
+from netdoctor.twin.beyond import flow_of
+from netdoctor.twin.state import State
 from netdoctor.twin.twin import NAME, question
 from netdoctor.twin.twin import NODE as HERE
 
@@ -40,6 +44,11 @@ class FailedFlow:
     def ask(self, seconds: float) -> Callable[[], Reply]:
         """The question, to be asked in the pod's namespace."""
         return question(self.destination, self.protocol, self.port, seconds, name=self.question)
+
+    def in_copies(self, state: State, cluster: Addresses) -> Asked:
+        """The same question, to be asked in copies of this state. Raises CannotRead where they lack one of its ends."""
+        flow = flow_of(self.pod, self.destination, self.protocol, self.port, state, cluster)
+        return Asked(self.name, replace(flow, name=self.question), self.reply)
 
 
 @dataclass(frozen=True, slots=True)
