@@ -57,10 +57,10 @@ FROM_PODS = (Access.POD_TO_NODE, Access.POD_TO_POD, Access.POD_TO_OUTSIDE, Acces
 
 
 class Confidence(StrEnum):
-    """Whether traffic showed the cause at work, or its state alone speaks for it."""
+    """How sure a cause is: likely, unless its probe or an experiment says that it is confirmed."""
 
-    CONFIRMED = "confirmed"
-    LIKELY = "likely"
+    CONFIRMED = "confirmed"  # the fault was seen: in traffic, or in the very state that it consists of
+    LIKELY = "likely"  # a state that could cause it speaks for it, and nothing was seen to fail
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ class Finding:
     evidence: tuple[Evidence, ...]
     subject: Subject = field(default_factory=Subject)
     severity: Severity = Severity.ERROR
-    confidence: Confidence = Confidence.CONFIRMED
+    confidence: Confidence = Confidence.LIKELY
     since: str = ""  # when it began, if that is known
     probe: str = ""  # filled in by the runner
 
@@ -219,7 +219,7 @@ class Diagnosis:
     symptoms: tuple[Finding, ...] = ()
     unexplained: bool = False
     remedies: tuple[str, ...] = ()
-    confidence: Confidence = Confidence.CONFIRMED
+    confidence: Confidence = Confidence.LIKELY
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 
 from netdoctor import Evidence, Finding, probe
 from netdoctor.errors import CannotRead, Why
+from netdoctor.model import Confidence
 from netdoctor.system.kube_api import KubeApi
 
 
@@ -28,4 +29,5 @@ def api_server_unreachable(api: KubeApi | CannotRead) -> Iterator[Finding]:
     yield Finding(
         f"the API server does not answer: {api.reason}",
         (Evidence(api.source, api.reason, "its version"),),
+        confidence=Confidence.CONFIRMED,
     )

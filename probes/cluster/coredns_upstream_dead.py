@@ -23,6 +23,7 @@ from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.node.firewalld import Firewalld
 from netdoctor.facts.traffic.names import UpstreamAnswers, UpstreamLookup, can_ask
 from netdoctor.facts.traffic.vantage import HOST, VantagePoint, VantagePoints
+from netdoctor.model import Confidence
 
 
 @probe(explains=("outside-names-unresolved",))
@@ -59,6 +60,7 @@ def coredns_upstream_dead(
         tuple(evidence),
         Subject(node=this.name, upstream=about),
         severity=severity,
+        confidence=Confidence.CONFIRMED,
     )
 
 

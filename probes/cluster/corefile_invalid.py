@@ -18,6 +18,7 @@ from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.coredns import Corefile
 from netdoctor.facts.cluster.corefile_refusal import CorefileRefusal
 from netdoctor.facts.cluster.services import EndpointSlices, Services
+from netdoctor.model import Confidence
 
 
 @probe(explains=("coredns-not-ready", "cluster-dns-silent", "outside-names-unresolved", "postgres-name-unresolved"))
@@ -29,6 +30,7 @@ def corefile_invalid(
         yield Finding(
             f"the Corefile cannot be used: {corefile.problem}",
             (Evidence("ConfigMap kube-system/coredns", corefile.problem, "as many blocks closed as opened"),),
+            confidence=Confidence.CONFIRMED,
         )
     elif isinstance(refusal, CannotRead):
         service = services.cluster_dns
@@ -39,4 +41,5 @@ def corefile_invalid(
         yield Finding(
             f"CoreDNS does not start because of {where}: {refusal.said}",
             (Evidence(f"log of pod {refusal.pod}", refusal.said, "a start without an error"),),
+            confidence=Confidence.CONFIRMED,
         )

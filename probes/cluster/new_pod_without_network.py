@@ -16,6 +16,7 @@ from netdoctor import Evidence, Finding, Subject, probe
 from netdoctor.errors import CannotRead, Why
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.traffic.new_pod import NewPod
+from netdoctor.model import Confidence
 
 
 @probe(symptom=True)
@@ -26,4 +27,4 @@ def new_pod_without_network(pod: NewPod | CannotRead, this: ThisNode) -> Iterato
     if pod.why is not Why.NO_NETWORK:
         raise pod
     evidence = (Evidence("test pod", pod.reason, "a network"), *this.not_ready())
-    yield Finding(f"a new pod gets {pod.reason}", evidence, Subject(node=this.name))
+    yield Finding(f"a new pod gets {pod.reason}", evidence, Subject(node=this.name), confidence=Confidence.CONFIRMED)

@@ -22,6 +22,7 @@ from netdoctor.facts.cluster.endpoints import no_endpoints
 from netdoctor.facts.cluster.services import EndpointSlices, Services
 from netdoctor.facts.cluster.workloads import Pods, Workloads
 from netdoctor.facts.gateways.postgres_servers import PostgresServers
+from netdoctor.model import Confidence
 
 
 @probe(explains=("postgres-unreachable",))
@@ -47,4 +48,10 @@ def postgres_without_endpoints(
                 p.namespace == service.namespace and not p.is_ours for p in pods.items
             )
             severity = Severity.ERROR if used else Severity.WARNING
-            yield Finding(f"Service {service} has no ready endpoint: {why}", evidence, subject, severity)
+            yield Finding(
+                f"Service {service} has no ready endpoint: {why}",
+                evidence,
+                subject,
+                severity,
+                confidence=Confidence.CONFIRMED,
+            )

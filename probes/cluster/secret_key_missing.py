@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from netdoctor import Evidence, Finding, Subject, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.gateways.gateways import Modules, needed
+from netdoctor.model import Confidence
 
 
 @probe()
@@ -35,4 +36,5 @@ def secret_key_missing(modules: Modules | CannotRead) -> Iterator[Finding]:
             f"{lost[0]} is {lost[0].state}{more}",
             tuple(Evidence(str(s), s.state, "a value") for s in lost[:8]),
             Subject(namespace=known.namespace),
+            confidence=Confidence.CONFIRMED,
         )

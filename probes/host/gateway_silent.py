@@ -21,6 +21,7 @@ from netdoctor import Evidence, Finding, Subject, probe
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.traffic.names import UpstreamAnswers
 from netdoctor.facts.traffic.next_hops import AskedNextHop, Gateways
+from netdoctor.model import Confidence
 from netdoctor.symptoms import OUTSIDE
 
 
@@ -49,4 +50,5 @@ def gateway_silent(gateways: Gateways, answers: UpstreamAnswers, this: ThisNode)
                 *(Evidence(str(lookup), str(lookup.reply), "an answer") for lookup in lookups[:1]),
             ),
             Subject(node=this.name),
+            confidence=Confidence.CONFIRMED,
         )

@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from netdoctor import Evidence, Finding, Subject, probe
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.traffic.drops import Drop, Drops
+from netdoctor.model import Confidence
 from netdoctor.symptoms import POD_TRAFFIC
 
 
@@ -35,6 +36,7 @@ def packets_dropped_by_rule(drops: Drops, this: ThisNode) -> Iterator[Finding]:
             f"a rule drops what pods send: {' and '.join(dict.fromkeys(_rule(d) for d in dropped))}",
             tuple(Evidence(f"trace of {d.flow}", _rule(d), "accepted") for d in dropped[:3]),
             Subject(node=this.name),
+            confidence=Confidence.CONFIRMED,
         )
 
 

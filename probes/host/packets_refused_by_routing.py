@@ -19,6 +19,7 @@ from netdoctor import Evidence, Finding, Subject, probe
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.node.links import Links
 from netdoctor.facts.traffic.drops import Drop, Drops
+from netdoctor.model import Confidence
 from netdoctor.symptoms import POD_TRAFFIC
 from netdoctor.system.foreign_text import to_address, to_network
 
@@ -40,7 +41,10 @@ def packets_refused_by_routing(drops: Drops, links: Links, this: ThisNode) -> It
         evidence += [Evidence("ip route", route, "a route that leads somewhere") for route in refusing[:3]]
         named = f" ({'; '.join(refusing[:2])})" if refusing else ""
         yield Finding(
-            f"the node's routing refuses what pods send: {words}{named}", tuple(evidence), Subject(node=this.name)
+            f"the node's routing refuses what pods send: {words}{named}",
+            tuple(evidence),
+            Subject(node=this.name),
+            confidence=Confidence.CONFIRMED,
         )
 
 

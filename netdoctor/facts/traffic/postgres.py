@@ -18,7 +18,7 @@ from netdoctor.facts.gateways.postgres_servers import PostgresServer, PostgresSe
 from netdoctor.facts.gateways.postgres_session import LOGIN, SECONDS, SELECT, TLS, Session, SessionStep, Slots, run_all
 from netdoctor.facts.traffic.names import cluster_dns_address
 from netdoctor.facts.traffic.vantage import NEW, OLD, VantagePoint, VantagePoints
-from netdoctor.model import Evidence, Finding, NotApplicable, Subject
+from netdoctor.model import Confidence, Evidence, Finding, NotApplicable, Subject
 from netdoctor.system.traffic import Answer, Reply, ask_all, ask_dns, ask_tcp
 
 NAME, TCP = "name", "TCP"
@@ -158,6 +158,7 @@ def _finding(
         f"{words}: {service}, {who}: {'; '.join(list(said)[:5])}{state}",
         tuple(Evidence(f"{s.vantage} -> {service}{_in(s)}, {s.stage}", s.observed, expected) for s in failed[:5]),
         Subject(node=node, namespace=namespace, service=name),
+        confidence=Confidence.CONFIRMED,
     )
 
 
