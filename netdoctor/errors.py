@@ -19,6 +19,41 @@ Exit status: 0 healthy or done, 1 faults found (or a repair that was rolled back
 
 from __future__ import annotations
 
+import errno
+import os
+from enum import StrEnum
+
+
+class Why(StrEnum):
+    """Why a source gave no fact, as far as something tells it apart; the sentence beside it is for people."""
+
+    ABSENT = "absent"  # there is no such file, program or table
+    LINK = "link"  # a symbolic link stands where none is followed
+    NOT_PERMITTED = "not-permitted"
+    UNSUPPORTED = "unsupported"  # this kernel cannot do it
+    NO_ANSWER = "no-answer"  # whoever was asked said nothing in time, or nothing that it could have said
+    NO_MODULES = "no-modules"  # the cluster, or the manifests, have none
+    NO_NETWORK = "no-network"  # a test pod was made, and the CNI did not connect it
+    NOT_RECORDED = "not-recorded"  # the recording does not hold it
+    FAILED = "failed"  # anything else
+
+    @classmethod
+    def of_errno(cls, number: int | None) -> Why:
+        """What an errno means here."""
+        return ERRNOS.get(number or 0, cls.FAILED)
+
+
+ERRNOS = {
+    errno.ENOENT: Why.ABSENT,
+    errno.ENOTDIR: Why.ABSENT,
+    errno.ELOOP: Why.LINK,
+    errno.EACCES: Why.NOT_PERMITTED,
+    errno.EPERM: Why.NOT_PERMITTED,
+    errno.EOPNOTSUPP: Why.UNSUPPORTED,
+    errno.EAFNOSUPPORT: Why.UNSUPPORTED,
+    errno.EPROTONOSUPPORT: Why.UNSUPPORTED,
+}
+
 
 class NetdoctorError(Exception):
     """One clear sentence for the user, and an exit status."""
@@ -27,11 +62,18 @@ class NetdoctorError(Exception):
 
 
 class CannotRead(NetdoctorError):
-    """A source could not be read: where, and why."""
+    """A source could not be read: where, why in a word for the code, and the reason in words for people."""
 
-    def __init__(self, source: str, reason: str) -> None:
+    def __init__(self, source: str, reason: str, why: Why = Why.FAILED) -> None:
         super().__init__(f"{source}: {reason}")
-        self.source, self.reason = source, reason
+        self.source, self.reason, self.why = source, reason, why
+
+    @classmethod
+    def of(cls, source: str, error: OSError | int, before: str = "") -> CannotRead:
+        """What the system has refused, as an exception or an errno, in its words; `before` says what was tried."""
+        if isinstance(error, int):
+            error = OSError(error, os.strerror(error))
+        return CannotRead(source, f"{before}{error.strerror or error}", Why.of_errno(error.errno))
 
 
 class IsLink(CannotRead):
@@ -39,7 +81,7 @@ class IsLink(CannotRead):
 
     def __init__(self, path: str) -> None:
         advice = "put the file itself in its place, or take the link away"
-        super().__init__(path, f"it is a symbolic link, and netdoctor writes through none: {advice}")
+        super().__init__(path, f"it is a symbolic link, and netdoctor writes through none: {advice}", Why.LINK)
         self.args = (f"{path} is a symbolic link, and netdoctor writes through none: {advice}",)
 
 

@@ -68,10 +68,10 @@ FROM_PODS = (Access.POD_TO_NODE, Access.POD_TO_POD, Access.POD_TO_OUTSIDE, Acces
 
 
 class Confidence(StrEnum):
-    """Whether traffic showed the cause at work, or its state alone speaks for it."""
+    """How sure a cause is: likely, unless its probe or an experiment says that it is confirmed."""
 
-    CONFIRMED = "confirmed"
-    LIKELY = "likely"
+    CONFIRMED = "confirmed"  # the fault was seen: in traffic, or in the very state that it consists of
+    LIKELY = "likely"  # a state that could cause it speaks for it, and nothing was seen to fail
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +125,7 @@ class Finding:
     evidence: tuple[Evidence, ...]
     subject: Subject = field(default_factory=Subject)
     severity: Severity = Severity.ERROR
-    confidence: Confidence = Confidence.CONFIRMED
+    confidence: Confidence = Confidence.LIKELY
     since: str = ""  # when it began, if that is known
     probe: str = ""  # filled in by the runner
     by_hand: tuple[str, ...] = ()  # what to type, with the values found, where no remedy repairs it
@@ -233,7 +233,7 @@ class Diagnosis:
     symptoms: tuple[Finding, ...] = ()
     unexplained: bool = False
     remedies: tuple[str, ...] = ()
-    confidence: Confidence = Confidence.CONFIRMED
+    confidence: Confidence = Confidence.LIKELY
     proof: str = ""  # what copies of the node showed, in one sentence
     see: str = ""  # the arguments with which `netdoctor trace` shows a failing packet
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from netdoctor.errors import CannotRead
+from netdoctor.errors import CannotRead, Why
 from netdoctor.facts.cluster.coredns import Upstream
 from netdoctor.facts.cluster.services import Endpoint, EndpointSlices, Service, ServicePort, Services
 from netdoctor.facts.cluster.this_node import ThisNode
@@ -48,7 +48,9 @@ REJECTED = Reply(Answer.PROHIBITED, 0.5, "3/13 from 10.244.0.1")
 NO_ROUTE = Reply(Answer.NET_UNREACHABLE, 0.1)
 NXDOMAIN = Reply(Answer.NXDOMAIN, 9.0, "", "NXDOMAIN")
 SERVFAIL = Reply(Answer.SERVFAIL, 2001.0, "", "SERVFAIL")
-DOWN: dict[type, CannotRead] = {KubeApi: CannotRead("API server https://192.0.2.10:8443", "connection refused")}
+DOWN: dict[type, CannotRead] = {
+    KubeApi: CannotRead("API server https://192.0.2.10:8443", "connection refused", Why.NO_ANSWER)
+}
 
 
 def pod(name: str, namespace: str, address: str, labels: Mapping[str, str], **more: Any) -> Pod:

@@ -61,7 +61,7 @@ def _ports() -> Iterator[str]:
                 if flag.read_text(encoding="ascii").strip() != "0":
                     yield f"{flag.name} of bridge {bridge.name}"
             except OSError as error:
-                raise CannotRead(str(flag), error.strerror or str(error)) from error
+                raise CannotRead.of(str(flag), error) from error
 
 
 def _settings(host: Host) -> Iterator[str]:

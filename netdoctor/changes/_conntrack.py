@@ -7,11 +7,11 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from netdoctor.errors import CannotRead
-from netdoctor.system.host import Host
+from netdoctor.system.host import Host, ProgramFailed
 
 SECONDS = 5.0
-ENDED, TRIES = "such conntrack doesn't exist", 5
+TRIES = 5
+NONE, ENDED = "0 flow entries", "such conntrack doesn't exist"  # what the tool says
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +74,10 @@ def _deleted(host: Host, delete: list[str]) -> bool:
     for left in reversed(range(TRIES)):
         try:
             host.run(delete, timeout=SECONDS)
-        except CannotRead as error:
-            if "0 flow entries" in error.reason:
+        except ProgramFailed as error:
+            if NONE in error.said:
                 return False
-            if not left or ENDED not in error.reason:
+            if not left or ENDED not in error.said:
                 raise
         else:
             break

@@ -41,7 +41,7 @@ class FileState:
         except OSError as error:
             if error.errno == errno.ELOOP and Path(path).is_symlink():
                 raise IsLink(path) from error
-            raise CannotRead(path, error.strerror or str(error)) from error
+            raise CannotRead.of(path, error) from error
         about = os.fstat(number)
         if not stat.S_ISREG(about.st_mode):
             os.close(number)
@@ -80,7 +80,7 @@ def put(path: str, state: FileState | None) -> None:
         if target.parent.is_dir():
             sync_folder(target.parent)
     except OSError as error:
-        raise CannotRead(path, f"cannot be written: {error.strerror or error}") from error
+        raise CannotRead.of(path, error, "cannot be written: ") from error
 
 
 def _keep_label(target: Path, number: int) -> None:
@@ -174,7 +174,7 @@ class WriteFile:
                 Path(folder).mkdir(mode=0o755, exist_ok=True)
                 sync_folder(Path(folder).parent)
         except OSError as error:
-            raise CannotRead(self.path, f"its folder cannot be made: {error.strerror or error}") from error
+            raise CannotRead.of(self.path, error, "its folder cannot be made: ") from error
         put(self.path, self._wanted)
 
     def rehearse(self, host: Host) -> None:

@@ -41,7 +41,7 @@ def _write(path: str, value: str) -> None:
         with open(path, "w", encoding="ascii") as file:  # noqa: PTH123 - write_text would try to truncate
             file.write(value)
     except OSError as error:
-        raise CannotRead(path, f"cannot be set to {value}: {error.strerror or error}") from error
+        raise CannotRead.of(path, error, f"cannot be set to {value}: ") from error
 
 
 @dataclass(frozen=True, slots=True)

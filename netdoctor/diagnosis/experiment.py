@@ -7,7 +7,6 @@ it asks for are there, so that it goes on beside the probes' other questions.
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from functools import partial
 
 from netdoctor.diagnosis.catalogue import Catalogue
@@ -26,7 +25,6 @@ from netdoctor.model import Change
 from netdoctor.system.host import Host
 from netdoctor.system.traffic import Reply, in_namespace
 from netdoctor.twin.asked import Asked
-from netdoctor.twin.beyond import flow_of
 from netdoctor.twin.build import Settings, build
 from netdoctor.twin.state import State
 from netdoctor.twin.twin import NODE, Twin
@@ -60,9 +58,7 @@ def experiment(
     asked, lacking = [], []
     for flow in failed.items:
         try:
-            there = flow_of(flow.pod, flow.destination, flow.protocol, flow.port, network.state, cluster)
-            there = replace(there, name=flow.question)
-            asked.append(Asked(flow.name, there, flow.reply))
+            asked.append(flow.in_copies(network.state, cluster))
         except CannotRead as why:
             lacking.append((flow.name, why.reason))
     if is_rationed() and len(network.state.node.nftables) > RECORDED_OBJECTS:

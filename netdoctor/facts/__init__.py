@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
-from netdoctor.errors import CannotRead, NetdoctorError
+from netdoctor.errors import CannotRead, NetdoctorError, Why
 from netdoctor.system.host import Host
 from netdoctor.system.patience import patience
 
@@ -118,7 +118,7 @@ class Facts:
             begun = self._asked.get(kind)
             longest: float = self._longest.get(kind, getattr(kind, "longest", LONGEST))
             if begun is not None and time.monotonic() - begun > patience(longest):
-                _settle(cell, CannotRead(_title(kind), f"no answer within {longest:g} s"))
+                _settle(cell, CannotRead(_title(kind), f"no answer within {longest:g} s", Why.NO_ANSWER))
         return typing.cast(F, cell.result())
 
     def _begin(self, kind: type) -> Future[Any]:
@@ -134,7 +134,7 @@ class Facts:
     def _collect(self, kind: type, cell: Future[Any]) -> None:
         collect = self._makers.get(kind) or getattr(kind, "collect", None)
         if collect is None or not (self._live or getattr(kind, "derived", False)):
-            _settle(cell, CannotRead("recording", f"it does not hold {kind.__name__}"))
+            _settle(cell, CannotRead("recording", f"it does not hold {kind.__name__}", Why.NOT_RECORDED))
             return
         begin = self._waiting[kind] = time.monotonic()
         try:
@@ -146,9 +146,8 @@ class Facts:
         except NetdoctorError as error:  # what the user gave is wrong
             _settle(cell, CannotRead(_title(kind), str(error)))
         except PermissionError as error:
-            _settle(
-                cell, CannotRead(_title(kind), f"{error.filename or 'a file'}: permission denied; run it with sudo")
-            )
+            reason = f"{error.filename or 'a file'}: permission denied; run it with sudo"
+            _settle(cell, CannotRead(_title(kind), reason, Why.NOT_PERMITTED))
         except Exception as error:  # a collector's mistake must not take the other facts with it
             _settle(cell, CannotRead(_title(kind), f"not in the expected form: {type(error).__name__}"))
         finally:

@@ -53,9 +53,9 @@ def confine() -> None:
             os.setresgid(NOBODY, NOBODY, NOBODY)
             os.setresuid(NOBODY, NOBODY, NOBODY)
         except OSError as error:
-            raise CannotRead("recording", f"root cannot become nobody here: {error.strerror}") from error
+            raise CannotRead.of("recording", error, "root cannot become nobody here: ") from error
     if libc.prctl(SET_NO_NEW_PRIVS, 1, 0, 0, 0):
-        raise CannotRead("recording", f"rights cannot be given up: {os.strerror(ctypes.get_errno())}")
+        raise CannotRead.of("recording", ctypes.get_errno(), "rights cannot be given up: ")
     libc.prctl(SET_DUMPABLE, 1, 0, 0, 0)  # else nobody may not write its own /proc/self/uid_map
     libc.prctl(SET_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
     resource.setrlimit(resource.RLIMIT_DATA, (DATA, DATA))

@@ -77,7 +77,7 @@ def judge(asked: Judging, recording: str) -> Judgement:
             )
         except OSError as error:
             os.close(ours)
-            raise CannotRead("recording", f"no process can be started: {error.strerror}") from error
+            raise CannotRead.of("recording", error, "no process can be started: ") from error
         finally:
             os.close(theirs)
     try:

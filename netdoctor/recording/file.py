@@ -7,7 +7,6 @@ facts, and every text passes the redaction.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, is_dataclass
 from functools import cache
@@ -15,15 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 from netdoctor.diagnosis.catalogue import Catalogue
 from netdoctor.diagnosis.experiment import experiment
-from netdoctor.errors import BadInput, CannotRead
+from netdoctor.errors import BadInput, CannotRead, Why
 from netdoctor.facts import Facts, parameters
 from netdoctor.facts.cluster.services import Services
-from netdoctor.facts.cluster.this_node import ThisNode
+from netdoctor.facts.cluster.this_node import NotANode, ThisNode
 from netdoctor.facts.cluster.workloads import Nodes, Pods
 from netdoctor.facts.node.cni import Attachments
 from netdoctor.facts.traffic.experiments import Experiments
 from netdoctor.facts.traffic.node_network import NodeNetwork
 from netdoctor.facts.traffic.vantage import VantagePoints
+from netdoctor.recording import unread
 from netdoctor.recording.forms import wrong
 from netdoctor.recording.outside_names import outside_names
 from netdoctor.recording.parts import judged_labels, needed
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 SCHEMA_VERSION = 1
-UNKNOWN_NODE = re.compile(r"of this machine \((\S+)\)")
-NOT_HELD = "recording"  # the source of what a recording does not hold
 
 
 def to_json(facts: Facts) -> str:
@@ -48,9 +46,8 @@ def to_json(facts: Facts) -> str:
     labels = judged_labels(known)
     for kind, value in known.items():
         if isinstance(value, CannotRead):
-            if value.source == NOT_HELD:
-                continue
-            stored[kind.__name__] = {"cannot_read": {"source": value.source, "reason": value.reason}}
+            if value.why is not Why.NOT_RECORDED:
+                stored[kind.__name__] = {"cannot_read": unread.stored(value)}
         elif isinstance(value, NodeNetwork):
             network = value
         elif is_dataclass(value) and not isinstance(value, type) and _is_read(kind):
@@ -85,8 +82,8 @@ def _node_names(known: Mapping[type, object]) -> set[str]:
         hosts.add(this.name)
     if isinstance(nodes, Nodes):
         hosts |= {node.name for node in nodes.items}
-    if isinstance(this, CannotRead) and (named := UNKNOWN_NODE.search(this.reason)):
-        hosts.add(named[1])
+    if isinstance(this, NotANode):
+        hosts.add(this.machine)
     return hosts
 
 
@@ -166,7 +163,7 @@ def _value(kind: type, name: str, entry: Any) -> object:
 
     try:
         if "cannot_read" in entry:
-            return CannotRead(str(entry["cannot_read"]["source"]), str(entry["cannot_read"]["reason"]))
+            return unread.replayed(entry["cannot_read"])
         if kind is KubeApi:
             return _Answered(str(entry["answered"]["server"]), str(entry["answered"]["version"]))
         if kind is NodeNetwork:

@@ -11,7 +11,6 @@ from netdoctor.facts.cluster.cluster_addresses import ClusterAddresses
 from netdoctor.facts.traffic.failed_flows import FailedFlows
 from netdoctor.facts.traffic.vantage import NEW, VantagePoints
 from netdoctor.twin.asked import Asked
-from netdoctor.twin.beyond import flow_of
 from netdoctor.twin.state import State
 from netdoctor.twin.twin import Flow
 
@@ -21,8 +20,7 @@ def failed_flows(facts: Facts, state: State, cluster: ClusterAddresses) -> list[
     asked: list[Asked] = []
     for failed in facts.get(FailedFlows).items:
         with suppress(CannotRead):
-            flow = flow_of(failed.pod, failed.destination, failed.protocol, failed.port, state, cluster)
-            asked.append(Asked(failed.name, flow, failed.reply))
+            asked.append(failed.in_copies(state, cluster))
     return asked
 
 

@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from netdoctor.errors import CannotRead
+from netdoctor.errors import CannotRead, Why
 from netdoctor.system.firewalld_bus import FirewalldBus, firewalld_bus
 from netdoctor.twin.namespace import Namespace
 
@@ -47,7 +47,7 @@ def second_firewalld(namespace: Namespace) -> Iterator[FirewalldBus]:
     """
     programs = [shutil.which(name) or "" for name in PROGRAMS]
     if "" in programs:
-        raise CannotRead(SOURCE, f"{PROGRAMS[programs.index('')]} is not installed")
+        raise CannotRead(SOURCE, f"{PROGRAMS[programs.index('')]} is not installed", Why.ABSENT)
     folder = Path(tempfile.mkdtemp(prefix="netdoctor-firewalld-", dir=FOLDERS))
     keeper: subprocess.Popen[str] | None = None
     address = f"unix:path={folder}/bus"

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from netdoctor.errors import CannotRead
+from netdoctor.errors import CannotRead, Why
 from netdoctor.system.rights import Rights
 
 
@@ -55,8 +55,10 @@ def run(
                 pass_fds=tuple(passed),
                 **who,  # type: ignore[call-overload]
             )
-    except (OSError, ValueError) as error:
-        raise CannotRead(argv[0], getattr(error, "strerror", "") or str(error)) from error
+    except OSError as error:
+        raise CannotRead.of(argv[0], error) from error
+    except ValueError as error:
+        raise CannotRead(argv[0], str(error)) from error
     with process:
         try:
             return _collect(process, argv[0], time.monotonic() + seconds, seconds, limit)
@@ -69,7 +71,7 @@ def _collect(process: subprocess.Popen[bytes], name: str, end: float, seconds: f
     assert process.stdout
     assert process.stderr
     said = {process.stdout.fileno(): bytearray(), process.stderr.fileno(): bytearray()}
-    too_late = CannotRead(name, f"no answer within {seconds:g} s")
+    too_late = CannotRead(name, f"no answer within {seconds:g} s", Why.NO_ANSWER)
     with selectors.DefaultSelector() as selector:
         for descriptor in said:
             selector.register(descriptor, selectors.EVENT_READ)

@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from netdoctor.errors import CannotRead
+from netdoctor.errors import CannotRead, Why
 from netdoctor.system.openat2 import BENEATH, IN_ROOT, NO_MAGICLINKS, NO_SYMLINKS, PLACE, open_place
 from netdoctor.system.rights import behind_sudo, ours
 
@@ -106,15 +106,16 @@ class Folder:
         with _closing(place):
             return stat.S_ISDIR(os.fstat(place).st_mode)
 
-    def trouble(self, path: str) -> str:
+    def trouble(self, path: str) -> CannotRead | None:
         """Why what stands at this path is not to be opened: it is no file and no folder, or a link leads there."""
+        name = os.path.join(self.path, path)  # noqa: PTH118 - `.` and `..` stay as they are
         try:
             place = open_place(self.descriptor, path, NO_SYMLINKS)
         except OSError as error:
-            return LINK if error.errno == errno.ELOOP else ""
+            return cannot_open(name, error) if error.errno == errno.ELOOP else None
         with _closing(place):
             mode = os.fstat(place).st_mode
-            return "" if stat.S_ISREG(mode) or stat.S_ISDIR(mode) else NO_FILE
+            return None if stat.S_ISREG(mode) or stat.S_ISDIR(mode) else CannotRead(name, NO_FILE)
 
     def about(self, name: str) -> os.stat_result | None:
         """What stands under a name of this folder, a link itself included; None for nothing. Raises CannotRead."""
@@ -269,7 +270,8 @@ def _closing(descriptor: int) -> Iterator[int]:
 
 def cannot_open(path: str, error: OSError) -> CannotRead:
     """The sentence for a path that cannot be opened."""
-    return CannotRead(path, REASONS.get(error.errno or 0) or error.strerror or str(error))
+    why = Why.of_errno(error.errno)
+    return CannotRead(path, REASONS.get(error.errno or 0) or error.strerror or str(error), why)
 
 
 def _place(folder: int | None, path: str, resolve: int, said: str) -> int:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from netdoctor.errors import CannotRead
+from netdoctor.errors import CannotRead, Why
 from netdoctor.redact import redact
 from netdoctor.system import kernel_modules
 from netdoctor.system.foreign_files import Folder
@@ -18,6 +19,22 @@ LARGEST = 64 << 20  # bytes of a file
 PART = 1 << 16  # bytes
 LARGEST_IN_POD = 64 << 10  # bytes of a file that a pod may write
 LARGEST_ENVIRONMENT = 1 << 20  # bytes: a process may say that its environment is all of its memory
+# what programs repeat of the kernel's words, which LC_ALL=C leaves in English
+KERNEL_WORDS = {
+    os.strerror(number): Why.of_errno(number)
+    for number in (errno.ENOENT, errno.EACCES, errno.EPERM, errno.EOPNOTSUPP, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT)
+}
+
+
+class ProgramFailed(CannotRead):
+    """A program ended with an error status; `said` is all that it wrote about it, to be read like any output."""
+
+    def __init__(self, command: str, said: str) -> None:
+        lines = said.splitlines()
+        reason = next((line for line in lines if "rror" in line), lines[-1])  # usage and hints follow the error
+        why = next((why for words, why in KERNEL_WORDS.items() if words in reason), Why.FAILED)
+        super().__init__(command, reason, why)
+        self.said = said
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +49,7 @@ class Host:
         try:
             return _text(path)
         except OSError as error:
-            raise CannotRead(str(path), error.strerror or str(error)) from error
+            raise CannotRead.of(str(path), error) from error
 
     def read_or_none(self, path: str | Path) -> str | None:
         """A file's text, or None where there is no such file. Raises CannotRead, also for more than LARGEST bytes."""
@@ -41,7 +58,7 @@ class Host:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
-            raise CannotRead(str(path), error.strerror or str(error)) from error
+            raise CannotRead.of(str(path), error) from error
 
     def read_in_pod(self, uid: str, pid: str, path: str) -> str | None:
         """A small file as a process of this pod sees it, None where it has none. Raises CannotRead.
@@ -58,7 +75,8 @@ class Host:
     def run(self, argv: Sequence[str], timeout: float = 3.0, stdin: str | None = None) -> str:
         """A command's standard output.
 
-        Raises CannotRead when it is missing, fails, exceeds `timeout` seconds, or would have a kernel module loaded.
+        Raises ProgramFailed when it fails, CannotRead when it is missing, exceeds `timeout` seconds, or would have a
+        kernel module loaded.
         """
         if not self.loads:
             kernel_modules.allow(argv, stdin)
@@ -75,12 +93,12 @@ class Host:
                 input=stdin if stdin is not None else "",
             )
         except subprocess.TimeoutExpired as error:
-            raise CannotRead(argv[0], f"no answer within {timeout:g} s") from error
+            raise CannotRead(argv[0], f"no answer within {timeout:g} s", Why.NO_ANSWER) from error
         except OSError as error:
-            raise CannotRead(argv[0], error.strerror or str(error)) from error
+            raise CannotRead.of(argv[0], error) from error
         if done.returncode:
-            said = redact(done.stderr.strip() or done.stdout.strip()).splitlines() or [f"exit status {done.returncode}"]
-            raise CannotRead(" ".join(argv), next((line for line in said if "rror" in line), said[-1]))
+            said = redact(done.stderr.strip() or done.stdout.strip()) or f"exit status {done.returncode}"
+            raise ProgramFailed(" ".join(argv), said)
         return done.stdout
 
     @property

@@ -80,7 +80,7 @@ def _is_there(name: str) -> bool:
     except FileNotFoundError:
         return True
     except OSError as error:
-        raise CannotRead(str(LOADED), error.strerror or str(error)) from error
+        raise CannotRead.of(str(LOADED), error) from error
     if any(line.startswith(f"{name} ") for line in loaded.splitlines()) or (FOLDERS / name).is_dir():
         return True
     listed = BUILT_IN / os.uname().release / "modules.builtin"

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from netdoctor.errors import CannotRead
+from netdoctor.errors import CannotRead, Why
 from netdoctor.redact import excerpt
 from netdoctor.system import kubeconfig
 from netdoctor.system.host import Host
@@ -87,21 +87,23 @@ class KubeApi:
         try:
             answer = json.loads(data)
         except (ValueError, RecursionError) as error:
-            raise CannotRead(f"API server {self.server}", f"{method} {path} did not answer in JSON") from error
+            raise self._no_answer(f"{method} {path} did not answer in JSON") from error
         remember_objects(answer)
         if not isinstance(answer, dict) or ("kind" not in answer and path != "/version" and "/proxy/" not in path):
-            raise CannotRead(f"API server {self.server}", f"{method} {path} did not answer with a Kubernetes object")
+            raise self._no_answer(f"{method} {path} did not answer with a Kubernetes object")
         if path == "/version" or "/proxy/" in path:
             return answer
         try:
             return shaped(answer)
         except Misshapen as error:
-            raise CannotRead(f"API server {self.server}", f"{method} {path}: {error}") from error
+            raise self._no_answer(f"{method} {path}: {error}") from error
+
+    def _no_answer(self, reason: str) -> CannotRead:
+        return CannotRead(f"API server {self.server}", reason, Why.NO_ANSWER)
 
     def _send(self, method: str, path: str, query: Mapping[str, str], body: Mapping[str, Any] | None = None) -> bytes:
         from netdoctor.system.bounded_http import ask
 
-        where = f"API server {self.server}"
         url = self.server + path + ("?" + urlencode(query) if query else "")
         headers = {"Accept": "application/json", "Content-Type": "application/json", "User-Agent": "netdoctor"}
         try:
@@ -118,9 +120,9 @@ class KubeApi:
                 **content,
             )
         except Exception as error:  # ssl, OSError, urllib3's, and whatever an auth provider raises
-            raise CannotRead(where, _plain_reason(error)) from error
+            raise self._no_answer(_plain_reason(error)) from error
         if not 200 <= reply.status < 300:
-            raise ApiError(f"{where} {method} {path}", reply.status, _message_of(reply.data))
+            raise ApiError(f"API server {self.server} {method} {path}", reply.status, _message_of(reply.data))
         return reply.data
 
 

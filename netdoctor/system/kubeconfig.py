@@ -141,7 +141,7 @@ class _Reader:
                 try:
                     others |= writers(path)
                 except OSError as error:
-                    raise CannotRead(f"kubeconfig {path}", f"it cannot be used: {error.strerror or error}") from error
+                    raise CannotRead.of(f"kubeconfig {path}", error, "it cannot be used: ") from error
         self.others = frozenset(others)
         self.rights = user or rights_for(self.others)
 

@@ -7,7 +7,6 @@ nftables has dropped it: a legacy iptables rule, for instance, drops between two
 
 from __future__ import annotations
 
-import os
 import re
 import select
 import socket
@@ -120,7 +119,7 @@ def listen() -> socket.socket:
             listener.bind((0, 0))
             listener.setsockopt(SOL_NETLINK, ADD_MEMBERSHIP, GROUP_TRACE)
         except OSError as error:
-            raise CannotRead("nftables trace", os.strerror(error.errno or 0)) from error
+            raise CannotRead.of("nftables trace", error) from error
         until_it_listens.pop_all()
     return listener
 

@@ -176,6 +176,6 @@ def _is_mapped(uid: int) -> bool:
     try:
         lines = Path("/proc/self/uid_map").read_text(encoding="ascii").splitlines()
     except OSError as error:
-        raise CannotRead("/proc/self/uid_map", error.strerror or str(error)) from error
+        raise CannotRead.of("/proc/self/uid_map", error) from error
     ranges = [(int(first), int(count)) for first, _, count in (line.split() for line in lines)]
     return any(first <= uid < first + count for first, count in ranges)

@@ -75,7 +75,7 @@ def _owned(host: Host, flow: str) -> subprocess.Popen[bytes] | None:
             env={**os.environ, **QUIET_ENVIRONMENT},
         )
     except OSError as error:
-        raise CannotRead("nft", error.strerror or str(error)) from error
+        raise CannotRead.of("nft", error) from error
     _owners.add(owner)
     assert owner.stdin is not None
     assert owner.stderr is not None

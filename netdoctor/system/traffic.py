@@ -112,11 +112,11 @@ def enter(path: str) -> None:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
-        raise CannotRead(path, error.strerror or str(error)) from error
+        raise CannotRead.of(path, error) from error
     try:
         libc = ctypes.CDLL(None, use_errno=True)
         if libc.setns(descriptor, CLONE_NEWNET):
-            raise CannotRead(path, os.strerror(ctypes.get_errno()))
+            raise CannotRead.of(path, ctypes.get_errno())
     finally:
         os.close(descriptor)
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from netdoctor.errors import CannotRead
+from netdoctor.errors import CannotRead, Why
 from netdoctor.facts import Facts
 from netdoctor.facts.cluster.cluster_addresses import ClusterAddresses
 from netdoctor.facts.cluster.services import EndpointSlices, Service, Services
@@ -26,14 +26,14 @@ def recorded(facts: Facts) -> Known:
     try:
         state = facts.get(NodeNetwork).state
     except CannotRead as error:
-        raise CannotRead("recording", f"it has no network state to copy ({error.reason})") from error
+        raise CannotRead("recording", f"it has no network state to copy ({error.reason})", error.why) from error
     return _known(facts, state)
 
 
 def live(facts: Facts, words: Iterable[str]) -> Known:
     """From this host; of many pods first those that `words` may mean. Makes no test pod. Raises CannotRead."""
     if not Host().is_root:
-        raise CannotRead("network state", "only root may read it: run it with sudo")
+        raise CannotRead("network state", "only root may read it: run it with sudo", Why.NOT_PERMITTED)
     facts.prefetch([ClusterAddresses, Attachments, Services, Pods, ThisNode])
     cluster, services = facts.get(ClusterAddresses), _services(facts)
     meant = _parts(words)

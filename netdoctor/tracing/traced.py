@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from netdoctor.errors import CannotRead
+from netdoctor.system import route_lookup
 from netdoctor.system.host import Host
 from netdoctor.system.legacy_iptables import grown, legacy_counters
 from netdoctor.system.traffic import Answer, Reply
@@ -20,7 +20,7 @@ from netdoctor.twin.twin import NODE, OUTSIDE, Flow, Twin
 from netdoctor.twin.walk import TraceStep, Walk
 
 SILENT = "no neighbour answers for it (ARP)"
-# what `ip route get` says, in words
+# what the kernel's routing says, in plain words
 REFUSALS = {
     "Invalid cross-device link": "the way back to its source does not lead through {interface} (rp_filter)",
     "No route to host": "there is no way to {destination}",
@@ -102,14 +102,8 @@ def _refusal(twin: Twin, passage: Passage | None) -> str:
     if not passage or passage.last.hook != "prerouting" or not passage.last.passed:
         return ""
     packet, interface = passage.last.after, passage.last.interface_in
-    family = "-6" if ":" in packet.destination else "-4"
-    words = ["ip", family, "route", "get", packet.destination, "from", packet.source, "iif", interface]
-    try:
-        twin.run(lambda: Host().run(words))
-    except CannotRead as error:
-        reason = error.reason.removeprefix("RTNETLINK answers: ")
-        return REFUSALS.get(reason, reason).format(destination=packet.destination, interface=interface)
-    return ""
+    said = twin.run(lambda: route_lookup.refused(Host(), packet.destination, packet.source, interface))
+    return REFUSALS.get(said, said).format(destination=packet.destination, interface=interface)
 
 
 def ending_of(

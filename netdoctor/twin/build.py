@@ -58,7 +58,7 @@ def build(state: State, settings: Settings | None = None) -> Twin:
         _Builder(twin, {} if settings is None else settings).build()
     except OSError as error:
         twin.close()
-        raise CannotRead("twin", error.strerror or str(error)) from error
+        raise CannotRead.of("twin", error) from error
     except (ValueError, IndexError, KeyError, OverflowError, struct.error) as error:  # a message as no kernel sends it
         twin.close()
         raise CannotRead("twin", f"the network state cannot be copied: {in_words(error)}") from error

@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
 
-from netdoctor.errors import CannotRead
+from netdoctor.errors import CannotRead, Why
 from netdoctor.system.host import Host
 from netdoctor.system.kernel_modules import present
 from netdoctor.system.traffic import in_namespace
@@ -74,7 +74,7 @@ def _result(future: Future[NetworkState]) -> NetworkState:
     try:
         return future.result()
     except OSError as error:
-        raise CannotRead("network state", error.strerror or str(error)) from error
+        raise CannotRead.of("network state", error) from error
 
 
 def read(name: str, address: str) -> NetworkState:
@@ -135,7 +135,7 @@ def _nftables() -> tuple[nftables.NftObject, ...]:
     try:
         return nftables.dump()
     except OSError as error:
-        raise CannotRead("nftables", error.strerror or str(error)) from error
+        raise CannotRead.of("nftables", error) from error
 
 
 def _programs(netlink: Netlink, links: list[Link]) -> list[str]:
@@ -224,7 +224,7 @@ def _ipsets(host: Host) -> str:
     try:
         saved = host.run(["ipset", "save"], timeout=SECONDS)
     except CannotRead as error:
-        if "No such file" in error.reason:  # not installed
+        if error.why is Why.ABSENT:  # not installed
             return ""
         raise
     if not saved.strip():
@@ -246,5 +246,5 @@ def _index(raw: socket.socket, name: str) -> int:
     length = ctypes.c_int(40)
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.getsockopt(raw.fileno(), socket.SOL_IP, SO_IP_SET, buffer, ctypes.byref(length)):
-        raise CannotRead(f"ipset {name}", os.strerror(ctypes.get_errno()))
+        raise CannotRead.of(f"ipset {name}", ctypes.get_errno())
     return int(struct.unpack_from("=H", buffer.raw, 8)[0])

@@ -31,7 +31,7 @@ class Namespace:
         def make() -> int:
             libc = ctypes.CDLL(None, use_errno=True)
             if libc.unshare(CLONE_NEWNET):
-                raise CannotRead("twin", f"no network namespace can be made: {os.strerror(ctypes.get_errno())}")
+                raise CannotRead.of("twin", ctypes.get_errno(), "no network namespace can be made: ")
             return os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
 
         return cls(in_namespace("", make).result())

@@ -9,7 +9,7 @@ import socket
 from collections.abc import Mapping
 from contextlib import ExitStack
 
-from netdoctor.errors import CannotRead
+from netdoctor.errors import CannotRead, Why
 from netdoctor.system.host import Host
 from netdoctor.system.nft_trace import Event, listen, messages, read_events
 from netdoctor.system.trace_table import BRACKETS, TABLE
@@ -73,14 +73,12 @@ def walk(twin: Twin, flow: Flow) -> Walk:
 
 def _mark(devices: list[str]) -> None:
     """Tables of ours in this thread's namespace: they mark every packet, and bracket the hooks."""
-    text = [_table("inet", {**BRACKETS, **OUTPUT_BRACKETS}), _table("bridge", BRIDGE_BRACKETS)]
     host = Host()
-    for part in text:
-        try:
-            host.run(["nft", "-f", "-"], stdin=part)
-        except CannotRead as error:
-            if "bridge" in part and "not supported" in error.reason:  # a kernel without bridge tables
-                continue
+    host.run(["nft", "-f", "-"], stdin=_table("inet", {**BRACKETS, **OUTPUT_BRACKETS}))
+    try:
+        host.run(["nft", "-f", "-"], stdin=_table("bridge", BRIDGE_BRACKETS))
+    except CannotRead as error:
+        if error.why is not Why.UNSUPPORTED:  # some kernels have no bridge tables
             raise
     chains = [
         f'chain i{number} {{ type filter hook ingress device "{name}" priority -500; policy accept; {MARK} }}'

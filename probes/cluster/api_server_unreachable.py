@@ -14,9 +14,10 @@ netdoctor goes on too: Services stand in kube-proxy's rules, pods in the CNI's c
 from collections.abc import Iterator
 
 from netdoctor import Area, Evidence, Finding, probe
-from netdoctor.errors import CannotRead
+from netdoctor.errors import CannotRead, Why
+from netdoctor.model import Confidence
 from netdoctor.shell import command
-from netdoctor.system.kube_api import ApiError, KubeApi
+from netdoctor.system.kube_api import KubeApi
 
 
 @probe(
@@ -27,11 +28,12 @@ def api_server_unreachable(api: KubeApi | CannotRead) -> Iterator[Finding]:
     """No version from the API server."""
     if not isinstance(api, CannotRead):
         return
-    if api.source == "kubeconfig" or not api.source.startswith("API server") or isinstance(api, ApiError):
+    if api.why is not Why.NO_ANSWER:
         raise api
     yield Finding(
         f"the API server does not answer: {api.reason}",
         (Evidence(api.source, api.reason, "its version"),),
+        confidence=Confidence.CONFIRMED,
         by_hand=(
             *command("sudo crictl ps -a | grep apiserver"),
             *command("sudo journalctl -u kubelet -n 50"),

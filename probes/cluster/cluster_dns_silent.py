@@ -16,6 +16,7 @@ from netdoctor import Area, Evidence, Finding, Subject, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.traffic.names import SERVICE_NAME, ClusterDns
+from netdoctor.model import Confidence
 from netdoctor.system.traffic import Answer
 
 
@@ -39,4 +40,5 @@ def cluster_dns_silent(names: ClusterDns, this: ThisNode) -> Iterator[Finding]:
             f"without {lacks}",
             tuple(Evidence(str(x), str(x.reply), "an address") for x in failed[:3]),
             Subject(node=this.name),
+            confidence=Confidence.CONFIRMED,
         )

@@ -18,6 +18,7 @@ from netdoctor import Area, Evidence, Finding, Subject, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.traffic.reach import CLUSTER_IP, Reach
+from netdoctor.model import Confidence
 from netdoctor.system.traffic import Answer
 
 
@@ -39,4 +40,5 @@ def cluster_ip_unreachable(reach: Reach, this: ThisNode) -> Iterator[Finding]:
             f"{len(failed)} of {len(flows)} connections to ClusterIPs are not accepted ({', '.join(sorted(first))})",
             tuple(Evidence(str(f), str(f.reply), "connected") for f in first.values()),
             Subject(node=this.name),
+            confidence=Confidence.CONFIRMED,
         )

@@ -18,6 +18,7 @@ from netdoctor.facts.cluster.endpoints import endpoints_by_hand, no_endpoints
 from netdoctor.facts.cluster.services import EndpointSlices, Services
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.cluster.workloads import Pods, Workloads
+from netdoctor.model import Confidence
 from netdoctor.symptoms import CLUSTER_DNS
 
 
@@ -34,5 +35,6 @@ def coredns_not_ready(
     why, evidence = no_endpoints(service, endpoints, workloads, pods)
     elsewhere = any(p.node != this.name for p in pods.selected(service.namespace, service.selector))
     subject = Subject() if elsewhere else Subject(node=this.name)
+    said = f"the cluster DNS has no ready endpoint: {why}"
     by_hand = endpoints_by_hand(service, workloads, pods)
-    yield Finding(f"the cluster DNS has no ready endpoint: {why}", evidence, subject, by_hand=by_hand)
+    yield Finding(said, evidence, subject, confidence=Confidence.CONFIRMED, by_hand=by_hand)

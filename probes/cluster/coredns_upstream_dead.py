@@ -23,6 +23,7 @@ from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.node.firewalld import Firewalld
 from netdoctor.facts.traffic.names import UpstreamAnswers, UpstreamLookup, can_ask
 from netdoctor.facts.traffic.vantage import HOST, VantagePoint, VantagePoints
+from netdoctor.model import Confidence
 from netdoctor.shell import command
 
 EDIT = "kubectl -n kube-system edit configmap coredns  # forward . {}"
@@ -62,6 +63,7 @@ def coredns_upstream_dead(
         tuple(evidence),
         Subject(node=this.name, upstream=about),
         severity=severity,
+        confidence=Confidence.CONFIRMED,
         by_hand=command(EDIT, corefile.forwards),
     )
 

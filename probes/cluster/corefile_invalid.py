@@ -18,6 +18,7 @@ from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.coredns import Corefile
 from netdoctor.facts.cluster.corefile_refusal import CorefileRefusal
 from netdoctor.facts.cluster.services import EndpointSlices, Services
+from netdoctor.model import Confidence
 from netdoctor.shell import command
 
 EDIT = "kubectl -n kube-system edit configmap coredns"
@@ -36,6 +37,7 @@ def corefile_invalid(
         yield Finding(
             f"the Corefile cannot be used: {corefile.problem}",
             (Evidence("ConfigMap kube-system/coredns", corefile.problem, "as many blocks closed as opened"),),
+            confidence=Confidence.CONFIRMED,
             by_hand=command(EDIT),
         )
     elif isinstance(refusal, CannotRead):
@@ -47,5 +49,6 @@ def corefile_invalid(
         yield Finding(
             f"CoreDNS does not start because of {where}: {refusal.said}",
             (Evidence(f"log of pod {refusal.pod}", refusal.said, "a start without an error"),),
+            confidence=Confidence.CONFIRMED,
             by_hand=command(EDIT + "  # line {}", refusal.line) if refusal.line else command(EDIT),
         )

@@ -25,6 +25,7 @@ from netdoctor.facts.gateways.gateways import Modules, needed
 from netdoctor.facts.gateways.postgres_servers import PostgresServers
 from netdoctor.facts.gateways.postgres_session import LOGIN, TOO_MANY, Slots
 from netdoctor.facts.traffic.postgres import Postgres, PostgresStage
+from netdoctor.model import Confidence
 
 
 @probe(
@@ -75,6 +76,7 @@ def _refused(login: PostgresStage, this: ThisNode) -> Finding:
         f"Postgres {login.service} has no free connection: {login.observed}",
         (Evidence(f"{login.vantage} -> {login.service}, login", login.observed, "a free connection"),),
         Subject(node=this.name, namespace=namespace, service=name),
+        confidence=Confidence.CONFIRMED,
     )
 
 
@@ -101,4 +103,5 @@ def _compare(slots: Slots, names: tuple[str, ...], modules: Modules, this: ThisN
             ),
         ),
         Subject(node=this.name, namespace=namespace, service=name),
+        confidence=Confidence.CONFIRMED,
     )

@@ -23,6 +23,7 @@ from netdoctor.facts.cluster.kube_proxy import KubeProxy
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.cluster.translated import Translated
 from netdoctor.facts.cluster.workloads import Pods
+from netdoctor.model import Confidence
 from netdoctor.shell import command
 from netdoctor.symptoms import CLUSTER_IPS
 
@@ -47,6 +48,7 @@ def kube_proxy_not_running(
         f"kube-proxy does not run on this node ({trouble}): Services and pods that are new are not reached",
         (Evidence("/proc", "no process kube-proxy", "one"), left),
         Subject(node=this.name),
+        confidence=Confidence.CONFIRMED,
         by_hand=_by_hand(kube_proxy.pod),
     )
 

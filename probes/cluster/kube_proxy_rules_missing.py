@@ -35,6 +35,7 @@ from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.cluster.translated import Translated
 from netdoctor.facts.traffic.reach import CLUSTER_IP, Reach
 from netdoctor.facts.traffic.vantage import HOST
+from netdoctor.model import Confidence
 from netdoctor.symptoms import CLUSTER_IPS
 
 
@@ -59,6 +60,7 @@ def kube_proxy_rules_missing(
             Evidence("kube-proxy's process", process, "running"),
         ),
         Subject(node=this.name),
+        confidence=Confidence.CONFIRMED,
     )
 
 

@@ -25,6 +25,7 @@ from netdoctor.facts.cluster.services import Services
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.traffic.names import SERVICE_NAME, ClusterDns
 from netdoctor.facts.traffic.vantage import VantagePoint, VantagePoints
+from netdoctor.model import Confidence
 from netdoctor.shell import command
 from netdoctor.symptoms import CLUSTER_DNS
 from netdoctor.system.foreign_text import to_address
@@ -59,6 +60,7 @@ def nameserver_of_no_service(
             Evidence(str(asked[0]), str(asked[0].reply), "an answer"),
         ),
         Subject(node=this.name),
+        confidence=Confidence.CONFIRMED,
         by_hand=_by_hand(dns.cluster_ip) if dns else (),
     )
 

@@ -13,9 +13,10 @@ What netdoctor's pod does not get, the modules' pods do not get either.
 from collections.abc import Iterator
 
 from netdoctor import Area, Evidence, Finding, Subject, probe
-from netdoctor.errors import CannotRead
+from netdoctor.errors import CannotRead, Why
 from netdoctor.facts.cluster.this_node import ThisNode
-from netdoctor.facts.traffic.new_pod import NO_NETWORK, NewPod
+from netdoctor.facts.traffic.new_pod import NewPod
+from netdoctor.model import Confidence
 
 
 @probe(area=Area.PODS, healthy="a new pod gets a network", symptom=True)
@@ -23,7 +24,7 @@ def new_pod_without_network(pod: NewPod | CannotRead, this: ThisNode) -> Iterato
     """The CNI did not connect it in time."""
     if not isinstance(pod, CannotRead):
         return
-    if not pod.reason.startswith(NO_NETWORK):
+    if pod.why is not Why.NO_NETWORK:
         raise pod
     evidence = (Evidence("test pod", pod.reason, "a network"), *this.not_ready())
-    yield Finding(f"a new pod gets {pod.reason}", evidence, Subject(node=this.name))
+    yield Finding(f"a new pod gets {pod.reason}", evidence, Subject(node=this.name), confidence=Confidence.CONFIRMED)

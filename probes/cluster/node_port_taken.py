@@ -19,6 +19,7 @@ from netdoctor import Area, Evidence, Finding, Subject, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.services import Service, Services
 from netdoctor.facts.gateways.gateways import Gateway, Modules, needed
+from netdoctor.model import Confidence
 from netdoctor.shell import command
 from netdoctor.system.kube_api import KubeApi
 
@@ -45,6 +46,7 @@ def node_port_taken(
                 f"NodePort {gateway.node_port} of module {gateway.name} belongs to {holders[0]}",
                 (Evidence(holders[0], f"nodePort {gateway.node_port}", f"free for Service {own}"),),
                 Subject(namespace=gateway.namespace, service=gateway.service),
+                confidence=Confidence.CONFIRMED,
                 by_hand=_by_hand(gateway.node_port, others),
             )
 

@@ -17,6 +17,7 @@ from netdoctor import Area, Evidence, Finding, Subject, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.traffic.names import OUTSIDE_NAME, ClusterDns, UpstreamAnswers
+from netdoctor.model import Confidence
 from netdoctor.system.traffic import Answer
 
 
@@ -40,4 +41,5 @@ def outside_names_unresolved(
             f"({names.server}) are not answered from outside",
             tuple(Evidence(str(x), str(x.reply), "an address or NXDOMAIN") for x in failed[:3]),
             Subject(node=this.name),
+            confidence=Confidence.CONFIRMED,
         )

@@ -17,6 +17,7 @@ from netdoctor import Area, Evidence, Finding, Severity, Subject, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.traffic.reach import NODE, Reach
+from netdoctor.model import Confidence
 
 
 @probe(area=Area.PODS, healthy="pods reach their node", symptom=True)
@@ -32,4 +33,5 @@ def pod_to_node_blocked(reach: Reach, this: ThisNode) -> Iterator[Finding]:
             tuple(Evidence(str(f), str(f.reply), "an answer") for f in failed[:3]),
             Subject(node=this.name),
             severity=Severity.WARNING,
+            confidence=Confidence.CONFIRMED,
         )

@@ -17,6 +17,7 @@ from netdoctor import Area, Evidence, Finding, Subject, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.traffic.names import UpstreamAnswers
+from netdoctor.model import Confidence
 from netdoctor.symptoms import PROVIDERS
 
 
@@ -36,4 +37,5 @@ def pod_to_outside_blocked(answers: UpstreamAnswers, this: ThisNode) -> Iterator
             f"{pods} of {len({x.vantage for x in asked})} pods get no answer from outside, and the host does",
             tuple(Evidence(str(x), str(x.reply), "an answer, as the host gets") for x in failed[:3]),
             Subject(node=this.name),
+            confidence=Confidence.CONFIRMED,
         )

@@ -17,6 +17,7 @@ from netdoctor import Area, Evidence, Finding, Subject, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.traffic.reach import POD, Reach
+from netdoctor.model import Confidence
 
 
 @probe(area=Area.PODS, healthy="pods reach each other", symptom=True, explains=("cluster-ip-unreachable",))
@@ -31,4 +32,5 @@ def pod_to_pod_blocked(reach: Reach, this: ThisNode) -> Iterator[Finding]:
             f"{len(failed)} of {len(flows)} connections between pods are not answered",
             tuple(Evidence(str(f), str(f.reply), "an answer") for f in failed[:3]),
             Subject(node=this.name),
+            confidence=Confidence.CONFIRMED,
         )

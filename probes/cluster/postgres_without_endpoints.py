@@ -22,6 +22,7 @@ from netdoctor.facts.cluster.endpoints import endpoints_by_hand, no_endpoints
 from netdoctor.facts.cluster.services import EndpointSlices, Services
 from netdoctor.facts.cluster.workloads import Pods, Workloads
 from netdoctor.facts.gateways.postgres_servers import PostgresServers
+from netdoctor.model import Confidence
 
 
 @probe(area=Area.POSTGRES, healthy="Postgres has a ready pod", explains=("postgres-unreachable",))
@@ -47,6 +48,6 @@ def postgres_without_endpoints(
                 p.namespace == service.namespace and not p.is_ours for p in pods.items
             )
             severity = Severity.ERROR if used else Severity.WARNING
-            by_hand = endpoints_by_hand(service, workloads, pods)
             said = f"Service {service} has no ready endpoint: {why}"
-            yield Finding(said, evidence, subject, severity, by_hand=by_hand)
+            by_hand = endpoints_by_hand(service, workloads, pods)
+            yield Finding(said, evidence, subject, severity, confidence=Confidence.CONFIRMED, by_hand=by_hand)

@@ -18,6 +18,7 @@ from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.gateways.gateways import Modules, needed
 from netdoctor.facts.traffic.providers import Provider, Providers
+from netdoctor.model import Confidence
 from netdoctor.shell import command
 
 
@@ -42,6 +43,7 @@ def provider_name_unresolved(
             f"{provider.host}, {whose}, does not resolve: {provider.lookup}",
             (Evidence(asked, str(provider.lookup), "an address"),),
             Subject(node=this.name, namespace=known.namespace, upstream=provider.name),
+            confidence=Confidence.CONFIRMED,
             by_hand=_by_hand(provider, known.namespace),
         )
 

@@ -18,6 +18,7 @@ from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.gateways.gateways import Modules, needed
 from netdoctor.facts.traffic.providers import Providers
+from netdoctor.model import Confidence
 from netdoctor.shell import command
 
 
@@ -43,5 +44,6 @@ def provider_unreachable(
             f"{provider.name}, {whose}, does not accept connections: {provider.connection}",
             (Evidence(f"{provider.vantage} -> {provider.address}:{port}", str(provider.connection), "connected"),),
             Subject(node=this.name, namespace=known.namespace, upstream=provider.name),
+            confidence=Confidence.CONFIRMED,
             by_hand=command("nc -vz -w 3 {} {}", provider.address, port),
         )

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from netdoctor import Area, Evidence, Finding, Subject, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.gateways.gateways import Modules, SecretKey, needed
+from netdoctor.model import Confidence
 from netdoctor.shell import command
 
 
@@ -39,6 +40,7 @@ def secret_key_missing(modules: Modules | CannotRead) -> Iterator[Finding]:
             f"{lost[0]} is {lost[0].state}{more}",
             tuple(Evidence(str(s), s.state, "a value") for s in lost[:8]),
             Subject(namespace=known.namespace),
+            confidence=Confidence.CONFIRMED,
             by_hand=tuple(line for key in lost[:3] for line in _by_hand(key)),
         )
 

@@ -17,10 +17,10 @@ When a new pod gets its network all the same: the runtime has its configuration 
 from collections.abc import Iterator
 
 from netdoctor import Area, Evidence, Finding, Subject, probe
-from netdoctor.errors import CannotRead
+from netdoctor.errors import CannotRead, Why
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.node.cni import CONFIG_FOLDERS, PLUGIN_FOLDERS, CniConfig
-from netdoctor.facts.traffic.new_pod import NO_NETWORK, NewPod
+from netdoctor.facts.traffic.new_pod import NewPod
 from netdoctor.model import Confidence
 from netdoctor.shell import command
 
@@ -30,7 +30,7 @@ def cni_config_unusable(cni: CniConfig, new_pod: NewPod | CannotRead, this: This
     """No configuration, an unreadable one, or a plugin that is not there; and no new pod gets a network."""
     if isinstance(new_pod, NewPod):
         return
-    tried = new_pod.reason.startswith(NO_NETWORK)
+    tried = new_pod.why is Why.NO_NETWORK
     evidence = [Evidence("test pod", new_pod.reason, "a network")] if tried else []
     confidence = Confidence.CONFIRMED if tried else Confidence.LIKELY
     if cni.problem:

@@ -21,6 +21,7 @@ from netdoctor import Area, Evidence, Finding, Subject, probe
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.node.links import Links
 from netdoctor.facts.traffic.names import UpstreamAnswers
+from netdoctor.model import Confidence
 from netdoctor.symptoms import OUTSIDE
 from netdoctor.system.traffic import Answer
 
@@ -54,4 +55,5 @@ def default_route_missing(links: Links, answers: UpstreamAnswers, this: ThisNode
                 Evidence(str(lost[0]), str(lost[0].reply), "an answer"),
             ),
             Subject(node=this.name),
+            confidence=Confidence.CONFIRMED,
         )

@@ -26,6 +26,7 @@ from netdoctor.facts.node.cni import Attachments, CniConfig
 from netdoctor.facts.node.firewalld import Firewalld
 from netdoctor.facts.node.iptables import Iptables
 from netdoctor.facts.node.masquerade import Masquerade
+from netdoctor.model import Confidence
 
 
 @probe(
@@ -59,6 +60,7 @@ def direct_rules_flush_iptables(
         (listed, *gone),
         Subject(node=this.name),
         since=firewalld.direct_since if firewalld.permanent_direct else "",
+        confidence=Confidence.CONFIRMED,
     )
 
 

@@ -33,6 +33,7 @@ from netdoctor.facts.traffic.drops import Drop, Drops
 from netdoctor.facts.traffic.names import UpstreamAnswers
 from netdoctor.facts.traffic.reach import NODE, Reach
 from netdoctor.facts.traffic.vantage import NEW, VantagePoint, VantagePoints
+from netdoctor.model import Confidence
 from netdoctor.symptoms import POD_TRAFFIC
 from netdoctor.system.traffic import Answer, Reply
 
@@ -74,6 +75,7 @@ def firewalld_rejects_pods(
         Subject(node=this.name),
         severity=_severity(rejected),
         since=since,
+        confidence=Confidence.CONFIRMED,
     )
 
 

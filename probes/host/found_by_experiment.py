@@ -23,6 +23,7 @@ from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.traffic.experiments import Experiments, Tried, trials_of
 from netdoctor.facts.traffic.failed_flows import FailedFlows
+from netdoctor.model import Confidence
 from netdoctor.symptoms import POD_TRAFFIC
 
 
@@ -49,6 +50,7 @@ def found_by_experiment(
                 Evidence(f"copy of the node, {flow}", f"passes {_with(tried)}", "passes as it is") for flow in flows[:2]
             ),
             Subject(node=this.name),
+            confidence=Confidence.CONFIRMED,
             by_hand=tried.by_hand,
         )
 

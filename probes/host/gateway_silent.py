@@ -21,6 +21,7 @@ from netdoctor import Area, Evidence, Finding, Subject, probe
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.traffic.names import UpstreamAnswers
 from netdoctor.facts.traffic.next_hops import AskedNextHop, Gateways
+from netdoctor.model import Confidence
 from netdoctor.shell import command
 from netdoctor.symptoms import OUTSIDE
 
@@ -52,6 +53,7 @@ def gateway_silent(gateways: Gateways, answers: UpstreamAnswers, this: ThisNode)
                 *(Evidence(str(lookup), str(lookup.reply), "an answer") for lookup in lookups[:1]),
             ),
             Subject(node=this.name),
+            confidence=Confidence.CONFIRMED,
             by_hand=(
                 *command("ip neigh show to {} dev {}", address, several[0].device),
                 *command("sudo arping -c 3 -I {} {}", several[0].device, address),

@@ -20,6 +20,7 @@ from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.cluster.workloads import Pod, Pods
 from netdoctor.facts.gateways.gateways import Gateway, Modules, needed
 from netdoctor.facts.gateways.listeners import Listeners, ListeningProcess
+from netdoctor.model import Confidence
 from netdoctor.shell import command
 from netdoctor.system.pod_cgroup import pod_uid
 
@@ -47,6 +48,7 @@ def host_port_taken(
                 f"port {gateway.container_port} of the host, for module {gateway.name}, is taken by {holders[0]}",
                 (Evidence(f"port {gateway.container_port} of the host", holders[0], "free"),),
                 Subject(node=this.name, namespace=gateway.namespace),
+                confidence=Confidence.CONFIRMED,
                 by_hand=_by_hand(gateway.container_port, processes),
             )
 

@@ -22,6 +22,7 @@ from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.gateways.gateways import Modules, needed
 from netdoctor.facts.gateways.images import NEVER, Images, NodeImage
+from netdoctor.model import Confidence
 from netdoctor.shell import command
 from netdoctor.system.traffic import Answer
 
@@ -47,6 +48,7 @@ def image_not_obtainable(
             tuple(Evidence(f"image {i.name}, {i.pull_policy}", w, "on the node, or its registry answers")
                   for i, w in certain[:5]),
             Subject(node=this.name),
+            confidence=Confidence.CONFIRMED,
             by_hand=tuple(line for image, _ in certain[:3] for line in command("sudo crictl pull {}", image.name)),
         )  # fmt: skip
     elif lost:

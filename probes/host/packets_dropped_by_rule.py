@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from netdoctor import Area, Evidence, Finding, Subject, probe
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.traffic.drops import Drop, Drops
+from netdoctor.model import Confidence
 from netdoctor.shell import all_of
 from netdoctor.symptoms import POD_TRAFFIC
 from netdoctor.system.rule_removal import who_writes, without_legacy_rule, without_rule
@@ -37,6 +38,7 @@ def packets_dropped_by_rule(drops: Drops, this: ThisNode) -> Iterator[Finding]:
             f"a rule drops what pods send: {' and '.join(dict.fromkeys(_rule(d) for d in dropped))}",
             tuple(Evidence(f"trace of {d.flow}", _rule(d), "accepted") for d in dropped[:3]),
             Subject(node=this.name),
+            confidence=Confidence.CONFIRMED,
             by_hand=_by_hand(dropped),
         )
 

@@ -19,6 +19,7 @@ from netdoctor import Area, Evidence, Finding, Subject, probe
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.node.links import Links
 from netdoctor.facts.traffic.drops import Drop, Drops
+from netdoctor.model import Confidence
 from netdoctor.shell import all_of, command
 from netdoctor.symptoms import POD_TRAFFIC
 from netdoctor.system.foreign_text import to_address, to_network
@@ -48,6 +49,7 @@ def packets_refused_by_routing(drops: Drops, links: Links, this: ThisNode) -> It
             f"the node's routing refuses what pods send: {words}{named}",
             tuple(evidence),
             Subject(node=this.name),
+            confidence=Confidence.CONFIRMED,
             by_hand=all_of(command("sudo ip route del {}", tuple(route.split())) for route in refusing),
         )
 

@@ -16,6 +16,7 @@ from netdoctor import Area, Evidence, Finding, NotApplicable, Subject, probe
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.node.cni import CniConfig
 from netdoctor.facts.node.links import Links
+from netdoctor.model import Confidence
 from netdoctor.shell import all_of, command
 from netdoctor.symptoms import POD_TRAFFIC
 
@@ -33,5 +34,6 @@ def pod_link_down(links: Links, cni: CniConfig, this: ThisNode) -> Iterator[Find
             f"{names} {'is' if len(down) == 1 else 'are'} down: pods behind it send and receive nothing",
             tuple(Evidence(f"ip link show {link.name}", "DOWN", "UP") for link in down[:4]),
             Subject(node=this.name),
+            confidence=Confidence.CONFIRMED,
             by_hand=all_of(command("sudo ip link set dev {} up", link.name) for link in down),
         )

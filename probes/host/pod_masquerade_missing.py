@@ -83,6 +83,7 @@ def _leaving_as_they_are(bare: list[Departure], this: ThisNode) -> Finding:
         "masquerades them, and the outside cannot answer",
         tuple(_left(bare)),
         Subject(node=this.name),
+        confidence=Confidence.CONFIRMED,
     )
 
 

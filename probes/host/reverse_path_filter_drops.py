@@ -23,6 +23,7 @@ from collections.abc import Iterator
 from netdoctor import Area, Evidence, Finding, Subject, probe
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.traffic.departures import Departures
+from netdoctor.model import Confidence
 from netdoctor.symptoms import OUTSIDE
 
 
@@ -48,4 +49,5 @@ def reverse_path_filter_drops(departures: Departures, this: ThisNode) -> Iterato
             ),
         ),
         Subject(node=this.name),
+        confidence=Confidence.CONFIRMED,
     )

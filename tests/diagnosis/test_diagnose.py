@@ -9,7 +9,7 @@ import pytest
 
 from netdoctor.diagnosis.catalogue import Catalogue
 from netdoctor.diagnosis.diagnose import diagnose
-from netdoctor.model import Diagnosis, Finding, Outcome, Probe, Result, Severity, Subject
+from netdoctor.model import Confidence, Diagnosis, Finding, Outcome, Probe, Result, Severity, Subject
 
 N1, N2, ANYWHERE = Subject(node="n1"), Subject(node="n2"), Subject()
 
@@ -119,3 +119,9 @@ def test_nothing_is_dropped_in_any_graph() -> None:
         for diagnosis in diagnoses:
             assert diagnosis.cause not in diagnosis.symptoms
             assert diagnosis.unexplained == catalogue.probes[diagnosis.cause.probe].symptom
+
+
+def test_nothing_is_confirmed_that_nobody_says_is() -> None:
+    silent = finding("ip-forward-disabled")
+    assert silent.confidence is Confidence.LIKELY
+    assert Diagnosis(silent).confidence is Confidence.LIKELY

@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from netdoctor.errors import CannotRead
+from netdoctor.errors import CannotRead, Why
 from netdoctor.facts.cluster.coredns import Upstream, Upstreams
 from netdoctor.facts.traffic.failed_flows import OUTSIDE, FailedFlow, FailedFlows, refused_by_routing
 from netdoctor.facts.traffic.names import UpstreamAnswers, UpstreamLookup, cluster_dns_address, questions
 from netdoctor.facts.traffic.vantage import HOST, OLD, VantagePoint, VantagePoints
-from netdoctor.system.host import Host
+from netdoctor.system.host import Host, ProgramFailed
 from tests.builders import (
     BRIDGE,
     CLIENT,
@@ -65,14 +65,14 @@ class TestClusterDnsAddress:
             cluster_dns_address(VantagePoints((of_node,), ""), None)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Refusing(Host):
     """A host whose `ip route get` ends so."""
 
-    says: str = ""
+    failure: CannotRead
 
     def run(self, argv: object, timeout: float = 3.0, stdin: str | None = None) -> str:
-        raise CannotRead("ip", self.says)
+        raise self.failure
 
 
 def flow(source: str, destination: str) -> FailedFlow:
@@ -84,17 +84,17 @@ class TestRouting:
         assert refused_by_routing(Host(), flow("10.244.0.10", "fd77::1"), BRIDGE) == ""
 
     @pytest.mark.parametrize(
-        ("says", "words"),
+        ("failure", "words"),
         [
-            ("RTNETLINK answers: Network is unreachable", "Network is unreachable"),
-            ("RTNETLINK answers: Permission denied", "Permission denied"),
-            ('Error: inet prefix is expected rather than "x".', ""),
-            ("no answer within 3 s", ""),
-            ("No such file or directory", ""),
+            (ProgramFailed("ip", "RTNETLINK answers: Network is unreachable"), "Network is unreachable"),
+            (ProgramFailed("ip", "RTNETLINK answers: Permission denied"), "Permission denied"),
+            (ProgramFailed("ip", 'Error: inet prefix is expected rather than "x".'), ""),
+            (CannotRead("ip", "no answer within 3 s", Why.NO_ANSWER), ""),
+            (CannotRead("ip", "No such file or directory", Why.ABSENT), ""),
         ],
     )
-    def test_only_the_kernels_words_count(self, says: str, words: str) -> None:
-        assert refused_by_routing(Refusing(says=says), flow(CLIENT, "8.8.8.8"), BRIDGE) == words
+    def test_only_the_kernels_words_count(self, failure: CannotRead, words: str) -> None:
+        assert refused_by_routing(Refusing(failure=failure), flow(CLIENT, "8.8.8.8"), BRIDGE) == words
 
     def test_a_flow_has_the_address_of_its_family(self) -> None:
         replies = (("host", NXDOMAIN), (OLD_POD, SILENT))

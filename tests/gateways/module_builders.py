@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from netdoctor.errors import CannotRead
-from netdoctor.facts.gateways.gateways import NONE, Gateway, Image, Modules, SecretKey
+from netdoctor.errors import CannotRead, Why
+from netdoctor.facts.gateways.gateways import Gateway, Image, Modules, SecretKey
 from netdoctor.facts.gateways.images import Images, NodeImage
 from netdoctor.facts.gateways.litellm_config import Database, Model
 from netdoctor.facts.gateways.postgres_servers import PostgresServer, PostgresServers
@@ -15,7 +15,7 @@ from netdoctor.facts.traffic.providers import Provider, Providers
 from netdoctor.system.traffic import Answer, Reply
 from tests.builders import DNS_ADDRESS, OK, POSTGRES_IP
 
-NO_MODULES = CannotRead(NONE, "the cluster has no workload of LiteLLM")
+NO_MODULES = CannotRead("modules", "the cluster has no workload of LiteLLM", Why.NO_MODULES)
 
 
 def servers(*modules: str, later: tuple[str, ...] = ()) -> PostgresServers:

@@ -33,10 +33,14 @@ CAUSE = Finding(
 )  # fmt: skip
 SYMPTOM = Finding(
     "2 of 2 pods get no answer from outside, and the host does, and this sentence goes on until it has to be wrapped "
-    "into a second line", (Evidence("a", "b", "c"),), ON_N1, probe="pod-to-outside-blocked",
+    "into a second line", (Evidence("a", "b", "c"),), ON_N1, confidence=Confidence.CONFIRMED,
+    probe="pod-to-outside-blocked",
 )  # fmt: skip
 ALONE = Finding(
-    "2 of 3 connections between pods are not answered", (Evidence("x", "y", "z"),), probe="pod-to-pod-blocked"
+    "2 of 3 connections between pods are not answered",
+    (Evidence("x", "y", "z"),),
+    confidence=Confidence.CONFIRMED,
+    probe="pod-to-pod-blocked",
 )
 WARNING = Finding(
     "1 of CoreDNS's 2 upstream resolvers answer nobody", (Evidence("host -> 8.8.8.8:53/udp", "refused", "an answer"),),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from netdoctor.errors import CannotRead
+from netdoctor.errors import CannotRead, Why
 from netdoctor.facts.cluster.coredns import Corefile, Upstream, Upstreams
 from netdoctor.facts.cluster.corefile_refusal import CorefileRefusal
 from netdoctor.facts.cluster.kube_proxy import KubeProxy
@@ -164,9 +164,9 @@ CASES = [
     Case("kube-proxy-rules-missing", "IPVS", NOT_APPLICABLE, (KubeProxy("ipvs", "", True, "", ""), iptables("KUBE")),
          "ipvs"),
     Case("new-pod-without-network", "none in time", FAIL, says="no network within",
-         unread={NewPod: CannotRead("test pod", "no network within 4 s: sandbox")}),
+         unread={NewPod: CannotRead("test pod", "no network within 4 s: sandbox", Why.NO_NETWORK)}),
     Case("new-pod-without-network", "the kubelet says why", FAIL, (this_node("cni plugin not initialized"),),
-         unread={NewPod: CannotRead("test pod", "no network within 4 s: sandbox")},
+         unread={NewPod: CannotRead("test pod", "no network within 4 s: sandbox", Why.NO_NETWORK)},
          evidence="cni plugin not initialized"),
     Case("new-pod-without-network", "there", PASS),
     Case("new-pod-without-network", "not made", UNKNOWN, says="no pause image",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from netdoctor.errors import CannotRead
+from netdoctor.errors import CannotRead, Why
 from netdoctor.facts.cluster.coredns import Upstream
 from netdoctor.facts.cluster.kube_proxy import KubeProxy
 from netdoctor.facts.node.firewalld_rules import FirewalldRules
@@ -113,7 +113,7 @@ CASES = [
     Case("connection-tracking-full", "the module is not loaded", NOT_APPLICABLE, (sysctls(tracked=(None, None)),)),
     Case("connection-tracking-full", "no number", UNKNOWN, (sysctls(tracked=("many", "262144")),)),
     Case("cni-config-unusable", "no file", FAIL, (cni(path="", problem="no file in /etc/cni/net.d"),), "no file",
-         unread={NewPod: CannotRead("test pod", "no network: cni plugin not initialized")}),
+         unread={NewPod: CannotRead("test pod", "no network: cni plugin not initialized", Why.NO_NETWORK)}),
     Case("cni-config-unusable", "a plugin is missing, and no pod could be tried", FAIL,
          (cni(missing_plugins=("portmap",)),), "portmap", unread=unread(NewPod), confidence=Confidence.LIKELY),
     Case("cni-config-unusable", "a new pod gets its network all the same", PASS, (cni(missing_plugins=("portmap",)),)),

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from netdoctor.errors import CannotRead
+from netdoctor.errors import CannotRead, Why
 from netdoctor.facts.cluster.corefile_outline import outline
 from netdoctor.facts.cluster.services import Services
 from netdoctor.facts.cluster.workloads import Pods, dns_pods
@@ -36,7 +36,7 @@ class Corefile:
         """The ConfigMap kube-system/coredns. Raises CannotRead where there is none."""
         found = api.find("/api/v1/namespaces/kube-system/configmaps/coredns")
         if found is None:
-            raise CannotRead("Corefile", "there is no ConfigMap kube-system/coredns")
+            raise CannotRead("Corefile", "there is no ConfigMap kube-system/coredns", Why.ABSENT)
         return cls.parse(found.get("data", {}).get("Corefile", ""))
 
     @classmethod
@@ -209,4 +209,4 @@ def _resolv_conf(host: Host, uids: frozenset[str]) -> tuple[str, str]:
         text = host.read_or_none(path)
         if text is not None:
             return path, text
-    raise CannotRead("/etc/resolv.conf", "there is no such file")
+    raise CannotRead("/etc/resolv.conf", "there is no such file", Why.ABSENT)

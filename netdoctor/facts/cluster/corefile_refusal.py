@@ -46,7 +46,7 @@ class CorefileRefusal:
             try:
                 log = api.text(path, tailLines=LINES, limitBytes=BYTES)
             except CannotRead as error:
-                unread = CannotRead(f"log of pod {pod.namespace}/{pod.name}", error.reason)
+                unread = CannotRead(f"log of pod {pod.namespace}/{pod.name}", error.reason, error.why)
                 continue
             found = cls.parse(f"{pod.namespace}/{pod.name}", log)
             if found.pod:

@@ -14,6 +14,14 @@ from netdoctor.system.host import Host
 NODE_FOLDERS = ("/var/lib/kubelet/pki", "/var/lib/kubelet/config.yaml", "/etc/kubernetes/manifests")
 
 
+class NotANode(CannotRead):
+    """This machine, whose name is `machine`, is none of the cluster's nodes."""
+
+    def __init__(self, machine: str) -> None:
+        super().__init__("this node", f"no node of the cluster has an address of this machine ({machine})")
+        self.machine = machine
+
+
 @dataclass(frozen=True, slots=True)
 class LocalAddresses:
     """addresses of this machine"""
@@ -57,7 +65,7 @@ class ThisNode:
         node = next((n for n in nodes.items if set(n.addresses) & set(local.addresses)), None)
         node = node or next((n for n in nodes.items if n.name in (name, name.partition(".")[0])), None)
         if node is None:
-            raise CannotRead("this node", f"no node of the cluster has an address of this machine ({name})")
+            raise NotANode(name)
         return cls(node.name, node.addresses, node.problem)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 
-from netdoctor.errors import CannotRead
+from netdoctor.errors import CannotRead, Why
 from netdoctor.facts.cluster.kube_proxy import KubeProxy
 from netdoctor.facts.cluster.services import SYNC_SECONDS, EndpointSlices, Service, ServicePort, Services
 from netdoctor.facts.cluster.this_node import ThisNode
@@ -69,7 +69,7 @@ class Translated:
             try:
                 text = host.run(["nft", "list", "table", "ip", "kube-proxy"], timeout=5)
             except CannotRead as error:
-                if "No such file" not in error.reason:
+                if error.why is not Why.ABSENT:
                     raise
                 text = ""
             return cls._of(in_nftables(text), "nft table ip kube-proxy")

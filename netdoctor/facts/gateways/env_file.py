@@ -130,7 +130,7 @@ def _write(file: EnvFile, text: str) -> None:
         rights.lend(write)
     except OSError as error:
         whose = f" with the rights of {rights.name}" if rights.uid != os.geteuid() else ""
-        raise CannotRead(file.path, f"it cannot be written{whose}: {error.strerror or error}") from error
+        raise CannotRead.of(file.path, error, f"it cannot be written{whose}: ") from error
 
 
 def _read(folder: str, name: str, rights: Rights) -> tuple[str | None, int]:

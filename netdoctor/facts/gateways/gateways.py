@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from netdoctor.errors import CannotRead
+from netdoctor.errors import CannotRead, Why
 from netdoctor.facts.gateways.gateway_objects import (
     ModuleObjects,
     Object,
@@ -22,7 +22,6 @@ from netdoctor.system.kube_api import KubeApi
 
 COMPONENT = "app.kubernetes.io/component"
 MASTER_KEY = "LITELLM_MASTER_KEY"
-NONE = "modules"  # the source of the CannotRead that says that there are none; it survives a recording
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +84,7 @@ class Modules:
         """Read the objects. Raises CannotRead where there are no modules."""
         found = objects.gateways
         if not found:
-            raise CannotRead(NONE, f"{objects.source} has no workload of LiteLLM")
+            raise CannotRead("modules", f"{objects.source} has no workload of LiteLLM", Why.NO_MODULES)
         namespace = found[0]["metadata"].get("namespace", "default")
         problems: list[str] = []
         gateways = tuple(sorted((_gateway(objects, o, problems) for o in found), key=lambda g: g.node_port))
@@ -126,7 +125,7 @@ def needed(modules: Modules | CannotRead) -> Modules:
     """The modules. Raises NotApplicable where there are none, CannotRead where nobody could find out."""
     if isinstance(modules, Modules):
         return modules
-    if modules.source == NONE:
+    if modules.why is Why.NO_MODULES:
         raise NotApplicable(f"no modules: {modules.reason}")
     raise modules
 

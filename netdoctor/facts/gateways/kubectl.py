@@ -7,7 +7,7 @@ import shutil
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from netdoctor.errors import CannotRead
+from netdoctor.errors import CannotRead, Why
 from netdoctor.redact import redact
 from netdoctor.system import kubeconfig
 from netdoctor.system.bounded_process import in_memory, run
@@ -49,7 +49,7 @@ class Kubectl:
             return cls((kubectl,))
         if minikube := shutil.which("minikube", path=path):
             return cls((minikube, "kubectl", "--"))
-        raise CannotRead("kubectl", "neither kubectl nor minikube is installed")
+        raise CannotRead("kubectl", "neither kubectl nor minikube is installed", Why.ABSENT)
 
     def run(self, *arguments: str, timeout: float = SECONDS, stdin: str = "", asks_cluster: bool = True) -> Answered:
         """Run it to its end, whatever its exit status. Raises CannotRead when it cannot be run or takes too long."""
@@ -64,7 +64,7 @@ class Kubectl:
             try:
                 done = run(argv, environment, timeout, LARGEST, stdin=stdin.encode(), directory=None, passed=passed)
             except CannotRead as error:
-                raise CannotRead(f"kubectl {arguments[0]}", error.reason) from error
+                raise CannotRead(f"kubectl {arguments[0]}", error.reason, error.why) from error
         return Answered(done.status, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
 
     def must(self, *arguments: str, timeout: float = SECONDS, stdin: str = "", asks_cluster: bool = True) -> str:

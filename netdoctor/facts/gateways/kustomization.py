@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 from collections.abc import Mapping
@@ -10,11 +9,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from netdoctor.errors import BadInput, CannotRead
+from netdoctor.errors import BadInput, CannotRead, Why
 from netdoctor.facts.gateways import env_file
 from netdoctor.facts.gateways.kustomize import build
 from netdoctor.facts.gateways.manifest_folder import NAMES, kustomization_name, rights_in, unreadable, walk
-from netdoctor.system.foreign_files import LINK
 from netdoctor.system.object_shapes import Misshapen, shaped
 from netdoctor.system.ownership import described, writers
 from netdoctor.system.read_secrets import remember_objects
@@ -83,13 +81,13 @@ def _file_in(folder: str) -> Path | None:
     try:
         rights = rights_in(folder)
     except CannotRead as error:
-        if error.reason == LINK:
+        if error.why is Why.LINK:
             raise BadInput(f"{folder} cannot be read: {error.reason}") from error
         return None
     try:
         name = kustomization_name(folder, rights)
     except CannotRead as error:
-        if error.reason in (LINK, os.strerror(errno.EACCES)):
+        if error.why in (Why.LINK, Why.NOT_PERMITTED):
             raise unreadable(error, rights) from error
         return None
     return Path(folder, name) if name else None

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from netdoctor.errors import CannotRead
+from netdoctor.errors import CannotRead, Why
 from netdoctor.facts.gateways.kubectl import Answered, Kubectl
 from netdoctor.system.rights import Rights
 
@@ -70,7 +70,7 @@ def _wait(running: subprocess.Popen[bytes]) -> int:
     try:
         return running.wait(SECONDS)
     except subprocess.TimeoutExpired as error:
-        raise CannotRead("kubectl kustomize", f"no answer within {SECONDS:g} s") from error
+        raise CannotRead("kubectl kustomize", f"no answer within {SECONDS:g} s", Why.NO_ANSWER) from error
     finally:
         with suppress(ProcessLookupError):
             os.killpg(running.pid, signal.SIGKILL)
@@ -89,7 +89,7 @@ def _program(kubectl: Kubectl) -> Iterator[int]:
     try:
         number = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
-        raise CannotRead(str(path), error.strerror or str(error)) from error
+        raise CannotRead.of(str(path), error) from error
     try:
         yield number
     finally:

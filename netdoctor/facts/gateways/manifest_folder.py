@@ -5,13 +5,12 @@ A checkout is a stranger's: its links, FIFOs and sizes are chosen by whoever wro
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from netdoctor.errors import BadInput, CannotRead
+from netdoctor.errors import BadInput, CannotRead, Why
 from netdoctor.system.foreign_files import Content, Folder
 from netdoctor.system.rights import Rights, behind_sudo, ours
 
@@ -109,7 +108,7 @@ def walk(path: str, rights: Rights) -> Iterator[ManifestFolder]:
 
 def unreadable(error: CannotRead, rights: Rights) -> BadInput:
     """The sentence for a file of a checkout that cannot be read."""
-    denied = error.reason == os.strerror(errno.EACCES) and rights.uid != os.geteuid()
+    denied = error.why is Why.NOT_PERMITTED and rights.uid != os.geteuid()
     whose = f" with the rights of {rights.name}" if denied else ""
     return BadInput(f"{os.path.normpath(error.source)} cannot be read{whose}: {error.reason}")
 
@@ -131,7 +130,7 @@ def _refuse_what_is_no_file(folder: ManifestFolder, rights: Rights) -> None:
     """
     words = {word for text in _strings(folder.kustomization) for word in (text, text.partition("=")[2])}
 
-    def look() -> dict[str, str]:
+    def look() -> dict[str, CannotRead | None]:
         with Folder.held(folder.path) as held:
             return {word: held.trouble(word) for word in words}
 
@@ -140,8 +139,8 @@ def _refuse_what_is_no_file(folder: ManifestFolder, rights: Rights) -> None:
     except CannotRead as error:
         raise unreadable(error, rights) from error
     for word in sorted(words):
-        if troubles[word]:
-            raise unreadable(CannotRead(os.path.join(folder.path, word), troubles[word]), rights)  # noqa: PTH118
+        if trouble := troubles[word]:
+            raise unreadable(trouble, rights)
 
 
 def _strings(value: object) -> Iterator[str]:

@@ -121,7 +121,7 @@ def _files(folder: Path) -> list[Path]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise CannotRead(str(folder), error.strerror or str(error)) from error
+        raise CannotRead.of(str(folder), error) from error
 
 
 def _is_installed(plugin: str) -> bool:

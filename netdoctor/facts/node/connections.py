@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from netdoctor.errors import CannotRead
+from netdoctor.errors import CannotRead, Why
 from netdoctor.system import processes
 from netdoctor.system.host import Host, process_environment
 
@@ -48,7 +48,7 @@ class Connections:
         """Read them where netdoctor runs. Raises CannotRead."""
         tables = [host.read_or_none(f"/proc/thread-self/net/{name}") for name in TABLES]
         if tables[0] is None:
-            raise CannotRead("/proc/net/tcp", "no such file")
+            raise CannotRead("/proc/net/tcp", "no such file", Why.ABSENT)
         rows = [row for table in tables for row in sockets(table or "")]
         logins = _inodes_of_logins()
         found = [replace(c, login=c.login or (inode in logins and c.inbound)) for c, inode in connections(rows)]

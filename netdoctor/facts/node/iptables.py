@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from netdoctor.errors import CannotRead
+from netdoctor.errors import CannotRead, Why
 from netdoctor.redact import excerpt
 from netdoctor.system import kernel_modules
 from netdoctor.system.host import Host
@@ -90,7 +90,7 @@ def _saved(host: Host, program: str) -> str:
     try:
         return host.run([program], timeout=5)
     except CannotRead as error:
-        if "No such file" not in error.reason or kernel_modules.backend(kernel_modules.EITHER) != program:
+        if error.why is not Why.ABSENT or kernel_modules.backend(kernel_modules.EITHER) != program:
             raise
         return host.run([kernel_modules.EITHER], timeout=5)
 

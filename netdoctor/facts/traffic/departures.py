@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 from itertools import pairwise
 
-from netdoctor.errors import CannotRead
+from netdoctor.errors import CannotRead, Why
 from netdoctor.facts.node.links import Links
 from netdoctor.facts.traffic.names import UpstreamAnswers, UpstreamLookup, uncached_name
 from netdoctor.facts.traffic.vantage import HOST, VantagePoints
@@ -74,7 +74,7 @@ class Departures:
         if not failed:
             return cls(())
         if not host.is_root:
-            raise CannotRead("packet capture", "not root")
+            raise CannotRead("packet capture", "not root", Why.NOT_PERMITTED)
         return cls(tuple(_departure(host, points, links, lookup) for lookup in failed))
 
 
@@ -166,7 +166,7 @@ def _watch(name: str, ask: Callable[[], object]) -> list[_Frame]:
     try:  # without the link's header: tunnels have none
         watcher = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(EVERY_PROTOCOL))
     except OSError as error:
-        raise CannotRead("packet capture", error.strerror or str(error)) from error
+        raise CannotRead.of("packet capture", error) from error
     with watcher:
         ask()
         end = time.monotonic() + SECONDS

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from netdoctor.errors import CannotRead
+from netdoctor.errors import CannotRead, Why
 from netdoctor.facts import Finalizers
 from netdoctor.facts.node.cni import CniConfig
 from netdoctor.facts.traffic.experiments import Experiments
@@ -71,7 +71,7 @@ def _on_the_node(host: Host, flows: list[FailedFlow], bridge: str, finalizers: F
     if not flows:
         return
     if not host.is_root:
-        raise CannotRead("nftables trace", "not root")
+        raise CannotRead("nftables trace", "not root", Why.NOT_PERMITTED)
     if not kernel_modules.present("nf_tables"):
         yield from _by_legacy_counters(host, flows)
         return

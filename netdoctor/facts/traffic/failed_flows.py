@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from netdoctor.errors import CannotRead
@@ -11,15 +11,19 @@ from netdoctor.facts.traffic.names import ClusterDns, UpstreamAnswers
 from netdoctor.facts.traffic.postgres import TCP, Postgres
 from netdoctor.facts.traffic.reach import NODE, POD, Reach
 from netdoctor.facts.traffic.vantage import HOST, VantagePoint, VantagePoints
+from netdoctor.system import route_lookup
 from netdoctor.system.host import Host
 from netdoctor.system.traffic import Answer, Reply
+from netdoctor.twin.addresses import Addresses
+from netdoctor.twin.asked import Asked
+from netdoctor.twin.beyond import flow_of
+from netdoctor.twin.state import State
 from netdoctor.twin.twin import NAME, question
 from netdoctor.twin.twin import NODE as HERE
 
 OUTSIDE, CLUSTER_DNS, POSTGRES, HOST_TO_OUTSIDE = "outside", "cluster DNS", "Postgres", "host to outside"
 MOST = 7  # one of each kind
 TEST_POD = "test pod"
-KERNEL = "RTNETLINK answers: "  # how `ip` begins what the kernel says
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,11 @@ class FailedFlow:
     def ask(self, seconds: float) -> Callable[[], Reply]:
         """The question, to be asked in the pod's namespace."""
         return question(self.destination, self.protocol, self.port, seconds, name=self.question)
+
+    def in_copies(self, state: State, cluster: Addresses) -> Asked:
+        """The same question, to be asked in copies of this state. Raises CannotRead where they lack one of its ends."""
+        flow = flow_of(self.pod, self.destination, self.protocol, self.port, state, cluster)
+        return Asked(self.name, replace(flow, name=self.question), self.reply)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,10 +163,4 @@ def refused_by_routing(host: Host, flow: FailedFlow, bridge: str) -> str:
     """
     if not bridge or flow.kind not in (OUTSIDE, POD, NODE) or (":" in flow.source) != (":" in flow.destination):
         return ""
-    family = "-6" if ":" in flow.destination else "-4"
-    try:
-        host.run(["ip", family, "route", "get", flow.destination, "from", flow.source, "iif", bridge])
-    except CannotRead as error:
-        kernel = error.reason.removeprefix(KERNEL)
-        return kernel if kernel != error.reason else ""  # other words are those of `ip`, and of no packet
-    return ""
+    return route_lookup.refused(host, flow.destination, flow.source, bridge)

@@ -13,7 +13,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from netdoctor.errors import CannotRead
+from netdoctor.errors import CannotRead, Why
 from netdoctor.facts import Finalizers
 from netdoctor.facts.cluster.services import Services
 from netdoctor.facts.cluster.this_node import ThisNode, node_of
@@ -33,7 +33,6 @@ from netdoctor.system.kube_api import KubeApi
 LIFETIME = 60  # seconds, after which the kubelet ends it whatever has become of netdoctor
 PATIENCE = 4.0  # seconds to wait for its network
 REFUSAL_EVERY = 0.5  # seconds between looks at the events
-NO_NETWORK = "no network"
 NEVER = "netdoctor/never-ready"
 HASH = "pod-template-hash"  # with it a ReplicaSet would adopt the pod
 GONE = 2.0  # seconds to wait for its network to be taken down again
@@ -172,10 +171,14 @@ def _wait_for_network(host: Host, api: KubeApi, namespace: str, name: str, uid: 
         if time.monotonic() > asked + REFUSAL_EVERY:
             asked = time.monotonic()
             if reason := refusal(api, namespace, name):
-                raise CannotRead("test pod", f"{NO_NETWORK}: {reason}")
+                raise _unconnected(f"no network: {reason}")
         time.sleep(0.02)
     reason = why(api, f"/api/v1/namespaces/{namespace}/pods/{name}")
-    raise CannotRead("test pod", f"{NO_NETWORK} within {PATIENCE:g} s: {reason}")
+    raise _unconnected(f"no network within {PATIENCE:g} s: {reason}")
+
+
+def _unconnected(reason: str) -> CannotRead:
+    return CannotRead("test pod", reason, Why.NO_NETWORK)
 
 
 def place(services: Services, modules: Modules | None) -> tuple[str, str, Mapping[str, str]]:

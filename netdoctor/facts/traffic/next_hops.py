@@ -6,7 +6,7 @@ import socket
 import time
 from dataclasses import dataclass
 
-from netdoctor.errors import CannotRead
+from netdoctor.errors import CannotRead, Why
 from netdoctor.facts.node.links import Interface, Links
 from netdoctor.facts.traffic.names import UpstreamAnswers
 from netdoctor.system import kernel_modules
@@ -47,7 +47,7 @@ class Gateways:
             if not address or not link or not source:
                 continue
             if not host.is_root:
-                raise CannotRead("ARP", "not root")
+                raise CannotRead("ARP", "not root", Why.NOT_PERMITTED)
             found.append(AskedNextHop(address, route, link.name, _answers(host, link, source, address)))
         return cls(tuple(found))
 
@@ -68,7 +68,7 @@ def _answers(host: Host, link: Interface, source: str, address: str) -> bool:
     try:
         watcher = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ARP_PROTOCOL))
     except OSError as error:
-        raise CannotRead("ARP", error.strerror or str(error)) from error
+        raise CannotRead.of("ARP", error) from error
     with watcher:
         watcher.bind((link.name, ARP_PROTOCOL))
         end = time.monotonic() + SECONDS

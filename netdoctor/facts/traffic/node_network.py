@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-from netdoctor.errors import CannotRead
+from netdoctor.errors import CannotRead, Why
 from netdoctor.facts.gateways.scope import Scope
 from netdoctor.facts.node.cni import Attachments
 from netdoctor.facts.traffic.failed_flows import FailedFlows
@@ -34,7 +34,7 @@ class NodeNetwork:
         if not failed.items and not scope.whole_state:
             raise CannotRead(SOURCE, "not read, for no flow has failed")
         if not host.is_root:
-            raise CannotRead(SOURCE, "not root")
+            raise CannotRead(SOURCE, "not root", Why.NOT_PERMITTED)
         pods = {f"{p.namespace}/{p.pod}": (p.netns, p.address) for p in points.pods}
         others = {
             f"{a.namespace}/{a.pod}": (a.netns, a.addresses[0])

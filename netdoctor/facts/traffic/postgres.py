@@ -18,7 +18,7 @@ from netdoctor.facts.gateways.postgres_servers import PostgresServer, PostgresSe
 from netdoctor.facts.gateways.postgres_session import LOGIN, SECONDS, SELECT, TLS, Session, SessionStep, Slots, run_all
 from netdoctor.facts.traffic.names import cluster_dns_address
 from netdoctor.facts.traffic.vantage import NEW, OLD, VantagePoint, VantagePoints
-from netdoctor.model import Evidence, Finding, NotApplicable, Subject
+from netdoctor.model import Confidence, Evidence, Finding, NotApplicable, Subject
 from netdoctor.shell import command
 from netdoctor.system.traffic import Answer, Reply, ask_all, ask_dns, ask_tcp
 
@@ -159,6 +159,7 @@ def _finding(
         f"{words}: {service}, {who}: {'; '.join(list(said)[:5])}{state}",
         tuple(Evidence(f"{s.vantage} -> {service}{_in(s)}, {s.stage}", s.observed, expected) for s in failed[:5]),
         Subject(node=node, namespace=namespace, service=name),
+        confidence=Confidence.CONFIRMED,
         by_hand=command("kubectl -n {} logs service/{} --tail=50", namespace, name),  # the server says there why
     )
 

@@ -12,7 +12,7 @@ import struct
 from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
 
-from netdoctor.errors import CannotRead
+from netdoctor.errors import CannotRead, Why
 from netdoctor.system import kernel_modules
 
 ROUTE, NETFILTER = 0, 12
@@ -164,7 +164,7 @@ class Netlink:
         try:
             return self.socket.recv(1 << 20)
         except TimeoutError as error:
-            raise CannotRead("netlink", f"the kernel did not answer within {LONGEST:g} s") from error
+            raise CannotRead("netlink", f"the kernel did not answer within {LONGEST:g} s", Why.NO_ANSWER) from error
 
 
 def name_of(code: int) -> str:
