@@ -4,7 +4,8 @@
 
     NetdoctorError                  3  could not tell, could not do
     ├── CannotRead                     a source gave no fact (an outcome, not an end: the probes say unknown)
-    │   └── IsLink                     a link where a file of ours belongs
+    │   ├── IsLink                     a link where a file of ours belongs
+    │   └── NotInstalled               a program that this machine does not have
     ├── BadInput                    2  a flag, file or report that cannot be understood
     ├── NoConsent                   2  nobody has said that the changes shown may be made
     ├── Drifted                        the world is no longer as the plan (or the undo) saw it
@@ -30,8 +31,16 @@ class CannotRead(NetdoctorError):
     """A source could not be read: where, and why."""
 
     def __init__(self, source: str, reason: str) -> None:
-        super().__init__(f"{source}: {reason}")
+        # a reason that begins with its source is a whole sentence
+        super().__init__(reason if reason.startswith(f"{source} is ") else f"{source}: {reason}")
         self.source, self.reason = source, reason
+
+
+class NotInstalled(CannotRead):
+    """A program is not installed; `command` installs it, "" where that is not known."""
+
+    def __init__(self, program: str, command: str) -> None:
+        super().__init__(program, f"{program} is not installed" + (f": {command}" if command else ""))
 
 
 class IsLink(CannotRead):

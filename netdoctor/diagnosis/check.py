@@ -23,6 +23,7 @@ from netdoctor.model import Diagnosis, Experiment, Made, Report, Result
 from netdoctor.system import kubeconfig
 from netdoctor.system.clock import now
 from netdoctor.system.host import Host
+from netdoctor.twin.missing_programs import missing_in_words
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,8 @@ class Look:
             yield f"experiments on copies of the node were cut short after {limit}: not every smallest change is known"
         if isinstance(network, NodeNetwork) and network.state.not_set_in_words:
             yield network.state.not_set_in_words
+        if self.experiments and isinstance(network, NodeNetwork) and (lacking := missing_in_words(network.state)):
+            yield lacking
 
 
 def _experiment(trial: Trial) -> Experiment:

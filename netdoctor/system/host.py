@@ -12,6 +12,7 @@ from netdoctor.errors import CannotRead
 from netdoctor.redact import redact
 from netdoctor.system import kernel_modules
 from netdoctor.system.foreign_files import Folder
+from netdoctor.system.packages import not_installed
 from netdoctor.system.pod_cgroup import pod_uid
 
 LARGEST = 64 << 20  # bytes of a file
@@ -76,6 +77,8 @@ class Host:
             )
         except subprocess.TimeoutExpired as error:
             raise CannotRead(argv[0], f"no answer within {timeout:g} s") from error
+        except FileNotFoundError as error:
+            raise not_installed(argv[0]) from error
         except OSError as error:
             raise CannotRead(argv[0], error.strerror or str(error)) from error
         if done.returncode:
