@@ -5,7 +5,8 @@
     NetdoctorError                  3  could not tell, could not do
     ├── CannotRead                     a source gave no fact (an outcome, not an end: the probes say unknown)
     │   ├── IsLink                     a link where a file of ours belongs
-    │   └── NotInstalled               a program that this machine does not have
+    │   ├── NotInstalled               a program that this machine does not have
+    │   └── NotRecorded                a fact that did not exist when a recording was made
     ├── BadInput                    2  a flag, file or report that cannot be understood
     ├── NoConsent                   2  nobody has said that the changes shown may be made
     ├── Drifted                        the world is no longer as the plan (or the undo) saw it
@@ -50,6 +51,10 @@ class IsLink(CannotRead):
         advice = "put the file itself in its place, or take the link away"
         super().__init__(path, f"it is a symbolic link, and netdoctor writes through none: {advice}")
         self.args = (f"{path} is a symbolic link, and netdoctor writes through none: {advice}",)
+
+
+class NotRecorded(CannotRead):
+    """A recording is older than a fact: what is judged of that fact is left out, and counts neither way."""
 
 
 class BadInput(NetdoctorError):

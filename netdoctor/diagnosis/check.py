@@ -12,7 +12,7 @@ from netdoctor import __version__
 from netdoctor.diagnosis.catalogue import Catalogue
 from netdoctor.diagnosis.conclude import verified
 from netdoctor.diagnosis.diagnose import diagnose
-from netdoctor.diagnosis.runner import run
+from netdoctor.diagnosis.runner import NOT_IN_RECORDING, run
 from netdoctor.errors import CannotRead
 from netdoctor.facts import Facts
 from netdoctor.facts.cluster.this_node import ThisNode
@@ -58,6 +58,8 @@ class Look:
 
     def _notices(self) -> Iterator[str]:
         """What could not be seen or tried."""
+        if older := [name for name, result in self.results.items() if result.reason == NOT_IN_RECORDING]:
+            yield f"not in this recording, which is older than these checks: {', '.join(older)}"
         known = self.facts.known()
         points, tried, network = known.get(VantagePoints), known.get(Experiments), known.get(NodeNetwork)
         if isinstance(points, VantagePoints) and points.no_new_pod:

@@ -9,10 +9,12 @@ from pathlib import PurePath
 
 from netdoctor.diagnosis.catalogue import Catalogue
 from netdoctor.diagnosis.experiment import LONGEST, experiment
-from netdoctor.errors import CannotRead
+from netdoctor.errors import CannotRead, NotRecorded
 from netdoctor.facts import Facts, parameters
 from netdoctor.facts.traffic.experiments import Experiments
 from netdoctor.model import Finding, NotApplicable, Outcome, Probe, Result
+
+NOT_IN_RECORDING = "not in this recording, which is older than this check"
 
 
 def run(catalogue: Catalogue, facts: Facts, only: Iterable[str] | None = None) -> dict[str, Result]:
@@ -52,6 +54,8 @@ def _ask(probe: Probe, facts: Facts, earlier: dict[str, Result]) -> Result:
         outcome = Outcome.FAIL if findings else Outcome.PASS
     except NotApplicable as why:
         outcome, reason = Outcome.NOT_APPLICABLE, str(why)
+    except NotRecorded:
+        outcome, reason = Outcome.NOT_APPLICABLE, NOT_IN_RECORDING
     except CannotRead as error:
         outcome, reason = Outcome.UNKNOWN, str(error)
     except Exception as error:  # one probe's mistake must not take the other results with it

@@ -7,7 +7,8 @@ A fact is a frozen dataclass of plain data with a classmethod `collect`. Whoever
 A collector may ask for the `Host` and for other facts in the same way; `Fact | CannotRead` asks for a fact without
 which one can go on. Each fact is collected at most once, in a thread of its own, and never invalidated: after a change
 there is a new `Facts`. A read that failed is `CannotRead`, which is remembered too: it makes a probe unknown, never a
-fact empty. A fact whose class says `derived` is worked out of other facts alone, so a recording has it too.
+fact empty. A fact whose class says `derived` is worked out of other facts alone, so a recording has it too. One whose
+class says `added_later` may be missing from recordings that were made before it existed: it is `NotRecorded` there.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
-from netdoctor.errors import CannotRead, NetdoctorError
+from netdoctor.errors import CannotRead, NetdoctorError, NotRecorded
 from netdoctor.system.host import Host
 from netdoctor.system.patience import patience
 
@@ -134,7 +135,8 @@ class Facts:
     def _collect(self, kind: type, cell: Future[Any]) -> None:
         collect = self._makers.get(kind) or getattr(kind, "collect", None)
         if collect is None or not (self._live or getattr(kind, "derived", False)):
-            _settle(cell, CannotRead("recording", f"it does not hold {kind.__name__}"))
+            error = NotRecorded if getattr(kind, "added_later", False) else CannotRead
+            _settle(cell, error("recording", f"it does not hold {kind.__name__}"))
             return
         begin = self._waiting[kind] = time.monotonic()
         try:
