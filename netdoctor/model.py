@@ -263,6 +263,14 @@ class Report:
     schema_version: int = 1
 
     @property
+    def asked_from(self) -> str:
+        """From how many places questions were asked, in words."""
+        number = len(self.vantage_points)
+        if not number:
+            return "asked from nowhere"
+        return f"asked from {number} place{'' if number == 1 else 's'}"
+
+    @property
     def exit_code(self) -> int:
         """0 healthy, 1 faults, 3 could not tell."""
         if any(d.cause.severity is Severity.ERROR for d in self.diagnoses):

@@ -60,8 +60,8 @@ def render(report: Report, catalogue: Catalogue) -> RenderableType:
 
 
 def _heading(report: Report) -> Text:
-    asked = f"asked from {len(report.vantage_points)} places" if report.vantage_points else "asked from nowhere"
-    return Text(f"{report.tool} · node {one_line(report.node)} · {asked} · {report.seconds:.1f} s", style="dim")
+    said = f"{report.tool} · node {one_line(report.node)} · {report.asked_from} · {report.seconds:.1f} s"
+    return Text(said, style="dim")
 
 
 def _no_cause(report: Report) -> Text:

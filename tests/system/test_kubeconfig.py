@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import ssl
 import stat
 import subprocess
 import threading
@@ -283,6 +284,54 @@ def test_a_context_that_is_not_there(place: Path) -> None:
     assert done.returncode == 3
     assert "it has no context elsewhere" in one_sentence(done)
     assert netdoctor("status", "--context", "").returncode == 2
+
+
+def test_a_certificate_that_nobody_looks_at_does_not_warn_on_the_terminal(place: Path) -> None:
+    file, key = place / "config", place / "key.pem"
+    made = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+        "-nodes",
+        "-subj",
+        "/CN=x",
+    ]
+    subprocess.run([*made, "-keyout", key, "-out", place / "crt.pem"], check=True, capture_output=True, timeout=30)
+    server = ApiServer()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(place / "crt.pem", key)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    url = f"https://127.0.0.1:{server.server_port}"
+    file.write_text(config(url, {"token": "t"}, {"insecure-skip-tls-verify": True}))
+    done = netdoctor("check", "--output", "json", "--kubeconfig", str(file))
+    assert server.paths
+    assert "InsecureRequestWarning" not in done.stderr
+    server.shutdown()
+    server.server_close()
+
+
+def test_an_error_without_text_is_named_by_its_status(place: Path) -> None:
+    class Refusing(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(404)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
+    file = place / "config"
+    with ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        file.write_text(config(f"http://127.0.0.1:{server.server_port}", {"token": "t"}))
+        done = netdoctor("check", "--output", "json", "--kubeconfig", str(file))
+        server.shutdown()
+    assert "GET /version: 404 Not Found" in done.stdout
+    assert "404 )" not in done.stdout
 
 
 class TestWhereNobodyNamesOne:
