@@ -14,7 +14,7 @@ from netdoctor.diagnosis.conclude import verified
 from netdoctor.diagnosis.diagnose import diagnose
 from netdoctor.diagnosis.runner import NOT_IN_RECORDING, run
 from netdoctor.errors import CannotRead
-from netdoctor.facts import Facts
+from netdoctor.facts import Facts, StrangeFacts
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.traffic.experiments import Experiments, Trial
 from netdoctor.facts.traffic.node_network import NodeNetwork
@@ -58,9 +58,12 @@ class Look:
 
     def _notices(self) -> Iterator[str]:
         """What could not be seen or tried."""
+        known = self.facts.known()
+        strange = known.get(StrangeFacts)
+        if isinstance(strange, StrangeFacts) and (words := strange.in_words()):
+            yield words
         if older := [name for name, result in self.results.items() if result.reason == NOT_IN_RECORDING]:
             yield f"not in this recording, which is older than these checks: {', '.join(older)}"
-        known = self.facts.known()
         points, tried, network = known.get(VantagePoints), known.get(Experiments), known.get(NodeNetwork)
         if isinstance(points, VantagePoints) and points.no_new_pod:
             yield f"no test pod: {points.no_new_pod}"

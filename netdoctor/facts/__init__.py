@@ -33,6 +33,7 @@ LONGEST = (
     8.0  # seconds of a quiet machine for one fact, after which it counts as unread, unless its class says `longest`
 )
 GLANCE = 0.2  # seconds between looks at that limit
+NAMED, LONGEST_NAME = 3, 40  # unknown facts of a recording that are named, and the letters of one
 
 
 class Finalizers:
@@ -66,6 +67,22 @@ class Wanted:
 
     kind: type
     even_if_unread: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StrangeFacts:
+    """What a recording holds and this netdoctor does not know."""
+
+    names: tuple[str, ...]
+
+    def in_words(self) -> str:
+        """One sentence, which repeats nothing but words; "" where there is nothing."""
+        if not self.names:
+            return ""
+        shown = [name for name in self.names if name.isidentifier() and len(name) <= LONGEST_NAME][:NAMED]
+        others = len(self.names) - len(shown)
+        words = ", ".join([*shown, *([f"{others} more"] if others else [])])
+        return f"the recording holds facts that this netdoctor does not know, and they are not judged: {words}"
 
 
 def parameters(function: Callable[..., Any], skip: int = 0) -> list[Wanted]:
