@@ -4,7 +4,8 @@
 
     NetdoctorError                  3  could not tell, could not do
     ├── CannotRead                     a source gave no fact (an outcome, not an end: the probes say unknown)
-    │   └── IsLink                     a link where a file of ours belongs
+    │   ├── IsLink                     a link where a file of ours belongs
+    │   └── NotInstalled               a program that this machine does not have
     ├── BadInput                    2  a flag, file or report that cannot be understood
     ├── NoConsent                   2  nobody has said that the changes shown may be made
     ├── Drifted                        the world is no longer as the plan (or the undo) saw it
@@ -35,6 +36,7 @@ class Why(StrEnum):
     NO_MODULES = "no-modules"  # the cluster, or the manifests, have none
     NO_NETWORK = "no-network"  # a test pod was made, and the CNI did not connect it
     NOT_RECORDED = "not-recorded"  # the recording does not hold it
+    OLDER = "older"  # the recording is older than this fact: what is judged of it is left out, and counts neither way
     FAILED = "failed"  # anything else
 
     @classmethod
@@ -65,7 +67,8 @@ class CannotRead(NetdoctorError):
     """A source could not be read: where, why in a word for the code, and the reason in words for people."""
 
     def __init__(self, source: str, reason: str, why: Why = Why.FAILED) -> None:
-        super().__init__(f"{source}: {reason}")
+        # a reason that begins with its source is a whole sentence
+        super().__init__(reason if reason.startswith(f"{source} is ") else f"{source}: {reason}")
         self.source, self.reason, self.why = source, reason, why
 
     @classmethod
@@ -74,6 +77,13 @@ class CannotRead(NetdoctorError):
         if isinstance(error, int):
             error = OSError(error, os.strerror(error))
         return CannotRead(source, f"{before}{error.strerror or error}", Why.of_errno(error.errno))
+
+
+class NotInstalled(CannotRead):
+    """A program is not installed; `command` installs it, "" where that is not known."""
+
+    def __init__(self, program: str, command: str) -> None:
+        super().__init__(program, f"{program} is not installed" + (f": {command}" if command else ""), Why.ABSENT)
 
 
 class IsLink(CannotRead):

@@ -13,11 +13,14 @@ from netdoctor.terminal.cluster_options import cluster_access
 def command(file: str) -> None:
     """Write every fact of this node to FILE (- for standard output), without secrets.
 
-    `netdoctor check --facts FILE` judges it on any machine.
+    `netdoctor check --facts FILE` judges it on any machine. A host that is not known to be a node is recorded with a
+    warning.
     """
     from netdoctor.diagnosis.catalogue import Catalogue
     from netdoctor.diagnosis.check import look
+    from netdoctor.errors import CannotRead
     from netdoctor.facts import Facts
+    from netdoctor.facts.cluster.this_node import ThisNode
     from netdoctor.facts.gateways.scope import Scope
     from netdoctor.recording.file import to_json
     from netdoctor.redact import one_line
@@ -28,6 +31,11 @@ def command(file: str) -> None:
         writable(file)
     with waiting() as watch:
         seen = look(Catalogue.load(), Facts(context=(Scope(False, whole_state=True),)), watch=watch)
+    this = seen.facts.known().get(ThisNode)
+    if isinstance(this, CannotRead):
+        click.echo(
+            one_line(f"! the recording tells little, because this host is not known to be a node: {this}"), err=True
+        )
     if file == "-":
         click.echo(to_json(seen.facts))
         return

@@ -12,9 +12,9 @@ from netdoctor import __version__
 from netdoctor.diagnosis.catalogue import Catalogue
 from netdoctor.diagnosis.conclude import verified
 from netdoctor.diagnosis.diagnose import diagnose
-from netdoctor.diagnosis.runner import run
+from netdoctor.diagnosis.runner import NOT_IN_RECORDING, run
 from netdoctor.errors import CannotRead
-from netdoctor.facts import Facts
+from netdoctor.facts import Facts, StrangeFacts
 from netdoctor.facts.cluster.kube_proxy import KubeProxy
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.cluster.workloads import Nodes
@@ -27,6 +27,7 @@ from netdoctor.model import Diagnosis, Experiment, Made, Report, Result
 from netdoctor.system import kubeconfig
 from netdoctor.system.clock import now
 from netdoctor.system.host import Host
+from netdoctor.twin.missing_programs import missing_in_words
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,13 @@ class Look:
     def _notices(self) -> Iterator[str]:
         """What could not be seen or tried."""
         known = self.facts.known()
-        points, tried = known.get(VantagePoints), known.get(Experiments)
+        strange = known.get(StrangeFacts)
+        if isinstance(strange, StrangeFacts) and (words := strange.in_words()):
+            yield words
+        if older := [name for name, result in self.results.items() if result.reason == NOT_IN_RECORDING]:
+            count = "1 check" if len(older) == 1 else f"{len(older)} checks"
+            yield f"this recording is older than {count} (-v names them)"
+        points, tried, network = known.get(VantagePoints), known.get(Experiments), known.get(NodeNetwork)
         if isinstance(points, VantagePoints) and points.no_new_pod:
             yield f"no test pod was made: {points.no_new_pod.removeprefix('test pod: ').removeprefix('not made, for ')}"
         if isinstance(tried, CannotRead):
@@ -73,6 +80,8 @@ class Look:
         if self.experiments and self.experiments.cut_short:
             limit = self.experiments.cut_short
             yield f"experiments on copies of the node were cut short after {limit}: not every smallest change is known"
+        if self.experiments and isinstance(network, NodeNetwork) and (lacking := missing_in_words(network.state)):
+            yield lacking
 
     def _remarks(self) -> Iterator[str]:
         """What seldom matters: settings that a copy of the node does not have."""

@@ -9,10 +9,12 @@ from pathlib import PurePath
 
 from netdoctor.diagnosis.catalogue import Catalogue
 from netdoctor.diagnosis.experiment import LONGEST, experiment
-from netdoctor.errors import CannotRead
+from netdoctor.errors import CannotRead, Why
 from netdoctor.facts import Facts, parameters
 from netdoctor.facts.traffic.experiments import Experiments
 from netdoctor.model import Finding, NotApplicable, Outcome, Probe, Result
+
+NOT_IN_RECORDING = "not in this recording, which is older than this check"
 
 
 def run(catalogue: Catalogue, facts: Facts, only: Iterable[str] | None = None) -> dict[str, Result]:
@@ -63,6 +65,8 @@ def _ask(catalogue: Catalogue, probe: Probe, facts: Facts, earlier: dict[str, Re
         outcome, reason = Outcome.NOT_APPLICABLE, str(why)
     except CannotRead as error:
         outcome, reason = Outcome.UNKNOWN, str(error)
+        if error.why is Why.OLDER:
+            outcome, reason = Outcome.NOT_APPLICABLE, NOT_IN_RECORDING
     except Exception as error:  # one probe's mistake must not take the other results with it
         outcome, reason = Outcome.UNKNOWN, f"the probe itself failed: {type(error).__name__}{_place(error)}"
     return Result(probe.name, outcome, findings, reason, (), round(time.monotonic() - begin, 3))

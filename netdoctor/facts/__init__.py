@@ -7,7 +7,8 @@ A fact is a frozen dataclass of plain data with a classmethod `collect`. Whoever
 A collector may ask for the `Host` and for other facts in the same way; `Fact | CannotRead` asks for a fact without
 which one can go on. Each fact is collected at most once, in a thread of its own, and never invalidated: after a change
 there is a new `Facts`. A read that failed is `CannotRead`, which is remembered too: it makes a probe unknown, never a
-fact empty. A fact whose class says `derived` is worked out of other facts alone, so a recording has it too.
+fact empty. A fact whose class says `derived` is worked out of other facts alone, so a recording has it too. One whose
+class says `added_later` may be missing from recordings that were made before it existed: it is `Why.OLDER` there.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ LONGEST = (
     8.0  # seconds of a quiet machine for one fact, after which it counts as unread, unless its class says `longest`
 )
 GLANCE = 0.2  # seconds between looks at that limit
+NAMED, LONGEST_NAME = 3, 40  # unknown facts of a recording that are named, and the letters of one
 
 
 class Finalizers:
@@ -65,6 +67,22 @@ class Wanted:
 
     kind: type
     even_if_unread: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StrangeFacts:
+    """What a recording holds and this netdoctor does not know."""
+
+    names: tuple[str, ...]
+
+    def in_words(self) -> str:
+        """One sentence, which repeats nothing but words; "" where there is nothing."""
+        if not self.names:
+            return ""
+        shown = [name for name in self.names if name.isidentifier() and len(name) <= LONGEST_NAME][:NAMED]
+        others = len(self.names) - len(shown)
+        words = ", ".join([*shown, *([f"{others} more"] if others else [])])
+        return f"the recording holds facts that this netdoctor does not know, and they are not judged: {words}"
 
 
 def parameters(function: Callable[..., Any], skip: int = 0) -> list[Wanted]:
@@ -134,7 +152,8 @@ class Facts:
     def _collect(self, kind: type, cell: Future[Any]) -> None:
         collect = self._makers.get(kind) or getattr(kind, "collect", None)
         if collect is None or not (self._live or getattr(kind, "derived", False)):
-            _settle(cell, CannotRead("recording", f"it does not hold {kind.__name__}", Why.NOT_RECORDED))
+            why = Why.OLDER if getattr(kind, "added_later", False) else Why.NOT_RECORDED
+            _settle(cell, CannotRead("recording", f"it does not hold {kind.__name__}", why))
             return
         begin = self._waiting[kind] = time.monotonic()
         try:

@@ -7,7 +7,7 @@ facts, and every text passes the redaction.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, is_dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from netdoctor.diagnosis.catalogue import Catalogue
 from netdoctor.diagnosis.experiment import experiment
 from netdoctor.errors import BadInput, CannotRead, Why
-from netdoctor.facts import Facts, parameters
+from netdoctor.facts import Facts, StrangeFacts, parameters
 from netdoctor.facts.cluster.services import Services
 from netdoctor.facts.cluster.this_node import NotANode, ThisNode
 from netdoctor.facts.cluster.workloads import Nodes, Pods
@@ -112,11 +112,14 @@ def from_json(text: str | bytes, catalogue: Catalogue) -> Facts:
     """The facts of a recording; what it does not hold cannot be read. Raises BadInput with one sentence."""
     recording = decode(text.encode(errors="surrogatepass") if isinstance(text, str) else text)
     stored = _stored(recording)
+    strange = sorted(stored.keys() - {kind.__name__ for kind in recordable(catalogue)})
+    if len(strange) == len(stored):
+        raise BadInput("a recording without any fact that this netdoctor knows: record the node again")
     kinds = {kind.__name__: kind for kind in wanted(catalogue)}
     given = {kinds[name]: _value(kinds[name], name, entry) for name, entry in stored.items() if name in kinds}
     if NodeNetwork in given:  # then what was worked out is worked out anew
         given = {kind: value for kind, value in given.items() if not getattr(kind, "derived", False)}
-    return Facts(given, live=False)
+    return Facts(given, live=False, context=(StrangeFacts(tuple(strange)),))
 
 
 def _stored(recording: Any) -> dict[str, Any]:
@@ -135,6 +138,16 @@ def _stored(recording: Any) -> dict[str, Any]:
 
 def wanted(catalogue: Catalogue) -> Iterator[type]:
     """Every kind of fact that a probe or a remedy asks for, and what those are worked out of."""
+    return _closure(catalogue, lambda kind: getattr(kind, "derived", False))
+
+
+def recordable(catalogue: Catalogue) -> Iterator[type]:
+    """The same, and what those are collected from on a node: all that a recording of this version may hold."""
+    return _closure(catalogue, lambda _: True)
+
+
+def _closure(catalogue: Catalogue, goes_on: Callable[[type], bool]) -> Iterator[type]:
+    """What is asked for, and what that asks for in turn, where `goes_on` says so of its kind."""
     waiting = [want.kind for probe in catalogue.probes.values() for want in parameters(probe.run)]
     waiting += [want.kind for remedy in catalogue.remedies.values() for want in parameters(remedy.plan, skip=1)]
     seen: dict[type, None] = {}
@@ -145,7 +158,7 @@ def wanted(catalogue: Catalogue) -> Iterator[type]:
             collect = getattr(kind, "collect", None)
             if kind is Experiments:
                 waiting += [want.kind for want in parameters(experiment, skip=2)]
-            elif collect and getattr(kind, "derived", False):
+            elif collect and goes_on(kind):
                 waiting += [want.kind for want in parameters(collect)]
     return iter(seen)
 

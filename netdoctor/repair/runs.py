@@ -14,6 +14,8 @@ from netdoctor.repair.confirmation import notice, pending
 from netdoctor.repair.journal import NOTHING_YET, EntryState, Journal, load, state_folder
 from netdoctor.system.state_folder import make, refuse_if_others_may_write
 
+TRIES = 5  # to lock a file that another netdoctor removes meanwhile
+
 
 def paths() -> list[Path]:
     """The files of every run, by name. Raises JournalError."""
@@ -146,22 +148,59 @@ def changing_now() -> str:
 
 @contextmanager
 def locked() -> Iterator[None]:
-    """Be the only netdoctor that changes this host, for the length of a with block. Raises Locked, JournalError."""
+    """Be the only netdoctor that changes this host, for the length of a with block. Raises Locked, JournalError.
+
+    A state folder that was made for the lock alone is gone afterwards.
+    """
     path = state_folder() / "lock"
+    was_there = state_folder().exists()
+    number = _lock(path)
     try:
-        make(state_folder())
-        number = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
-    except OSError as error:
-        raise JournalError(f"{path} cannot be made: {error.strerror or error}; {NOTHING_YET}") from error
-    try:
-        try:
-            fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            holder = os.read(number, 20).decode(errors="replace").strip() or "unknown"
-            raise Locked(f"another netdoctor (pid {holder}) is changing this host") from error
         with suppress(OSError):  # a full disk: the lock holds all the same, and undo may make room
             os.ftruncate(number, 0)
             os.write(number, f"{os.getpid()}\n".encode())
         yield
     finally:
+        if not was_there:
+            _remove_unused(path)
         os.close(number)
+
+
+def _lock(path: Path) -> int:
+    """The descriptor that holds the lock. Raises Locked, JournalError."""
+    for _ in range(TRIES):
+        number = _opened(path)
+        try:
+            fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            holder = os.read(number, 20).decode(errors="replace").strip() or "unknown"
+            os.close(number)
+            raise Locked(f"another netdoctor (pid {holder}) is changing this host") from error
+        if _leads_to(path, number):
+            return number
+        os.close(number)  # another netdoctor removed it between the two: what is locked is no longer the file
+    raise Locked("another netdoctor is beginning or ending on this host")
+
+
+def _opened(path: Path) -> int:
+    """A descriptor of the lock's file, which is made where it is missing. Raises JournalError."""
+    try:
+        make(path.parent)
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
+    except OSError as error:
+        raise JournalError(f"{path} cannot be made: {error.strerror or error}; {NOTHING_YET}") from error
+
+
+def _leads_to(path: Path, number: int) -> bool:
+    try:
+        return os.path.samestat(path.lstat(), os.fstat(number))
+    except FileNotFoundError:
+        return False
+
+
+def _remove_unused(path: Path) -> None:
+    """Remove the lock and its folder, while the lock is held, unless something else has come into the folder."""
+    with suppress(OSError):
+        if [entry.name for entry in path.parent.iterdir()] == [path.name]:
+            path.unlink()
+            path.parent.rmdir()

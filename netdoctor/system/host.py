@@ -13,6 +13,7 @@ from netdoctor.errors import CannotRead, Why
 from netdoctor.redact import redact
 from netdoctor.system import kernel_modules
 from netdoctor.system.foreign_files import Folder
+from netdoctor.system.packages import not_installed
 from netdoctor.system.pod_cgroup import pod_uid
 
 LARGEST = 64 << 20  # bytes of a file
@@ -94,6 +95,8 @@ class Host:
             )
         except subprocess.TimeoutExpired as error:
             raise CannotRead(argv[0], f"no answer within {timeout:g} s", Why.NO_ANSWER) from error
+        except FileNotFoundError as error:
+            raise not_installed(argv[0]) from error
         except OSError as error:
             raise CannotRead.of(argv[0], error) from error
         if done.returncode:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -122,7 +123,8 @@ class KubeApi:
         except Exception as error:  # ssl, OSError, urllib3's, and whatever an auth provider raises
             raise self._no_answer(_plain_reason(error)) from error
         if not 200 <= reply.status < 300:
-            raise ApiError(f"API server {self.server} {method} {path}", reply.status, _message_of(reply.data))
+            reason = _message_of(reply.data) or http.client.responses.get(reply.status, "without a reason")
+            raise ApiError(f"API server {self.server} {method} {path}", reply.status, reason)
         return reply.data
 
 
@@ -164,9 +166,13 @@ def _message_of(data: bytes) -> str:
 def connect(host: Host) -> KubeApi:  # noqa: ARG001 - the one place where a remote target would differ
     """The API server that the kubeconfig names; nothing is asked yet. Raises CannotRead."""
     chosen = kubeconfig.current()
+    import urllib3
     from kubernetes import config
 
     from netdoctor.system.bounded_http import bound
+
+    # of insecure-skip-tls-verify, which the kubeconfig's owner has chosen: each request would tell the terminal
+    urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
 
     try:
         client = config.new_client_from_config_dict(chosen.config, persist_config=False)

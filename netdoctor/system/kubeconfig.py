@@ -13,7 +13,7 @@ import os
 import pwd
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -23,12 +23,21 @@ from netdoctor.redact import remember
 from netdoctor.system import kubeconfig_files
 from netdoctor.system.credential_plugin import Credential, ask_plugin, home_of
 from netdoctor.system.foreign_files import read_named
-from netdoctor.system.ownership import described, rights_for, writers
+from netdoctor.system.ownership import ANYBODY, described, rights_for, writers
 from netdoctor.system.read_secrets import remember_key
 from netdoctor.system.rights import CALLERS, Rights, behind_sudo
 
-# where kubeadm and minikube's none driver leave an administrator's kubeconfig
-KUBECONFIGS = ("/etc/kubernetes/admin.conf", "/root/.kube/config", "/var/lib/minikube/kubeconfig")
+# where kubeadm, k3s, RKE2, k0s and minikube's none driver leave an administrator's kubeconfig
+KUBECONFIGS = (
+    "/etc/kubernetes/admin.conf",
+    "/etc/rancher/k3s/k3s.yaml",
+    "/etc/rancher/rke2/rke2.yaml",
+    "/var/lib/k0s/pki/admin.conf",
+    "/root/.kube/config",
+    "/var/lib/minikube/kubeconfig",
+)
+# after everybody's own: a whole group may change that of MicroK8s, and the kubelet may read little
+LAST_KUBECONFIGS = ("/var/snap/microk8s/current/credentials/client.config", "/etc/kubernetes/kubelet.conf")
 LARGEST_PART = 256 << 10  # bytes of a certificate, a key or a token
 CLUSTER_WORDS = ("server", "tls-server-name", "proxy-url")
 USER_WORDS = ("username", "password", "as", "as-uid")
@@ -40,6 +49,7 @@ class Choice:
 
     file: str = ""
     as_user: bool = False
+    context: str = ""  # "": the current one
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +80,20 @@ class _Choices:
     used = ""
 
 
-def choose(*, file: str | None = None, as_user: bool = False) -> None:
-    """Use this file, or the rights of the user behind sudo, from now on. Raises BadInput."""
+def choose(*, file: str | None = None, as_user: bool = False, context: str | None = None) -> None:
+    """Use this file, this context, or the rights of the user behind sudo, from now on. Raises BadInput."""
     if file is not None:
         if not file or not Path(file).is_file():
             raise BadInput(f"--kubeconfig {file}: there is no such file")
-        _Choices.current = Choice(str(Path(file).absolute()), _Choices.current.as_user)
+        _Choices.current = replace(_Choices.current, file=str(Path(file).absolute()))
+    if context is not None:
+        if not context or not context.isprintable():
+            raise BadInput("--context: it is no name of a context")
+        _Choices.current = replace(_Choices.current, context=context)
     if as_user:
         if behind_sudo() is None:
             raise BadInput("--as-user is for root by way of sudo: nobody called sudo here")
-        _Choices.current = Choice(_Choices.current.file, True)
+        _Choices.current = replace(_Choices.current, as_user=True)
 
 
 def current() -> Kubeconfig:
@@ -101,7 +115,7 @@ def _load(choice: Choice, _environment: tuple[str, ...], _uid: int, _folder: str
     path = choice.file or find(user)
     reader = _Reader(path.split(os.pathsep), explicit=bool(choice.file), user=user)
     try:
-        return Kubeconfig(path, _flat(reader))
+        return Kubeconfig(path, _flat(reader, choice.context))
     except kubeconfig_files.Unusable as error:
         raise CannotRead(f"kubeconfig {path}", f"it cannot be used: {error}") from error
 
@@ -121,12 +135,12 @@ def find(user: Rights | None = None) -> str:
 
 
 def _usual_paths() -> list[str]:
-    """Where a kubeconfig is that nobody named: the cluster's own, this user's, that of the user behind sudo."""
+    """Where a kubeconfig is that nobody named: the node's own, this user's, the sudo user's, the kubelet's."""
     homes = [os.environ.get("HOME", "")]
     if name := os.environ.get("SUDO_USER"):
         with suppress(KeyError):
             homes.append(pwd.getpwnam(name).pw_dir)
-    return [*KUBECONFIGS, *(f"{home}/.kube/config" for home in homes if home)]
+    return [*KUBECONFIGS, *(f"{home}/.kube/config" for home in homes if home), *LAST_KUBECONFIGS]
 
 
 class _Reader:
@@ -157,6 +171,8 @@ class _Reader:
         except (CannotRead, OSError) as error:
             reason = error.reason if isinstance(error, CannotRead) else error.strerror or str(error)
             whose = f", read with the rights of {rights.name}" if rights else ""
+            if ANYBODY in self.others and path in self.paths:
+                whose += ", because a group or everybody can change it: --kubeconfig FILE uses it anyway"
             raise kubeconfig_files.Unusable(f"{path}: {reason}{whose}") from error
 
     def start_for(self, what: str) -> None:
@@ -168,9 +184,10 @@ class _Reader:
             )
 
 
-def _flat(reader: _Reader) -> dict[str, Any]:
-    """The current context with all that it refers to. Raises Unusable."""
-    merged = kubeconfig_files.merge((path, reader.file(path, kubeconfig_files.LARGEST)) for path in reader.paths)
+def _flat(reader: _Reader, context_name: str) -> dict[str, Any]:
+    """This context, or the current one, with all that it refers to. Raises Unusable."""
+    files = [(path, reader.file(path, kubeconfig_files.LARGEST)) for path in reader.paths]
+    merged = kubeconfig_files.merge(files, context_name)
     cluster, user = _cluster(merged, reader), _user(merged, reader)
     plugin = kubeconfig_files.mapping(merged.user.value.get("exec"), "exec")
     if plugin:

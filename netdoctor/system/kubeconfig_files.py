@@ -27,15 +27,15 @@ class ConfigEntry:
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """The current context's cluster and user."""
+    """A context's cluster and user."""
 
     cluster: ConfigEntry
     user: ConfigEntry
     namespace: str
 
 
-def merge(files: Iterable[tuple[str, bytes]]) -> Merged:
-    """The current context of these files, which are given as (path, content). Raises Unusable."""
+def merge(files: Iterable[tuple[str, bytes]], wanted: str = "") -> Merged:
+    """The context of this name, or the current one, of these files, given as (path, content). Raises Unusable."""
     found: dict[str, dict[str, ConfigEntry]] = {section: {} for section in SECTIONS}
     current = ""
     for path, data in files:
@@ -44,16 +44,17 @@ def merge(files: Iterable[tuple[str, bytes]]) -> Merged:
         for section in SECTIONS:
             for name, value in _entries(config, section):
                 found[section].setdefault(name, ConfigEntry(value, str(Path(path).absolute().parent)))
-    context = found["contexts"].get(current)
+    context = found["contexts"].get(wanted or current)
     if context is None:
-        raise Unusable("it has no current context")
+        raise Unusable(f"it has no context {wanted}" if wanted else "it has no current context")
+    named = f"its context {wanted}" if wanted else "its current context"
     cluster = found["clusters"].get(word(context.value, "cluster"))
     if cluster is None:
-        raise Unusable("its current context names no cluster that it has")
+        raise Unusable(f"{named} names no cluster that it has")
     who = word(context.value, "user")
     user = found["users"].get(who) if who else ConfigEntry({}, context.folder)
     if user is None:
-        raise Unusable("its current context names no user that it has")
+        raise Unusable(f"{named} names no user that it has")
     return Merged(cluster, user, word(context.value, "namespace"))
 
 

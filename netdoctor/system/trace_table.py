@@ -17,6 +17,7 @@ from pathlib import Path
 
 from netdoctor.errors import CannotRead
 from netdoctor.system.host import Host
+from netdoctor.system.packages import not_installed
 
 TABLE = "netdoctor_trace"
 # the hooks' priorities lie between these: raw -300, conntrack -200, mangle -150, nat -100, filter 0, security 50
@@ -74,6 +75,8 @@ def _owned(host: Host, flow: str) -> subprocess.Popen[bytes] | None:
             stderr=subprocess.PIPE,
             env={**os.environ, **QUIET_ENVIRONMENT},
         )
+    except FileNotFoundError as error:
+        raise not_installed("nft") from error
     except OSError as error:
         raise CannotRead.of("nft", error) from error
     _owners.add(owner)

@@ -18,6 +18,7 @@ from netdoctor.facts.traffic.vantage import old_pods
 from netdoctor.system.host import Host
 from netdoctor.tracing.ends import Known
 from netdoctor.twin.capture import capture
+from netdoctor.twin.missing_programs import missing_in_words
 from netdoctor.twin.state import State
 
 
@@ -62,7 +63,7 @@ def _rank(pod: str, address: str, meant: set[str], behind: set[str]) -> int:
 
 
 def _known(facts: Facts, state: State) -> Known:
-    lacking = [state.not_set_in_words] if state.not_set else []
+    lacking = [words for words in (state.not_set_in_words, missing_in_words(state)) if words]
     try:
         facts.get(EndpointSlices)
     except CannotRead as error:

@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
 
-from netdoctor.errors import CannotRead, Why
+from netdoctor.errors import CannotRead, NotInstalled
 from netdoctor.system.host import Host
 from netdoctor.system.kernel_modules import present
 from netdoctor.system.traffic import in_namespace
@@ -223,10 +223,8 @@ def _ipsets(host: Host) -> str:
     """`ipset save` in the order of the kernel's indexes: iptables' match refers to a set by its index."""
     try:
         saved = host.run(["ipset", "save"], timeout=SECONDS)
-    except CannotRead as error:
-        if error.why is Why.ABSENT:  # not installed
-            return ""
-        raise
+    except NotInstalled:
+        return ""
     if not saved.strip():
         return ""
     by_index, members = {}, []

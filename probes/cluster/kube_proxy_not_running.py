@@ -1,8 +1,9 @@
 """kube-proxy does not run.
 
 ## What it checks
-The cluster has kube-proxy's ConfigMap, its rules are on this node, and no process of that name is. Where its rules
-cannot be read (mode ipvs), its DaemonSet has a pod on this node, and there is no process.
+The cluster has kube-proxy's ConfigMap, its rules are on this node, no process has that name, and none answers for it at
+its metrics and healthz ports, as those of k3s and MicroK8s do. Where its rules cannot be read (mode ipvs): its
+DaemonSet has a pod on this node, and there is no process.
 
 ## Why it matters
 The rules that it left behind go on working, so nothing looks broken at first. But no change reaches them: a pod that is

@@ -1,7 +1,9 @@
 """A new pod gets no network.
 
 ## What it checks
-A test pod is made from the pause image that the node has, and the CNI connects it within four seconds.
+A test pod is made, and the CNI connects it within four seconds. Nothing is pulled: it names the pause image that the
+node has. Where none is found it names an image that does not exist: the kubelet gives its sandbox a network before it
+looks for the image.
 
 ## Why it matters
 What netdoctor's pod does not get, the modules' pods do not get either.

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from netdoctor.diagnosis.catalogue import Catalogue
 from netdoctor.diagnosis.check import look
-from netdoctor.model import Severity
+from netdoctor.model import Outcome, Report, Severity
 from netdoctor.recording.file import from_json
 from tests.conftest import ROOT
 from tests.scripts import script
@@ -49,6 +51,38 @@ def test_recording_holds_no_secret(path: Path) -> None:
     assert "lab-canary" not in text
     assert "PRIVATE KEY" not in text
     assert "client-key-data" not in text
+
+
+@pytest.fixture
+def healthy() -> dict[str, Any]:
+    recording: dict[str, Any] = json.loads((RECORDINGS[0].parent / "healthy.json").read_text())
+    return recording
+
+
+def judged(recording: dict[str, Any]) -> Report:
+    catalogue = Catalogue.load()
+    return look(catalogue, from_json(json.dumps(recording), catalogue)).report()
+
+
+def test_a_healthy_recording_that_is_older_than_a_check_is_healthy(healthy: dict[str, Any]) -> None:
+    assert "ClosedEndpoints" not in healthy["facts"]
+    report = judged(healthy)
+    assert report.exit_code == 0
+    (left_out,) = [result for result in report.results if "not in this recording" in result.reason]
+    assert (left_out.probe, left_out.outcome) == ("endpoint-port-closed", Outcome.NOT_APPLICABLE)
+    (said,) = [notice for notice in report.notices if "not in this recording" in notice]
+    assert said.endswith(": endpoint-port-closed")
+
+
+@pytest.mark.parametrize("fact", ["Iptables", "Reach", "NewPod"])
+def test_one_that_lacks_what_every_recording_has_is_not(healthy: dict[str, Any], fact: str) -> None:
+    del healthy["facts"][fact]
+    assert judged(healthy).exit_code == 3
+
+
+def test_a_fact_that_could_not_be_read_is_unknown_also_where_it_came_later(healthy: dict[str, Any]) -> None:
+    healthy["facts"]["ClosedEndpoints"] = {"cannot_read": {"source": "/proc", "reason": "permission denied"}}
+    assert judged(healthy).exit_code == 3
 
 
 def test_replay_needs_no_root_and_no_cluster() -> None:

@@ -82,7 +82,7 @@ def test_commands_end_in_one_sentence() -> None:
     from netdoctor.system.host import Host
 
     for argv, says in (
-        (["/nonexistent"], "No such file"),
+        (["/nonexistent"], "^/nonexistent is not installed$"),
         (["sh", "-c", "echo one; echo two >&2; exit 3"], "two"),
         (["sh", "-c", "exit 4"], "exit status 4"),
         (["sleep", "9"], "no answer within 0.1 s"),

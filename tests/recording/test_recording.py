@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +17,7 @@ from netdoctor.recording.file import from_json, to_json, wanted
 from netdoctor.system.foreign_json import MOST_VALUES, decode
 from netdoctor.system.kube_api import KubeApi
 from tests.builders import DOWN, OLD_POD, REJECTED, SILENT, dns_answers, firewalld, reach, sysctls, upstream_answers
+from tests.conftest import ROOT
 from tests.worlds import catalogue, healthy, unread, world
 
 WORLDS = {
@@ -81,6 +83,8 @@ GOOD = json.loads(to_json(world()))
         ('{"schema_version": 1}', "it has no 'facts'"),
         ('{"schema_version": 1, "facts": 3}', "not a recording"),
         ('{"schema_version": 99, "facts": {}}', "version 99"),
+        ('{"schema_version": 1, "facts": {}}', "without any fact"),
+        ('{"schema_version": 1, "facts": {"Telepathy": {"fact": {}}}}', "without any fact"),
         ("[" * 100_000, "not a recording"),
         ('{"schema_version": 1, "facts": {"Sysctls": 3}}', "Sysctls has no fact in it"),
         ('{"schema_version": 1, "facts": {"Sysctls": {"cannot_read": 3}}}', "Sysctls has no fact in it"),
@@ -121,4 +125,20 @@ def test_wrong_types_in_any_fact(name: str) -> None:
 
 def test_facts_of_a_newer_netdoctor_are_passed_over() -> None:
     text = json.dumps({"schema_version": 1, "facts": {**GOOD["facts"], "Telepathy": {"fact": {}}}})
-    assert "Telepathy" not in {kind.__name__ for kind in from_json(text, catalogue()).known()}
+    facts = from_json(text, catalogue())
+    assert "Telepathy" not in {kind.__name__ for kind in facts.known()}
+    (said,) = [notice for notice in look(catalogue(), facts).report().notices if "does not know" in notice]
+    assert said.endswith(": Telepathy")
+
+
+@pytest.mark.parametrize("name", ["\n! HEALTHY", "x" * 50, "a b", "\u202e"])
+def test_what_is_no_name_of_a_fact_is_not_repeated(name: str) -> None:
+    text = json.dumps({"schema_version": 1, "facts": {**GOOD["facts"], name: {"fact": {}}}})
+    (said,) = [n for n in look(catalogue(), from_json(text, catalogue())).report().notices if "does not know" in n]
+    assert said.endswith(": 1 more")
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "tests/recordings").glob("*.json")), ids=lambda path: path.stem)
+def test_every_recording_is_of_facts_that_are_known(path: Path) -> None:
+    report = look(catalogue(), from_json(path.read_text(), catalogue()), only=["ip-forward-disabled"]).report()
+    assert not [notice for notice in report.notices if "does not know" in notice]

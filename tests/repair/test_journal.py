@@ -16,6 +16,7 @@ from netdoctor.changes.file import FileState, WriteFile
 from netdoctor.changes.kube_proxy import ResyncKubeProxy
 from netdoctor.changes.sysctl import SetSysctl
 from netdoctor.errors import Drifted, JournalError, Locked
+from netdoctor.repair import runs as lock_runs
 from netdoctor.repair.journal import (
     Closed,
     EntryState,
@@ -167,6 +168,41 @@ def test_two_repairs_do_not_run_at_once() -> None:
         other.kill()
     with locked():
         pass
+
+
+def test_a_folder_that_was_made_for_the_lock_alone_is_gone_afterwards() -> None:
+    folder = Path(os.environ["NETDOCTOR_STATE_DIR"])
+    with locked():
+        assert (folder / "lock").exists()
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("when", ["before", "meanwhile"])
+def test_one_that_holds_something_stays(when: str) -> None:
+    folder = Path(os.environ["NETDOCTOR_STATE_DIR"])
+    if when == "before":
+        folder.mkdir(mode=0o700)
+    with locked():
+        if when == "meanwhile":
+            (folder / "runs").mkdir(mode=0o700)
+    assert (folder / "lock").exists()
+
+
+def test_a_lock_that_was_removed_before_it_was_held_is_taken_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else two could hold one each: the file that is gone, and the one that a third has made since."""
+    folder = Path(os.environ["NETDOCTOR_STATE_DIR"])
+    opened, numbers = lock_runs._opened, list[int]()
+
+    def removed_at_first(path: Path) -> int:
+        numbers.append(opened(path))
+        if len(numbers) == 1:
+            path.unlink()
+        return numbers[-1]
+
+    monkeypatch.setattr(lock_runs, "_opened", removed_at_first)
+    with locked():
+        assert len(numbers) == 2
+        assert (folder / "lock").read_text() == f"{os.getpid()}\n"
 
 
 def test_nothing_is_made_by_looking(state: Path) -> None:

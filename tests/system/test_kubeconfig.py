@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import ssl
 import stat
 import subprocess
 import threading
@@ -260,7 +261,109 @@ class TestAsUser:
 def test_every_command_that_asks_the_api_server_takes_the_options(name: str) -> None:
     command = import_module(f"netdoctor.cli.{name}").command
     options = {option for parameter in command.params for option in parameter.opts}
-    assert {"--kubeconfig", "--as-user"} <= options
+    assert {"--kubeconfig", "--context", "--as-user"} <= options
+
+
+@pytest.mark.parametrize(("context", "server_asked"), [((), "first"), (("--context", "second"), "second")])
+def test_another_context_than_the_current_one(
+    place: Path, server: ApiServer, context: tuple[str, ...], server_asked: str
+) -> None:
+    file = place / "config"
+    contexts = [{"name": name, "context": {"cluster": name, "user": "u"}} for name in ("first", "second")]
+    clusters = [{"name": name, "cluster": {"server": f"{server.url}/{name}"}} for name in ("first", "second")]
+    file.write_text(json.dumps({"current-context": "first", "contexts": contexts, "clusters": clusters,
+                                "users": [{"name": "u", "user": {"token": "t"}}]}))  # fmt: skip
+    netdoctor("status", "--kubeconfig", str(file), *context)
+    assert {path.split("/")[1] for path in server.paths} == {server_asked}
+
+
+def test_a_context_that_is_not_there(place: Path) -> None:
+    file = place / "config"
+    file.write_text(config("https://127.0.0.1:9", {"token": CANARY}))
+    done = netdoctor("status", "--kubeconfig", str(file), "--context", "elsewhere")
+    assert done.returncode == 3
+    assert "it has no context elsewhere" in one_sentence(done)
+    assert netdoctor("status", "--context", "").returncode == 2
+
+
+def test_a_certificate_that_nobody_looks_at_does_not_warn_on_the_terminal(place: Path) -> None:
+    file, key = place / "config", place / "key.pem"
+    made = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+        "-nodes",
+        "-subj",
+        "/CN=x",
+    ]
+    subprocess.run([*made, "-keyout", key, "-out", place / "crt.pem"], check=True, capture_output=True, timeout=30)
+    server = ApiServer()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(place / "crt.pem", key)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    url = f"https://127.0.0.1:{server.server_port}"
+    file.write_text(config(url, {"token": "t"}, {"insecure-skip-tls-verify": True}))
+    done = netdoctor("check", "--output", "json", "--kubeconfig", str(file))
+    assert server.paths
+    assert "InsecureRequestWarning" not in done.stderr
+    server.shutdown()
+    server.server_close()
+
+
+def test_an_error_without_text_is_named_by_its_status(place: Path) -> None:
+    class Refusing(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(404)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
+    file = place / "config"
+    with ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        file.write_text(config(f"http://127.0.0.1:{server.server_port}", {"token": "t"}))
+        done = netdoctor("check", "--output", "json", "--kubeconfig", str(file))
+        server.shutdown()
+    assert "GET /version: 404 Not Found" in done.stdout
+    assert "404 )" not in done.stdout
+
+
+class TestWhereNobodyNamesOne:
+    @pytest.fixture
+    def found(self, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+        """Which kubeconfig is used where only these files can be read."""
+        monkeypatch.delenv("KUBECONFIG", raising=False)
+
+        def find(*readable: str) -> str:
+            monkeypatch.setattr(os, "access", lambda path, _mode: str(path) in readable)
+            return kubeconfig.find()
+
+        return find
+
+    @pytest.mark.parametrize("path", [
+        "/etc/kubernetes/admin.conf", "/etc/rancher/k3s/k3s.yaml", "/etc/rancher/rke2/rke2.yaml",
+        "/var/lib/k0s/pki/admin.conf", "/var/snap/microk8s/current/credentials/client.config",
+        "/var/lib/minikube/kubeconfig", "/etc/kubernetes/kubelet.conf",
+    ])  # fmt: skip
+    def test_each_distribution_has_its_own_place(self, path: str, found: Callable[..., str]) -> None:
+        assert found(path) == path
+
+    def test_the_nodes_own_comes_before_roots_and_the_kubelets_last(self, found: Callable[..., str]) -> None:
+        kubelets, roots, nodes = "/etc/kubernetes/kubelet.conf", "/root/.kube/config", "/etc/rancher/k3s/k3s.yaml"
+        assert found(kubelets, roots, nodes) == nodes
+        assert found(kubelets, roots) == roots
+
+    def test_one_that_a_group_can_change_needs_a_word(self, place: Path, refused: Callable[[str], str]) -> None:
+        file = place / "client.config"  # as MicroK8s leaves it
+        file.write_text(config("https://127.0.0.1:9", {"token": CANARY}))
+        file.chmod(0o660)
+        assert "--kubeconfig FILE uses it anyway" in refused(str(file))
 
 
 def test_a_file_that_is_none(tmp_path: Path) -> None:

@@ -199,7 +199,7 @@ class TestReading:
 
     def test_a_recording_without_a_network(self, tmp_path: Path) -> None:
         file = tmp_path / "old.json"
-        file.write_text('{"schema_version": 1, "facts": {}}')
+        file.write_text('{"schema_version": 1, "facts": {"Links": {"cannot_read": {"source": "ip", "reason": "x"}}}}')
         done = CliRunner().invoke(command, ["client", "8.8.8.8", "53", "--facts", str(file)])
         assert isinstance(done.exception, NetdoctorError)
         assert done.exception.exit_code == 3

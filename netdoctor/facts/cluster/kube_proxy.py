@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import http.client
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.kube_proxy_pod import KubeProxyPod, kube_proxy_pod
+from netdoctor.facts.cluster.kube_proxy_ports import MODES, inside_another_process, told_mode
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.cluster.workloads import Pods
 from netdoctor.system import processes
@@ -19,9 +19,7 @@ from netdoctor.system.pod_cgroup import pod_uid
 
 METRICS = "127.0.0.1:10249"  # unless metricsBindAddress says otherwise
 EVERY_ADDRESS = ("", "0.0.0.0", "[::]")
-MODES = ("iptables", "ipvs", "nftables")
 OTHER_MODE = "of another mode"  # in place of a word that is none
-SECONDS = 0.5  # it is on this machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +37,10 @@ class KubeProxy:
 
     @classmethod
     def collect(cls, host: Host, api: KubeApi | CannotRead, pods: Pods | CannotRead, this: ThisNode) -> KubeProxy:
-        """The mode from the process itself, else from its ConfigMap; the pod from the API. Raises CannotRead."""
+        """The mode from the process itself, else from its ConfigMap; the pod from the API. Raises CannotRead.
+
+        Where no process has its name, its ports tell whether it runs inside another one.
+        """
         found = None if isinstance(api, CannotRead) else _pod(api, pods, this.name)
         others = set() if isinstance(pods, CannotRead) else {pod.uid for pod in pods.items}
         running = bool(_processes(host, others - {found.pod.uid if found else ""}))
@@ -50,8 +51,10 @@ class KubeProxy:
             if settings is not None:
                 configured, address = _settings((settings.get("data") or {}).get("config.conf", ""))
                 mode, source = configured, "ConfigMap kube-system/kube-proxy"
-        if running and (told := _told(address)):
+        if running and (told := told_mode(address)):
             mode, source = told, f"its process, which says so at http://{address}/proxyMode"
+        elif not running and (inside := inside_another_process(host, address)):
+            running, (mode, source) = True, inside
         if found is None:
             return cls(mode, source, running, "", "", configured)
         pod = found.pod
@@ -82,20 +85,6 @@ def _settings(text: str) -> tuple[str, str]:
     address = f"{host}:{port}" if is_port(port) and is_address(host.strip("[]")) else METRICS
     mode = str(settings.get("mode") or "iptables")
     return mode if mode in MODES else OTHER_MODE, address
-
-
-def _told(address: str) -> str:
-    """The mode that the process says it works in, "" where it does not say so at once."""
-    host, _, port = address.rpartition(":")
-    connection = http.client.HTTPConnection(host, int(port), timeout=SECONDS)
-    try:
-        connection.request("GET", "/proxyMode")
-        said = connection.getresponse().read(32).decode(errors="replace").strip()
-    except (OSError, http.client.HTTPException):
-        return ""
-    finally:
-        connection.close()
-    return said if said in MODES else ""
 
 
 def _processes(host: Host, others: Collection[str]) -> list[str]:

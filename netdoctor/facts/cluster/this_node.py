@@ -11,7 +11,16 @@ from netdoctor.facts.cluster.workloads import Node, Nodes
 from netdoctor.model import Evidence
 from netdoctor.system.host import Host
 
-NODE_FOLDERS = ("/var/lib/kubelet/pki", "/var/lib/kubelet/config.yaml", "/etc/kubernetes/manifests")
+# what a kubelet leaves where it has run: of kubeadm and minikube, then of k3s, RKE2, k0s and MicroK8s
+KUBELET_TRACES = (
+    "/var/lib/kubelet/pki",
+    "/var/lib/kubelet/config.yaml",
+    "/etc/kubernetes/manifests",
+    "/var/lib/rancher/k3s/agent/kubelet.kubeconfig",
+    "/var/lib/rancher/rke2/agent/kubelet.kubeconfig",
+    "/var/lib/k0s/kubelet",
+    "/var/snap/microk8s/current/credentials/kubelet.config",
+)
 
 
 class NotANode(CannotRead):
@@ -58,7 +67,7 @@ class ThisNode:
         """The node that has one of this machine's addresses, else the one of its name. Raises CannotRead."""
         name = os.uname().nodename
         if isinstance(nodes, CannotRead):
-            if not any(Path(folder).exists() for folder in NODE_FOLDERS):
+            if not any(Path(trace).exists() for trace in KUBELET_TRACES):
                 raise CannotRead("this node", f"no API server to ask ({nodes}), and no kubelet has ever run here")
             outside = tuple(a for a in local.addresses if not a.startswith("127."))
             return cls(name, outside, "")

@@ -22,6 +22,13 @@ DOCKER_HUB, DOCKER_HUB_SERVER = "docker.io", "registry-1.docker.io"
 SECONDS = 2.5
 RUNTIMES = ("containerd", "dockerd", "crio", "cri-dockerd")
 MIRRORS = Path("/etc/containerd/certs.d")
+# of containerd: its default, then where k3s and RKE2, k0s and MicroK8s have theirs
+SOCKETS = (
+    "/run/containerd/containerd.sock",
+    "/run/k3s/containerd/containerd.sock",
+    "/run/k0s/containerd.sock",
+    "/var/snap/microk8s/common/run/containerd.sock",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +119,9 @@ def server_of(name: str) -> str:
 
 def of_runtime(host: Host) -> list[str]:
     """The images that the container runtime has; none where it cannot be asked."""
+    socket_path = next((path for path in SOCKETS if Path(path).exists()), SOCKETS[0])
     try:
-        return host.run(["ctr", "-n", "k8s.io", "images", "ls", "-q"]).split()
+        return host.run(["ctr", "--address", socket_path, "-n", "k8s.io", "images", "ls", "-q"]).split()
     except CannotRead:
         pass
     try:

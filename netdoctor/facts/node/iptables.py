@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from netdoctor.errors import CannotRead, Why
+from netdoctor.errors import CannotRead, NotInstalled
 from netdoctor.redact import excerpt
 from netdoctor.system import kernel_modules
 from netdoctor.system.host import Host
@@ -89,8 +89,8 @@ def _saved(host: Host, program: str) -> str:
     """What this backend's program prints, or iptables-save where it is this backend's and has no name of its own."""
     try:
         return host.run([program], timeout=5)
-    except CannotRead as error:
-        if error.why is not Why.ABSENT or kernel_modules.backend(kernel_modules.EITHER) != program:
+    except NotInstalled:
+        if kernel_modules.backend(kernel_modules.EITHER) != program:
             raise
         return host.run([kernel_modules.EITHER], timeout=5)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.services import Endpoint, EndpointSlices, Service, ServicePort, Services
@@ -38,6 +39,8 @@ class ClosedEndpoint:
 @dataclass(frozen=True, slots=True)
 class ClosedEndpoints:
     """endpoints that refuse"""
+
+    added_later: ClassVar[bool] = True
 
     items: tuple[ClosedEndpoint, ...]
 

@@ -1,7 +1,8 @@
 """A pod made for the purpose: what a new pod gets, seen from inside.
 
-Its image is the pause image that the node has already, so nothing is pulled. It has no listener and runs nothing; its
-network namespace is entered from the host. It dies by itself when netdoctor is killed, and leftovers are swept.
+Its image is one that the node has already, or none (`pause_image`), so nothing is pulled. It has no listener and runs
+nothing; its network namespace is entered from the host. It dies by itself when netdoctor is killed, and leftovers are
+swept.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from netdoctor.errors import CannotRead, Why
 from netdoctor.facts import Finalizers
@@ -24,6 +26,7 @@ from netdoctor.facts.node.firewalld import Firewalld
 from netdoctor.facts.node.iptables import Iptables
 from netdoctor.facts.node.links import Interface, Links
 from netdoctor.facts.node.sysctl import IP_FORWARD, Sysctls
+from netdoctor.facts.traffic.pause_image import image_of_test_pod
 from netdoctor.redact import excerpt
 from netdoctor.system.clock import utc
 from netdoctor.system.foreign_text import to_address, to_network
@@ -128,9 +131,7 @@ class NewPod:
         sweep(api, pods)
         if before.hidden:
             raise CannotRead("test pod", f"not made, for it would change the node: {before.hidden}")
-        images = [name for name in node_of(nodes, this).images if "/pause:" in name or "/pause@" in name]
-        if not images:
-            raise CannotRead("test pod", "the node has no pause image, and nothing is pulled")
+        image = image_of_test_pod(host, node_of(nodes, this))
         namespace, like, labels = place(services, None if isinstance(modules, CannotRead) else modules)
         begin = time.monotonic()
         name = f"netdoctor-{secrets.token_hex(3)}"
@@ -144,7 +145,7 @@ class NewPod:
 
         finalizers.add(take_away)
         try:
-            created = api.create(f"/api/v1/namespaces/{namespace}/pods", manifest(name, this.name, images[0], labels))
+            created = api.create(f"/api/v1/namespaces/{namespace}/pods", manifest(name, this.name, image, labels))
         finally:
             answered.set()
         found = _wait_for_network(host, api, namespace, name, created["metadata"]["uid"], begin)
@@ -252,8 +253,13 @@ def remove(api: KubeApi, path: str, connected: list[str]) -> None:
 def refusal(api: KubeApi, namespace: str, name: str) -> str:
     """The kubelet's words when it could not make the pod's sandbox; "" while it has said nothing."""
     events = api.get(f"/api/v1/namespaces/{namespace}/events", fieldSelector=f"involvedObject.name={name}")["items"]
-    warnings = [str(e.get("message", "")) for e in events if e.get("type") == "Warning"]
+    warnings = [str(e.get("message", "")) for e in events if e.get("type") == "Warning" and not _of_a_container(e)]
     return excerpt(warnings[-1], 300) if warnings else ""
+
+
+def _of_a_container(event: Mapping[str, Any]) -> bool:
+    """Whether an event is about the pod's container, which the network does not wait for."""
+    return str((event.get("involvedObject") or {}).get("fieldPath") or "").startswith("spec.containers")
 
 
 def why(api: KubeApi, path: str) -> str:
