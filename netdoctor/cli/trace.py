@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("source", metavar="SRC")
 @click.argument("destination", metavar="DST")
-@click.argument("port", metavar="PORT")
+@click.argument("port", metavar="[PORT]", default="")
 @click.option("--udp/--tcp", default=None, help="TCP where nothing says otherwise; UDP for port 53.")
 @click.option(
     "--facts", "facts_file", type=click.Path(exists=True, dir_okay=False), help="Copy a recorded node instead."
@@ -35,9 +35,9 @@ def command(
     """Follow a packet through a copy of this node, hook by hook. The node itself is not touched.
 
     \b
-    SRC   host, outside, a pod ([NAMESPACE/]NAME, or how it begins), or a pod's address
-    DST   an address, a Service ([svc/][NAMESPACE/]NAME), a pod, or node
-    PORT  a number, or the name of a Service's port
+    SRC   a pod ([pod/][NAMESPACE/]NAME, or how it begins), a pod's address, host, or outside
+    DST   a Service ([svc/][NAMESPACE/]NAME, or NAME.NAMESPACE.svc), a pod, an address, node, or internet (8.8.8.8)
+    PORT  a number (5432 or 5432/tcp), or the name of a Service's port; also as DST:PORT
 
     Exit status: 0 it arrived, 1 it was lost, 2 no such end, 3 could not tell.
     """
