@@ -23,7 +23,13 @@ if TYPE_CHECKING:
     "--facts", "facts_file", type=click.Path(exists=True, dir_okay=False), help="Copy a recorded node instead."
 )
 @click.option("--trust-recording", is_flag=True, help="Copy it with this user's rights and without limits.")
-@click.option("--svg", "picture", type=click.Path(dir_okay=False), help="Draw the way into this file too.")
+@click.option(
+    "--svg",
+    "picture",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, allow_dash=True),
+    help="Draw the way into this file too; with - it is standard output, and the text goes to standard error.",
+)
 @click.option("-v", "--verbose", is_flag=True, help="Also every step of every packet.")
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="What goes to stdout.")
 @cluster_access
@@ -43,9 +49,11 @@ def command(
     """
     from netdoctor.redact import one_line
     from netdoctor.system.kubeconfig import used
-    from netdoctor.terminal.output import judged_elsewhere, writable, write_file
+    from netdoctor.terminal.output import STANDARD_OUTPUT, judged_elsewhere, writable, write_file
 
+    aside = picture == STANDARD_OUTPUT
     if picture is not None:
+        _refuse_picture(picture, output)
         writable(picture, facts_file)
     if facts_file and not trust_recording:
         options = {
@@ -66,10 +74,10 @@ def command(
         from netdoctor.output.report_text import console
         from netdoctor.output.walk_text import render
 
-        console().print(render(traced, verbose=verbose))
+        console(stderr=aside).print(render(traced, verbose=verbose))
         if asked_by:
-            click.echo(one_line(f"kubeconfig {asked_by}"))
-        if picture is not None:
+            click.echo(one_line(f"kubeconfig {asked_by}"), err=aside)
+        if picture is not None and not aside:
             click.echo(one_line(f"picture: {picture}"), err=True)
     ctx.exit(0 if traced.ending.arrived else 1)
 
@@ -98,6 +106,16 @@ def judge(
     traced = _trace(known, source, destination, port, _protocol(udp))
     text = _json(traced) + "\n" if output == "json" else rendered(render(traced, verbose=verbose), width, colors)
     return Judgement(text, draw(traced) if draws else None, 0 if traced.ending.arrived else 1)
+
+
+def _refuse_picture(picture: str, output: str) -> None:
+    """Raise BadInput for a picture in another format, and for one that would stand in the middle of the JSON."""
+    from netdoctor.errors import BadInput
+    from netdoctor.terminal.output import STANDARD_OUTPUT, drawable
+
+    drawable(picture)
+    if picture == STANDARD_OUTPUT and output == "json":
+        raise BadInput("--svg - and --output json both want standard output: give the picture a file")
 
 
 def _protocol(udp: bool | None) -> str:
