@@ -22,7 +22,13 @@ if TYPE_CHECKING:
     type=click.Path(dir_okay=False, allow_dash=True),
     help="Write the JSON report to this file too; with - it is standard output, and the text goes to standard error.",
 )
-@click.option("--facts", "facts_file", type=click.Path(exists=True, dir_okay=False), help="Judge a recording instead.")
+@click.option(
+    "--facts",
+    "facts_file",
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False, allow_dash=True),
+    help="Judge a recording instead. - is standard input, and gzip is unpacked.",
+)
 @click.option("--trust-recording", is_flag=True, help="Judge it with this user's rights and without limits.")
 @cluster_access
 @click.pass_context

@@ -11,7 +11,7 @@ from netdoctor.terminal.cluster_options import cluster_access
 @click.argument("file", type=click.Path(dir_okay=False, allow_dash=True))
 @cluster_access
 def command(file: str) -> None:
-    """Write every fact of this node to FILE (- for standard output), without secrets.
+    """Write every fact of this node to FILE (- for standard output; FILE.gz is packed), without secrets.
 
     `netdoctor check --facts FILE` judges it on any machine.
     """
@@ -31,7 +31,7 @@ def command(file: str) -> None:
     if file == "-":
         click.echo(to_json(seen.facts))
         return
-    write_file(file, to_json(seen.facts) + "\n")
+    write_file(file, to_json(seen.facts) + "\n", packed=file.endswith(".gz"))
     click.echo(one_line(f"{file}: judge it with: netdoctor check --facts {file}"), err=True)
     if asked_by := used():
         click.echo(one_line(f"kubeconfig {asked_by}"), err=True)

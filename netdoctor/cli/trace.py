@@ -20,7 +20,11 @@ if TYPE_CHECKING:
 @click.argument("port", metavar="[PORT]", default="")
 @click.option("--udp/--tcp", default=None, help="TCP where nothing says otherwise; UDP for port 53.")
 @click.option(
-    "--facts", "facts_file", type=click.Path(exists=True, dir_okay=False), help="Copy a recorded node instead."
+    "--facts",
+    "facts_file",
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False, allow_dash=True),
+    help="Copy a recorded node instead. - is standard input, and gzip is unpacked.",
 )
 @click.option("--trust-recording", is_flag=True, help="Copy it with this user's rights and without limits.")
 @click.option(

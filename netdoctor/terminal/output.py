@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 REFRESH = 0.1  # seconds
 STANDARD_OUTPUT = "-"
-NOT_SVG = frozenset(".png .jpg .jpeg .gif .webp .bmp .tif .tiff .pdf .ps .eps .svgz".split())
+NOT_SVG = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff", ".pdf", ".ps", ".eps", ".svgz")
 
 
 @contextmanager
@@ -124,10 +124,10 @@ def drawable(path: str) -> None:
         raise BadInput(f"{path}: only SVG is drawn; name it {PurePath(path).with_suffix('.svg')}")
 
 
-def write_file(path: str, text: str) -> None:
-    """Write a file that the user named ("-" is standard output); a new one only its owner may read. Raises CannotRead.
+def write_file(path: str, text: str, *, packed: bool = False) -> None:
+    """Write a file that the user named, `packed` as gzip; a new one only its owner may read. Raises CannotRead.
 
-    What a regular file held before stays whole until all of the new is on disk.
+    "-" is standard output. What a regular file held before stays whole until all of the new is on disk.
     """
     from netdoctor.output.output_file import OutputFile
 
@@ -135,4 +135,4 @@ def write_file(path: str, text: str) -> None:
         click.echo(text, nl=False)
         return
     with OutputFile.named(path) as file:
-        file.write(text.encode(errors="backslashreplace"))
+        file.write(text.encode(errors="backslashreplace"), packed=packed)
