@@ -39,6 +39,11 @@ def command(
 
     A recording is judged by a process without rights, within 10 seconds and 512 MB.
 
+    \b
+    Examples:
+      sudo netdoctor check
+      netdoctor check --facts node.json.gz --report report.json
+
     Exit status: 0 healthy, 1 faults found, 3 could not tell.
     """
     from netdoctor.terminal.output import judged_elsewhere, writable

@@ -14,6 +14,13 @@ def command(file: str) -> None:
     """Write every fact of this node to FILE (- for standard output; FILE.gz is packed), without secrets.
 
     `netdoctor check --facts FILE` judges it on any machine.
+
+    \b
+    Examples:
+      sudo netdoctor record node.json.gz
+      ssh NODE sudo netdoctor record - | netdoctor check --facts -
+
+    Exit status: 0 written, 2 no file can be written there, 3 could not be written.
     """
     from netdoctor.diagnosis.catalogue import Catalogue
     from netdoctor.diagnosis.check import look

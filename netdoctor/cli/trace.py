@@ -49,6 +49,11 @@ def command(
     DST   a Service ([svc/][NAMESPACE/]NAME, or NAME.NAMESPACE.svc), a pod, an address, node, or internet (8.8.8.8)
     PORT  a number (5432 or 5432/tcp), or the name of a Service's port; also as DST:PORT
 
+    \b
+    Examples:
+      sudo netdoctor trace default/client svc/default/postgres 5432
+      netdoctor trace pod/client internet 443 --facts node.json --svg way.svg
+
     Exit status: 0 it arrived, 1 it was lost, 2 no such end, 3 could not tell.
     """
     from netdoctor.redact import one_line

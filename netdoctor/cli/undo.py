@@ -22,6 +22,11 @@ def command(ctx: click.Context, run: str | None, list_only: bool, force: bool, o
 
     What somebody else has changed since is never overwritten. An older RUN waits for the newer ones on top of it.
 
+    \b
+    Examples:
+      sudo netdoctor undo
+      sudo netdoctor undo --list
+
     Exit status: 0 undone or nothing to undo, 2 no such run, 3 not all of it could be taken back.
     """
     from netdoctor.errors import BadInput, NetdoctorError
