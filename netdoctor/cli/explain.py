@@ -9,6 +9,8 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from click.shell_completion import CompletionItem
+
     from netdoctor.diagnosis.catalogue import Catalogue
     from netdoctor.model import Probe, Remedy
 
@@ -16,8 +18,19 @@ SHORT = {"by", "no", "not", "of"}  # words that say nothing of what a page is ab
 ALIKE = 0.8  # of 1: from here on a mistyped name is near
 
 
+def _pages(_ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The pages whose names begin so, each with its title."""
+    from click.shell_completion import CompletionItem
+
+    from netdoctor.diagnosis.catalogue import Catalogue
+
+    catalogue, begin = Catalogue.load(), incomplete.lower().replace("_", "-")
+    pages: dict[str, Probe | Remedy] = {**catalogue.probes, **catalogue.remedies}
+    return [CompletionItem(name, help=page.title) for name, page in sorted(pages.items()) if name.startswith(begin)]
+
+
 @click.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=_pages)
 def command(name: str | None) -> None:
     """The manual page of a probe or remedy, with its neighbours; without NAME, a list of them all.
 

@@ -7,8 +7,14 @@ import click
 from netdoctor.terminal.command_group import CommandGroup
 
 
+def _commands(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    group = ctx.parent.command if ctx.parent else None
+    names = group.list_commands(ctx) if isinstance(group, CommandGroup) else []
+    return [name for name in names if name.startswith(incomplete)]
+
+
 @click.command()
-@click.argument("name", metavar="[COMMAND]", default="")
+@click.argument("name", metavar="[COMMAND]", default="", shell_complete=_commands)
 @click.pass_context
 def command(ctx: click.Context, name: str) -> None:
     """Show the list of commands, or the help of COMMAND.

@@ -14,9 +14,21 @@ if TYPE_CHECKING:
     from netdoctor.tracing.traced import Traced
 
 
+def _sources(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    from netdoctor.terminal.completion import sources
+
+    return sources(incomplete, ctx.params.get("facts_file"))
+
+
+def _destinations(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    from netdoctor.terminal.completion import destinations
+
+    return destinations(incomplete, ctx.params.get("facts_file"))
+
+
 @click.command()
-@click.argument("source", metavar="SRC")
-@click.argument("destination", metavar="DST")
+@click.argument("source", metavar="SRC", shell_complete=_sources)
+@click.argument("destination", metavar="DST", shell_complete=_destinations)
 @click.argument("port", metavar="[PORT]", default="")
 @click.option("--udp/--tcp", default=None, help="TCP where nothing says otherwise; UDP for port 53.")
 @click.option(

@@ -11,8 +11,20 @@ if TYPE_CHECKING:
     from netdoctor.repair.journal import Entry, Journal
 
 
+def _runs(_ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    """The runs that begin so and of which something is in force; none where they cannot be read."""
+    from netdoctor.errors import JournalError
+    from netdoctor.repair.runs import readable_runs
+
+    try:
+        journals, _damaged = readable_runs()
+    except JournalError:
+        return []
+    return [journal.run for journal in journals if journal.in_force and journal.run.startswith(incomplete)]
+
+
 @click.command()
-@click.argument("run", required=False)
+@click.argument("run", required=False, shell_complete=_runs)
 @click.option("--list", "list_only", is_flag=True, help="List the runs and what of them is in force.")
 @click.option("--force", is_flag=True, help="Leave alone what somebody else has changed since, and undo the rest.")
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="What goes to stdout.")
