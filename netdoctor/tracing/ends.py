@@ -100,8 +100,11 @@ class Known:
                 raise BadInput(f"pod {pod.namespace}/{pod.name} has the node's own network: write {HOST}")
             if pod.node != self.node:
                 raise BadInput(f"pod {pod.namespace}/{pod.name} runs on node {pod.node or '(none)'}, not on this one")
+        raise self._no_pod(word)
+
+    def _no_pod(self, word: str) -> BadInput:
         near = nearest(word, [pod.name for pod in self.state.pods])
-        raise BadInput(f"no pod of this node is called {word or '(nothing)'}; {_meant(near) or self._pod_names()}")
+        return BadInput(f"no pod of this node is called {word or '(nothing)'}; {_meant(near) or self._pod_names()}")
 
     def _pod_names(self) -> str:
         names = [pod.name for pod in self.state.pods]
@@ -237,15 +240,18 @@ def service_port(service: Service, port: str, protocol: str) -> ServicePort:
 
     Of two with one number UDP's if it is 53, else TCP's.
     """
-    has = ", ".join(f"{p.name} {p.port}/{p.protocol.lower()}".lstrip() for p in service.ports) or "none"
     if not port and len(service.ports) != 1:
-        raise BadInput(f"Service {service} has several ports: write one of {has}")
+        raise BadInput(f"Service {service} has several ports: write one of {_ports_of(service)}")
     wanted = [p for p in service.ports if port in ("", p.name, str(p.port))]
-    fitting = [p for p in wanted if not protocol or p.protocol.lower() == protocol]
+    fitting = [p for p in wanted if protocol in ("", p.protocol.lower())]
     if not fitting:
         asked = f"{port}/{protocol}" if protocol else port
-        raise BadInput(f"Service {service} has no port {asked}; it has {has}")
+        raise BadInput(f"Service {service} has no port {asked}; it has {_ports_of(service)}")
     return next((p for p in fitting if p.protocol == _usual_protocol(p.port)), fitting[0])
+
+
+def _ports_of(service: Service) -> str:
+    return ", ".join(f"{p.name} {p.port}/{p.protocol.lower()}".lstrip() for p in service.ports) or "none"
 
 
 def _usual_protocol(port: int) -> str:

@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 
 from netdoctor.changes.sysctl import SetSysctl
+from netdoctor.errors import CannotRead
 from netdoctor.repair.journal import begin
+from netdoctor.terminal import completion
 from tests.cli.test_cli import CLUSTERLESS
 from tests.conftest import ROOT
 
@@ -83,6 +85,20 @@ class TestEnds:
         file = tmp_path / "damaged.json"
         file.write_text(text)
         assert offered("trace", "--facts", str(file), "default/") == []
+
+    def test_nothing_is_read_with_the_users_own_rights(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert "default/client" in completion.sources("cli", str(HEALTHY))
+
+        def refused() -> None:
+            raise CannotRead("recording", "root cannot become nobody here")
+
+        monkeypatch.setattr(completion, "confine", refused)
+        assert completion.sources("cli", str(HEALTHY)) == []
+
+    @pytest.mark.parametrize("name", ["-", "/dev/stdin", "/dev/fd/0"])
+    def test_the_shells_own_input_is_not_read(self, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(completion, "open_recording", lambda _: pytest.fail("it was opened"))
+        assert completion.sources("ho", name) == ["host"]
 
     def test_without_a_cluster(self) -> None:
         assert offered("trace", "ho") == ["host"]
