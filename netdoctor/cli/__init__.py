@@ -5,12 +5,10 @@ from __future__ import annotations
 import errno
 import io
 import os
-import pkgutil
 import signal
 import sys
 import threading
 from contextlib import suppress
-from importlib import import_module
 from itertools import pairwise
 from types import FrameType
 from typing import NoReturn, TextIO
@@ -18,32 +16,29 @@ from typing import NoReturn, TextIO
 import click
 
 from netdoctor import __version__
+from netdoctor.terminal.command_group import CommandGroup
 
 INTERRUPTED = 130
 DETAILS = "NETDOCTOR_TRACEBACK"  # the variable that has a mistake of netdoctor's own shown in full
 REPORT_TO = "the project's issues, as README says under Help it learn"
 
 
-class Commands(click.Group):
-    """Finds the commands by their files, and imports only the one that is asked for."""
+class Commands(CommandGroup):
+    """The commands in the files beside this one."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        """The files beside this one."""
-        return sorted(module.name.replace("_", "-") for module in pkgutil.iter_modules(__path__))
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command in the file of this name."""
-        if cmd_name not in self.list_commands(ctx):
-            return None
-        module = import_module(f"{__name__}.{cmd_name.replace('-', '_')}")
-        command: click.Command = module.command
-        return command
+    package, path = __name__, __path__
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(__version__, prog_name="netdoctor", message="%(prog)s %(version)s")
+@click.version_option(__version__, "-V", "--version", prog_name="netdoctor", message="%(prog)s %(version)s")
 def group() -> None:
-    """Finds the one cause of a Kubernetes node's network fault, repairs it, and proves the repair.
+    """Find the cause of a Kubernetes node's network fault, repair it, and prove the repair.
+
+    \b
+    Examples:
+      sudo netdoctor check              what is wrong, and why
+      sudo netdoctor fix --dry-run      what would be changed
+      netdoctor help fix                the help of a command
 
     Exit status: 0 healthy or done, 1 faults found, 2 usage, 3 could not tell or could not do.
     """

@@ -16,9 +16,19 @@ if TYPE_CHECKING:
 @click.command()
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="What goes to stdout.")
 @click.option(
-    "--report", "report_file", type=click.Path(dir_okay=False), help="Write the JSON report to this file too."
+    "--report",
+    "report_file",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, allow_dash=True),
+    help="Write the JSON report to this file too; with - it is standard output, and the text goes to standard error.",
 )
-@click.option("--facts", "facts_file", type=click.Path(exists=True, dir_okay=False), help="Judge a recording instead.")
+@click.option(
+    "--facts",
+    "facts_file",
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False, allow_dash=True),
+    help="Judge a recording instead. - is standard input, and gzip is unpacked.",
+)
 @click.option("--trust-recording", is_flag=True, help="Judge it with this user's rights and without limits.")
 @click.option("-v", "--verbose", is_flag=True, help="Show all evidence and every check as well.")
 @click.option("-q", "--quiet", is_flag=True, help="Show the verdict alone.")
@@ -31,6 +41,11 @@ def command(
     """Probe this host and, from test pods, the cluster; name the cause. Changes nothing.
 
     A recording is judged by a process without rights, within 10 seconds and 512 MB.
+
+    \b
+    Examples:
+      sudo netdoctor check
+      netdoctor check --facts node.json.gz --report report.json
 
     Exit status: 0 healthy, 1 faults found, 3 could not tell.
     """
@@ -57,7 +72,7 @@ def _check(output: str, detail: str, report_file: str | None, facts_file: str | 
     from netdoctor.redact import one_line
     from netdoctor.repair.runs import changes_in_force, unfinished_notice
     from netdoctor.system.host import Host
-    from netdoctor.terminal.output import waiting, write_file
+    from netdoctor.terminal.output import STANDARD_OUTPUT, waiting, write_file
     from netdoctor.twin.namespace import become_root_of_a_user_namespace
 
     catalogue = Catalogue.load()
@@ -74,16 +89,17 @@ def _check(output: str, detail: str, report_file: str | None, facts_file: str | 
     with waiting(live=facts is None) as watch:
         seen = look(catalogue, facts, watch=watch)
     report = seen.report(notices, () if facts_file else changes_in_force())
+    aside = report_file == STANDARD_OUTPUT
     if report_file:
         write_file(report_file, to_json(report) + "\n")
-    if output == "json":
+    if output == "json" and not aside:
         click.echo(to_json(report))
-    else:
+    elif output == "text":
         from netdoctor.output.layout import console
         from netdoctor.output.report_text import Detail, render
 
-        console().print(render(report, catalogue, Detail(detail)))
-        if report_file:
+        console(stderr=aside).print(render(report, catalogue, Detail(detail)))
+        if report_file and not aside:
             click.echo(one_line(f"report: {report_file}"), err=True)
     return report.exit_code
 

@@ -9,6 +9,11 @@ import click
 def command() -> None:
     """Keep the repair that waits to be confirmed (netdoctor fix --confirm SECONDS); else it is undone in time.
 
+    \b
+    Examples:
+      sudo netdoctor fix --yes --confirm 300
+      sudo netdoctor confirm
+
     Exit status: 0 kept, 3 nothing waits to be confirmed, or it is too late.
     """
     from netdoctor.errors import NetdoctorError

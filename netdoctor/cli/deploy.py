@@ -42,6 +42,11 @@ def command(
 ) -> None:
     """Deploy the modules: gate, server-side apply, rollout, smoke test. A closed gate deploys nothing.
 
+    \b
+    Examples:
+      sudo netdoctor deploy -k k8s --dry-run
+      sudo netdoctor deploy -k k8s --timeout 600
+
     Exit status: 0 every module serves, 1 the gate is closed or something failed, 3 could not tell or could not do.
     """
     from netdoctor.errors import BadInput

@@ -9,27 +9,68 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from click.shell_completion import CompletionItem
+
     from netdoctor.diagnosis.catalogue import Catalogue
     from netdoctor.model import Probe, Remedy
 
+SHORT = {"by", "no", "not", "of"}  # words that say nothing of what a page is about
+ALIKE = 0.8  # of 1: from here on a mistyped name is near
+
+
+def _pages(_ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The pages whose names begin so, each with its title."""
+    from click.shell_completion import CompletionItem
+
+    from netdoctor.diagnosis.catalogue import Catalogue
+
+    catalogue, begin = Catalogue.load(), incomplete.lower().replace("_", "-")
+    pages: dict[str, Probe | Remedy] = {**catalogue.probes, **catalogue.remedies}
+    return [CompletionItem(name, help=page.title) for name, page in sorted(pages.items()) if name.startswith(begin)]
+
 
 @click.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=_pages)
 def command(name: str | None) -> None:
-    """The manual page of a probe or remedy, with its neighbours; without NAME, a list of them all."""
+    """The manual page of a probe or remedy, with its neighbours; without NAME, a list of them all.
+
+    \b
+    Examples:
+      netdoctor explain
+      netdoctor explain ip-forward-disabled
+
+    Exit status: 0, 2 no such page.
+    """
     from netdoctor.diagnosis.catalogue import Catalogue
 
     catalogue = Catalogue.load()
     if name is None:
         _list("probes", catalogue.probes)
         _list("remedies", catalogue.remedies)
-    elif name in catalogue.remedies:
-        remedy = catalogue.remedies[name]
+        return
+    found = _meant(name, catalogue)
+    if found in catalogue.remedies:
+        remedy = catalogue.remedies[found]
         click.echo(f"{remedy.manual.strip()}\n\nfixes: {remedy.fixes}\nrisk: {remedy.risk}")
-    elif name in catalogue.probes:
-        _show_probe(catalogue, name)
     else:
-        raise click.UsageError(f"no probe or remedy is called {name}{_near(name, catalogue.probes)}")
+        _show_probe(catalogue, found)
+
+
+def _meant(name: str, catalogue: Catalogue) -> str:
+    """The page that a name stands for: its own, or the only one that is near. Raises BadInput."""
+    from netdoctor.errors import BadInput
+    from netdoctor.redact import one_line
+
+    name = one_line(name.lower().replace("_", "-"))
+    if name in catalogue.probes or name in catalogue.remedies:
+        return name
+    near = _near(name, catalogue.probes) or _near(name, catalogue.remedies)
+    if len(near) != 1:
+        raise BadInput(
+            f"no probe or remedy is called {name}" + (f"; near: {', '.join(near)}" if near else "; explain lists them")
+        )
+    click.echo(f"no probe or remedy is called {name}; this is {near[0]}:", err=True)
+    return near[0]
 
 
 def _list(kind: str, pages: Mapping[str, Probe | Remedy]) -> None:
@@ -39,11 +80,14 @@ def _list(kind: str, pages: Mapping[str, Probe | Remedy]) -> None:
         click.echo(f"  {name:32} {page.title}")
 
 
-def _near(name: str, known: Collection[str]) -> str:
-    """Which probes have a word in common with a name that none has, in words; "" for none."""
-    words = set(name.split("-"))
-    close = [other for other in known if words & set(other.split("-"))]
-    return f"; near: {', '.join(close)}" if close else ""
+def _near(name: str, known: Collection[str]) -> list[str]:
+    """The names that are written nearly so, else those with a word in common."""
+    from difflib import get_close_matches
+
+    if alike := get_close_matches(name, known, cutoff=ALIKE):
+        return alike
+    words = set(name.split("-")) - SHORT
+    return [other for other in known if words & set(other.split("-"))]
 
 
 def _show_probe(catalogue: Catalogue, name: str) -> None:

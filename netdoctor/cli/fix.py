@@ -60,6 +60,11 @@ def command(
     repair is not for. A repair that cannot be rehearsed is not made. Where the node has changed since the plan was
     made, the new plan is shown, rehearsed and asked for.
 
+    \b
+    Examples:
+      sudo netdoctor fix --dry-run
+      sudo netdoctor fix --confirm 60
+
     Exit status: 0 healthy, 1 faults remain or a repair was rolled back, 2 nobody said yes, 3 could not tell or could
     not do.
     """

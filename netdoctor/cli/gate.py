@@ -18,6 +18,12 @@ def command(ctx: click.Context, kustomization: str | None, output: str) -> None:
     """Say whether what the modules need is there: open, closed (with the cause), or not verified.
 
     Without manifests the modules in the cluster are asked for; without any the network alone is judged.
+
+    \b
+    Examples:
+      sudo netdoctor gate
+      sudo netdoctor gate --kustomization k8s --output json
+
     Exit status: 0 open, 1 closed, 3 not verified.
     """
     import json

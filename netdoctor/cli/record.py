@@ -11,10 +11,17 @@ from netdoctor.terminal.cluster_options import cluster_access
 @click.argument("file", type=click.Path(dir_okay=False, allow_dash=True))
 @cluster_access
 def command(file: str) -> None:
-    """Write every fact of this node to FILE (- for standard output), without secrets.
+    """Write every fact of this node to FILE (- for standard output; FILE.gz is packed), without secrets.
 
     `netdoctor check --facts FILE` judges it on any machine. A host that is not known to be a node is recorded with a
     warning.
+
+    \b
+    Examples:
+      sudo netdoctor record node.json.gz
+      ssh NODE sudo netdoctor record - | netdoctor check --facts -
+
+    Exit status: 0 written, 2 no file can be written there, 3 could not be written.
     """
     from netdoctor.diagnosis.catalogue import Catalogue
     from netdoctor.diagnosis.check import look
@@ -39,7 +46,7 @@ def command(file: str) -> None:
     if file == "-":
         click.echo(to_json(seen.facts))
         return
-    write_file(file, to_json(seen.facts) + "\n")
+    write_file(file, to_json(seen.facts) + "\n", packed=file.endswith(".gz"))
     click.echo(one_line(f"{file}: judge it with: netdoctor check --facts {file}"), err=True)
     if asked_by := used():
         click.echo(one_line(f"kubeconfig {asked_by}"), err=True)

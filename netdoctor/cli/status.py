@@ -16,6 +16,11 @@ from netdoctor.terminal.cluster_options import cluster_access
 def command(ctx: click.Context, output: str) -> None:
     """Tell how the modules are: replicas, ports, models, what is wrong, and the cause if it is the network.
 
+    \b
+    Examples:
+      sudo netdoctor status
+      sudo netdoctor status --output markdown
+
     Exit status: 0 all are well, 1 something is wrong, 3 could not tell, or no modules are deployed.
     """
     import json

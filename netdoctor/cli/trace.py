@@ -14,16 +14,38 @@ if TYPE_CHECKING:
     from netdoctor.tracing.traced import Traced
 
 
+def _sources(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    from netdoctor.terminal.completion import sources
+
+    return sources(incomplete, ctx.params.get("facts_file"))
+
+
+def _destinations(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    from netdoctor.terminal.completion import destinations
+
+    return destinations(incomplete, ctx.params.get("facts_file"))
+
+
 @click.command()
-@click.argument("source", metavar="SRC")
-@click.argument("destination", metavar="DST")
-@click.argument("port", metavar="PORT")
+@click.argument("source", metavar="SRC", shell_complete=_sources)
+@click.argument("destination", metavar="DST", shell_complete=_destinations)
+@click.argument("port", metavar="[PORT]", default="")
 @click.option("--udp/--tcp", default=None, help="TCP where nothing says otherwise; UDP for port 53.")
 @click.option(
-    "--facts", "facts_file", type=click.Path(exists=True, dir_okay=False), help="Copy a recorded node instead."
+    "--facts",
+    "facts_file",
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False, allow_dash=True),
+    help="Copy a recorded node instead. - is standard input, and gzip is unpacked.",
 )
 @click.option("--trust-recording", is_flag=True, help="Copy it with this user's rights and without limits.")
-@click.option("--svg", "picture", type=click.Path(dir_okay=False), help="Draw the way into this file too.")
+@click.option(
+    "--svg",
+    "picture",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, allow_dash=True),
+    help="Draw the way into this file too; with - it is standard output, and the text goes to standard error.",
+)
 @click.option("-v", "--verbose", is_flag=True, help="Also every step of every packet.")
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="What goes to stdout.")
 @cluster_access
@@ -35,17 +57,24 @@ def command(
     """Follow a packet through a copy of this node, hook by hook. The node itself is not touched.
 
     \b
-    SRC   host, outside, a pod ([NAMESPACE/]NAME, or how it begins), or a pod's address
-    DST   an address, a Service ([svc/][NAMESPACE/]NAME), a pod, or node
-    PORT  a number, or the name of a Service's port
+    SRC   a pod ([pod/][NAMESPACE/]NAME, or how it begins), a pod's address, host, or outside
+    DST   a Service ([svc/][NAMESPACE/]NAME, or NAME.NAMESPACE.svc), a pod, an address, node, or internet (8.8.8.8)
+    PORT  a number (5432 or 5432/tcp), or the name of a Service's port; also as DST:PORT
+
+    \b
+    Examples:
+      sudo netdoctor trace default/client svc/default/postgres 5432
+      netdoctor trace pod/client internet 443 --facts node.json --svg way.svg
 
     Exit status: 0 it arrived, 1 it was lost, 2 no such end, 3 could not tell.
     """
     from netdoctor.redact import one_line
     from netdoctor.system.kubeconfig import used
-    from netdoctor.terminal.output import judged_elsewhere, writable, write_file
+    from netdoctor.terminal.output import STANDARD_OUTPUT, judged_elsewhere, writable, write_file
 
+    aside = picture == STANDARD_OUTPUT
     if picture is not None:
+        _refuse_picture(picture, output)
         writable(picture, facts_file)
     if facts_file and not trust_recording:
         options = {
@@ -66,10 +95,10 @@ def command(
         from netdoctor.output.layout import console
         from netdoctor.output.walk_text import render
 
-        console().print(render(traced, verbose=verbose))
+        console(stderr=aside).print(render(traced, verbose=verbose))
         if asked_by:
-            click.echo(one_line(f"kubeconfig {asked_by}"))
-        if picture is not None:
+            click.echo(one_line(f"kubeconfig {asked_by}"), err=aside)
+        if picture is not None and not aside:
             click.echo(one_line(f"picture: {picture}"), err=True)
     ctx.exit(0 if traced.ending.arrived else 1)
 
@@ -98,6 +127,16 @@ def judge(
     traced = _trace(known, source, destination, port, _protocol(udp))
     text = _json(traced) + "\n" if output == "json" else rendered(render(traced, verbose=verbose), width, colors)
     return Judgement(text, draw(traced) if draws else None, 0 if traced.ending.arrived else 1)
+
+
+def _refuse_picture(picture: str, output: str) -> None:
+    """Raise BadInput for a picture in another format, and for one that would stand in the middle of the JSON."""
+    from netdoctor.errors import BadInput
+    from netdoctor.terminal.output import STANDARD_OUTPUT, drawable
+
+    drawable(picture)
+    if picture == STANDARD_OUTPUT and output == "json":
+        raise BadInput("--svg - and --output json both want standard output: give the picture a file")
 
 
 def _protocol(udp: bool | None) -> str:

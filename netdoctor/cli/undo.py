@@ -11,8 +11,20 @@ if TYPE_CHECKING:
     from netdoctor.repair.journal import Entry, Journal
 
 
+def _runs(_ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    """The runs that begin so and of which something is in force; none where they cannot be read."""
+    from netdoctor.errors import JournalError
+    from netdoctor.repair.runs import readable_runs
+
+    try:
+        journals, _damaged = readable_runs()
+    except JournalError:
+        return []
+    return [journal.run for journal in journals if journal.in_force and journal.run.startswith(incomplete)]
+
+
 @click.command()
-@click.argument("run", required=False)
+@click.argument("run", required=False, shell_complete=_runs)
 @click.option("--list", "list_only", is_flag=True, help="List the runs and what of them is in force.")
 @click.option("--force", is_flag=True, help="Leave alone what somebody else has changed since, and undo the rest.")
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="What goes to stdout.")
@@ -21,6 +33,11 @@ def command(ctx: click.Context, run: str | None, list_only: bool, force: bool, o
     """Take back the newest repair that was not undone (or RUN), newest change first, to the byte.
 
     What somebody else has changed since is never overwritten. An older RUN waits for the newer ones on top of it.
+
+    \b
+    Examples:
+      sudo netdoctor undo
+      sudo netdoctor undo --list
 
     Exit status: 0 undone or nothing to undo, 2 no such run, 3 not all of it could be taken back.
     """

@@ -20,6 +20,7 @@ from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.cluster.workloads import Nodes
 from netdoctor.facts.node.cni import CniConfig
 from netdoctor.facts.node.firewalld import Firewalld
+from netdoctor.facts.recorded import Recorded
 from netdoctor.facts.traffic.experiments import Experiments, Trial
 from netdoctor.facts.traffic.node_network import NodeNetwork
 from netdoctor.facts.traffic.vantage import VantagePoints
@@ -38,7 +39,7 @@ class Look:
     diagnoses: tuple[Diagnosis, ...]
     facts: Facts
     experiments: Experiments | None
-    started: str
+    started: str  # of a recording: when it was made
     seconds: float
 
     def report(self, notices: Iterable[str] = (), changes: tuple[Made, ...] = ()) -> Report:
@@ -122,8 +123,9 @@ def look(
 
     `watch` is given the facts before anything is read, so that it can tell what is being waited for.
     """
-    begin, started = time.monotonic(), now()
-    facts = facts or Facts()
+    begin, facts = time.monotonic(), facts or Facts()
+    recorded = facts.known().get(Recorded)
+    started = recorded.at if isinstance(recorded, Recorded) else now()
     with closing(facts):
         if watch:
             watch(facts)

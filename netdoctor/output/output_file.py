@@ -7,6 +7,7 @@ user behind sudo, to whom it then belongs: what that user could not write, netdo
 from __future__ import annotations
 
 import errno
+import gzip
 import os
 import stat
 import sys
@@ -63,12 +64,16 @@ class OutputFile:
         except OSError:
             return False
 
-    def write(self, data: bytes) -> None:
-        """Write what of it passes the gate; what a regular file held before stays whole until all of it is on disk."""
+    def write(self, data: bytes, *, packed: bool = False) -> None:
+        """Write what of it passes the gate; what a regular file held before stays whole until all of it is on disk.
+
+        `packed`: as gzip, which holds neither a name nor a time.
+        """
         try:
             data = passed(data.decode(errors="backslashreplace")).encode(errors="backslashreplace")
         except Unchecked as error:
             raise CannotRead(self.path, f"it was not written: {error}") from error
+        data = gzip.compress(data, mtime=0) if packed else data
         try:
             if self._folder is None:
                 sys.stdout.flush()

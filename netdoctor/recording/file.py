@@ -20,6 +20,7 @@ from netdoctor.facts.cluster.services import Services
 from netdoctor.facts.cluster.this_node import NotANode, ThisNode
 from netdoctor.facts.cluster.workloads import Nodes, Pods
 from netdoctor.facts.node.cni import Attachments
+from netdoctor.facts.recorded import Recorded
 from netdoctor.facts.traffic.experiments import Experiments
 from netdoctor.facts.traffic.node_network import NodeNetwork
 from netdoctor.facts.traffic.vantage import VantagePoints
@@ -28,7 +29,9 @@ from netdoctor.recording.forms import wrong
 from netdoctor.recording.outside_names import outside_names
 from netdoctor.recording.parts import judged_labels, needed
 from netdoctor.redact_data import plain
-from netdoctor.system.foreign_json import decode
+from netdoctor.system.foreign_gzip import unpacked
+from netdoctor.system.foreign_json import LARGEST, decode
+from netdoctor.system.host import Host
 from netdoctor.system.kube_api import KubeApi
 from netdoctor.twin.redaction import redact_recording
 
@@ -36,6 +39,8 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 SCHEMA_VERSION = 1
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
+OF_A_REPORT = {"results", "diagnoses", "causes", "findings", "verdict"}
 
 
 def to_json(facts: Facts) -> str:
@@ -46,7 +51,7 @@ def to_json(facts: Facts) -> str:
     labels = judged_labels(known)
     for kind, value in known.items():
         if isinstance(value, CannotRead):
-            if value.why is not Why.NOT_RECORDED:
+            if value.why not in (Why.NOT_RECORDED, Why.OLDER):
                 stored[kind.__name__] = {"cannot_read": unread.stored(value)}
         elif isinstance(value, NodeNetwork):
             network = value
@@ -54,11 +59,21 @@ def to_json(facts: Facts) -> str:
             stored[kind.__name__] = {"fact": asdict(needed(value, labels))}
         elif isinstance(value, KubeApi):
             stored[kind.__name__] = {"answered": {"server": value.server, "version": value.version}}
+    stored["recorded"] = asdict(_origin(known))
     state = network.state if network else None
     told, state = redact_recording(plain(stored), state, *_names(known), outside_names(known), _domain(known))
+    head = {"schema_version": SCHEMA_VERSION, "recorded": told.pop("recorded")}
     if state:
         told[NodeNetwork.__name__] = {"fact": plain(NodeNetwork(state).recorded())}
-    return json.dumps({"schema_version": SCHEMA_VERSION, "facts": told}, indent=1, ensure_ascii=False)
+    return json.dumps({**head, "facts": told}, indent=1, ensure_ascii=False)
+
+
+def _origin(known: Mapping[type, object]) -> Recorded:
+    """When and where the facts were read: here and now, unless they come from a recording."""
+    recorded, api = known.get(Recorded), known.get(KubeApi)
+    if isinstance(recorded, Recorded):
+        return recorded
+    return Recorded.here(Host(), api.version if isinstance(api, KubeApi) else "")
 
 
 def _is_read(kind: type) -> bool:
@@ -109,8 +124,12 @@ def _of_the_cluster(domain: str, search: tuple[str, ...]) -> bool:
 
 
 def from_json(text: str | bytes, catalogue: Catalogue) -> Facts:
-    """The facts of a recording; what it does not hold cannot be read. Raises BadInput with one sentence."""
-    recording = decode(text.encode(errors="surrogatepass") if isinstance(text, str) else text)
+    """The facts of a recording, also of a packed one; what it does not hold cannot be read.
+
+    Raises BadInput with one sentence.
+    """
+    data = text.encode(errors="surrogatepass") if isinstance(text, str) else text
+    recording = decode(unpacked(data, LARGEST))
     stored = _stored(recording)
     strange = sorted(stored.keys() - {kind.__name__ for kind in recordable(catalogue)})
     if len(strange) == len(stored):
@@ -119,6 +138,8 @@ def from_json(text: str | bytes, catalogue: Catalogue) -> Facts:
     given = {kinds[name]: _value(kinds[name], name, entry) for name, entry in stored.items() if name in kinds}
     if NodeNetwork in given:  # then what was worked out is worked out anew
         given = {kind: value for kind, value in given.items() if not getattr(kind, "derived", False)}
+    if "recorded" in recording:
+        given[Recorded] = _recorded(recording["recorded"])
     return Facts(given, live=False, context=(StrangeFacts(tuple(strange)),))
 
 
@@ -126,6 +147,8 @@ def _stored(recording: Any) -> dict[str, Any]:
     """The facts that a recording has stored, by their names. Raises BadInput for what is none of this version."""
     if not isinstance(recording, dict):
         raise BadInput("not a recording of netdoctor: it is no object")
+    if "facts" not in recording and OF_A_REPORT & recording.keys():
+        raise BadInput("this is a report, not a recording: netdoctor record FILE makes a recording")
     if lacking := [key for key in ("schema_version", "facts") if key not in recording]:
         raise BadInput(f"not a recording of netdoctor: it has no {lacking[0]!r}")
     version, stored = recording["schema_version"], recording["facts"]
@@ -134,6 +157,19 @@ def _stored(recording: Any) -> dict[str, Any]:
     if version != SCHEMA_VERSION:
         raise BadInput(f"a recording of version {version!r:.20}; this netdoctor reads version {SCHEMA_VERSION}")
     return stored
+
+
+def _recorded(entry: Any) -> Recorded:
+    """The head of a recording. Raises BadInput."""
+    from pydantic import ValidationError
+
+    try:
+        head: Recorded = validator(Recorded).validate_python(entry)
+    except ValidationError as error:
+        raise BadInput(f"the recording is damaged: recorded: {error.errors()[0]['msg']}") from error
+    if not TIME.fullmatch(head.at):
+        raise BadInput("the recording is damaged: recorded.at is not a time such as 2026-01-31T12:00:00Z")
+    return head
 
 
 def wanted(catalogue: Catalogue) -> Iterator[type]:

@@ -6,7 +6,10 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from pathlib import PurePath
 from typing import TYPE_CHECKING
+
+import click
 
 from netdoctor.errors import BadInput, CannotRead
 from netdoctor.redact import one_line
@@ -15,6 +18,8 @@ if TYPE_CHECKING:
     from netdoctor.facts import Facts
 
 REFRESH = 0.1  # seconds
+STANDARD_OUTPUT = "-"
+NOT_SVG = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff", ".pdf", ".ps", ".eps", ".svgz")
 
 
 @contextmanager
@@ -75,25 +80,31 @@ def judged_elsewhere(
 
     Raises BadInput, CannotRead, and what that process says.
     """
-    import click
-
     from netdoctor.output.layout import console
     from netdoctor.recording.confinement import Judging, judge
 
-    terminal = console()
+    aside = target == STANDARD_OUTPUT
+    terminal = console(stderr=aside)
     found = judge(Judging(command, options, terminal.width, terminal.color_system is not None), recording)
     if target is not None and found.document is not None:
         write_file(target, found.document)
-    click.echo(found.text, nl=False)
-    if target is not None and options.get("output") != "json":
+    as_json = options.get("output") == "json"
+    if not (aside and as_json):  # then it is written already
+        click.echo(found.text, nl=False, err=aside)
+    if target is not None and not aside and not as_json:
         click.echo(one_line(f"{title}: {target}"), err=True)
     return found.status
 
 
 def writable(path: str, recording: str | None = None) -> str:
-    """The path, if a file can be written there that is not the recording; told before the work. Raises BadInput."""
+    """The path, if a file can be written there that is not the recording; told before the work. Raises BadInput.
+
+    "-" is standard output.
+    """
     from netdoctor.output.output_file import OutputFile
 
+    if path == STANDARD_OUTPUT:
+        return path
     if not path:
         raise BadInput("the name of the file to write is empty")
     try:
@@ -106,12 +117,22 @@ def writable(path: str, recording: str | None = None) -> str:
     return path
 
 
-def write_file(path: str, text: str) -> None:
-    """Write a file that the user named; a new one only its owner may read. Raises CannotRead.
+def drawable(path: str) -> None:
+    """Refuse a picture's name that promises another format than SVG. Raises BadInput."""
+    suffix = PurePath(path).suffix
+    if suffix.lower() in NOT_SVG:
+        raise BadInput(f"{path}: only SVG is drawn; name it {PurePath(path).with_suffix('.svg')}")
 
-    What a regular file held before stays whole until all of the new is on disk.
+
+def write_file(path: str, text: str, *, packed: bool = False) -> None:
+    """Write a file that the user named, `packed` as gzip; a new one only its owner may read. Raises CannotRead.
+
+    "-" is standard output. What a regular file held before stays whole until all of the new is on disk.
     """
     from netdoctor.output.output_file import OutputFile
 
+    if path == STANDARD_OUTPUT:
+        click.echo(text, nl=False)
+        return
     with OutputFile.named(path) as file:
-        file.write(text.encode(errors="backslashreplace"))
+        file.write(text.encode(errors="backslashreplace"), packed=packed)

@@ -11,6 +11,16 @@ from netdoctor.facts.cluster.services import Service, ServicePort
 from netdoctor.facts.cluster.workloads import Pod
 from netdoctor.facts.traffic.node_network import MOST_PODS
 from netdoctor.system.foreign_text import is_address, is_number, to_address
+from netdoctor.tracing.end_names import (
+    NODE_OBJECT,
+    POD,
+    SERVICE,
+    EndName,
+    end_name,
+    nearest,
+    port_and_protocol,
+    port_number,
+)
 from netdoctor.twin.beyond import flow_of
 from netdoctor.twin.routes import routes
 from netdoctor.twin.state import State
@@ -18,6 +28,7 @@ from netdoctor.twin.twin import NODE, OUTSIDE, Flow
 from netdoctor.twin.wire.rtnl import Address
 
 HOST = "host"
+INTERNET, SOMEWHERE = "internet", "8.8.8.8"  # the address that is taken where any will do
 DNS = 53
 STRANGERS = {4: "192.0.2.1", 6: "2001:db8:ffff::1"}  # somebody far away: addresses that nobody has
 SHOWN = 8  # names in a sentence
@@ -51,13 +62,23 @@ class Known:
 
     def source(self, word: str) -> tuple[str, str]:
         """The namespace of the twin that a word means, and what it is called. Raises BadInput."""
-        word = " ".join(word.split())  # it is repeated in a sentence
-        if word == HOST:
+        named = end_name(word)  # it is repeated in a sentence
+        if named.port:
+            raise BadInput(f"the kernel chooses the port of the source: write {named.name}")
+        if named.kind == SERVICE:
+            raise BadInput(f"Service {named.name} sends no packets: write one of its pods; {self._pod_names()}")
+        if self._is_node(named):
             return NODE, "the node"
-        if word == OUTSIDE:
+        if not named.kind and named.name in (OUTSIDE, INTERNET):
             return OUTSIDE, "the outside"
-        name = self._by_address(word) if _is_address(word) else self._captured(word)
+        name = self._by_address(named.name) if is_address(named.name) else self._captured(named.name)
         return name, f"pod {name}"
+
+    def _is_node(self, named: EndName) -> bool:
+        """Whether this node is meant. Raises BadInput for another node."""
+        if named.kind == NODE_OBJECT and named.name != self.node:
+            raise BadInput(f"node {named.name} is not the node that is copied: that is {self.node or 'not known'}")
+        return named.kind == NODE_OBJECT or (not named.kind and named.name in (NODE, HOST))
 
     def _by_address(self, address: str) -> str:
         wanted = to_address(address)
@@ -79,7 +100,11 @@ class Known:
                 raise BadInput(f"pod {pod.namespace}/{pod.name} has the node's own network: write {HOST}")
             if pod.node != self.node:
                 raise BadInput(f"pod {pod.namespace}/{pod.name} runs on node {pod.node or '(none)'}, not on this one")
-        raise BadInput(f"no pod of this node is called {word or '(nothing)'}; {self._pod_names()}")
+        raise self._no_pod(word)
+
+    def _no_pod(self, word: str) -> BadInput:
+        near = nearest(word, [pod.name for pod in self.state.pods])
+        return BadInput(f"no pod of this node is called {word or '(nothing)'}; {_meant(near) or self._pod_names()}")
 
     def _pod_names(self) -> str:
         names = [pod.name for pod in self.state.pods]
@@ -89,49 +114,68 @@ class Known:
         found = matching(word, [f"{p.namespace}/{p.name}" for p in self.pods])
         return [pod for pod in self.pods if f"{pod.namespace}/{pod.name}" in found]
 
-    def target(self, word: str, port: str, protocol: str = "") -> FlowEnd:
-        """The far end that a word and a port mean; `protocol` as it was asked for, or "". Raises BadInput."""
-        word = " ".join(word.split())
-        service = None if word in (NODE, HOST, OUTSIDE) or _is_address(word) else self._service(word)
-        if service:
-            chosen = service_port(service, port, protocol)
-            return FlowEnd(f"Service {service}", service.cluster_ip, chosen.port, chosen.protocol.lower())
-        number = port_number(port, word)
-        if word == OUTSIDE:
-            raise BadInput("outside is no address to send to: write one, such as 8.8.8.8")
-        if word in (NODE, HOST):
-            return FlowEnd("the node", self.node_address(), number, protocol)
-        if _is_address(word):
-            return FlowEnd(self._label(word), str(to_address(word)), number, protocol)
-        return self._pod_target(word, number, protocol)
+    def target(self, word: str, port: str = "", protocol: str = "") -> FlowEnd:
+        """The far end that a word and a port mean; `protocol` as it was asked for, or "". Raises BadInput.
+
+        A word such as 8.8.8.8:53 has the port in it, and a Service with one port needs none.
+        """
+        named = end_name(word)
+        port, protocol = port_and_protocol(named, port, protocol)
+        if self._is_node(named):
+            return FlowEnd("the node", self.node_address(), port_number(port, named.name), protocol)
+        if not named.kind and named.name in (OUTSIDE, INTERNET):
+            return FlowEnd("the internet", SOMEWHERE, port_number(port, named.name), protocol)
+        if not named.kind and is_address(named.name):
+            return self._address_target(named.name, port, protocol)
+        if service := self._service(named):
+            return _service_end(service, port, protocol)
+        return self._pod_target(named.name, port_number(port, named.name), protocol)
+
+    def _address_target(self, address: str, port: str, protocol: str) -> FlowEnd:
+        service = self._at(address)
+        if service and not is_number(port):
+            return _service_end(service, port, protocol)
+        return FlowEnd(self._label(address), str(to_address(address)), port_number(port, address), protocol)
 
     def _pod_target(self, word: str, number: int, protocol: str) -> FlowEnd:
-        addresses = {f"{p.namespace}/{p.name}": p.addresses[0] for p in self.pods if p.addresses}
-        addresses |= {pod.name: pod.address for pod in self.state.pods if pod.address}
+        addresses = self._pod_addresses()
         found = matching(word, list(addresses))
         if len(found) > 1:
             raise BadInput(f"{word} can be any of {_list(found)}: write more of its name")
         if not found:
             services = _list(map(str, self.services)) or "none that could be read"
-            raise BadInput(
-                f"no Service or pod is called {word or '(nothing)'}; Services: {services}; pods: {_list(addresses)}"
-            )
+            near = nearest(word, [*map(str, self.services), *addresses])
+            there = _meant(near) or f"Services: {services}; pods: {_list(addresses)}"
+            raise BadInput(f"no Service or pod is called {word or '(nothing)'}; {there}")
         return FlowEnd(f"pod {found[0]}", addresses[found[0]], number, protocol)
 
-    def _service(self, word: str) -> Service | None:
+    def _pod_addresses(self) -> dict[str, str]:
+        """The address of each pod that is known, by its full name."""
+        addresses = {f"{p.namespace}/{p.name}": p.addresses[0] for p in self.pods if p.addresses}
+        return addresses | {pod.name: pod.address for pod in self.state.pods if pod.address}
+
+    def _service(self, named: EndName) -> Service | None:
         """The Service of this name; None where it may be a pod. Raises BadInput."""
-        name = word.removeprefix("svc/").removeprefix("service/")
-        found = [s for s in self.services if name in (str(s), s.name)]
+        if named.kind == POD:
+            return None
+        name = named.name
+        found = [s for s in self.services if name in (str(s), s.name, f"{s.name}.{s.namespace}")]
         if len(found) > 1:
             raise BadInput(f"{name} can be any of {_list(map(str, found))}: write its namespace too")
-        if not found and name != word:
-            there = _list(map(str, self.services)) or "none that could be read"
-            raise BadInput(f"no Service with a ClusterIP is called {name}; there are {there}")
+        if not found and named.kind == SERVICE:
+            there = f"there are {_list(map(str, self.services)) or 'none that could be read'}"
+            near = nearest(name, [*map(str, self.services), *self._pod_addresses()])
+            raise BadInput(f"no Service with a ClusterIP is called {name}; {_meant(near) or there}")
         return found[0] if found else None
+
+    def _at(self, address: str) -> Service | None:
+        """The Service that has this ClusterIP."""
+        wanted = str(to_address(address))
+        return next((service for service in self.services if service.cluster_ip == wanted), None)
 
     def _label(self, address: str) -> str:
         wanted = str(to_address(address))
-        service = next((s for s in self.services if s.cluster_ip == wanted), None)
+        service = self._at(address)
         pod = next((p for p in self.state.pods if any(str(own.ip) == wanted for _, own in p.own_addresses())), None)
         if service:
             return f"Service {service}"
@@ -186,33 +230,36 @@ def matching(word: str, names: Iterable[str]) -> list[str]:
     return [name for name in names if (name if "/" in word else name.partition("/")[2]).startswith(word)]
 
 
-def port_number(port: str, destination: str) -> int:
-    """A port by its number. Raises BadInput."""
-    port = " ".join(port.split())
-    if not is_number(port):
-        raise BadInput(f"{port} is no number, and only a Service has names for its ports: {destination} is none")
-    if not 1 <= int(port) <= 65535:
-        raise BadInput(f"port {port} is out of range: ports are 1 to 65535")
-    return int(port)
+def _service_end(service: Service, port: str, protocol: str) -> FlowEnd:
+    chosen = service_port(service, port, protocol)
+    return FlowEnd(f"Service {service}", service.cluster_ip, chosen.port, chosen.protocol.lower())
 
 
 def service_port(service: Service, port: str, protocol: str) -> ServicePort:
-    """A Service's port by name or number; of two with one number UDP's if it is 53, else TCP's. Raises BadInput."""
-    wanted = [p for p in service.ports if port in (p.name, str(p.port))]
-    fitting = [p for p in wanted if not protocol or p.protocol.lower() == protocol]
+    """A Service's port by name or number, "" for its only one. Raises BadInput.
+
+    Of two with one number UDP's if it is 53, else TCP's.
+    """
+    if not port and len(service.ports) != 1:
+        raise BadInput(f"Service {service} has several ports: write one of {_ports_of(service)}")
+    wanted = [p for p in service.ports if port in ("", p.name, str(p.port))]
+    fitting = [p for p in wanted if protocol in ("", p.protocol.lower())]
     if not fitting:
-        has = ", ".join(f"{p.name} {p.port}/{p.protocol.lower()}".lstrip() for p in service.ports) or "none"
         asked = f"{port}/{protocol}" if protocol else port
-        raise BadInput(f"Service {service} has no port {asked}; it has {has}")
+        raise BadInput(f"Service {service} has no port {asked}; it has {_ports_of(service)}")
     return next((p for p in fitting if p.protocol == _usual_protocol(p.port)), fitting[0])
+
+
+def _ports_of(service: Service) -> str:
+    return ", ".join(f"{p.name} {p.port}/{p.protocol.lower()}".lstrip() for p in service.ports) or "none"
 
 
 def _usual_protocol(port: int) -> str:
     return "UDP" if port == DNS else "TCP"
 
 
-def _is_address(word: str) -> bool:
-    return is_address(word)
+def _meant(near: str) -> str:
+    return f"did you mean {near}?" if near else ""
 
 
 def _list(names: Iterable[str]) -> str:

@@ -15,7 +15,9 @@ from netdoctor.facts.cluster.workloads import Pod, Pods
 from netdoctor.facts.node.cni import Attachments
 from netdoctor.facts.traffic.node_network import MOST_PODS, NodeNetwork
 from netdoctor.facts.traffic.vantage import old_pods
+from netdoctor.system.foreign_text import is_address
 from netdoctor.system.host import Host
+from netdoctor.tracing.end_names import end_name
 from netdoctor.tracing.ends import Known
 from netdoctor.twin.capture import capture
 from netdoctor.twin.missing_programs import missing_in_words
@@ -51,7 +53,11 @@ def live(facts: Facts, words: Iterable[str]) -> Known:
 
 def _parts(words: Iterable[str]) -> set[str]:
     """Namespaces, names and addresses in what the user has written."""
-    return {part for word in words for part in word.removeprefix("svc/").split("/") if part}
+    found: set[str] = set()
+    for word in words:
+        name = end_name(word).name
+        found |= {name} if is_address(name) else {*name.split("/"), *name.split(".")}
+    return found - {""}
 
 
 def _rank(pod: str, address: str, meant: set[str], behind: set[str]) -> int:

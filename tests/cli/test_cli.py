@@ -55,17 +55,39 @@ def recording(tmp_path: Path) -> Path:
 
 
 class TestHelp:
-    def test_every_command_stands_in_it(self) -> None:
+    def test_every_command_stands_in_it_in_the_order_of_use(self) -> None:
         done = netdoctor("--help")
         assert done.returncode == 0
-        listed = done.stdout.partition("Commands:")[2]
-        assert [line.split()[0] for line in listed.splitlines() if line.strip()] == COMMANDS
+        listed = [line.split()[0] for line in done.stdout.partition("Look:")[2].splitlines() if line.startswith("  ")]
+        assert sorted(listed) == COMMANDS
+        assert listed[:10] == "check trace explain fix confirm undo gate deploy status record".split()  # noqa: SIM905
+        for title in ("Look:", "Repair:", "LiteLLM gateways:", "Share:", "More:"):
+            assert f"\n{title}\n" in done.stdout
+
+    @pytest.mark.parametrize("columns", ["40", "80", "200"])
+    def test_no_sentence_is_cut(self, columns: str) -> None:
+        done = netdoctor("--help", environment={"COLUMNS": columns})
+        assert "..." not in done.stdout.partition("Look:")[2]
 
     @pytest.mark.parametrize("command", COMMANDS)
     def test_of_a_command(self, command: str) -> None:
         done = netdoctor(command, "--help")
         assert done.returncode == 0
         assert done.stdout.startswith("Usage: ")
+        examples = done.stdout.partition("  Examples:\n")[2].partition("\n\n")[0].splitlines()
+        assert len([line for line in examples if "netdoctor " in line]) == 2
+        assert "\n  Exit status: 0" in done.stdout
+        assert netdoctor("help", command).stdout == done.stdout
+
+    def test_as_a_command(self) -> None:
+        assert netdoctor("help").stdout == netdoctor("--help").stdout
+        assert netdoctor("version").stdout == netdoctor("-V").stdout == f"netdoctor {__version__}\n"
+
+    @pytest.mark.parametrize("words", [("chek",), ("Check",), ("help", "chek")])
+    def test_a_command_nearby_is_offered(self, words: tuple[str, ...]) -> None:
+        done = netdoctor(*words)
+        assert done.returncode == 2
+        assert one_sentence(done).endswith("; did you mean check?")
 
     def test_it_imports_click_and_nothing_heavy(self) -> None:
         code = (
@@ -75,6 +97,7 @@ class TestHelp:
         done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=30)
         loaded = {name.partition(".")[0] for name in done.stdout.rpartition("MODULES ")[2].split()}
         assert "click" in loaded
+        assert "netdoctor.cli.check" not in done.stdout, "a command is imported for its line"
         assert not loaded & {"kubernetes", "pydantic", "rich", "dns", "psycopg", "scapy", "jeepney", "urllib3", "yaml"}
 
     def test_version(self) -> None:
@@ -149,9 +172,26 @@ class TestExplain:
         assert done.returncode == 0, done.stderr
         assert len(done.stdout.split()) == len(catalogue().probes) + len(catalogue().remedies)
 
-    def test_a_name_nearby_is_offered(self) -> None:
-        done = netdoctor("explain", "ip-forwarding-disabled")
-        assert "ip-forward-disabled" in one_sentence(done)
+    @pytest.mark.parametrize(
+        ("name", "page"),
+        [("ip-forwarding-disabled", "ip-forward-disabled"), ("masquerade", "pod-masquerade-missing"),
+         ("trust", "trust-pod-network")],
+    )  # fmt: skip
+    def test_the_only_page_nearby_is_shown(self, name: str, page: str) -> None:
+        done = netdoctor("explain", name)
+        assert one_sentence(done) == f"no probe or remedy is called {name}; this is {page}:"
+        assert (done.returncode, done.stdout) == (0, netdoctor("explain", page).stdout)
+
+    def test_several_nearby_are_named(self) -> None:
+        done = netdoctor("explain", "postgres")
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "near: postgres-login-refused, postgres-name-unresolved, " in one_sentence(done)
+
+    @pytest.mark.parametrize("name", ["ip_forward_disabled", "IP-Forward-Disabled"])
+    def test_another_way_to_write_a_name(self, name: str) -> None:
+        done = netdoctor("explain", name)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout == netdoctor("explain", "ip-forward-disabled").stdout
 
     def test_a_reader_that_has_seen_enough(self) -> None:
         for arguments in (["explain"], ["--help"], ["explain", "firewalld-rejects-pods"]):

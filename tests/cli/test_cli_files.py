@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
 from tests.cli.test_cli import netdoctor, one_sentence, recording
+from tests.conftest import ROOT
 
 __all__ = ["recording"]  # the fixture
 
@@ -98,3 +100,44 @@ class TestRecordings:
         assert said.startswith("netdoctor: ")
         assert not any(word in said for word in ("subscriptable", "indices", "sys."))
         assert json.loads(done.stdout)["error"] == said.removeprefix("netdoctor: ")
+
+
+HEALTHY = ROOT / "tests/recordings/healthy.json"
+
+
+class TestStandardOutput:
+    """`-` is standard output wherever an output file is named, and the text for people makes room."""
+
+    @pytest.mark.parametrize("more", [(), ("--trust-recording",)])
+    def test_a_report(self, recording: Path, tmp_path: Path, more: tuple[str, ...]) -> None:
+        done = netdoctor("check", "--facts", recording, "--report", "-", *more, cwd=tmp_path)
+        assert done.returncode == 1
+        assert json.loads(done.stdout)["schema_version"]
+        assert "CAUSE  net.ipv4.ip_forward is 0" in done.stderr
+        assert [path.name for path in tmp_path.iterdir()] == ["facts.json"]
+
+    @pytest.mark.parametrize("more", [(), ("--trust-recording",)])
+    def test_a_report_beside_json_is_written_once(self, recording: Path, more: tuple[str, ...]) -> None:
+        done = netdoctor("check", "--facts", recording, "--report", "-", "-o", "json", *more)
+        assert json.loads(done.stdout)["schema_version"]
+        assert done.stderr == ""
+
+    @pytest.mark.parametrize("more", [(), ("--trust-recording",)])
+    def test_a_picture(self, tmp_path: Path, more: tuple[str, ...]) -> None:
+        ends = ("default/client", "svc/default/postgres", "5432")
+        done = netdoctor("trace", *ends, "--facts", HEALTHY, "--svg", "-", *more, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert ElementTree.fromstring(done.stdout).tag.endswith("svg")
+        assert "ARRIVED" in done.stderr
+        assert list(tmp_path.iterdir()) == []
+
+    def test_a_picture_beside_json(self) -> None:
+        done = netdoctor("trace", "a", "b", "1", "--facts", HEALTHY, "--svg", "-", "-o", "json")
+        assert done.returncode == 2
+        assert "both want standard output" in one_sentence(done)
+
+    @pytest.mark.parametrize("name", ["x.png", "x.PDF"])
+    def test_a_picture_of_another_format(self, name: str, tmp_path: Path) -> None:
+        done = netdoctor("trace", "a", "b", "1", "--facts", HEALTHY, "--svg", name, cwd=tmp_path)
+        assert (done.returncode, one_sentence(done)) == (2, f"netdoctor: {name}: only SVG is drawn; name it x.svg")
+        assert list(tmp_path.iterdir()) == []

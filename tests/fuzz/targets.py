@@ -35,7 +35,7 @@ from netdoctor.output.report_text import render
 from netdoctor.recording.file import from_json
 from netdoctor.system.legacy_iptables import counters_in
 from netdoctor.system.nft_trace import read_events
-from netdoctor.tracing import ends
+from netdoctor.tracing import end_names, ends
 from netdoctor.twin import recorded_state, routes, rule_words, state
 from netdoctor.twin.redaction.pseudonyms import Pseudonyms
 from netdoctor.twin.wire import conntrack, nft_messages, nftables
@@ -159,7 +159,7 @@ TEXTS: dict[str, tuple[Target, str]] = {
     "log": (lambda text: pod_failure.of_log("a", pod_failure.read(text)), LOG),
     "rule": (lambda text: (rule_words.rule_words(text), rule_words.purpose(text)), KUBE_PROXY_IPTABLES[:2000]),
     "pseudonyms": (lambda text: Pseudonyms({"node"}).text(text), ADDRESSES),
-    "port": (lambda text: ends.port_number(text, "x"), "443"),
+    "port": (lambda text: end_names.port_number(text, "x"), "443"),
     "names of a trace": (_known, "default/client\n53"),
     "messages": (_messages, "\x1c\0\1\0" * 12),
     "JSON of a recording": (judged, '{"schema_version": 1, "facts": {"Sysctls": {"fact": {"values": {"a": "1"}}}}}'),

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from netdoctor import __version__
 from netdoctor.diagnosis.runner import run
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.coredns import Corefile
@@ -76,6 +77,7 @@ VISIBLE = {
     "names of interfaces, chains and tables": ("eth7", "KUBE-SERVICES"),
     "names of images, without a private registry's host": ("docker.io/library/postgres:15", "/team/app:1"),
     "names of models, databases and their users": ("gpt-9", "billing_db", "billing_user"),
+    "the versions of the operating system, the kernel, Kubernetes and netdoctor": (f'"netdoctor {__version__}"',),
     "well-known public names": ("registry.k8s.io", "example.com", "kubernetes.default.svc.cluster.local"),
     "a host name of one word in another program's message": ("jumphost",),
 }

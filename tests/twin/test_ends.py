@@ -40,6 +40,12 @@ def pod(name: str, *, node: str = "minikube", host_network: bool = False, addres
         ("coredns", DNS, f"pod {DNS}"),
         ("kube-system/core", DNS, f"pod {DNS}"),
         ("10.244.0.10", DNS, f"pod {DNS}"),
+        ("pod/client", CLIENT, f"pod {CLIENT}"),
+        ("pods/client", CLIENT, f"pod {CLIENT}"),
+        ("pod/default/client", CLIENT, f"pod {CLIENT}"),
+        ("node", NODE, "the node"),
+        ("node/minikube", NODE, "the node"),
+        ("internet", OUTSIDE, "the outside"),
     ],
 )
 def test_a_source(word: str, namespace: str, label: str) -> None:
@@ -56,6 +62,12 @@ def test_a_source(word: str, namespace: str, label: str) -> None:
         ("default/", f"default/ can be any of {CLIENT}, {ECHO}: write more of its name"),
         ("etcd", "pod kube-system/etcd has the node's own network: write host"),
         ("far", "pod default/far runs on node other, not on this one"),
+        ("clinet", "no pod of this node is called clinet; did you mean default/client?"),
+        ("shop/client", "no pod of this node is called shop/client; did you mean default/client?"),
+        ("pod/cordns", f"no pod of this node is called cordns; did you mean {DNS}?"),
+        ("svc/echo", "Service echo sends no packets: write one of its pods; there are host, outside, "),
+        ("10.244.0.10:53", "the kernel chooses the port of the source: write 10.244.0.10"),
+        ("node/other", "node other is not the node that is copied: that is minikube"),
     ],
 )
 def test_a_source_that_is_none(word: str, sentence: str) -> None:
@@ -95,6 +107,27 @@ def test_a_pod_that_was_not_captured_is_not_unknown() -> None:
         ("echo-99", "8080", "", FlowEnd(f"pod {ECHO}", "10.244.0.11", 8080)),
         ("node", "30080", "", FlowEnd("the node", "10.77.0.2", 30080)),
         ("10.77.0.2", "22", "", FlowEnd("the node", "10.77.0.2", 22)),
+        ("services/echo", "80", "", FlowEnd("Service default/echo", "10.111.0.1", 80, "tcp")),
+        ("service/default/echo", "80", "", FlowEnd("Service default/echo", "10.111.0.1", 80, "tcp")),
+        ("echo.default.svc.cluster.local", "80", "", FlowEnd("Service default/echo", "10.111.0.1", 80, "tcp")),
+        ("echo.default.svc", "80", "", FlowEnd("Service default/echo", "10.111.0.1", 80, "tcp")),
+        ("echo.default", "80", "", FlowEnd("Service default/echo", "10.111.0.1", 80, "tcp")),
+        ("echo", "80/tcp", "", FlowEnd("Service default/echo", "10.111.0.1", 80, "tcp")),
+        ("echo", "80/TCP", "tcp", FlowEnd("Service default/echo", "10.111.0.1", 80, "tcp")),
+        ("svc/echo:80", "", "", FlowEnd("Service default/echo", "10.111.0.1", 80, "tcp")),
+        ("svc/echo", "", "", FlowEnd("Service default/echo", "10.111.0.1", 80, "tcp")),
+        ("10.96.0.10", "dns", "", FlowEnd("Service kube-system/kube-dns", "10.96.0.10", 53, "udp")),
+        ("10.96.0.10:metrics", "", "", FlowEnd("Service kube-system/kube-dns", "10.96.0.10", 9153, "tcp")),
+        ("8.8.8.8:53", "", "", FlowEnd("", "8.8.8.8", 53)),
+        ("8.8.8.8:53", "53", "", FlowEnd("", "8.8.8.8", 53)),
+        ("8.8.8.8:53/udp", "", "", FlowEnd("", "8.8.8.8", 53, "udp")),
+        ("[2001:db8::1]:53", "", "", FlowEnd("", "2001:db8::1", 53)),
+        ("[2001:db8::1]", "53", "", FlowEnd("", "2001:db8::1", 53)),
+        ("pod/coredns", "53", "", FlowEnd(f"pod {DNS}", "10.244.0.10", 53)),
+        ("pods/echo", "8080", "", FlowEnd(f"pod {ECHO}", "10.244.0.11", 8080)),
+        ("node/minikube", "22", "", FlowEnd("the node", "10.77.0.2", 22)),
+        ("internet", "443", "", FlowEnd("the internet", "8.8.8.8", 443)),
+        ("outside", "443", "", FlowEnd("the internet", "8.8.8.8", 443)),
     ],
 )
 def test_a_target(word: str, port: str, asked: str, end: FlowEnd) -> None:
@@ -106,9 +139,9 @@ def test_a_target(word: str, port: str, asked: str, end: FlowEnd) -> None:
     [
         ("8.8.8.8", "70000", "", "port 70000 is out of range: ports are 1 to 65535"),
         ("8.8.8.8", "0", "", "port 0 is out of range: ports are 1 to 65535"),
-        ("8.8.8.8", "-1", "", "-1 is no number, and only a Service has names for its ports: 8.8.8.8 is none"),
-        ("8.8.8.8", "٣", "", "٣ is no number"),
-        ("coredns", "dns", "", "dns is no number, and only a Service has names for its ports: coredns is none"),
+        ("8.8.8.8", "-1", "", "-1 is not a port number, and only a Service has names for its ports: 8.8.8.8"),
+        ("8.8.8.8", "٣", "", "٣ is not a port number"),
+        ("coredns", "dns", "", "dns is not a port number, and only a Service has names for its ports: coredns"),
         ("kube-dns", "54", "", "Service kube-system/kube-dns has no port 54; it has dns 53/udp, dns-tcp 53/tcp, "),
         ("kube-dns", "dns", "tcp", "Service kube-system/kube-dns has no port dns/tcp; it has "),
         ("echo", "8080", "", "Service default/echo has no port 8080; it has 80/tcp"),
@@ -119,7 +152,16 @@ def test_a_target(word: str, port: str, asked: str, end: FlowEnd) -> None:
             "",
             "no Service or pod is called nothing; Services: default/echo, kube-system/kube-dns; pods: ",
         ),
-        ("outside", "80", "", "outside is no address to send to: write one, such as 8.8.8.8"),
+        ("8.8.8.8", "", "", "write the port too: 8.8.8.8 PORT"),
+        ("kube-dns", "", "", "Service kube-system/kube-dns has several ports: write one of dns 53/udp, "),
+        ("8.8.8.8:53", "54", "", "8.8.8.8:53 has a port already, and 54 is another one"),
+        ("echo", "80/udp", "", "Service default/echo has no port 80/udp; it has 80/tcp"),
+        ("echo", "80/udp", "tcp", "80/udp contradicts --tcp"),
+        ("echo", "80/sctp", "", "80/sctp: only tcp and udp can be traced"),
+        ("svc/ehco", "80", "", "no Service with a ClusterIP is called ehco; did you mean default/echo?"),
+        ("svc/client", "80", "", "no Service with a ClusterIP is called client; did you mean default/client?"),
+        ("echo.shop.svc", "80", "", "no Service with a ClusterIP is called shop/echo; did you mean default/echo?"),
+        ("kubedns", "80", "", "no Service or pod is called kubedns; did you mean kube-system/kube-dns?"),
         ("default/", "80", "", f"default/ can be any of {CLIENT}, {ECHO}: write more of its name"),
     ],
 )
@@ -177,6 +219,11 @@ class TestFlow:
         with pytest.raises(BadInput) as caught:
             self.flow(source, "2001:db8::1")
         assert str(caught.value) == sentence
+
+
+def test_of_many_pods_those_that_are_written_are_captured_first() -> None:
+    words = ("pod/client", "echo.shop.svc.cluster.local", "10.244.0.10:53", "postgres.default")
+    assert {"client", "echo", "shop", "10.244.0.10", "postgres", "default"} <= reading._parts(words)
 
 
 def test_matching() -> None:

@@ -122,7 +122,7 @@ def test_a_broken_node(node: Lab, break_it: str, mend: str, words: tuple[str, ..
     [
         ("nobody 8.8.8.8 53", 2, "no pod of this node is called nobody; there are host, outside, "),
         ("default/ 8.8.8.8 53", 2, "default/ can be any of default/client, "),
-        ("client 8.8.8.8 dns", 2, "dns is no number"),
+        ("client 8.8.8.8 dns", 2, "dns is not a port number"),
         ("client 2001:db8::1 53", 2, "pod default/client has no IPv6 address"),
         ("kube-apiserver 8.8.8.8 53", 2, "has the node's own network: write host"),
         ("client 8.8.8.8 53 --svg /nowhere/x.svg", 2, "/nowhere/x.svg cannot be written"),
