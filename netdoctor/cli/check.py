@@ -73,7 +73,8 @@ def _check(output: str, report_file: str | None, facts_file: str | None) -> int:
     if output == "json":
         click.echo(to_json(report))
     else:
-        from netdoctor.output.report_text import console, render
+        from netdoctor.output.console import console
+        from netdoctor.output.report_text import render
 
         console().print(render(report, catalogue))
         if report_file:

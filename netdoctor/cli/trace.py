@@ -63,7 +63,7 @@ def command(
     if output == "json":
         click.echo(_json(traced, asked_by))
     else:
-        from netdoctor.output.report_text import console
+        from netdoctor.output.console import console
         from netdoctor.output.walk_text import render
 
         console().print(render(traced, verbose=verbose))

@@ -23,7 +23,7 @@ def waiting(*, live: bool = True) -> Iterator[Callable[[Facts], None] | None]:
     if not live or not sys.stderr.isatty():
         yield None
         return
-    from netdoctor.output.report_text import console
+    from netdoctor.output.console import console
 
     ended = threading.Event()
     status = console(stderr=True).status("reading this host")
@@ -77,7 +77,7 @@ def judged_elsewhere(
     """
     import click
 
-    from netdoctor.output.report_text import console
+    from netdoctor.output.console import console
     from netdoctor.recording.confinement import Judging, judge
 
     terminal = console()

@@ -12,6 +12,7 @@ from netdoctor.model import Evidence
 from netdoctor.system.host import Host
 
 NODE_FOLDERS = ("/var/lib/kubelet/pki", "/var/lib/kubelet/config.yaml", "/etc/kubernetes/manifests")
+NO_NODE = "no API server to ask ({nodes}), and no kubelet has ever run here"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class ThisNode:
         name = os.uname().nodename
         if isinstance(nodes, CannotRead):
             if not any(Path(folder).exists() for folder in NODE_FOLDERS):
-                raise CannotRead("this node", f"no API server to ask ({nodes}), and no kubelet has ever run here")
+                raise CannotRead("this node", NO_NODE.format(nodes=nodes))
             outside = tuple(a for a in local.addresses if not a.startswith("127."))
             return cls(name, outside, "")
         node = next((n for n in nodes.items if set(n.addresses) & set(local.addresses)), None)
