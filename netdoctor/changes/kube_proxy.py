@@ -74,7 +74,9 @@ class ResyncKubeProxy:
 
     def in_short(self) -> list[str]:
         """The pod, and how many rules are waited for."""
-        lines = [f"~ pod {self.pod} is replaced, and the new one writes all rules: {len(self.ports)} ports lack theirs"]
+        count = len(self.ports) + len(self.node_ports)
+        lack = "1 port lacks its own" if count == 1 else f"{count} ports lack theirs"
+        lines = [f"~ pod {self.pod} is replaced, and the new one writes all rules: {lack}"]
         return [*lines, "- connections that no rule translated are forgotten (conntrack)"] if self.forgets else lines
 
     def touched(self) -> tuple[tuple[str, str], ...]:

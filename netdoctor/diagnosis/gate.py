@@ -33,7 +33,7 @@ class Verdict(StrEnum):
         return {Verdict.OPEN: 0, Verdict.CLOSED: 1, Verdict.NOT_VERIFIED: 3}[self]
 
 
-SECRETS = "the secrets are there"
+SECRETS = "the required keys of Secrets exist"
 # what the modules need, and the probe that asks for it
 NEEDS = {
     "the CNI can connect a pod": "cni-config-unusable",
@@ -44,9 +44,9 @@ NEEDS = {
     "NetworkPolicies let the modules out": "policy-isolates-modules",
     "the name of Postgres resolves": "postgres-name-unresolved",
     "Postgres accepts connections": "postgres-unreachable",
-    "Postgres speaks": "postgres-tls-broken",
-    "the login works": "postgres-login-refused",
-    "connections are free": "database-slots-exhausted",
+    "the TLS handshake with Postgres succeeds": "postgres-tls-broken",
+    "Postgres accepts the login": "postgres-login-refused",
+    "Postgres has free connections": "database-slots-exhausted",
     "Postgres answers a query": "postgres-query-failing",
     "outside names resolve": "outside-names-unresolved",
     "pods reach the outside": "pod-to-outside-blocked",  # on new ports: CoreDNS may live on an old connection
@@ -54,7 +54,7 @@ NEEDS = {
     "the providers accept connections": "provider-unreachable",
     "the NodePorts are free": "node-port-taken",
     "the ports of the host are free": "host-port-taken",
-    "the images are to be had": "image-not-obtainable",
+    "the images are available": "image-not-obtainable",
     SECRETS: "secret-key-missing",
 }
 

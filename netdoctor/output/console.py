@@ -29,7 +29,7 @@ WORDS = {
 SIGNS = {"✓": "green", "✗": "red", "?": "yellow", "!": "yellow", "–": "dim"}
 EDITS = {"+": "green", "-": "red", "~": "yellow"}
 START = re.compile(rf" *(?:gate: )?({'|'.join(WORDS)})\b(?! [a-z]+:)")
-LABEL = re.compile(r" *(?:\S+|[A-Z ]+?) {2,}(?=\S)")
+LABEL = re.compile(r" *(?:\S+|[A-Z][A-Z ]*?) {2,}(?=\S)")
 SIGN = re.compile(r" *(\S) ")
 COMMAND = re.compile(r"\b(?:sudo )?netdoctor [a-z]+(?: --?[a-z][a-z-]*| [A-Z]+\b)*")
 NAME = re.compile(r"\(([a-z0-9]+(?:-[a-z0-9]+)+)\)")
@@ -116,4 +116,3 @@ def _whole(text: Text) -> Text:
     """A text that is not wrapped again."""
     text.no_wrap, text.overflow = True, "ignore"
     return text
-

@@ -32,7 +32,11 @@ def _lines(rehearsal: Rehearsal | None, why_not: str, most: int | None) -> list[
     found += _opened_lines(rehearsal, most)
     if most is None:
         found += [f"    tried too: {words}" for words in rehearsal.sampled]
-        found += [f"    changes nothing for any packet: {sentence}" for sentence in rehearsal.untouched]
+        found += [f"  – changes nothing for any packet: {sentence}" for sentence in rehearsal.untouched]
+    elif rehearsal.untouched:
+        count = len(rehearsal.untouched)
+        who = "1 change that touches" if count == 1 else f"{count} changes that touch"
+        found.append(f"  – not rehearsed: {who} no packet on this node (-v says why)")
     found += [f"  ? the copy does not show: {sentence}" for sentence in rehearsal.not_shown]
     if rehearsal.unseen:
         found.append(f"  ? connected now, but not answered in any copy: {_few(rehearsal.unseen, most)}")

@@ -133,7 +133,7 @@ def end_lines(first: Look, outcomes: Outcomes, run: str, seconds: float) -> list
         lines = [f"HEALTHY  {passing} pass, {failed} failed before; {made} in {seconds:.1f} s"]
     elif code == 1:
         lines = ["remaining problems:", *(f"  {line}" for line in _causes(last.diagnoses))]
-        lines.append("  next   sudo netdoctor check")
+        lines.append("  see    sudo netdoctor check")
     else:
         lines = unasked_lines(last.results.values(), "no faults found")
     return ["", *lines, *([f"  undo   sudo netdoctor undo   (run {run})"] if outcomes.changed else [])]

@@ -121,6 +121,7 @@ def _asked(plan: Plan) -> bool:
     if not is_on_a_terminal():
         raise NoConsent(f"nothing was changed: without a terminal nobody can be asked; --yes makes {repairs}")
     forget_what_was_typed()
+    click.echo(err=True)
     click.echo(one_line(f"Make {repairs}? [y/N]") + " ", nl=False, err=True)
     while not select.select([sys.stdin], [], [], GLANCE)[0]:
         waits = pending()

@@ -79,9 +79,9 @@ STATES = [
           'for audio: FATAL: database "litellm_audio" does not exist (SQLSTATE 3D000)',
           (f"{PSQL} 'drop database litellm_audio with (force)'",), (f"{PSQL} 'create database litellm_audio'",)),
     State("too few slots", "closed", ("database-slots-exhausted",), "connections for the modules, and they may open",
-          (hold(180),), ("kill $(cat /tmp/holder); sleep 1",), need="connections are free"),
+          (hold(180),), ("kill $(cat /tmp/holder); sleep 1",), need="Postgres has free connections"),
     State("slots exhausted", "closed", ("database-slots-exhausted",), "has no free connection",
-          (hold(220),), ("kill $(cat /tmp/holder); sleep 1",), need="the login works"),
+          (hold(220),), ("kill $(cat /tmp/holder); sleep 1",), need="Postgres accepts the login"),
     State("provider dead", "closed", ("provider-unreachable",),
           "example.com:8080, the provider of llm, vision, audio, image-gen, embeddings, does not accept connections",
           outside=("ip address del 93.184.215.14/32 dev lo", "ip address add 93.184.215.14/32 dev lo")),
@@ -103,7 +103,7 @@ STATES = [
     State("secret missing", "closed", ("secret-key-missing",), "is missing",
           (SAVE, "sed -i '/^PROVIDER_KEY/d' k8s/.env"), (RESTORE,)),
     State(".env missing", "closed", (), "k8s/.env is missing: netdoctor deploy makes one, or copy .env.example",
-          (SAVE, "rm k8s/.env"), (RESTORE,), need="the secrets are there"),
+          (SAVE, "rm k8s/.env"), (RESTORE,), need="the required keys of Secrets exist"),
     State("image missing", "closed", ("image-not-obtainable",),
           "image lab.local/litellm:0.0.0 for litellm-audio, litellm-embeddings, litellm-image-gen, litellm-llm, "
           "litellm-vision is not to be had: it is not on the node, and lab.local does not resolve on the host",
@@ -187,8 +187,8 @@ def test_a_first_deployment_brings_its_postgres(empty: Node) -> None:
     status, gate = empty.gate()
     assert status == 0, story(gate)
     later = {need["name"]: need["reason"] for need in gate["needs"] if need["met"] == "later"}
-    assert later["the login works"] == "Service litellm/postgres comes with the deployment"
-    assert "connections are free" in later
+    assert later["Postgres accepts the login"] == "Service litellm/postgres comes with the deployment"
+    assert "Postgres has free connections" in later
     assert gate["asked_from"].startswith("test pod default/netdoctor-")
 
 
@@ -219,7 +219,7 @@ def test_state(state: State, node: Node) -> None:
     if state.need:
         assert next(n["met"] for n in gate["needs"] if n["name"] == state.need) == "no", story(gate)
     if state.verdict == "open":
-        assert f"asked from test pod {NAMESPACE}/netdoctor-" in text
+        assert f"tested from test pod {NAMESPACE}/netdoctor-" in text
         assert "with the labels of deployment/litellm-llm" in text
         assert {need["met"] for need in gate["needs"]} == {"yes"}
     node.opens()

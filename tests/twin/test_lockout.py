@@ -281,7 +281,7 @@ def test_a_step_that_fails_in_the_copy_is_not_rehearsed() -> None:
         rehearsal = rehearse(facts_of(node), [removal], FROM_PODS)
     assert rehearsal.verdict is RehearsalVerdict.NOT_REHEARSED
     assert "the direct rule `ipv4 filter INPUT 0 -s 192.0.2.7 " in rehearsal.refusal
-    with pytest.raises(NotRehearsable, match=r"the repair is not made, for it is not rehearsed: .*--without-rehearsal"):
+    with pytest.raises(NotRehearsable, match=r"refused: it is not rehearsed: .*--without-rehearsal"):
         insist(rehearsal, allow_exposure=True)
     stored = as_json(rehearsal, "")
     assert stored
