@@ -151,7 +151,9 @@ def test_a_needless_opening_is_refused_unless_allowed(closed: Facts) -> None:
     assert {(way.kind, str(way.flow.destination)) for way in rehearsal.needless} == {
         (Access.OUTSIDE_TO_POD, ADDRESS[SERVER])
     }
-    with pytest.raises(Exposed, match=f"it would open outside to pod: outside -> {ADDRESS[SERVER]}:5432/tcp; --allow"):
+    with pytest.raises(
+        Exposed, match=f"it would open outside to pod: outside -> {ADDRESS[SERVER]}:5432/tcp; use --allow"
+    ):
         insist(rehearsal, allow_exposure=False)
     insist(rehearsal, allow_exposure=True)
     text = "\n".join(lines(rehearsal, ""))
@@ -244,7 +246,7 @@ def test_what_reaches_beyond_is_not_made(name: str, closed: Facts) -> None:
     assert len(rehearsal.not_shown) == 1
     assert rehearsal.not_shown[0].startswith(f"{change.describe()}: ")
     assert rehearsal.refusal == f"it is not rehearsed: {rehearsal.not_shown[0]}"
-    assert f"  not shown by it: {rehearsal.not_shown[0]}" in lines(rehearsal, "")
+    assert f"  ? the copy does not show: {rehearsal.not_shown[0]}" in lines(rehearsal, "")
     with pytest.raises(NotRehearsable, match="refused: "):
         insist(rehearsal, allow_exposure=True)
 
@@ -269,7 +271,9 @@ def test_a_port_that_no_pod_needs_is_a_door_unless_the_cni_had_given_it() -> Non
         facts = facts_of(node)
     rehearsal = rehearse(facts, [TRUST], FROM_PODS)
     assert [(way.kind, way.flow.port) for way in rehearsal.needless] == [(Access.POD_TO_OTHER_PORT, 2379)]
-    with pytest.raises(Exposed, match=f"pod to another port of the node: {CLIENT} -> {NODE_ADDRESS}:2379/tcp; --allow"):
+    with pytest.raises(
+        Exposed, match=f"pod to another port of the node: {CLIENT} -> {NODE_ADDRESS}:2379/tcp; use --allow"
+    ):
         insist(rehearsal, allow_exposure=False)
     insist(rehearsal, allow_exposure=True)
     given = replace(TRUST, given_back=True)
@@ -294,7 +298,9 @@ def test_a_module_for_bridged_packets_touches_pods_alone(monkeypatch: pytest.Mon
         node.sh("ip link add tap0 type veth peer name tap1", "ip link set tap0 master br0 up")
         with_a_machine = rehearse(without_module(node), changes, FROM_PODS)
     assert (pods_alone.verdict, pods_alone.not_made) == (RehearsalVerdict.SAFE, ())
-    assert "  touches no packet's way: load the kernel module br_netfilter, now: " in "\n".join(lines(pods_alone, ""))
+    said = "\n".join(lines(pods_alone, "", verbose=True))
+    assert "  – changes nothing for any packet: load the kernel module br_netfilter, now: " in said
+    assert "  – not rehearsed: 2 changes that touch no packet on this node (-v says why)" in lines(pods_alone, "")
     assert len(pods_alone.untouched) == 2
     assert with_a_machine.verdict is RehearsalVerdict.NOT_REHEARSED
 
