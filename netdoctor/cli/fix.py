@@ -100,7 +100,7 @@ def command(
 
 def _fix(catalogue: Catalogue, choices: Choices) -> tuple[int, Journal | None]:
     """The exit status, and the run, None where nothing was to be made."""
-    from netdoctor.output.repair_text import as_json, end_lines, nothing_made_lines
+    from netdoctor.output.repair_text import as_json, end_lines
     from netdoctor.repair.plan import plan as make_plan
 
     if choices.dry_run:
@@ -124,15 +124,20 @@ def _fix(catalogue: Catalogue, choices: Choices) -> tuple[int, Journal | None]:
     elif outcomes:
         _say_lines(end_lines(first, outcomes, run, time.monotonic() - begin))
     else:
-        refused = "" if choices.without_rehearsal else rehearsed.refused
-        _say_lines(nothing_made_lines(plan, first, refused, choices.dry_run, _command(choices)))
+        _say_nothing_made(plan, first, agreement.refusal(rehearsed), choices)
     unsuccessful = _would_be_refused(choices, rehearsed) or _has_failed(outcomes)
     return max(last.report().exit_code, 1 if unsuccessful else 0), journal
 
 
-def _command(choices: Choices) -> str:
-    """What makes the changes of this dry run."""
-    return " ".join(["sudo netdoctor fix", *(f"--only {name}" for name in choices.only)])
+def _say_nothing_made(plan: Plan, seen: Look, refused: str, choices: Choices) -> None:
+    """The end of a dry run, of a repair that nobody wanted, and where nothing is to be repaired."""
+    from netdoctor.output.repair_text import nothing_made_lines
+
+    words = ["sudo netdoctor fix", *(f"--only {name}" for name in choices.only)]
+    words += ["--allow-exposure"] if choices.allow_exposure else []
+    words += ["--without-rehearsal"] if choices.without_rehearsal else []
+    command = " ".join(words)
+    _say_lines(nothing_made_lines(plan, seen, refused, choices.dry_run, command))
 
 
 def _say_what_is_unfinished() -> None:

@@ -47,20 +47,23 @@ def _lines(rehearsal: Rehearsal | None, why_not: str, most: int | None) -> list[
 
 def _flow_lines(flows: tuple[TriedFlow, ...], most: int | None) -> list[str]:
     """What becomes of the connections that fail: how many work, which do not, and which fail in no copy."""
-    found: list[str] = []
     failing = [tried for tried in flows if not tried.passed]
-    still = [tried for tried in failing if not tried.passes]
+    found = _cured_lines(failing, most) if failing else []
     only_on_the_node = tuple(tried.flow for tried in flows if tried.passed)
-    if failing:
-        sign = "✗" if still else "✓"
-        found.append(f"  {sign} {len(failing) - len(still)} of {len(failing)} failing connections work")
-    found += [f"    still fails: {tried.flow}: {tried.after}" for tried in still[:most]]
-    if most is not None and len(still) > most:
-        found.append(f"    and {len(still) - most} more (-v shows them)")
     if only_on_the_node:
         count = len(only_on_the_node)
         who = f"{count} connection{' fails' if count == 1 else 's fail'} on the node but not in the copy"
         found.append(f"  ? {who}, so it may work again by now: {_few(only_on_the_node, most)}")
+    return found
+
+
+def _cured_lines(failing: list[TriedFlow], most: int | None) -> list[str]:
+    """How many of the connections that fail in the copy work with the repair, and which do not."""
+    still = [tried for tried in failing if not tried.passes]
+    found = [f"  {'✗' if still else '✓'} {len(failing) - len(still)} of {len(failing)} failing connections work"]
+    found += [f"    still fails: {tried.flow}: {tried.after}" for tried in still[:most]]
+    if most is not None and len(still) > most:
+        found.append(f"    and {len(still) - most} more (-v shows them)")
     return found
 
 

@@ -106,11 +106,11 @@ def step_line(outcome: StepOutcome) -> str:
 
 
 def nothing_made_lines(plan: Plan, seen: Look, refused: str, dry_run: bool, command: str) -> list[str]:
-    """The end where nothing was made. `refused`: why a dry run's repair would not be; `command` makes the changes."""
+    """The end where nothing was made. `refused`: the refusal of a dry run's repair; `command` makes the changes."""
     if plan.to_apply and not dry_run:
         return ["", "Nothing was changed."]
     if plan.to_apply:
-        would = f"It would be refused: {refused}" if refused else f"To make these changes: {command}"
+        would = f"It would be {refused}" if refused else f"To make these changes: {command}"
         return ["", f"Nothing was changed. {would}"]
     if seen.diagnoses:
         return ["", "netdoctor has no repair for this; see netdoctor explain ID"]

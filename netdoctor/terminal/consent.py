@@ -102,6 +102,14 @@ class Agreement:
         self.show(plan, seen, rehearsed)
         return self.agree(plan, rehearsed)
 
+    def refusal(self, rehearsed: Rehearsed) -> str:
+        """Why the plan would be refused, with what the user has chosen; "" where nothing speaks against it."""
+        try:
+            self._insist(rehearsed)
+        except NetdoctorError as error:
+            return str(error)
+        return ""
+
     def _insist(self, rehearsed: Rehearsed) -> None:
         if not self.choices.without_rehearsal:
             insist(rehearsed.rehearsal, self.choices.allow_exposure, rehearsed.why_not)

@@ -18,14 +18,14 @@ from netdoctor.changes.masquerade import PodRules, RestoreMasquerade
 from netdoctor.changes.module import LoadModule
 from netdoctor.changes.sysctl import SetSysctl
 from netdoctor.diagnosis.check import Look
-from netdoctor.errors import CannotRead
+from netdoctor.errors import CannotRead, Exposed
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.model import Access, Change, Diagnosis, Evidence, Finding, Outcome, Result
 from netdoctor.output.console import shown_on
 from netdoctor.output.rehearsal_text import lines
 from netdoctor.output.repair_text import end_lines, nothing_made_lines, plan_lines, step_line, tally_lines
 from netdoctor.rehearsal.exposure import ExposedFlow
-from netdoctor.rehearsal.rehearsal import Rehearsal, TriedFlow
+from netdoctor.rehearsal.rehearsal import Rehearsal, TriedFlow, insist
 from netdoctor.repair.executor import Outcomes, StepEnd, StepOutcome
 from netdoctor.repair.plan import NotRepairable, Plan, Step
 from netdoctor.twin.twin import OUTSIDE, Flow
@@ -139,6 +139,13 @@ def shown(look: Look, plan: Plan, rehearsal: Rehearsal, *, verbose: bool = False
     return [*found, *nothing_made_lines(plan, look, refused, True, COMMAND)]
 
 
+def refusal(rehearsal: Rehearsal) -> str:
+    """What is said where the repair would be made."""
+    with pytest.raises(Exposed) as refused:
+        insist(rehearsal, allow_exposure=False)
+    return str(refused.value)
+
+
 def on_terminal(found: Sequence[str], width: int = WIDTH) -> str:
     return shown_on(Console(width=width, color_system=None, highlight=False), found)
 
@@ -147,7 +154,7 @@ CASES = {
     "fix-dry-run": shown(BROKEN, ONE, GOOD),
     "fix-dry-run-two-causes": shown(TWICE, FOUR, GOOD),
     "fix-dry-run-verbose": shown(TWICE, FOUR, GOOD, verbose=True),
-    "fix-dry-run-refused": shown(BROKEN, ONE, BAD, refused=BAD.refusal),
+    "fix-dry-run-refused": shown(BROKEN, ONE, BAD, refused=refusal(BAD)),
     "fix-healthy": [*map(step_line, ENDS), *end_lines(TWICE, Outcomes(ENDS, WELL), RUN, 4.14)],
     "fix-remaining": [
         step_line(replace(PROVED[0], end=StepEnd.ROLLED_BACK, why="firewalld-rejects-pods does not pass: 4 pods")),

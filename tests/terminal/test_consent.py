@@ -66,6 +66,23 @@ def test_yes_makes_it(node: Node, answer: str) -> None:
     assert terminal.text.count("HEALTHY  3 checks pass, 2 failed before; 2 repairs in ") == 1
 
 
+def test_a_dry_run_says_what_would_make_the_changes(node: Node) -> None:
+    before = node.files()
+    done = without_terminal(fix(node, "--dry-run", "--only", "switch-on"))
+    assert done.stdout.splitlines()[-1] == (
+        "Nothing was changed. To make these changes: sudo netdoctor fix --only switch-on --without-rehearsal"
+    )
+    assert node.files() == before
+
+
+def test_a_dry_run_of_what_cannot_be_rehearsed_says_that_it_would_be_refused(node: Node) -> None:
+    done = without_terminal(netdoctor(node, "fix", "--dry-run"))
+    assert done.returncode == 1
+    last = done.stdout.splitlines()[-1]
+    assert last.startswith("Nothing was changed. It would be refused: it is not rehearsed: ")
+    assert last.endswith("; use --without-rehearsal to apply it anyway")
+
+
 def test_verbose_shows_the_whole_diff_before_it_asks(node: Node) -> None:
     terminal = on_terminal(fix(node, "-v"))
     terminal.until("[y/N] ")

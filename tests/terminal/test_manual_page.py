@@ -13,7 +13,8 @@ from tests.conftest import ROOT
 from tests.terminal.on_terminal import Terminal
 from tests.worlds import catalogue
 
-PAGES = {page.name: page.manual for page in (*catalogue().probes.values(), *catalogue().remedies.values())}
+PAGES = {name: page.manual for name, page in catalogue().probes.items()}
+PAGES |= {name: page.manual for name, page in catalogue().remedies.items()}
 EXPLAIN = [sys.executable, "-c", "from netdoctor.cli import main; main()", "explain"]
 
 
