@@ -90,9 +90,10 @@ class IsLink(CannotRead):
     """A symbolic link stands where netdoctor reads or writes a file of its own."""
 
     def __init__(self, path: str) -> None:
-        advice = "put the file itself in its place, or take the link away"
-        super().__init__(path, f"it is a symbolic link, and netdoctor writes through none: {advice}", Why.LINK)
-        self.args = (f"{path} is a symbolic link, and netdoctor writes through none: {advice}",)
+        advice = "put the file itself in its place, or remove the link"
+        what = f"is a symbolic link; netdoctor does not follow symbolic links when writing: {advice}"
+        super().__init__(path, f"it {what}", Why.LINK)
+        self.args = (f"{path} {what}",)
 
 
 class BadInput(NetdoctorError):

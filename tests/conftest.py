@@ -19,6 +19,9 @@ LAB = ROOT / "tests/lab/lab"
 # not by way of a version manager's shell script, and without what the site adds: some thousand times
 COMMAND = (sys.executable, "-IS", str(LAB))
 REQUIRED = os.environ.get("NETDOCTOR_REQUIRE_LAB") == "1"
+os.environ.pop(
+    "COLUMNS", None
+)  # the workers of pytest-xdist have it, and what netdoctor writes to pipes would be wrapped
 
 
 @dataclass(frozen=True)

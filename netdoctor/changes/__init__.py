@@ -7,7 +7,8 @@ optional method `left_alone` says in one sentence what `undo` does not restore, 
 outlive a boot has `until_boot` true. An optional method `written_at` says when what is there was written, in seconds
 since 1970, None where it is not what the change writes. `touches_no_way` says why a change that no copy can show does
 not concern any packet on a node; `not_shown` what it does to a node that no copy shows; `opens` what it is meant to
-open beyond what its remedy says.
+open beyond what its remedy says. `in_short` is `diff` in a few lines, each beginning with `+ `, `- `, `~ ` or spaces,
+and leaves out nothing that a person needs to agree to it; `touched` names what it edits, to be counted.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ from functools import cache
 from typing import Any
 
 from netdoctor.model import Change
+
+MOST_SHOWN = 8  # lines of one change; of more the number
+Touched = tuple[str, str]  # what kind of thing, with {s} where its plural has an s; and which one
 
 
 @cache
@@ -44,3 +48,15 @@ def left_alone(change: Change) -> str:
     """What undoing this change does not restore and why, or ""."""
     say: Any = getattr(change, "left_alone", None)
     return str(say()) if say else ""
+
+
+def in_short(change: Change) -> list[str]:
+    """What a change does in a few lines, each with its sign; all of it for a change that has no short form."""
+    say: Any = getattr(change, "in_short", None)
+    return list(say()) if say else [f"~ {change.describe()}", *change.diff().splitlines()]
+
+
+def touched(change: Change) -> tuple[Touched, ...]:
+    """What a change edits."""
+    say: Any = getattr(change, "touched", None)
+    return tuple(say()) if say else ()

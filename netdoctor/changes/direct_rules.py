@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar
 
-from netdoctor.changes import _foreign_rules
+from netdoctor.changes import MOST_SHOWN, _foreign_rules
 from netdoctor.changes._firewalld_files import EMPTY, Element, contents, is_by_firewalld, put_back
 from netdoctor.changes.file import MODES, FileState
 from netdoctor.errors import CannotRead, Drifted, NotRehearsable
@@ -63,6 +64,20 @@ class RemoveDirectRules:
         lines = [f"-firewall-cmd --direct --add-rule {words(rule)}" for rule in self.in_force]
         lines += [f"-firewall-cmd --permanent --direct --add-rule {words(rule)}" for rule in self.at_boot]
         return "\n".join(lines)
+
+    def in_short(self) -> list[str]:
+        """Each rule once; of many rules the number in each chain."""
+        rules = list(dict.fromkeys((*self.in_force, *self.at_boot)))
+        lines = [f"- {words(rule)}" for rule in rules]
+        if len(rules) > MOST_SHOWN:
+            chains = Counter(" ".join(map(str, rule[:3])) for rule in rules)
+            lines = [f"- {count} rules of {chain} (-v shows them)" for chain, count in chains.items()]
+        return [f"~ {self.describe()}", *lines]
+
+    def touched(self) -> tuple[tuple[str, str], ...]:
+        """The rules, and the file that keeps them."""
+        rules = [("direct rule{s}", words(rule)) for rule in (*self.in_force, *self.at_boot)]
+        return (*rules, *((("file{s} of firewalld", DIRECT_FILE),) if self.at_boot else ()))
 
     def check(self, host: Host) -> None:  # noqa: ARG002 - the protocol's
         """Raise Drifted unless the direct rules are still as planned. Raises CannotRead."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from netdoctor.changes import MOST_SHOWN
 from netdoctor.errors import CannotRead, Drifted, IsLink
 from netdoctor.system.host import Host
 
@@ -148,6 +149,19 @@ class WriteFile:
     def diff(self) -> str:
         """A unified diff of the file."""
         return difference(self.path, self.was.text if self.was else None, self.text)
+
+    def in_short(self) -> list[str]:
+        """The file's name and the lines that differ; of many lines the number."""
+        changed = [line for line in self.diff().splitlines()[2:] if line[0] in "+-"]
+        lines = [f"  {line[0]} {line[1:]}" for line in changed]
+        if len(changed) > MOST_SHOWN:
+            counts = [(sign, sum(line[0] == sign for line in changed)) for sign in "+-"]
+            lines = [f"  {sign} {count} lines (-v shows them)" for sign, count in counts if count]
+        return [f"{'+' if self.was is None else '~'} {self.describe()}", *lines]
+
+    def touched(self) -> tuple[tuple[str, str], ...]:
+        """The file."""
+        return (("file{s}", self.path),)
 
     @property
     def _wanted(self) -> FileState:

@@ -80,6 +80,18 @@ class TrustSource:
             lines.append(f" no new door: the CNI's plugin firewall puts each pod that it makes into zone {self.zone}")
         return "\n".join(lines)
 
+    def in_short(self) -> list[str]:
+        """The source, the zone and the file that firewalld writes."""
+        lines = [f"+ {self.describe()}"]
+        if not self.at_boot:
+            lines.append(f"{'~' if self.file else '+'} {self.path}, written by firewalld")
+        return lines
+
+    def touched(self) -> tuple[tuple[str, str], ...]:
+        """The zone now, and its file."""
+        now = () if self.at_run_time else (("zone{s} of firewalld", self.zone),)
+        return (*now, *(() if self.at_boot else (("file{s} of firewalld", self.path),)))
+
     def opens(self) -> tuple[Access, ...]:
         """What it is meant to open beyond what pods need: all of the node where pods had that from the CNI."""
         return (Access.POD_TO_OTHER_PORT,) if self.given_back else ()

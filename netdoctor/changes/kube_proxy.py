@@ -72,6 +72,17 @@ class ResyncKubeProxy:
             lines.append(" connections that no rule translated stay for two minutes: no conntrack tool is installed")
         return "\n".join(lines)
 
+    def in_short(self) -> list[str]:
+        """The pod, and how many rules are waited for."""
+        count = len(self.ports) + len(self.node_ports)
+        lack = "1 port lacks its own" if count == 1 else f"{count} ports lack theirs"
+        lines = [f"~ pod {self.pod} is replaced, and the new one writes all rules: {lack}"]
+        return [*lines, "- connections that no rule translated are forgotten (conntrack)"] if self.forgets else lines
+
+    def touched(self) -> tuple[tuple[str, str], ...]:
+        """The pod."""
+        return (("pod{s} replaced", self.pod),)
+
     def left_alone(self) -> str:
         """What undo does not restore."""
         return "the rules are kube-proxy's own: undo leaves them as kube-proxy wrote them"

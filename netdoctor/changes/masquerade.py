@@ -107,6 +107,23 @@ class RestoreMasquerade:
             lines.append(" connections without masquerade go on until they time out: no conntrack tool is installed")
         return "\n".join(lines)
 
+    def in_short(self) -> list[str]:
+        """The pods, and how many rules go to which chains."""
+        names = ", ".join(pod.pod for pod in self.pods[:4])
+        more = f" and {len(self.pods) - 4} more" if len(self.pods) > 4 else ""
+        one = len(self.pods) == 1
+        chains = f"{len(self.pods)} chain{'' if one else 's'} of the CNI"
+        jumps = "" if all(pod.jump_was for pod in self.pods) else "POSTROUTING and "
+        lines = [
+            f"~ {len(self.pods)} pod{'' if one else 's'}, nothing restarts: {names}{more}",
+            f"+ {len(self.touched())} rules in table nat, in {jumps}{chains} (-v shows them)",
+        ]
+        return [*lines, "- their connections without masquerade are forgotten (conntrack)"] if self.forgets else lines
+
+    def touched(self) -> tuple[tuple[str, str], ...]:
+        """Each rule."""
+        return tuple(("rule{s} in table nat", line[1:]) for line in self.diff().splitlines() if line.startswith("+-A"))
+
     def is_of_netdoctor(self) -> bool:
         """Whether the words in it are plain: iptables-restore reads a script."""
         return all(pod.is_plain for pod in self.pods)

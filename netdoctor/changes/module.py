@@ -50,6 +50,14 @@ class LoadModule:
         """The command that does the same."""
         return f"+modprobe {self.name}"
 
+    def in_short(self) -> list[str]:
+        """The module."""
+        return [f"+ {self.describe()}"]
+
+    def touched(self) -> tuple[tuple[str, str], ...]:
+        """The module."""
+        return (("kernel module{s}", self.name),)
+
     def left_alone(self) -> str:
         """What undo does not restore."""
         return f"{self.name} stays loaded while something uses it, and so do the modules that it brought along"

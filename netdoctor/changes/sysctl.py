@@ -82,6 +82,15 @@ class SetSysctl:
             lines.append(f" the kernel sets {len(self.followers)} others along with it; undo restores each of them")
         return "\n".join(lines)
 
+    def in_short(self) -> list[str]:
+        """The setting before and after."""
+        was, becomes, *rest = self.diff().splitlines()
+        return [f"- {was[1:]}", f"+ {becomes[1:]}, now", *(f"  {line[1:]}" for line in rest)]
+
+    def touched(self) -> tuple[tuple[str, str], ...]:
+        """The setting."""
+        return (("kernel setting{s}", self.key),)
+
     def _now(self, host: Host) -> str | None:
         text = host.read_or_none(path_of(self.key))
         return None if text is None else text.strip()

@@ -95,7 +95,7 @@ def _check(output: str, detail: str, report_file: str | None, facts_file: str | 
     if output == "json" and not aside:
         click.echo(to_json(report))
     elif output == "text":
-        from netdoctor.output.layout import console
+        from netdoctor.output.console import console
         from netdoctor.output.report_text import Detail, render
 
         console(stderr=aside).print(render(report, catalogue, Detail(detail)))

@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 @click.command()
 @click.option("-k", "--kustomization", help="Folder of the manifests; k8s where there is one and no sudo.")
 @click.option("--dry-run", is_flag=True, help="Ask the gate, show what the API server would change, change nothing.")
-@click.option("--force", is_flag=True, help="Deploy though the gate is not open.")
+@click.option("--force", is_flag=True, help="Deploy even if the gate is not open.")
 @click.option("--force-conflicts", is_flag=True, help="Take over fields that somebody else changed, as kubectl does.")
 @click.option("--images", is_flag=True, help="Ask for a picture in the smoke test too; a real provider charges for it.")
 @click.option(
     "--timeout", type=click.FloatRange(1, 3600), default=300, show_default=True, help="Seconds for the rollout."
 )
-@click.option("--roll-back/--no-roll-back", default=None, help="After a failed rollout: without asking, or never.")
+@click.option("--roll-back/--no-roll-back", default=None, help="Roll back a failed rollout without asking, or never.")
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="What goes to stdout.")
 @cluster_access
 @click.pass_context
@@ -72,13 +72,14 @@ def command(
 
     with waiting() as watch:
         gate = ask(manifests, watch)
-    say.block(render(gate) if gate.verdict.exit_code else summary(gate))
+    for line in render(gate) if gate.verdict.exit_code else summary(gate):
+        say(line)
     if used():
         say(f"kubeconfig {used()}")
     asked = round(time.monotonic() - begin, 1)
     options = Options(timeout=timeout, images=images, force_conflicts=force_conflicts)
     if gate.verdict.exit_code and not force and not dry_run:
-        say("nothing was deployed; --force deploys all the same")
+        say("nothing was deployed (use --force to deploy anyway)")
         say.json(gate=gate, deployed=False, seconds={"gate": asked})
         ctx.exit(gate.verdict.exit_code)
     deployer = Deployer(manifests, options)
@@ -109,9 +110,9 @@ class Sayer:
 
     def __call__(self, line: str) -> None:
         """One line, without secrets."""
-        from netdoctor.redact import one_line
+        from netdoctor.output.console import print_lines
 
-        click.echo(one_line(line), err=self._json)
+        print_lines([line], stderr=self._json)
 
     def block(self, text: str) -> None:
         """Text of several lines, whose fields have passed `one_line`."""
@@ -161,7 +162,7 @@ def _tell_keys(before: EnvFile, after: EnvFile, say: Sayer) -> None:
     if after.quoted:
         say(f"! the quotes around {', '.join(after.quoted)} in {after.path} become a part of the value")
     if after.guessable:
-        say(f"! {', '.join(after.guessable)} in {after.path} is what anybody would try first: make it random")
+        say(f"! {', '.join(after.guessable)} in {after.path} is easy to guess: replace it with a random value")
     if after.to_ask:
         say(f"! {', '.join(after.to_ask)} in {after.path} is empty, and only you can fill it in")
 
@@ -217,7 +218,7 @@ def _watch(deployer: Deployer, say: Sayer) -> Rollout:
 
 
 def _prune(deployer: Deployer, say: Sayer) -> None:
-    """Take away what earlier deployments left; the modules run all the same where that cannot be done."""
+    """Delete what earlier deployments left; the modules run also where that cannot be done."""
     from netdoctor.errors import CannotRead
 
     try:
@@ -226,7 +227,7 @@ def _prune(deployer: Deployer, say: Sayer) -> None:
         say(f"! ConfigMaps and Secrets of earlier deployments may be left: {error}")
         return
     if pruned:
-        say(f"taken away, for nothing refers to them any more: {', '.join(pruned)}")
+        say(f"pruned (no longer referenced): {', '.join(pruned)}")
 
 
 def _smoke(deployer: Deployer, say: Sayer) -> None:
@@ -249,11 +250,11 @@ def _tell_failed(rollout: Rollout, gate: Gate, say: Sayer) -> None:
     for progress in rollout.progress:
         if not progress.done:
             say(f"  ✗ {progress.workload} {progress.ready}/{progress.wanted}")
-    say(f"because: {reason(rollout)}")
+    say(f"CAUSE  {reason(rollout)}")
     cause = rollout.cause
     by_the_network = cause.kind is Kind.NETWORK if cause else gate.verdict.exit_code != 0
     if by_the_network:
-        say("next: sudo netdoctor check names what breaks the network")
+        say("  see    sudo netdoctor check names what breaks the network")
 
 
 def _go_back(deployer: Deployer, say: Sayer, roll_back: bool | None) -> None:
@@ -262,14 +263,14 @@ def _go_back(deployer: Deployer, say: Sayer, roll_back: bool | None) -> None:
 
     back = deployer.result.can_go_back
     if not back:
-        say("there is nothing to go back to: no workload ran something else before")
+        say("nothing to roll back to: no workload has an earlier revision")
         return
     if roll_back is None and sys.stdin.isatty() and sys.stdout.isatty():
         roll_back = click.confirm(f"Roll {', '.join(back)} back to what ran before?", default=False)
     if not roll_back:
         undo = f"kubectl -n {deployer.result.namespace} rollout undo {' '.join(back)}"
-        say(f"to go back: {undo} (--roll-back would have done it)")
+        say(f"to roll back: {undo} (--roll-back would have done it)")
         return
     say("rolling back:")
     if not deployer.roll_back(say):
-        say("what ran before does not get ready either: netdoctor status tells why")
+        say("the previous revision does not become ready either; see netdoctor status")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable
 
     from click.shell_completion import CompletionItem
 
@@ -42,18 +42,18 @@ def command(name: str | None) -> None:
     Exit status: 0, 2 no such page.
     """
     from netdoctor.diagnosis.catalogue import Catalogue
+    from netdoctor.terminal.manual_page import show, show_list
 
     catalogue = Catalogue.load()
     if name is None:
-        _list("probes", catalogue.probes)
-        _list("remedies", catalogue.remedies)
+        show_list(_list(catalogue))
         return
     found = _meant(name, catalogue)
     if found in catalogue.remedies:
         remedy = catalogue.remedies[found]
-        click.echo(f"{remedy.manual.strip()}\n\nfixes: {remedy.fixes}\nrisk: {remedy.risk}")
+        show(remedy.manual, {"fixes": [remedy.fixes], "risk": [remedy.risk]})
     else:
-        _show_probe(catalogue, found)
+        show(catalogue.probes[found].manual, _neighbours(catalogue, catalogue.probes[found]))
 
 
 def _meant(name: str, catalogue: Catalogue) -> str:
@@ -73,11 +73,26 @@ def _meant(name: str, catalogue: Catalogue) -> str:
     return near[0]
 
 
-def _list(kind: str, pages: Mapping[str, Probe | Remedy]) -> None:
-    """The names of one kind, each with the first line of its page."""
-    click.echo(f"{kind}:")
-    for name, page in sorted(pages.items()):
-        click.echo(f"  {name:32} {page.title}")
+def _list(catalogue: Catalogue) -> list[str]:
+    """The names of all, by their kind, each with the first line of its page."""
+    from netdoctor.model import Area
+
+    probes = catalogue.probes.values()
+    of_gateways = [probe for probe in probes if probe.area is Area.GATEWAYS]
+    others = [probe for probe in probes if probe not in of_gateways]
+    return [
+        *_section("causes", (probe for probe in others if not probe.symptom)),
+        "",
+        *_section("symptoms, which a cause explains", (probe for probe in others if probe.symptom)),
+        "",
+        *_section("what the LiteLLM gateways need besides", of_gateways),
+        "",
+        *_section("remedies", catalogue.remedies.values()),
+    ]
+
+
+def _section(title: str, pages: Iterable[Probe | Remedy]) -> list[str]:
+    return [f"{title}:", *(f"  {page.name:32} {page.title}" for page in sorted(pages, key=lambda page: page.name))]
 
 
 def _near(name: str, known: Collection[str]) -> list[str]:
@@ -90,16 +105,11 @@ def _near(name: str, known: Collection[str]) -> list[str]:
     return [other for other in known if words & set(other.split("-"))]
 
 
-def _show_probe(catalogue: Catalogue, name: str) -> None:
-    """The page of a probe, and its neighbours in the catalogue."""
-    probe = catalogue.probes[name]
-    neighbours = {
-        "explained by": [other.name for other in catalogue.probes.values() if name in other.explains],
-        "explains": probe.explains,
-        "requires": probe.requires,
-        "repaired by": [remedy.name for remedy in catalogue.remedies_for(name)],
+def _neighbours(catalogue: Catalogue, probe: Probe) -> dict[str, list[str]]:
+    """The probes and remedies that have to do with this one, by how."""
+    return {
+        "explained by": [other.name for other in catalogue.probes.values() if probe.name in other.explains],
+        "explains": sorted(set(probe.explains)),
+        "requires": sorted(set(probe.requires)),
+        "repaired by": [remedy.name for remedy in catalogue.remedies_for(probe.name)],
     }
-    click.echo(probe.manual.strip())
-    for words, names in neighbours.items():
-        if names:
-            click.echo(f"\n{words}: {', '.join(sorted(names))}")

@@ -1,9 +1,10 @@
-"""`netdoctor fix`: repair what is wrong, prove it, or take it back."""
+"""`netdoctor fix`: repair what is wrong, prove it, or roll it back."""
 
 from __future__ import annotations
 
 import signal
 import sys
+import time
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -25,8 +26,9 @@ FAILED = ("rolled-back", "not-undone")
 
 
 @click.command()
-@click.option("--dry-run", is_flag=True, help="Show the exact change and make none.")
+@click.option("--dry-run", is_flag=True, help="Show the exact changes without applying them.")
 @click.option("-y", "--yes", is_flag=True, help="Make the changes that are shown without asking.")
+@click.option("-v", "--verbose", is_flag=True, help="Show every rule that is changed, and every way that opens.")
 @click.option("--only", multiple=True, metavar="ID", help="Make only the repair of this name, or of this fault.")
 @click.option(
     "--confirm",
@@ -34,7 +36,9 @@ FAILED = ("rolled-back", "not-undone")
     metavar="SECONDS",
     help="Undo it after so many seconds unless ENTER is pressed, or netdoctor confirm says to keep it.",
 )
-@click.option("--allow-exposure", is_flag=True, help="Repair also where the rehearsal lets in more than it has to.")
+@click.option(
+    "--allow-exposure", is_flag=True, help="Apply even if the rehearsal opens more access than the repair needs."
+)
 @click.option("--without-rehearsal", is_flag=True, help="Repair without a rehearsal: nothing shows whom it cuts off.")
 @click.option("--rehearse-daemon", is_flag=True, help="Rehearse firewalld's part with a second firewalld (1 to 5 s).")
 @click.option("--resume", is_flag=True, help="Keep what an interrupted repair has changed, and go on.")
@@ -45,6 +49,7 @@ def command(
     ctx: click.Context,
     dry_run: bool,
     yes: bool,
+    verbose: bool,
     only: tuple[str, ...],
     confirm: int | None,
     allow_exposure: bool,
@@ -89,7 +94,9 @@ def command(
             for number in STOPPING:  # whoever is stopped would hold the lock, also against the timer
                 signal.signal(number, signal.SIG_IGN)
             _deal_with_unfinished(resume)
-        choices = Choices(dry_run, yes, only, allow_exposure, without_rehearsal, rehearse_daemon, output, confirm or 0)
+        choices = Choices(
+            dry_run, yes, only, allow_exposure, without_rehearsal, rehearse_daemon, output, verbose, confirm or 0
+        )
         status, made = _fix(catalogue, choices)
     if made and made.in_force and confirm:
         status = max(status, _wait(made, confirm))
@@ -112,16 +119,30 @@ def _fix(catalogue: Catalogue, choices: Choices) -> tuple[int, Journal | None]:
     rehearsed = agreement.rehearse(plan, first)
     if choices.output == "text" or asks:
         agreement.show(plan, first, rehearsed)
-    last, run, outcomes, journal = first, "", None, None
+    last, run, outcomes, journal, begin = first, "", None, None, 0.0
     if changes_something and agreement.agree(plan, rehearsed):
+        begin = time.monotonic()
         outcomes, journal = _repair(catalogue, plan, first, look_again, agreement)
         last, run = outcomes.last, journal.run
     if choices.output == "json":
         click.echo(as_json(plan, outcomes, last, run, choices.dry_run, rehearsed.rehearsal, rehearsed.why_not))
+    elif outcomes:
+        _say_lines(end_lines(first, outcomes, run, time.monotonic() - begin))
     else:
-        _say_lines(end_lines(plan, outcomes, last, run, choices.dry_run))
+        _say_nothing_made(plan, first, agreement.refusal(rehearsed), choices)
     unsuccessful = _would_be_refused(choices, rehearsed) or _has_failed(outcomes)
     return max(last.report().exit_code, 1 if unsuccessful else 0), journal
+
+
+def _say_nothing_made(plan: Plan, seen: Look, refused: str, choices: Choices) -> None:
+    """The end of a dry run, of a repair that nobody wanted, and where nothing is to be repaired."""
+    from netdoctor.output.repair_text import nothing_made_lines
+
+    words = ["sudo netdoctor fix", *(f"--only {name}" for name in choices.only)]
+    words += ["--allow-exposure"] if choices.allow_exposure else []
+    words += ["--without-rehearsal"] if choices.without_rehearsal else []
+    command = " ".join(words)
+    _say_lines(nothing_made_lines(plan, seen, refused, choices.dry_run, command))
 
 
 def _say_what_is_unfinished() -> None:
@@ -156,7 +177,7 @@ def _would_be_refused(choices: Choices, rehearsed: Rehearsed) -> bool:
 
 
 def _has_failed(outcomes: Outcomes | None) -> bool:
-    """Whether a step was taken back, or could not be."""
+    """Whether a step was rolled back, or could not be."""
     return outcomes is not None and any(step.end in FAILED for step in outcomes.steps)
 
 
@@ -164,6 +185,7 @@ def _repair(
     catalogue: Catalogue, plan: Plan, first: Look, look_again: Callable[[], Look], agreement: Agreement
 ) -> tuple[Outcomes, Journal]:
     """What became of the repair, and its run."""
+    from netdoctor.output.repair_text import step_line
     from netdoctor.repair.confirmation import confirming
     from netdoctor.repair.executor import repair
     from netdoctor.repair.journal import begin
@@ -171,7 +193,9 @@ def _repair(
     from netdoctor.terminal.output import Unstopped
 
     journal, choices = begin(next_number()), agreement.choices
-    say = Unstopped(lambda line: _say(f"  {line}", err=True))
+    say = Unstopped(lambda line: _say(f"    {line}", err=True))
+    tell = Unstopped(lambda line: _say(line, err=choices.output == "json"))
+    tell("")
 
     with confirming(journal, choices.confirm) as put_off:
 
@@ -180,14 +204,18 @@ def _repair(
             return look_again()
 
         try:
-            outcomes = repair(catalogue, plan, first, look_and_put_off, journal, say, agreement.further, choices.only)
+            outcomes = repair(
+                catalogue, plan, first, look_and_put_off, journal, say, agreement.further, choices.only,
+                ended=lambda outcome: tell(step_line(outcome)),
+            )  # fmt: skip
         except BaseException:
             if journal.closed and journal.in_force:
-                stays = "stays; take it back: sudo netdoctor undo"
+                stays = "stays; undo it: sudo netdoctor undo"
                 goes = f"is undone in {choices.confirm} s, unless: sudo netdoctor confirm"
                 say(f"run {journal.run}: what is proved {goes if choices.confirm else stays}")
             raise
     say.end()
+    tell.end()
     return outcomes, journal
 
 
@@ -222,7 +250,7 @@ def _deal_with_unfinished(resume: bool) -> None:
     for journal in unfinished():
         if not resume:
             raise UnfinishedRun(
-                f"{what_happened(journal)}: take it back with `netdoctor undo`, or keep what it changed and go on with "
+                f"{what_happened(journal)}: roll it back with `netdoctor undo`, or keep what it changed and go on with "
                 "`netdoctor fix --resume`"
             )
         reopen(journal)
@@ -230,12 +258,10 @@ def _deal_with_unfinished(resume: bool) -> None:
 
 
 def _say(line: str, err: bool = False) -> None:
-    from netdoctor.redact import one_line
-
-    click.echo(one_line(line), err=err)
+    _say_lines([line], err)
 
 
 def _say_lines(lines: list[str], err: bool = False) -> None:
-    from netdoctor.redact import block
+    from netdoctor.output.console import print_lines
 
-    click.echo(block(lines), err=err)
+    print_lines(lines, stderr=err)

@@ -32,6 +32,7 @@ def command(ctx: click.Context, kustomization: str | None, output: str) -> None:
     from netdoctor.diagnosis.gate import ask
     from netdoctor.errors import CannotRead
     from netdoctor.facts.gateways.kustomization import EnvMissing, Kustomization, chosen
+    from netdoctor.output.console import print_lines
     from netdoctor.output.gate_text import render
     from netdoctor.redact import one_line
     from netdoctor.redact_data import plain
@@ -54,7 +55,5 @@ def command(ctx: click.Context, kustomization: str | None, output: str) -> None:
     if output == "json":
         click.echo(json.dumps(plain({**asdict(gate), "kubeconfig": used()}), indent=2, ensure_ascii=False))
     else:
-        click.echo(render(gate))
-        if used():
-            click.echo(one_line(f"kubeconfig {used()}"))
+        print_lines([*render(gate), *([f"kubeconfig {used()}"] if used() else [])])
     ctx.exit(gate.verdict.exit_code)

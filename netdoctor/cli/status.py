@@ -14,7 +14,7 @@ from netdoctor.terminal.cluster_options import cluster_access
 @cluster_access
 @click.pass_context
 def command(ctx: click.Context, output: str) -> None:
-    """Tell how the modules are: replicas, ports, models, what is wrong, and the cause if it is the network.
+    """Show the state of the gateways: replicas, ports, models, what is wrong, and the cause if it is the network.
 
     \b
     Examples:
@@ -30,8 +30,8 @@ def command(ctx: click.Context, output: str) -> None:
     from netdoctor.diagnosis.check import look
     from netdoctor.facts import Facts
     from netdoctor.gateways.status import read
+    from netdoctor.output.console import print_lines
     from netdoctor.output.status_text import markdown, text
-    from netdoctor.redact import one_line
     from netdoctor.redact_data import plain
     from netdoctor.system.kubeconfig import used
     from netdoctor.terminal.output import waiting
@@ -48,8 +48,8 @@ def command(ctx: click.Context, output: str) -> None:
                 plain({**asdict(status), "kubeconfig": asked_by, "causes": causes}), indent=1, ensure_ascii=False
             )
         )
+    elif output == "markdown":
+        click.echo(markdown(status, report))
     else:
-        click.echo(markdown(status, report) if output == "markdown" else text(status, report))
-        if output == "text":
-            click.echo(one_line(f"kubeconfig {asked_by}"))
+        print_lines([*text(status, report), f"kubeconfig {asked_by}"])
     ctx.exit(max(0 if status.ok else 1, 1 if report.exit_code == 1 else 0) or report.exit_code)

@@ -92,7 +92,7 @@ def command(
     if output == "json":
         click.echo(_json(traced, asked_by))
     else:
-        from netdoctor.output.layout import console
+        from netdoctor.output.console import console
         from netdoctor.output.walk_text import render
 
         console(stderr=aside).print(render(traced, verbose=verbose))

@@ -1,4 +1,4 @@
-"""`netdoctor undo`: take a repair back."""
+"""`netdoctor undo`: roll a repair back."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _runs(_ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="What goes to stdout.")
 @click.pass_context
 def command(ctx: click.Context, run: str | None, list_only: bool, force: bool, output: str) -> None:
-    """Take back the newest repair that was not undone (or RUN), newest change first, to the byte.
+    """Undo the newest repair that is in force (or RUN), newest change first, to the byte.
 
     What somebody else has changed since is never overwritten. An older RUN waits for the newer ones on top of it.
 
@@ -39,7 +39,7 @@ def command(ctx: click.Context, run: str | None, list_only: bool, force: bool, o
       sudo netdoctor undo
       sudo netdoctor undo --list
 
-    Exit status: 0 undone or nothing to undo, 2 no such run, 3 not all of it could be taken back.
+    Exit status: 0 undone or nothing to undo, 2 no such run, 3 not all of it could be undone.
     """
     from netdoctor.errors import BadInput, NetdoctorError
     from netdoctor.repair.journal import state_folder
@@ -57,10 +57,10 @@ def command(ctx: click.Context, run: str | None, list_only: bool, force: bool, o
         _end(output, "nothing to undo", None, [], "")
         return
     with locked():
-        ctx.exit(_take_back(run, force, output))
+        ctx.exit(_roll_back(run, force, output))
 
 
-def _take_back(run: str | None, force: bool, output: str) -> int:
+def _roll_back(run: str | None, force: bool, output: str) -> int:
     """Undo this run, or the newest where it is None; the exit status. Raises JournalError where that is unclear."""
     from netdoctor.errors import JournalError
     from netdoctor.repair.runs import readable_runs
@@ -68,8 +68,7 @@ def _take_back(run: str | None, force: bool, output: str) -> int:
     found, damaged = readable_runs()
     if damaged and run is None:  # the newest may be the damaged one
         raise JournalError(
-            f"{damaged[0]}; it may be the newest run: `netdoctor undo RUN` takes another one back, and --list "
-            "names them"
+            f"{damaged[0]}; it may be the newest run: `netdoctor undo RUN` undoes another one, and --list names them"
         )
     run = run or _waiting()
     chosen = next((journal for journal in found if journal.in_force and run in (None, journal.run)), None)
@@ -110,7 +109,7 @@ def _refusal(chosen: Journal, found: list[Journal]) -> str:
         return "it was made on another machine (/etc/machine-id differs): what it changed is not here"
     if newer := newer_in_force(chosen, found):
         run = newer[0].run
-        return f"run {run} was made on top of it and is in force: `netdoctor undo {run}` takes that back first"
+        return f"run {run} was made on top of it and is in force: `netdoctor undo {run}` undoes that first"
     return ""
 
 
@@ -182,9 +181,9 @@ def _made(journal: Journal) -> list[Entry]:
 
 
 def _echo(line: str) -> None:
-    from netdoctor.redact import one_line
+    from netdoctor.output.console import print_lines
 
-    click.echo(one_line(line))
+    print_lines([line])
 
 
 def _echo_json(whole: dict[str, Any]) -> None:

@@ -16,7 +16,7 @@ def applied(result: Deployment, count: int) -> str:
         return f"apply: namespace {result.namespace} made, {count} objects in it ({result.seconds['apply']:.1f} s)"
     if result.changed:
         return f"apply: {', '.join(result.changed)} ({result.seconds['apply']:.1f} s)"
-    return f"apply: nothing changes, all {count} objects are as they should be"
+    return f"apply: nothing changes, all {count} objects are up to date"
 
 
 def reason(rollout: Rollout) -> str:
@@ -26,7 +26,7 @@ def reason(rollout: Rollout) -> str:
     unseen = [progress.workload for progress in rollout.progress if not progress.seen]
     if unseen:
         return f"no controller has seen the change of {', '.join(unseen)}: does kube-controller-manager run?"
-    return f"they are still starting after {rollout.total:.0f} s: netdoctor status tells more"
+    return f"they are still starting after {rollout.total:.0f} s; see netdoctor status"
 
 
 def served_line(served: Served) -> str:

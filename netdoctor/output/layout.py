@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -12,15 +10,7 @@ from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.segment import Segment
 from rich.text import Text
 
-UNWRAPPED = 100_000  # columns where nobody looks at a terminal: lines stay whole, so that grep finds what they say
 LABEL = 9  # columns of a field's label with the space around it
-
-
-def console(stderr: bool = False) -> Console:
-    """A console of the terminal's width; piped text is not wrapped unless COLUMNS asks for it. NO_COLOR is obeyed."""
-    stream = sys.stderr if stderr else sys.stdout
-    has_width = stream.isatty() or os.environ.get("COLUMNS", "").isdigit()
-    return Console(stderr=stderr, width=None if has_width else UNWRAPPED, highlight=False, soft_wrap=False)
 
 
 def rendered(thing: RenderableType, width: int, colors: bool) -> str:

@@ -3,77 +3,148 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from netdoctor import __version__
-from netdoctor.changes import left_alone
+from netdoctor.changes import in_short, left_alone, touched
 from netdoctor.diagnosis.check import Look
+from netdoctor.model import Diagnosis, Outcome, Severity
 from netdoctor.output.rehearsal_text import as_json as rehearsal_json
 from netdoctor.output.report_json import to_json
+from netdoctor.output.unasked_text import UNASKED, cannot_check, unasked_lines, without_node
 from netdoctor.redact_data import plain
 from netdoctor.rehearsal.rehearsal import Rehearsal
-from netdoctor.repair.executor import Outcomes
+from netdoctor.repair.executor import Outcomes, StepEnd, StepOutcome
 from netdoctor.repair.plan import Plan, Step
 
-NOT_TOLD = ("unknown", "blocked")
+NAME_WIDTH = 23
+ENDS = {
+    StepEnd.PROVED: ("✓", "made, proved"),
+    StepEnd.ROLLED_BACK: ("✗", "rolled back"),
+    StepEnd.SKIPPED: ("–", "not needed any more"),
+    StepEnd.DRIFTED: ("?", "drifted"),
+    StepEnd.LEFT: ("✗", "not undone"),
+}
 
 
-def plan_lines(seen: Look, plan: Plan) -> list[str]:
-    """The causes, each step with its exact changes, and what is not repaired and why."""
-    by = seen.report().kubeconfig
-    lines = [f"kubeconfig {by}"] if by else []
-    lines += [f"cause: {d.cause.summary} ({d.cause.probe})" for d in seen.diagnoses]
+def plan_lines(seen: Look, plan: Plan, *, verbose: bool = False) -> list[str]:
+    """For which causes which steps are planned, each with its changes; and what is not repaired and why.
+
+    `verbose`: also each cause and reason, and each change to the last rule. Else long lists are told by their numbers.
+    """
+    report = seen.report()
+    by = f" · kubeconfig {report.kubeconfig}" if report.kubeconfig else ""
+    lines = [f"node {report.node}{by}"] if plan.steps or plan.not_repairable else []
+    if verbose or not plan.to_apply:
+        lines += _causes(seen.diagnoses)
+    if plan.to_apply:
+        lines += [f"for {_and(_treated(seen.diagnoses, plan))}, in this order:", ""]
+    for number, step in enumerate(plan.to_apply, 1):
+        lines += _step_lines(step, str(number), verbose)
     for step in plan.steps:
-        lines += _step_lines(step, mine=step in plan.to_apply)
+        if step not in plan.to_apply:
+            lines += ["", *_step_lines(step, "by hand, netdoctor does not do this:", verbose=True)]
     for item in plan.not_repairable:
         lines += ["", f"not repaired: {item.summary} ({item.probe})", f"  {item.reason}"]
-    return lines if plan.steps or plan.not_repairable or seen.diagnoses else [*lines, "nothing to repair"]
+    return lines
 
 
-def _step_lines(step: Step, *, mine: bool) -> list[str]:
-    """A step with its exact changes; `mine`: netdoctor takes it."""
-    lines = ["", f"{step.name}: {step.remedy.title}" + ("" if mine else " (by hand: netdoctor does not do this)")]
-    lines.append(f"  why: {step.why}")
+def _causes(diagnoses: Iterable[Diagnosis]) -> list[str]:
+    words = {True: "CAUSE", False: "WARNING"}
+    return [f"{words[d.cause.severity is Severity.ERROR]}  {d.cause.summary} ({d.cause.probe})" for d in diagnoses]
+
+
+def _treated(diagnoses: Iterable[Diagnosis], plan: Plan) -> list[str]:
+    """The causes that the plan is for: those that have a step, or whose symptoms have one."""
+    probes = {step.probe for step in plan.to_apply}
+    found = [d.cause.probe for d in diagnoses if probes & {d.cause.probe, *(f.probe for f in d.symptoms)}]
+    return list(dict.fromkeys(found)) or sorted(probes)
+
+
+def _step_lines(step: Step, number: str, verbose: bool) -> list[str]:
+    """A step with its changes."""
+    lines = [f"  {number} {step.name:{NAME_WIDTH}} {step.remedy.title}"]
+    if not verbose:
+        return lines + [f"    {line}" for change in step.changes for line in in_short(change)]
+    lines.append(f"    why: {step.why}")
     for change in step.changes:
-        lines.append(f"  {change.describe()}")
-        lines += [f"    {line}" for line in change.diff().splitlines()]
+        lines.append(f"    {change.describe()}")
+        lines += [f"      {line}" for line in change.diff().splitlines()]
         if sentence := left_alone(change):
-            lines.append(f"    undo: {sentence}")
-    if mine:
-        lines.append(f"  proof: {step.probe} passes, and whatever passes now still does; else it is taken back")
+            lines.append(f"      undo: {sentence}")
+    lines.append(
+        f"    verified by: {step.probe} must pass and nothing that passes now may break; otherwise the change is "
+        "rolled back"
+    )
     return lines
 
 
-def end_lines(plan: Plan, outcomes: Outcomes | None, last: Look, run: str, dry_run: bool) -> list[str]:
-    """What became of each step and how the node is now. `outcomes`: None where nothing was to be made."""
-    lines = [""]
-    for step in outcomes.steps if outcomes else ():
-        lines.append(f"{step.end}: {step.remedy}: {step.why}")
-    if why := _why_nothing_was_made(plan, outcomes, last, dry_run):
-        lines.append(why)
-    if outcomes or not last.diagnoses:
-        lines.append(_how_it_is(last))
-    if outcomes and outcomes.changed:
-        lines.append(f"run {run}; take it back: sudo netdoctor undo")
-    return lines
+def tally_lines(plan: Plan) -> list[str]:
+    """How much would be changed, and what of it undo does not restore; nothing where nothing is to be made."""
+    changes = [change for step in plan.to_apply for change in step.changes]
+    if not changes:
+        return []
+    kinds: dict[str, set[str]] = {}
+    for change in changes:
+        for kind, which in touched(change):
+            kinds.setdefault(kind, set()).add(which)
+    parts = [_counted(len(plan.to_apply), "repair{s}"), *(_counted(len(found), kind) for kind, found in kinds.items())]
+    stays = list(dict.fromkeys(sentence for change in changes if (sentence := left_alone(change))))
+    undo = [f"undo restores all of it, except: {'; '.join(stays)}"] if stays else ["undo restores all of it."]
+    return ["", f"Plan: {', '.join(parts)}.", *undo]
 
 
-def _why_nothing_was_made(plan: Plan, outcomes: Outcomes | None, last: Look, dry_run: bool) -> str:
-    if not plan.to_apply:
-        return "netdoctor has no repair for this" if last.diagnoses else ""
-    if dry_run:
-        return "nothing was changed; sudo netdoctor fix makes these changes"
-    return "nothing was changed" if outcomes is None else ""
+def _counted(count: int, kind: str) -> str:
+    return f"{count} {kind.format(s='' if count == 1 else 's')}"
 
 
-def _how_it_is(last: Look) -> str:
+def step_line(outcome: StepOutcome) -> str:
+    """What became of one step."""
+    sign, words = ENDS[outcome.end]
+    return f"  {sign} {outcome.remedy:{NAME_WIDTH}} {words}: {outcome.why}"
+
+
+def nothing_made_lines(plan: Plan, seen: Look, refused: str, dry_run: bool, command: str) -> list[str]:
+    """The end where nothing was made. `refused`: the refusal of a dry run's repair; `command` makes the changes."""
+    if plan.to_apply and not dry_run:
+        return ["", "Nothing was changed."]
+    if plan.to_apply:
+        would = f"It would be {refused}" if refused else f"To make these changes: {command}"
+        return ["", f"Nothing was changed. {would}"]
+    if seen.diagnoses:
+        return ["", "netdoctor has no repair for this; see netdoctor explain ID"]
+    results = seen.results.values()
+    if why := without_node(result.reason for result in results):
+        return cannot_check(why, "fix")
+    if any(result.outcome in UNASKED for result in results):
+        return unasked_lines(results, "nothing to repair was found")
+    return [f"HEALTHY  nothing to repair, {_counted(_passing(seen), 'check{s}')} pass"]
+
+
+def end_lines(first: Look, outcomes: Outcomes, run: str, seconds: float) -> list[str]:
+    """How the node is after a repair of so many seconds. `first`: how it was before."""
+    last = outcomes.last
     code = last.report().exit_code
     if code == 0:
-        return "healthy"
-    if code == 1:
-        return f"what remains: {'; '.join(d.cause.summary for d in last.diagnoses)}"
-    unknown = ", ".join(f"{r.probe} is {r.outcome}" for r in last.results.values() if r.outcome in NOT_TOLD)
-    return f"no fault is left to see, but not everything could be asked: {unknown}"
+        failed = sum(result.outcome is Outcome.FAIL for result in first.results.values())
+        made = _counted(sum(step.end is StepEnd.PROVED for step in outcomes.steps), "repair{s}")
+        passing = _counted(_passing(last), "check{s}")
+        lines = [f"HEALTHY  {passing} pass, {failed} failed before; {made} in {seconds:.1f} s"]
+    elif code == 1:
+        lines = ["remaining problems:", *(f"  {line}" for line in _causes(last.diagnoses))]
+        lines.append("  see    sudo netdoctor check")
+    else:
+        lines = unasked_lines(last.results.values(), "no faults found")
+    return ["", *lines, *([f"  undo   sudo netdoctor undo   (run {run})"] if outcomes.changed else [])]
+
+
+def _passing(seen: Look) -> int:
+    return sum(result.outcome is Outcome.PASS for result in seen.results.values())
+
+
+def _and(names: list[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def as_json(

@@ -11,9 +11,11 @@ from rich.text import Text
 from netdoctor.diagnosis.catalogue import Catalogue
 from netdoctor.model import Diagnosis, Outcome, Report, Severity
 from netdoctor.output.area_lines import area_lines
+from netdoctor.output.console import HangingLine
 from netdoctor.output.diagnosis_text import details, headline
-from netdoctor.output.layout import Indented, field, hanging
+from netdoctor.output.layout import Indented, hanging
 from netdoctor.output.report_details import all_details
+from netdoctor.output.unasked_text import cannot_check, without_node
 from netdoctor.redact import one_line
 
 WHOLE = 2  # diagnoses shown with all their fields; of further ones the headline
@@ -146,13 +148,15 @@ def _reasons(report: Report) -> Iterator[RenderableType]:
 
 
 def _cannot_check(report: Report) -> Iterator[RenderableType]:
-    """A machine of which nothing could be asked: most likely no node at all."""
-    text = "this is not a Kubernetes node, or not one that netdoctor can read"
-    yield hanging(Text.assemble(("CANNOT CHECK  ", "bold yellow"), (text, "bold")))
-    yield from _reasons(report)
-    yield Text("")
-    yield field("try", "run it on the node as root, or name a cluster: --kubeconfig FILE")
-    yield field("", "a recording of a node is judged anywhere: netdoctor check --facts FILE")
+    """A machine of which nothing could be asked: most likely not a node."""
+    why = without_node(result.reason for result in report.results)
+    if why:
+        yield from map(HangingLine, cannot_check(why, "check"))
+    else:
+        yield _no_cause(report)
+        yield from _reasons(report)
+        yield Text("")
+    yield hanging(Text("no node at hand: a recording is judged anywhere: netdoctor check --facts FILE"), 17)
 
 
 def _count(report: Report, *outcomes: Outcome) -> int:

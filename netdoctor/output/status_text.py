@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from netdoctor.gateways.status import ModuleStatus, Status
 from netdoctor.model import Report, Severity
+from netdoctor.output.unasked_text import unasked_lines
 from netdoctor.redact import block
 
 ABOUT = {
@@ -13,10 +14,9 @@ ABOUT = {
     "image-gen": ("Image generation", "text to image"),
     "embeddings": ("Embeddings", "text embeddings"),
 }
-HEALTHY = "no fault found"
 
 
-def text(status: Status, report: Report) -> str:
+def text(status: Status, report: Report) -> list[str]:
     """Lines for a terminal."""
     lines = [f"modules in namespace {status.namespace}: {_verdict(status)}"]
     for module in status.modules:
@@ -30,17 +30,20 @@ def text(status: Status, report: Report) -> str:
             f"  {sign} {shared.name:11} {shared.port}   {shared.ready}/{shared.wanted} ready{_dash(shared.trouble)}"
         )
     if status.cause:
-        lines.append(f"because: {status.cause}")
-    lines += [f"check: {line}" for line in findings(report)]
-    return block(lines)
+        lines.append(f"CAUSE  {status.cause}")
+    return lines + findings(report)
 
 
 def findings(report: Report) -> list[str]:
     """The causes that `netdoctor check` finds, or that there is none."""
-    causes = [f"{d.cause.summary} ({d.cause.probe})" for d in report.diagnoses if d.cause.severity is Severity.ERROR]
+    causes = [
+        f"CAUSE  {d.cause.summary} ({d.cause.probe})" for d in report.diagnoses if d.cause.severity is Severity.ERROR
+    ]
     if causes:
         return causes
-    return [HEALTHY if report.exit_code == 0 else "no fault found, but not everything could be asked"]
+    if report.exit_code == 0:
+        return ["HEALTHY  netdoctor check finds no fault"]
+    return unasked_lines(report.results, "no faults found")
 
 
 def _verdict(status: Status) -> str:

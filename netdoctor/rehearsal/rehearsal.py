@@ -268,14 +268,14 @@ def insist(rehearsal: Rehearsal | None, allow_exposure: bool, why_not: str = "")
         return
     may_be_allowed = not rehearsal.closed and not rehearsal.cures_nothing
     if rehearsal.verdict is RehearsalVerdict.REFUSED and not (may_be_allowed and allow_exposure):
-        way_out = "; --allow-exposure makes it nevertheless" if may_be_allowed else ""
-        raise Exposed(f"refused after a rehearsal on a copy of the node: {rehearsal.refusal}{way_out}")
+        way_out = "; use --allow-exposure to apply it anyway" if may_be_allowed else ""
+        raise Exposed(f"refused: on a copy of the node {rehearsal.refusal}{way_out}")
     if rehearsal.verdict is RehearsalVerdict.NOT_REHEARSED:
         raise NotRehearsable(_not_made(rehearsal.refusal))
 
 
 def _not_made(why: str) -> str:
-    return f"the repair is not made, for {why}; --without-rehearsal makes it nevertheless"
+    return f"refused: {why}; use --without-rehearsal to apply it anyway"
 
 
 def _some(found: tuple[ExposedFlow, ...]) -> str:

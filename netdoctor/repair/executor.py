@@ -45,7 +45,7 @@ class StepEnd(StrEnum):
     ROLLED_BACK = "rolled-back"
     SKIPPED = "skipped"
     DRIFTED = "drifted"  # the node is not as the plan saw it any more: it is planned again
-    LEFT = "not-undone"  # neither proved nor taken back: somebody else has a hand in it
+    LEFT = "not-undone"  # neither proved nor undone: somebody else has a hand in it
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,7 @@ class Outcomes:
 
 
 Agree = Callable[[Plan, "Look"], bool]
+Ended = Callable[[StepOutcome], None]
 
 
 def repair(
@@ -84,19 +85,20 @@ def repair(
     say: Callable[[str], None],
     agree: Agree,
     only: Collection[str] = (),
+    ended: Ended = lambda _: None,
 ) -> Outcomes:
     """Execute a plan that was agreed to, then what is left, until no remedy that was not tried has anything to do.
 
     `first`: the look that `plan` was made from. `agree` is given each further plan before it touches anything: it
     shows and rehearses it, and says whether the user wants it; what it raises ends the repair. `only`: the repairs
-    that the user has chosen. The journal is closed at the end. Raises whatever interrupted it, after the step at hand
-    was undone.
+    that the user has chosen. `say` is told what goes wrong, and `ended` each step's end as soon as it is known. The
+    journal is closed at the end. Raises whatever interrupted it, after the step at hand was undone.
     """
     done: list[StepOutcome] = []
     seen = first
     try:
         while True:
-            outcomes = execute(plan, seen, look, journal, say)
+            outcomes = execute(plan, seen, look, journal, say, ended)
             done += outcomes.steps
             seen = outcomes.last
             if _is_somebody_elses(done):
@@ -147,15 +149,20 @@ def _close(journal: Journal) -> None:
     try:
         journal.close(Closed.COMMITTED if in_force else Closed.ROLLED_BACK)
     except JournalError as error:
-        stands = "the repair is proved and stays, `netdoctor undo` takes it back" if in_force else "nothing is changed"
-        lacks = "what was taken back and that" if journal.unwritten else "nothing but that"
+        stands = "the repair is proved and stays, `netdoctor undo` undoes it" if in_force else "nothing is changed"
+        lacks = "what was rolled back and that" if journal.unwritten else "nothing but that"
         raise JournalError(f"{error}; {stands}; the journal lacks {lacks} the run has ended") from error
 
 
 def execute(
-    plan: Plan, first: Look, look: Callable[[], Look], journal: Journal, say: Callable[[str], None]
+    plan: Plan,
+    first: Look,
+    look: Callable[[], Look],
+    journal: Journal,
+    say: Callable[[str], None],
+    ended: Ended = lambda _: None,
 ) -> Outcomes:
-    """Take the plan's safe steps in order, up to the first that is not proved; `say` is told what happens.
+    """Take the plan's safe steps in order, up to the first that is not proved; `say` and `ended` as `repair` has them.
 
     A step that cannot be rolled back leaves the journal open. Raises KeyboardInterrupt, and whatever is not an error
     of netdoctor's own, after the step at hand was undone; JournalError.
@@ -166,6 +173,7 @@ def execute(
         if outcome is None:
             outcome, seen = _take(step, seen, look, journal, say)
         done.append(outcome)
+        ended(outcome)
         if outcome.end is not StepEnd.PROVED:
             break
     return Outcomes(tuple(done), seen)
@@ -189,22 +197,21 @@ def _not_as_planned(step: Step, seen: Look) -> StepOutcome | None:
 def _take(
     step: Step, seen: Look, look: Callable[[], Look], journal: Journal, say: Callable[[str], None]
 ) -> tuple[StepOutcome, Look]:
-    """Make a step's changes and prove them, or take them back; the outcome, and how things look then.
+    """Make a step's changes and prove them, or roll them back; the outcome, and how things look then.
 
     Raises what has ended it, after its changes were undone: JournalError, and whatever is not an error of netdoctor's.
     """
     begin, end = len(journal.entries), StepEnd.ROLLED_BACK
     guards = [name for name, before in seen.results.items() if before.outcome is Outcome.PASS]
     try:
-        _make(step, journal, say)
+        _make(step, journal)
         seen, problem = _prove(step.probe, guards, look)
         if not problem:
             for entry in journal.entries[begin:]:
                 journal.mark(entry, EntryState.VERIFIED)
-            say(f"proved: {step.probe} passes")
             return StepOutcome(step.name, step.probe, StepEnd.PROVED, f"{step.probe} passes", step.changes), seen
     except JournalError as error:
-        say(f"taking it back: {error}")
+        say(f"rolling back: {error}")
         undo(journal.entries[begin:], journal, say)
         raise JournalError(f"{error}; {_what_stays(journal, begin)}") from error
     except Drifted as error:
@@ -214,7 +221,7 @@ def _take(
     except BaseException:
         undo(journal.entries[begin:], journal, say)
         raise
-    say(f"{'the node has changed' if end is StepEnd.DRIFTED else 'taking it back'}: {problem}")
+    say(f"{'the node has changed' if end is StepEnd.DRIFTED else 'rolling back'}: {problem}")
     taken = undo(journal.entries[begin:], journal, say)
     if taken.interrupted:
         raise KeyboardInterrupt
@@ -226,14 +233,13 @@ def _take(
     return StepOutcome(step.name, step.probe, end, problem, step.changes), seen
 
 
-def _make(step: Step, journal: Journal, say: Callable[[str], None]) -> None:
+def _make(step: Step, journal: Journal) -> None:
     """Write each change of a step down, check it against the node, and make it.
 
     Raises Drifted, another NetdoctorError, or OSError where one cannot be made; the journal says how far it got.
     """
     host = Host(loads=True)
     for change in step.changes:
-        say(change.describe())
         entry = journal.plan(step.name, change)
         try:
             change.check(host)
@@ -249,11 +255,11 @@ def _what_stays(journal: Journal, begin: int) -> str:
     """What of a run is in force after its journal could not be written in the step whose first change is `begin`."""
     loose = [entry.change.describe() for entry in journal.in_force if entry.number >= begin]
     proved = [entry.change.describe() for entry in journal.in_force if entry.number < begin]
-    words = [f"still in force: {', '.join(loose)}"] if loose else ["what was begun is taken back"]
+    words = [f"still in force: {', '.join(loose)}"] if loose else ["what was begun is rolled back"]
     if proved:
         words.append(f"proved, and stays: {', '.join(proved)}")
     if loose or proved:
-        words.append("`netdoctor undo` takes it back once there is space")
+        words.append("`netdoctor undo` undoes it once there is space")
     return "; ".join(words)
 
 
@@ -289,4 +295,4 @@ def _still_wrong(target: str, seen: Look) -> str:
 
 def _now_wrong(broken: list[str]) -> str:
     """Which probes passed before the step and do not pass after it."""
-    return f"{', '.join(broken)} passed before and {'does' if len(broken) == 1 else 'do'} not any more"
+    return f"{', '.join(broken)} passed before the change and {'fails' if len(broken) == 1 else 'fail'} now"

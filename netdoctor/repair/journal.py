@@ -41,7 +41,9 @@ from netdoctor.system.state_folder import OTHERS_WRITE, make
 SCHEMA_VERSION = 1
 LARGEST = 64 << 20  # bytes of a journal
 BEGINNING = b'{"record": "header"'  # of every journal
-NOTHING_YET = "nothing was changed, for netdoctor has to write there first: make room, or make it writable"
+NOTHING_YET = (
+    "nothing was changed: netdoctor must be able to write its journal first. Free some space or fix the permissions"
+)
 
 
 class EntryState(StrEnum):

@@ -1,4 +1,4 @@
-"""Changes taken back, newest first, and not to be interrupted in it."""
+"""Changes rolled back, newest first, and not to be interrupted in it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP)
 
 @dataclass
 class Taken:
-    """How a taking back has ended: what could not be undone, and whether somebody wanted it to end before."""
+    """How a rollback has ended: what could not be undone, and whether somebody wanted it to end before."""
 
     drifted: list[Entry] = field(default_factory=list)  # somebody else has changed the same since
     failed: list[Entry] = field(default_factory=list)  # for any other reason: it may go another time
@@ -40,7 +40,7 @@ class Taken:
 def undo(entries: Collection[Entry], journal: Journal, say: Callable[[str], None], force: bool = False) -> Taken:
     """Take changes back, newest first; Ctrl-C, SIGTERM, SIGQUIT and SIGHUP wait until it is done, and are told.
 
-    A change that cannot be taken back stops it; with `force` the others are undone all the same. A journal that cannot
+    A change that cannot be undone stops it; with `force` the others are undone nevertheless. A journal that cannot
     be written stops nothing; that is said.
     """
     taken = Taken()
@@ -50,7 +50,7 @@ def undo(entries: Collection[Entry], journal: Journal, say: Callable[[str], None
         while left:
             entry = left.pop(0)
             if taken.interrupted and not told:
-                say("taking the changes back; this cannot be interrupted")
+                say("rolling the changes back; this cannot be interrupted")
                 told = True
             if not _take_back(entry, journal, say, taken) and not force:
                 break
@@ -95,7 +95,7 @@ def _say_undone(entry: Entry, stays: str | None, say: Callable[[str], None]) -> 
         say(f"left as it is: {sentence}")
     else:
         but = " but for what is somebody else's" if stays else ""
-        say(f"taken back{but}: {entry.change.describe()}")
+        say(f"undone{but}: {entry.change.describe()}")
     if stays:
         say(f"left as it is: {stays}")
 

@@ -77,7 +77,7 @@ def what_happened(journal: Journal) -> str:
     if journal.ended is not None:
         return f"the undo of {repair} was interrupted"
     if any(entry.state is EntryState.UNDOING for entry in journal.in_force):
-        return f"{repair} was not proved and not wholly taken back"
+        return f"{repair} was not proved and not completely rolled back"
     return f"{repair} was interrupted"
 
 
@@ -92,14 +92,14 @@ def unfinished_notice() -> list[str]:
         return [str(error)] if os.geteuid() == 0 else []
     told = [notice(waits)] if waits else []
     told += [
-        f"{what_happened(journal)}: `netdoctor undo` takes it back, `netdoctor fix --resume` goes on"
+        f"{what_happened(journal)}: `netdoctor undo` rolls it back, `netdoctor fix --resume` goes on"
         for journal in interrupted
     ]
     return told
 
 
 def changes_in_force() -> tuple[Made, ...]:
-    """What earlier repairs have changed and nobody has taken back; nothing where the journals cannot be read."""
+    """What earlier repairs have changed and nobody has undone; nothing where the journals cannot be read."""
     try:
         journals = runs()
     except JournalError:

@@ -13,7 +13,7 @@ from netdoctor.diagnosis.check import Look
 from netdoctor.errors import NetdoctorError, NoConsent
 from netdoctor.model import Change
 from netdoctor.output.rehearsal_text import lines
-from netdoctor.output.repair_text import plan_lines
+from netdoctor.output.repair_text import plan_lines, tally_lines
 from netdoctor.redact import one_line
 from netdoctor.rehearsal.rehearsal import Rehearsal, insist, rehearse
 from netdoctor.repair.confirmation import pending
@@ -35,6 +35,7 @@ class Choices:
     without_rehearsal: bool
     rehearse_daemon: bool
     output: str
+    verbose: bool = False
     confirm: int = 0  # seconds until it is undone, unless it is kept; 0: it is kept
 
 
@@ -75,7 +76,10 @@ class Agreement:
 
     def show(self, plan: Plan, seen: Look, rehearsed: Rehearsed) -> None:
         """Tell what would be changed, and what a copy of the node shows of it."""
-        self._say([*plan_lines(seen, plan), *lines(rehearsed.rehearsal, rehearsed.why_not)])
+        verbose = self.choices.verbose
+        found = plan_lines(seen, plan, verbose=verbose)
+        found += lines(rehearsed.rehearsal, rehearsed.why_not, verbose=verbose)
+        self._say([*found, *tally_lines(plan)])
 
     def agree(self, plan: Plan, rehearsed: Rehearsed) -> bool:
         """Whether the user wants a plan that was shown. Raises Exposed, NotRehearsable, NoConsent."""
@@ -98,6 +102,14 @@ class Agreement:
         self.show(plan, seen, rehearsed)
         return self.agree(plan, rehearsed)
 
+    def refusal(self, rehearsed: Rehearsed) -> str:
+        """Why the plan would be refused, with what the user has chosen; "" where nothing speaks against it."""
+        try:
+            self._insist(rehearsed)
+        except NetdoctorError as error:
+            return str(error)
+        return ""
+
     def _insist(self, rehearsed: Rehearsed) -> None:
         if not self.choices.without_rehearsal:
             insist(rehearsed.rehearsal, self.choices.allow_exposure, rehearsed.why_not)
@@ -117,7 +129,8 @@ def _asked(plan: Plan) -> bool:
     if not is_on_a_terminal():
         raise NoConsent(f"nothing was changed: without a terminal nobody can be asked; --yes makes {repairs}")
     forget_what_was_typed()
-    click.echo(one_line(f"make {repairs}? [y/N]") + " ", nl=False, err=True)
+    click.echo(err=True)
+    click.echo(one_line(f"Make {repairs}? [y/N]") + " ", nl=False, err=True)
     while not select.select([sys.stdin], [], [], GLANCE)[0]:
         waits = pending()
         if waits is not None and not waits.left:  # what was made before must not wait for this answer

@@ -28,7 +28,7 @@ def waiting(*, live: bool = True) -> Iterator[Callable[[Facts], None] | None]:
     if not live or not sys.stderr.isatty():
         yield None
         return
-    from netdoctor.output.layout import console
+    from netdoctor.output.console import console
 
     ended = threading.Event()
     status = console(stderr=True).status("reading this host")
@@ -80,7 +80,7 @@ def judged_elsewhere(
 
     Raises BadInput, CannotRead, and what that process says.
     """
-    from netdoctor.output.layout import console
+    from netdoctor.output.console import console
     from netdoctor.recording.confinement import Judging, judge
 
     aside = target == STANDARD_OUTPUT

@@ -24,7 +24,7 @@ from netdoctor.shell import command
 
 @probe(
     area=Area.GATEWAYS,
-    healthy="the required Secret keys exist",
+    healthy="the required keys of Secrets exist",
 )
 def secret_key_missing(modules: Modules | CannotRead) -> Iterator[Finding]:
     """Keys that are missing or empty."""

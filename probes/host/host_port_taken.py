@@ -27,7 +27,7 @@ from netdoctor.system.pod_cgroup import pod_uid
 
 @probe(
     area=Area.GATEWAYS,
-    healthy="the host ports are free",
+    healthy="the ports of the host are free",
 )
 def host_port_taken(
     modules: Modules | CannotRead, listeners: Listeners | CannotRead, pods: Pods | CannotRead, this: ThisNode

@@ -29,7 +29,7 @@ from netdoctor.system.traffic import Answer
 
 @probe(
     area=Area.GATEWAYS,
-    healthy="the images are present or can be pulled",
+    healthy="the images are available",
 )
 def image_not_obtainable(
     modules: Modules | CannotRead, images: Images | CannotRead, this: ThisNode

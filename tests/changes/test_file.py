@@ -85,7 +85,9 @@ def test_a_link_is_called_one(target: str, tmp_path: Path) -> None:
     path.symlink_to("x" if target == "itself" else target)
     with pytest.raises(CannotRead) as caught:
         WriteFile.planned(str(path), "ours\n")
-    assert str(caught.value).startswith(f"{path} is a symbolic link, and netdoctor writes through none: put the file")
+    assert str(caught.value).startswith(
+        f"{path} is a symbolic link; netdoctor does not follow symbolic links when writing: put the file"
+    )
 
 
 def test_a_folder_in_its_place_is_said(tmp_path: Path) -> None:

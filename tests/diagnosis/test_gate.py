@@ -103,7 +103,7 @@ STATES = [
     State("secret missing", "closed", ("secret-key-missing",), "is missing",
           (SAVE, "sed -i '/^PROVIDER_KEY/d' k8s/.env"), (RESTORE,)),
     State(".env missing", "closed", (), "k8s/.env is missing: netdoctor deploy makes one, or copy .env.example",
-          (SAVE, "rm k8s/.env"), (RESTORE,), need="the required Secret keys exist"),
+          (SAVE, "rm k8s/.env"), (RESTORE,), need="the required keys of Secrets exist"),
     State("image missing", "closed", ("image-not-obtainable",),
           "image lab.local/litellm:0.0.0 for litellm-audio, litellm-embeddings, litellm-image-gen, litellm-llm, "
           "litellm-vision is not to be had: it is not on the node, and lab.local does not resolve on the host",
@@ -219,7 +219,7 @@ def test_state(state: State, node: Node) -> None:
     if state.need:
         assert next(n["met"] for n in gate["needs"] if n["name"] == state.need) == "no", story(gate)
     if state.verdict == "open":
-        assert f"asked from test pod {NAMESPACE}/netdoctor-" in text
+        assert f"tested from test pod {NAMESPACE}/netdoctor-" in text
         assert "with the labels of deployment/litellm-llm" in text
         assert {need["met"] for need in gate["needs"]} == {"yes"}
     node.opens()

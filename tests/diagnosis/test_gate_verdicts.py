@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
 from netdoctor.diagnosis.diagnose import diagnose
-from netdoctor.diagnosis.gate import NEEDS, Gate, Verdict, ask, judge
+from netdoctor.diagnosis.gate import NEEDS, Gate, Need, Verdict, ask, judge
 from netdoctor.diagnosis.runner import run
-from netdoctor.errors import BadInput, NetdoctorError
+from netdoctor.errors import BadInput, CannotRead, NetdoctorError
 from netdoctor.facts import Facts
+from netdoctor.facts.cluster.this_node import NO_NODE, ThisNode
 from netdoctor.facts.gateways.kustomization import MISSING_ENV, EnvMissing, Kustomization
-from netdoctor.facts.traffic.postgres import Postgres
+from netdoctor.facts.traffic.postgres import TCP, Postgres
 from netdoctor.output.gate_text import render
 from netdoctor.redact_data import plain
 from tests.builders import DOWN, REFUSED, SILENT, postgres, reach, services, slices, sysctls, workloads
@@ -52,9 +53,11 @@ def test_with_modules_all_of_it() -> None:
     judged = gate(*DEPLOYABLE)
     assert (judged.verdict, judged.reason, judged.modules) == (Verdict.OPEN, "", ("llm",))
     assert set(met(judged).values()) == {"yes"}
-    assert {"Postgres accepts the login", "the required Secret keys exist", "the providers accept connections"} <= met(
-        judged
-    ).keys()
+    assert {
+        "Postgres accepts the login",
+        "the required keys of Secrets exist",
+        "the providers accept connections",
+    } <= met(judged).keys()
     assert "the ports of the host are free" not in met(judged)  # nobody wants one
 
 
@@ -76,8 +79,7 @@ def test_postgres_that_comes_with_the_deployment() -> None:
     assert judged.verdict is Verdict.OPEN
     assert [name for name, state in met(judged).items() if state == "later"] == [
         "the name of Postgres resolves", "Postgres accepts connections", "Postgres speaks its protocol",
-        "Postgres accepts the login",
-        "Postgres has free connections", "Postgres answers a query",
+        "Postgres accepts the login", "Postgres has free connections", "Postgres answers a query",
     ]  # fmt: skip
     assert "  + Postgres accepts the login: Service litellm/postgres comes with the deployment" in render(judged)
 
@@ -104,8 +106,8 @@ def test_keys_that_are_not_there_yet_close_it_and_the_network_is_asked_all_the_s
     judged = gate(*DEPLOYABLE, unbuilt=EnvMissing("k8s"))
     assert judged.verdict is Verdict.CLOSED
     assert judged.reason == "k8s/.env is missing: netdoctor deploy makes one, or copy .env.example"
-    assert [need.name for need in judged.needs].count("the required Secret keys exist") == 1
-    assert render(judged).endswith(f"because: {judged.reason}")
+    assert [need.name for need in judged.needs].count("the required keys of Secrets exist") == 1
+    assert render(judged)[-1] == f"CAUSE  {judged.reason}"
 
 
 def test_manifests_that_nobody_could_read_are_not_verified() -> None:
@@ -116,14 +118,13 @@ def test_manifests_that_nobody_could_read_are_not_verified() -> None:
 
 
 def test_in_words() -> None:
-    text = render(gate(*DEPLOYABLE, sysctls(bridge_nf_call="0"), reach(cluster_ip=SILENT)))
-    lines = text.splitlines()
+    lines = render(gate(*DEPLOYABLE, sysctls(bridge_nf_call="0"), reach(cluster_ip=SILENT)))
     assert lines[0] == "gate: CLOSED"
-    assert lines[1] == "  asked from test pod default/netdoctor-1"
+    assert lines[1] == "  tested from test pod default/netdoctor-1"
     assert lines[2] == "  for llm in namespace litellm, as described in k8s"
     assert any(line.startswith("  ✗ ClusterIPs answer: ") for line in lines)
-    assert lines[-2].startswith("because: net.bridge.bridge-nf-call-iptables is 0")
-    assert lines[-1] == "next: sudo netdoctor check, then sudo netdoctor fix --dry-run"
+    assert lines[-2].startswith("CAUSE  net.bridge.bridge-nf-call-iptables is 0")
+    assert lines[-1] == "  fix    sudo netdoctor fix --dry-run"
 
 
 @pytest.mark.parametrize("judged", [gate(*DEPLOYABLE), gate(*DEPLOYABLE, provider(REFUSED)), gate()])
@@ -166,3 +167,25 @@ def test_manifests_without_a_gateway_open_no_gate() -> None:
     config = {"kind": "ConfigMap", "metadata": {"name": "litellm-llm"}}
     with pytest.raises(BadInput, match="k8s has no workload of LiteLLM"):
         ask(Kustomization("k8s", (config,)))
+
+
+def test_a_reason_that_several_share_is_told_once() -> None:
+    needs = (Need("first", "yes", ""), *(Need(name, "unknown", "no pods") for name in "abc"), Need("d", "unknown", "x"))
+    lines = render(replace(gate(), verdict=Verdict.NOT_VERIFIED, reason="no pods", needs=needs))
+    assert lines[2:] == [
+        "  ✓ first", "  ? 3 needs could not be checked: no pods", "    a, b, c", "  ? d: x", "COULD NOT TELL  no pods",
+    ]  # fmt: skip
+
+
+def test_a_need_that_waits_for_another_names_it() -> None:
+    lines = render(gate(*DEPLOYABLE, postgres(TCP, "refused")))
+    waiting = [line for line in lines if "not tested before" in line]
+    assert "  ? Postgres accepts the login: not tested before this is so: Postgres accepts connections" in waiting
+
+
+def test_without_node_and_cluster_it_is_said_once() -> None:
+    why = CannotRead("this node", NO_NODE.format(nodes="kubeconfig: none that can be read: /a"))
+    lines = render(gate(facts=world(unread={ThisNode: why})))
+    assert sum("none that can be read" in line for line in lines) == 1
+    assert "CANNOT CHECK  this is not a Kubernetes node, or not one that netdoctor can read" in lines
+    assert any(line.endswith("needs could not be checked") for line in lines)

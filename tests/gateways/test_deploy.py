@@ -114,7 +114,7 @@ class TestDeploy:
         status, said = node.deploy("--timeout 60", "--roll-back", *force, folder="overlays/broken")
         assert status == 1, said
         assert broken.says in said
-        assert said.count("because: ") == 1 + ("gate: CLOSED" in said)
+        assert said.count("CAUSE  ") == 1 + ("gate: CLOSED" in said)
         assert "✓ deployment/litellm-audio rolled back" in said
         assert node.template("litellm-audio")["spec"] == before["spec"]
         canary = "canary-provider-7d20"

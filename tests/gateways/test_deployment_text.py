@@ -32,7 +32,7 @@ BAD = Served(
     [
         (Deployment("litellm", True, seconds=TOOK), "apply: namespace litellm made, 7 objects in it (1.2 s)"),
         (Deployment("litellm", changed=("a", "b"), seconds=TOOK), "apply: a, b (1.2 s)"),
-        (Deployment("litellm", seconds=TOOK), "apply: nothing changes, all 7 objects are as they should be"),
+        (Deployment("litellm", seconds=TOOK), "apply: nothing changes, all 7 objects are up to date"),
     ],
 )
 def test_what_was_applied(result: Deployment, line: str) -> None:
@@ -47,7 +47,7 @@ def test_what_was_applied(result: Deployment, line: str) -> None:
             Rollout((WAITING, UNSEEN), {}, (), 9.0),
             "no controller has seen the change of deployment/litellm-audio: does kube-controller-manager run?",
         ),
-        (Rollout((WAITING,), {}, (), 9.4), "they are still starting after 9 s: netdoctor status tells more"),
+        (Rollout((WAITING,), {}, (), 9.4), "they are still starting after 9 s; see netdoctor status"),
     ],
 )
 def test_why_a_rollout_is_not_complete(rollout: Rollout, sentence: str) -> None:

@@ -17,11 +17,11 @@ REPORT = Report((), (), "n1", (), "2026-01-01T00:00:00Z", 1.0, "netdoctor 0.1.0"
 
 def test_all_is_well() -> None:
     assert STATUS.ok
-    assert text(STATUS, REPORT).splitlines() == [
+    assert text(STATUS, REPORT) == [
         "modules in namespace litellm: 1 of 1 ready",
         "  ✓ llm         30100  2/2 ready  gpt-4.1, qwen",
         "  ✓ postgres    5432   1/1 ready",
-        "check: no fault found",
+        "HEALTHY  netdoctor check finds no fault",
     ]
     assert "| **LLM** chat completions and text generation | 30100 | 2/2 | `gpt-4.1`, `qwen` | answers |" in markdown(
         STATUS, REPORT
@@ -37,7 +37,7 @@ def test_all_is_well() -> None:
 def test_a_module_that_nobody_reaches_is_not_ready(wrong: ModuleStatus) -> None:
     status = replace(STATUS, modules=(wrong,))
     assert not status.ok
-    said = text(status, REPORT)
+    said = "\n".join(text(status, REPORT))
     assert "0 of 1 ready" in said
     assert "✗ llm" in said
     assert wrong.trouble in said

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from netdoctor.errors import BadInput
 from netdoctor.model import Confidence, Diagnosis, Evidence, Finding, Outcome, Report, Result, Severity, Subject
-from netdoctor.output.layout import console
+from netdoctor.output.console import console
 from netdoctor.output.report_json import from_json, to_json
 from netdoctor.output.report_text import Detail, render
 from tests.worlds import catalogue

@@ -59,7 +59,7 @@ def test_a_target_that_still_fails_is_taken_back_and_the_proved_step_stays(node:
 def test_a_guard_that_breaks_takes_the_step_back(node: Node) -> None:
     outcomes, _ = node.repair(switch_on, open_the_door)
     assert ends(outcomes)[1] == ("open-the-door", StepEnd.ROLLED_BACK)
-    assert outcomes.steps[1].why == "door-open passed before and does not any more"
+    assert outcomes.steps[1].why == "door-open passed before the change and fails now"
     assert not (node.folder / "sub").exists()
 
 

@@ -37,7 +37,7 @@ def full_after(records: int, monkeypatch: pytest.MonkeyPatch) -> Callable[[], No
 def test_a_full_disk_stops_no_taking_back(node: Node, monkeypatch: pytest.MonkeyPatch, records: int) -> None:
     before = node.files()
     make_room = full_after(records, monkeypatch)
-    with pytest.raises(JournalError, match="No space left on device; what was begun is taken back"):
+    with pytest.raises(JournalError, match="No space left on device; what was begun is rolled back"):
         node.repair(switch_on)
     assert node.files() == before
     make_room()
@@ -66,9 +66,7 @@ def test_what_stays_on_a_full_disk_is_named(node: Node, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(WriteFile, "undo", broken)
     full_after(7, monkeypatch)
-    with pytest.raises(
-        JournalError, match=r"still in force: create \S+/extra.conf; `netdoctor undo` takes it back once"
-    ):
+    with pytest.raises(JournalError, match=r"still in force: create \S+/extra.conf; `netdoctor undo` undoes it once"):
         node.repair(switch_on)
 
 

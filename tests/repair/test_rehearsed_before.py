@@ -101,8 +101,8 @@ def test_what_cannot_be_rehearsed_is_not_made(node: Node, fix: Fix) -> None:
     before = node.files()
     status, _, err = fix()
     assert status == 3
-    assert "the repair is not made, for it is not rehearsed: recording: it does not hold NodeNetwork" in err
-    assert "--without-rehearsal makes it nevertheless" in err
+    assert "refused: it is not rehearsed: recording: it does not hold NodeNetwork" in err
+    assert "use --without-rehearsal to apply it anyway" in err
     assert node.files() == before
     status, out, _ = fix("--dry-run", "-o", "json")
     assert status == 1
@@ -113,5 +113,5 @@ def test_what_cannot_be_rehearsed_is_not_made(node: Node, fix: Fix) -> None:
 def test_a_person_may_want_it_without_a_rehearsal(node: Node, fix: Fix) -> None:
     status, out, err = fix("--without-rehearsal", "--yes")
     assert status == 0, out + err
-    assert "not rehearsed on a copy of the node: --without-rehearsal was given" in out
+    assert "not rehearsed on a copy of this node: --without-rehearsal was given" in out
     assert (node.folder / "a.conf").read_text() == "forward = 1\n"

@@ -28,7 +28,7 @@ def test_ctrl_c_does_not_stop_an_undo(node: Node) -> None:
     handler = signal.getsignal(signal.SIGTERM)
 
     def say(line: str) -> None:
-        if line.startswith("taken back"):
+        if line.startswith("undone: "):
             os.kill(os.getpid(), signal.SIGINT)
             os.kill(os.getpid(), signal.SIGTERM)
         node.said.append(line)
@@ -48,7 +48,7 @@ def test_no_signal_that_ends_a_run_stops_an_undo(node: Node, number: signal.Sign
     assert len(journal.in_force) > 2
 
     def say(line: str) -> None:
-        if line.startswith("taken back"):
+        if line.startswith("undone: "):
             os.kill(os.getpid(), number)
 
     came: list[int] = []
@@ -78,7 +78,7 @@ def test_undo_stops_where_somebody_else_has_a_hand_in_it(node: Node) -> None:
 def test_a_signal_during_a_roll_back_ends_the_repair_after_it(node: Node, number: signal.Signals) -> None:
     def say(line: str) -> None:
         node.said.append(line)
-        if line.startswith("taken back"):
+        if line.startswith("undone: "):
             os.kill(os.getpid(), number)
 
     before = signal.signal(number, signal.default_int_handler)  # whoever runs the tests may ignore it

@@ -75,7 +75,7 @@ class TestPartlyRefused:
         journal = begin(next_number())
         entry = journal.plan("write-files", WriteFile.planned(str(tmp_path / "a"), "a\n"))
         journal.mark(entry, EntryState.UNDOING)
-        assert "was not proved and not wholly taken back: " in unfinished_notice()[0]
+        assert "was not proved and not completely rolled back: " in unfinished_notice()[0]
 
 
 class TestFailed:
@@ -208,7 +208,10 @@ class TestFullDisk:
         )  # fmt: skip
         assert done.returncode == 3
         assert one_sentence(done).startswith(f"netdoctor: {state}/")
-        assert "No space left on device; nothing was changed, for netdoctor has to write there first" in done.stderr
+        assert (
+            "No space left on device; nothing was changed: netdoctor must be able to write its journal first"
+            in done.stderr
+        )
 
 
 HUNG_UP = """
@@ -382,7 +385,7 @@ class TestOlderRun:
             assert (
                 f"run {older.run} is not undone: run {newer.run} was made on top of it and is in force" in done.stdout
             )
-            assert f"`netdoctor undo {newer.run}` takes that back first" in done.stdout
+            assert f"`netdoctor undo {newer.run}` undoes that first" in done.stdout
         assert load(older.path).closed is Closed.COMMITTED
         assert netdoctor("undo", newer.run).returncode == 0
         assert netdoctor("undo", older.run).returncode == 0

@@ -37,8 +37,14 @@ class Terminal:
         pid, number = pty.fork()
         if pid == 0:
             os.chdir(folder)
+            os.environ["TERM"] = "dumb"  # 80 columns, no colours
             os.execvp(argv[0], list(argv))
         return cls(pid, number)
+
+    @property
+    def words(self) -> str:
+        """What it has written, in one line."""
+        return " ".join(self.text.split())
 
     def until(self, words: str) -> None:
         """Read until it has written these words, after those that were waited for before."""

@@ -138,7 +138,7 @@ def test_no_undoes_it_at_once(node: Node) -> None:
 def test_what_was_typed_before_the_questions_answers_none(node: Node) -> None:
     terminal = on_terminal(fix(node, "--confirm", "600", remedies="switch_on"))
     terminal.type("y\n\n")
-    terminal.until("make this repair? [y/N] ")
+    terminal.until("Make this repair? [y/N] ")
     time.sleep(1)
     assert a_conf(node) == BEFORE
     terminal.type("y\n\n")  # the second ENTER comes before the second question
@@ -164,7 +164,7 @@ def test_enter_counts_while_somebody_holds_the_lock_for_a_moment(node: Node) -> 
 def test_a_question_about_what_is_left_does_not_keep_the_timer_waiting(node: Node) -> None:
     remedies = "switch_on,add_nothing_useful,open_the_door"
     terminal = on_terminal(fix(node, "--confirm", str(SECONDS), remedies=remedies))
-    terminal.until("make these 2 repairs? [y/N] ")
+    terminal.until("Make these 2 repairs? [y/N] ")
     terminal.type("y\n")
     terminal.until("the node is not as it was when the repair was planned")
     terminal.until("no answer in time")
@@ -237,8 +237,8 @@ def test_ctrl_z_does_not_stop_a_repair(node: Node) -> None:
 def test_who_is_asked_sees_the_plan(node: Node, tmp_path: Path, where: str) -> None:
     out = f">{tmp_path / 'out'}" if where == "a file" else ">&-"
     terminal = on_terminal(["sh", "-c", f"{shlex.join(fix(node))} {out}"])
-    terminal.until("+forward = 1")
-    terminal.until("make these 2 repairs? [y/N] ")
+    terminal.until("+ forward = 1")
+    terminal.until("Make these 2 repairs? [y/N] ")
     terminal.type("n\n")
     terminal.ended()
 
@@ -268,7 +268,7 @@ def test_an_undo_meanwhile_is_not_called_kept(node: Node) -> None:
     terminal.until("Keep it? Press ENTER within 600 s")
     assert without_terminal(netdoctor(node, "undo")).returncode == 0
     assert terminal.ended() == 1
-    assert " is not kept; what of it is in force: sudo netdoctor undo --list" in terminal.text
+    assert " is not kept; what of it is in force: sudo netdoctor undo --list" in terminal.words
     assert a_conf(node) == BEFORE
 
 

@@ -44,11 +44,11 @@ def on_terminal(argv: list[str]) -> Terminal:
 def test_only_yes_is_yes(node: Node, answer: str) -> None:
     before = node.files()
     terminal = on_terminal(fix(node))
-    terminal.until("make these 2 repairs? [y/N] ")
-    assert "+forward = 1" in terminal.text, "what is asked for was shown"
+    terminal.until("Make these 2 repairs? [y/N] ")
+    assert "+ forward = 1" in terminal.text, "what is asked for was shown"
     terminal.type(answer)
     assert terminal.ended() == 1
-    assert "nothing was changed" in terminal.text
+    assert "Nothing was changed" in terminal.text
     assert node.files() == before
     assert runs() == []
 
@@ -56,12 +56,41 @@ def test_only_yes_is_yes(node: Node, answer: str) -> None:
 @pytest.mark.parametrize("answer", ["y\n", "YES\n"])
 def test_yes_makes_it(node: Node, answer: str) -> None:
     terminal = on_terminal(fix(node))
-    terminal.until("make these 2 repairs? [y/N] ")
+    terminal.until("Make these 2 repairs? [y/N] ")
     assert (node.folder / "a.conf").read_bytes() == BEFORE
     terminal.type(answer)
     assert terminal.ended() == 0, terminal.text
     assert (node.folder / "a.conf").read_bytes() == AFTER
     assert terminal.text.count("[y/N]") == 1, "once is enough"
+    assert terminal.text.count("made, proved: ") == 2, "each result once"
+    assert terminal.text.count("HEALTHY  3 checks pass, 2 failed before; 2 repairs in ") == 1
+
+
+def test_a_dry_run_says_what_would_make_the_changes(node: Node) -> None:
+    before = node.files()
+    done = without_terminal(fix(node, "--dry-run", "--only", "switch-on"))
+    assert done.stdout.splitlines()[-1] == (
+        "Nothing was changed. To make these changes: sudo netdoctor fix --only switch-on --without-rehearsal"
+    )
+    assert node.files() == before
+
+
+def test_a_dry_run_of_what_cannot_be_rehearsed_says_that_it_would_be_refused(node: Node) -> None:
+    done = without_terminal(netdoctor(node, "fix", "--dry-run"))
+    assert done.returncode == 1
+    last = done.stdout.splitlines()[-1]
+    assert last.startswith("Nothing was changed. It would be refused: it is not rehearsed: ")
+    assert last.endswith("; use --without-rehearsal to apply it anyway")
+
+
+def test_verbose_shows_the_whole_diff_before_it_asks(node: Node) -> None:
+    terminal = on_terminal(fix(node, "-v"))
+    terminal.until("[y/N] ")
+    for words in ("CAUSE  forwarding is off", "why: names do not resolve", "@@ -1,2 +1 @@"):
+        assert words in terminal.text
+    assert "otherwise the change is rolled back" in terminal.words
+    terminal.type("n\n")
+    assert terminal.ended() == 1
 
 
 def test_ctrl_c_at_the_question_changes_nothing(node: Node) -> None:
@@ -76,11 +105,11 @@ def test_ctrl_c_at_the_question_changes_nothing(node: Node) -> None:
 
 def test_what_has_changed_while_the_question_stood_is_shown_and_asked_for(node: Node) -> None:
     terminal = on_terminal(fix(node, remedies="switch_on"))
-    terminal.until("make this repair? [y/N] ")
+    terminal.until("Make this repair? [y/N] ")
     (node.folder / "a.conf").write_text("somebody else\n")
     terminal.type("y\n")
     terminal.until("the node is not as it was when the repair was planned")
-    terminal.until("-somebody else")
+    terminal.until("- somebody else")
     assert (node.folder / "a.conf").read_text() == "somebody else\n"
     assert terminal.text.count("[y/N]") < 3
     terminal.until("[y/N] ")
@@ -97,7 +126,7 @@ def test_without_a_terminal_nothing_is_done(node: Node) -> None:
     assert done.stderr.splitlines()[-1] == (
         "netdoctor: nothing was changed: without a terminal nobody can be asked; --yes makes these 2 repairs"
     )
-    assert "+forward = 1" in done.stdout
+    assert "+ forward = 1" in done.stdout
     assert node.files() == before
     assert runs() == []
     document = json.loads(without_terminal(fix(node, "-o", "json")).stdout)
@@ -114,7 +143,7 @@ def test_yes_stands_for_the_answer(node: Node) -> None:
 def test_json_on_a_terminal_shows_the_plan_before_it_asks(node: Node) -> None:
     terminal = on_terminal(fix(node, "-o", "json"))
     terminal.until("[y/N] ")
-    assert "+forward = 1" in terminal.text
+    assert "+ forward = 1" in terminal.text
     terminal.type("n\n")
     assert terminal.ended() == 1
     assert '"declined": true' in terminal.text

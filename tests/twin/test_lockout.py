@@ -106,10 +106,10 @@ def test_who_is_connected_but_not_by_ssh_keeps_the_way_too() -> None:
         monitor = Connection("198.51.100.9", 5000, NODE_ADDRESS, 10250, inbound=True)
         rehearsal = rehearse(facts_of(node, monitor), [commands("nft flush chain inet t in")], FROM_PODS)
         assert f"connected now: 198.51.100.9 -> {NODE_ADDRESS}:10250/tcp" in rehearsal.refusal
-        text = "\n".join(lines(rehearsal, ""))
-        assert "  tried too: others that are connected: 1" in text
+        text = "\n".join(lines(rehearsal, "", verbose=True))
+        assert "    tried too: others that are connected: 1" in text
         assert f"    connected now: 198.51.100.9 -> {NODE_ADDRESS}:10250/tcp" in text
-        assert "  REFUSED: it would cut off " in text
+        assert "  REFUSED  it would cut off " in text
 
 
 def test_a_connection_that_a_rule_translates_is_asked_where_it_came_in(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -271,7 +271,7 @@ def test_the_number_of_ways_is_bounded_and_said() -> None:
     assert rehearsal.tried < 300
     assert "others that are connected: 24 of 199" in rehearsal.sampled
     assert any(words.startswith("sources that rules name: 32 of ") for words in rehearsal.sampled)
-    assert "sources that rules name: 32 of " in "\n".join(lines(rehearsal, ""))
+    assert "sources that rules name: 32 of " in "\n".join(lines(rehearsal, "", verbose=True))
 
 
 def test_a_step_that_fails_in_the_copy_is_not_rehearsed() -> None:
@@ -281,12 +281,12 @@ def test_a_step_that_fails_in_the_copy_is_not_rehearsed() -> None:
         rehearsal = rehearse(facts_of(node), [removal], FROM_PODS)
     assert rehearsal.verdict is RehearsalVerdict.NOT_REHEARSED
     assert "the direct rule `ipv4 filter INPUT 0 -s 192.0.2.7 " in rehearsal.refusal
-    with pytest.raises(NotRehearsable, match=r"the repair is not made, for it is not rehearsed: .*--without-rehearsal"):
+    with pytest.raises(NotRehearsable, match=r"refused: it is not rehearsed: .*--without-rehearsal"):
         insist(rehearsal, allow_exposure=True)
     stored = as_json(rehearsal, "")
     assert stored
     assert stored["verdict"] == "not rehearsed"
-    assert "  NOT REHEARSED: " in "\n".join(lines(rehearsal, ""))
+    assert "  NOT REHEARSED  " in "\n".join(lines(rehearsal, ""))
 
 
 def test_no_copy_no_repair() -> None:

@@ -128,8 +128,8 @@ def test_what_opens_is_told(closed: Facts) -> None:
     }  # fmt: skip
     assert (rehearsal.closed, rehearsal.needless, rehearsal.not_shown, rehearsal.refusal) == ((), (), (), "")
     insist(rehearsal, allow_exposure=False)
-    text = "\n".join(lines(rehearsal, ""))
-    assert "1 of the 1 flows that fail now pass" in text
+    text = "\n".join(lines(rehearsal, "", verbose=True))
+    assert "✓ 1 of 1 failing connections work" in text
     assert f"pod to node: {NODE_ADDRESS}:10250/tcp" in text
     assert "REFUSED" not in text
 
@@ -142,7 +142,7 @@ def test_a_repair_that_cures_nothing_is_refused(closed: Facts) -> None:
     for allowed in (False, True):
         with pytest.raises(Exposed, match=r"none of the 1 flows that fail passes in the copy$"):
             insist(rehearsal, allow_exposure=allowed)
-    assert f"  REFUSED: {rehearsal.refusal}" in lines(rehearsal, "")
+    assert f"  REFUSED  {rehearsal.refusal}" in lines(rehearsal, "")
 
 
 def test_a_needless_opening_is_refused_unless_allowed(closed: Facts) -> None:
@@ -151,12 +151,14 @@ def test_a_needless_opening_is_refused_unless_allowed(closed: Facts) -> None:
     assert {(way.kind, str(way.flow.destination)) for way in rehearsal.needless} == {
         (Access.OUTSIDE_TO_POD, ADDRESS[SERVER])
     }
-    with pytest.raises(Exposed, match=f"it would open outside to pod: outside -> {ADDRESS[SERVER]}:5432/tcp; --allow"):
+    with pytest.raises(
+        Exposed, match=f"it would open outside to pod: outside -> {ADDRESS[SERVER]}:5432/tcp; use --allow"
+    ):
         insist(rehearsal, allow_exposure=False)
     insist(rehearsal, allow_exposure=True)
     text = "\n".join(lines(rehearsal, ""))
     assert f"outside to pod: {ADDRESS[SERVER]}:5432/tcp (not what the repair is for)" in text
-    assert "  REFUSED: it would open outside to pod" in text
+    assert "  REFUSED  it would open outside to pod" in text
     stored = as_json(rehearsal, "")
     assert stored
     assert [row["access"] for row in stored["needless"]] == ["outside to pod"]
@@ -170,7 +172,7 @@ def test_a_closing_is_refused_whatever_is_allowed(healthy: Facts) -> None:
         with pytest.raises(Exposed, match="it would cut off pod to Service") as refused:
             insist(rehearsal, allow_exposure=allowed)
         assert "--allow-exposure" not in str(refused.value)
-    assert "  no longer reachable: 1 of " in "\n".join(lines(rehearsal, ""))
+    assert f"  ✗ 1 of {rehearsal.tried} ways tried stop working" in lines(rehearsal, "")
 
 
 def test_what_no_copy_shows_to_fail_is_not_counted_as_cured() -> None:
@@ -181,8 +183,10 @@ def test_what_no_copy_shows_to_fail_is_not_counted_as_cured() -> None:
         rehearsal.verdict is RehearsalVerdict.SAFE
     )  # the trouble is not in the network: whether it is cured, no copy shows
     text = "\n".join(lines(rehearsal, ""))
-    assert "now pass" not in text
-    assert "  fails on the node and in no copy of it: client -> 8.8.8.8" in text
+    assert "failing connections work" not in text
+    assert (
+        "  ? 1 connection fails on the node but not in the copy, so it may work again by now: client -> 8.8.8.8" in text
+    )
 
 
 def test_an_answer_that_is_late_closes_nothing(healthy: Facts) -> None:
@@ -205,7 +209,7 @@ def test_a_masquerade_that_is_made_again_is_seen_to_cure(uplink: tuple[str, ...]
         facts = facts_of(node)
         rehearsal = rehearse(facts, [masquerade], FROM_PODS)
         tried = {way.kind for way in ways(node.state(), CLUSTER)}
-    assert "\n  1 of the 1 flows that fail now pass" in "\n".join(lines(rehearsal, ""))
+    assert "\n  ✓ 1 of 1 failing connections work" in "\n".join(lines(rehearsal, ""))
     assert (rehearsal.closed, rehearsal.needless) == ((), ())
     assert {Access.OUTSIDE_TO_NODE, Access.OUTSIDE_TO_POD, Access.POD_TO_NODE} <= tried
 
@@ -242,8 +246,8 @@ def test_what_reaches_beyond_is_not_made(name: str, closed: Facts) -> None:
     assert len(rehearsal.not_shown) == 1
     assert rehearsal.not_shown[0].startswith(f"{change.describe()}: ")
     assert rehearsal.refusal == f"it is not rehearsed: {rehearsal.not_shown[0]}"
-    assert f"  not shown by it: {rehearsal.not_shown[0]}" in lines(rehearsal, "")
-    with pytest.raises(NotRehearsable, match="the repair is not made"):
+    assert f"  ? the copy does not show: {rehearsal.not_shown[0]}" in lines(rehearsal, "")
+    with pytest.raises(NotRehearsable, match="refused: "):
         insist(rehearsal, allow_exposure=True)
 
 
@@ -267,7 +271,9 @@ def test_a_port_that_no_pod_needs_is_a_door_unless_the_cni_had_given_it() -> Non
         facts = facts_of(node)
     rehearsal = rehearse(facts, [TRUST], FROM_PODS)
     assert [(way.kind, way.flow.port) for way in rehearsal.needless] == [(Access.POD_TO_OTHER_PORT, 2379)]
-    with pytest.raises(Exposed, match=f"pod to another port of the node: {CLIENT} -> {NODE_ADDRESS}:2379/tcp; --allow"):
+    with pytest.raises(
+        Exposed, match=f"pod to another port of the node: {CLIENT} -> {NODE_ADDRESS}:2379/tcp; use --allow"
+    ):
         insist(rehearsal, allow_exposure=False)
     insist(rehearsal, allow_exposure=True)
     given = replace(TRUST, given_back=True)
@@ -292,7 +298,9 @@ def test_a_module_for_bridged_packets_touches_pods_alone(monkeypatch: pytest.Mon
         node.sh("ip link add tap0 type veth peer name tap1", "ip link set tap0 master br0 up")
         with_a_machine = rehearse(without_module(node), changes, FROM_PODS)
     assert (pods_alone.verdict, pods_alone.not_made) == (RehearsalVerdict.SAFE, ())
-    assert "  touches no packet's way: load the kernel module br_netfilter, now: " in "\n".join(lines(pods_alone, ""))
+    said = "\n".join(lines(pods_alone, "", verbose=True))
+    assert "  – changes nothing for any packet: load the kernel module br_netfilter, now: " in said
+    assert "  – not rehearsed: 2 changes that touch no packet on this node (-v says why)" in lines(pods_alone, "")
     assert len(pods_alone.untouched) == 2
     assert with_a_machine.verdict is RehearsalVerdict.NOT_REHEARSED
 

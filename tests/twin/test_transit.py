@@ -56,7 +56,7 @@ def test_forwarding_between_uplinks_is_exposure(commands: tuple[str, ...], secon
     assert any(word.startswith("192.0.2.254 behind " + first) and other in word for word in found), found
     assert any("behind eth1 -> 192.0.2.254:22/tcp" in word for word in found), found
     assert rehearsal.closed == ()
-    with pytest.raises(Exposed, match=r"it would open transit between uplinks: .*; --allow-exposure makes it"):
+    with pytest.raises(Exposed, match=r"it would open transit between uplinks: .*; use --allow-exposure to apply it"):
         insist(rehearsal, allow_exposure=False)
     insist(rehearsal, allow_exposure=True)
     text = "\n".join(lines(rehearsal, ""))

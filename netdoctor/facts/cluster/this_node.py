@@ -21,6 +21,7 @@ KUBELET_TRACES = (
     "/var/lib/k0s/kubelet",
     "/var/snap/microk8s/current/credentials/kubelet.config",
 )
+NO_NODE = "no API server to ask ({nodes}), and no kubelet has ever run here"
 
 
 class NotANode(CannotRead):
@@ -68,7 +69,7 @@ class ThisNode:
         name = os.uname().nodename
         if isinstance(nodes, CannotRead):
             if not any(Path(trace).exists() for trace in KUBELET_TRACES):
-                raise CannotRead("this node", f"no API server to ask ({nodes}), and no kubelet has ever run here")
+                raise CannotRead("this node", NO_NODE.format(nodes=nodes))
             outside = tuple(a for a in local.addresses if not a.startswith("127."))
             return cls(name, outside, "")
         node = next((n for n in nodes.items if set(n.addresses) & set(local.addresses)), None)

@@ -1,0 +1,55 @@
+"""What could not be asked, in few lines: once for each reason, however many checks it keeps from being made."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from collections import Counter
+from collections.abc import Iterable
+
+from netdoctor.facts.cluster.this_node import NO_NODE
+from netdoctor.model import Outcome, Result
+
+UNASKED = (Outcome.UNKNOWN, Outcome.BLOCKED)
+BEFORE, AFTER = NO_NODE.split("{nodes}")
+
+
+def without_node(reasons: Iterable[str]) -> str:
+    """Why no API server could be asked on a machine that is no node, by the reasons of checks; "" on a node."""
+    for reason in reasons:
+        if BEFORE in reason and reason.endswith(AFTER):
+            return reason.partition(BEFORE)[2].removesuffix(AFTER)
+    return ""
+
+
+def cannot_check(why: str, command: str) -> list[str]:
+    """What to say on a machine without node and cluster. `why`: what `without_node` found; `command` was called."""
+    source, _, reason = why.partition(": ")
+    lines = [
+        "CANNOT CHECK  this is not a Kubernetes node, or not one that netdoctor can read",
+        f"  {source:10}  {reason}",
+        f"  {'kubelet':10}  none has run here",
+    ]
+    if os.geteuid() != 0:
+        lines.append(f"  {'you are':10}  {_user()}; root can read more: sudo netdoctor {command}")
+    return [*lines, "", "elsewhere: run it on the node, or name a cluster: --kubeconfig FILE"]
+
+
+def unasked_lines(results: Iterable[Result], begin: str) -> list[str]:
+    """How many checks could not be made, and the most frequent reason. `begin`: what is known beside that."""
+    unasked = [result for result in results if result.outcome in UNASKED]
+    reasons = Counter(result.reason for result in unasked if result.outcome is Outcome.UNKNOWN)
+    count = len(unasked)
+    lines = [f"COULD NOT TELL  {begin}, but {count} check{'' if count == 1 else 's'} could not be made"]
+    if reasons:
+        reason, of_them = reasons.most_common(1)[0]
+        others = "; netdoctor check shows the others" if of_them < count else ""
+        lines.append(f"  ? {reason}{others}")
+    return lines
+
+
+def _user() -> str:
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return f"user {os.geteuid()}"
