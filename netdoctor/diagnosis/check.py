@@ -67,12 +67,7 @@ class Look:
     def _notices(self) -> Iterator[str]:
         """What could not be seen or tried."""
         known = self.facts.known()
-        strange = known.get(StrangeFacts)
-        if isinstance(strange, StrangeFacts) and (words := strange.in_words()):
-            yield words
-        if older := [name for name, result in self.results.items() if result.reason == NOT_IN_RECORDING]:
-            count = "1 check" if len(older) == 1 else f"{len(older)} checks"
-            yield f"this recording is older than {count} (-v names them)"
+        yield from self._of_recording(known)
         points, tried, network = known.get(VantagePoints), known.get(Experiments), known.get(NodeNetwork)
         if isinstance(points, VantagePoints) and points.no_new_pod:
             yield f"no test pod was made: {points.no_new_pod.removeprefix('test pod: ').removeprefix('not made, for ')}"
@@ -83,6 +78,15 @@ class Look:
             yield f"experiments on copies of the node were cut short after {limit}: not every smallest change is known"
         if self.experiments and isinstance(network, NodeNetwork) and (lacking := missing_in_words(network.state)):
             yield lacking
+
+    def _of_recording(self, known: Mapping[type, object]) -> Iterator[str]:
+        """What a recording has that this netdoctor does not know, and what it lacks because it is older."""
+        strange = known.get(StrangeFacts)
+        if isinstance(strange, StrangeFacts) and (words := strange.in_words()):
+            yield words
+        if older := [name for name, result in self.results.items() if result.reason == NOT_IN_RECORDING]:
+            count = "1 check" if len(older) == 1 else f"{len(older)} checks"
+            yield f"this recording is older than {count} (-v names them)"
 
     def _remarks(self) -> Iterator[str]:
         """What seldom matters: settings that a copy of the node does not have."""

@@ -36,14 +36,7 @@ class Merged:
 
 def merge(files: Iterable[tuple[str, bytes]], wanted: str = "") -> Merged:
     """The context of this name, or the current one, of these files, given as (path, content). Raises Unusable."""
-    found: dict[str, dict[str, ConfigEntry]] = {section: {} for section in SECTIONS}
-    current = ""
-    for path, data in files:
-        config = _parse(data)
-        current = current or word(config, "current-context")
-        for section in SECTIONS:
-            for name, value in _entries(config, section):
-                found[section].setdefault(name, ConfigEntry(value, str(Path(path).absolute().parent)))
+    found, current = _joined(files)
     context = found["contexts"].get(wanted or current)
     if context is None:
         raise Unusable(f"it has no context {wanted}" if wanted else "it has no current context")
@@ -56,6 +49,19 @@ def merge(files: Iterable[tuple[str, bytes]], wanted: str = "") -> Merged:
     if user is None:
         raise Unusable(f"{named} names no user that it has")
     return Merged(cluster, user, word(context.value, "namespace"))
+
+
+def _joined(files: Iterable[tuple[str, bytes]]) -> tuple[dict[str, dict[str, ConfigEntry]], str]:
+    """The entries of each section by their names, the first file's first, and the current context. Raises Unusable."""
+    found: dict[str, dict[str, ConfigEntry]] = {section: {} for section in SECTIONS}
+    current = ""
+    for path, data in files:
+        config = _parse(data)
+        current = current or word(config, "current-context")
+        for section in SECTIONS:
+            for name, value in _entries(config, section):
+                found[section].setdefault(name, ConfigEntry(value, str(Path(path).absolute().parent)))
+    return found, current
 
 
 def _parse(data: bytes) -> Mapping[str, Any]:

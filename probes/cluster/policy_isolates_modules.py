@@ -40,7 +40,7 @@ def policy_isolates_modules(modules: Modules | CannotRead, answers: PolicyAnswer
             closed.setdefault(answer.policies, []).append(answer)
     for policies, kept in closed.items():
         names = ", ".join(dict.fromkeys(a.module for a in kept))
-        targets = ", ".join(dict.fromkeys(f"{a.target} ({a.protocol} {a.port})" for a in kept))
+        targets = _targets(kept)
         plural = "NetworkPolicies" if len(policies) > 1 else "NetworkPolicy"
         harmless = all(a.target == DNS and a.protocol == "TCP" for a in kept)
         yield Finding(
@@ -53,6 +53,10 @@ def policy_isolates_modules(modules: Modules | CannotRead, answers: PolicyAnswer
             Confidence.LIKELY,
             by_hand=all_of(_by_hand(policy) for policy in policies),
         )  # fmt: skip
+
+
+def _targets(answers: list[PolicyAnswer]) -> str:
+    return ", ".join(dict.fromkeys(f"{each.target} ({each.protocol} {each.port})" for each in answers))
 
 
 def _by_hand(policy: str) -> tuple[str, ...]:

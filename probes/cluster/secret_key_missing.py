@@ -41,10 +41,11 @@ def secret_key_missing(modules: Modules | CannotRead) -> Iterator[Finding]:
             tuple(Evidence(str(s), s.state, "a value") for s in lost[:8]),
             Subject(namespace=known.namespace),
             confidence=Confidence.CONFIRMED,
-            by_hand=tuple(line for key in lost[:3] for line in _by_hand(key)),
+            by_hand=_by_hand(lost[:3]),
         )
 
 
-def _by_hand(key: SecretKey) -> tuple[str, ...]:
-    """Add it where its Secret is; the file that the values come from is not on every node."""
-    return command("kubectl -n {} edit secret/{}  # data: {}", key.namespace, key.secret, key.key)
+def _by_hand(keys: list[SecretKey]) -> tuple[str, ...]:
+    """Add them where their Secrets are; the file that the values come from is not on every node."""
+    edit = "kubectl -n {} edit secret/{}  # data: {}"
+    return tuple(line for key in keys for line in command(edit, key.namespace, key.secret, key.key))

@@ -62,8 +62,13 @@ def uplink_down(links: Links, answers: UpstreamAnswers | CannotRead, this: ThisN
             ),
             Subject(node=this.name),
             confidence=Confidence.CONFIRMED if lookups else Confidence.LIKELY,
-            by_hand=command("ip -s link show dev {}" if link.up else "sudo ip link set dev {} up", link.name),
+            by_hand=_by_hand(link),
         )
+
+
+def _by_hand(link: Interface) -> tuple[str, ...]:
+    """Set it up; without a carrier the other end is to blame, and it can only be looked at."""
+    return command("ip -s link show dev {}" if link.up else "sudo ip link set dev {} up", link.name)
 
 
 def _leading_to(lookups: tuple[UpstreamLookup, ...], links: Links) -> list[Interface]:

@@ -34,13 +34,13 @@ def propose(situation: Situation) -> Iterator[Intervention]:
             f"{shown} is no port of bridge {names[bridge]}",
             f"{shown} is a port of {names[bridge]}",
             partial(_join, tuple(link.index for link in lost), bridge),
-            by_hand=all_of(each for link in lost for each in _commands(link.name, names[bridge])),
+            by_hand=_by_hand([link.name for link in lost], names[bridge]),
         )
 
 
-def _commands(port: str, bridge: str) -> Iterator[tuple[str, ...]]:
-    yield command("sudo ip link set dev {} master {}", port, bridge)
-    yield command("sudo bridge link set dev {} hairpin on", port)
+def _by_hand(ports: list[str], bridge: str) -> tuple[str, ...]:
+    joined = [command("sudo ip link set dev {} master {}", port, bridge) for port in ports]
+    return all_of([*joined, *(command("sudo bridge link set dev {} hairpin on", port) for port in ports)])
 
 
 def _join(indexes: tuple[int, ...], bridge: int) -> None:

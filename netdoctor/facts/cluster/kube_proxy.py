@@ -42,8 +42,7 @@ class KubeProxy:
         Where no process has its name, its ports tell whether it runs inside another one.
         """
         found = None if isinstance(api, CannotRead) else _pod(api, pods, this.name)
-        others = set() if isinstance(pods, CannotRead) else {pod.uid for pod in pods.items}
-        running = bool(_processes(host, others - {found.pod.uid if found else ""}))
+        running = _runs(host, pods, found)
         mode, source = "iptables" if running else "", "its process: the default mode"
         configured, address = "", METRICS
         if not isinstance(api, CannotRead):
@@ -59,6 +58,12 @@ class KubeProxy:
             return cls(mode, source, running, "", "", configured)
         pod = found.pod
         return cls(mode, source, running, f"{pod.namespace}/{pod.name}", pod.trouble, configured, pod.uid, found.keep)
+
+
+def _runs(host: Host, pods: Pods | CannotRead, found: KubeProxyPod | None) -> bool:
+    """Whether a process of this name runs here, other than those of other pods than kube-proxy's."""
+    others = set() if isinstance(pods, CannotRead) else {pod.uid for pod in pods.items}
+    return bool(_processes(host, others - {found.pod.uid if found else ""}))
 
 
 def _pod(api: KubeApi, pods: Pods | CannotRead, node: str) -> KubeProxyPod | None:
