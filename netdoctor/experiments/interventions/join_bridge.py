@@ -20,21 +20,21 @@ def propose(situation: Situation) -> Iterator[Intervention]:
     state = situation.state
     ends, links = pod_ports(state), state.node.interfaces()
     pods = [link for link in links if link.index in ends]
-    names = {link.index: link.name for link in links}
     masters = Counter(link.master for link in pods if link.master)
     if not masters:
         return
     bridge = masters.most_common(1)[0][0]
+    name = next(link.name for link in links if link.index == bridge)
     lost = [link for link in pods if not link.master]
     if lost:
         shown = ", ".join(f"{link.name} (pod {ends[link.index]})" for link in lost)
         yield Intervention(
             "join-bridge",
             UNNAMED,
-            f"{shown} is no port of bridge {names[bridge]}",
-            f"{shown} is a port of {names[bridge]}",
+            f"{shown} is no port of bridge {name}",
+            f"{shown} is a port of {name}",
             partial(_join, tuple(link.index for link in lost), bridge),
-            by_hand=_by_hand([link.name for link in lost], names[bridge]),
+            by_hand=_by_hand([link.name for link in lost], name),
         )
 
 
