@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -40,20 +41,15 @@ def test_looking_and_trying_change_nothing(node: Node) -> None:
     assert shown() == mine
 
 
-def started(pid: int | str) -> int:
-    """When a process was started, in ticks of the machine."""
-    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
-
-
-def left_in(inodes: set[str], begin: int, end: int) -> list[str]:
-    """The processes in these namespaces that were started then; the kernel soon gives an inode to somebody else."""
+def with_mark(mark: str) -> list[str]:
+    """The processes that have this word in their environment: one that somebody started, and all that it started."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            inode, when = str((folder / "ns/net").stat().st_ino), started(folder.name)
+            environment = (folder / "environ").read_bytes()
         except OSError:
             continue
-        if inode in inodes and begin <= when <= end:
+        if mark.encode() in environment:
             found.append(folder.name)
     return found
 
@@ -85,21 +81,19 @@ with small_node() as node:
 
 def test_kill_9_leaves_nothing() -> None:
     links = [line.split(":")[0] for line in Path("/proc/net/dev").read_text().splitlines()]
-    holder = subprocess.Popen([sys.executable, "-c", HOLDER], stdout=subprocess.PIPE, text=True)
+    mark = uuid4().hex
+    environment = {**os.environ, "NETDOCTOR_TEST_MARK": mark}
+    holder = subprocess.Popen([sys.executable, "-c", HOLDER], stdout=subprocess.PIPE, text=True, env=environment)
     assert holder.stdout is not None
     *made, own = holder.stdout.readline().split()
     assert len(set(made)) == 16
     assert own not in made
-    begin = started(holder.pid)
-    with subprocess.Popen(["sleep", "60"]) as last:
-        end = started(last.pid)
-        last.kill()
-    assert str(holder.pid) in left_in({own}, begin, end)
+    assert str(holder.pid) in with_mark(mark)
     os.kill(holder.pid, signal.SIGKILL)
     holder.wait()
     holder.stdout.close()
     time.sleep(1)
-    assert left_in({own, *made}, begin, end) == []
+    assert with_mark(mark) == []
     assert [line.split(":")[0] for line in Path("/proc/net/dev").read_text().splitlines()] == links
     mounts = Path("/proc/self/mountinfo").read_text()
     assert not any(f"net:[{inode}]" in mounts for inode in made)
