@@ -27,6 +27,15 @@ def test_recording_names_the_causes_of_its_fault(path: Path) -> None:
     assert sorted(errors) == sorted(fault["causes"])
 
 
+def test_what_an_experiment_tried_on_a_recording_says_what_to_type() -> None:
+    catalogue = Catalogue.load()
+    seen = look(catalogue, from_json((RECORDINGS[0].parent / "nft-table-drops-postgres.json").read_text(), catalogue))
+    assert seen.experiments is not None
+    command = "sudo nft delete rule inet corp guard handle 2"
+    assert [each.by_hand for trial in seen.experiments.trials for cure in trial.cures for each in cure] == [(command,)]
+    assert seen.diagnoses[0].cause.by_hand[0] == command
+
+
 @pytest.mark.parametrize("path", RECORDINGS, ids=lambda path: path.stem)
 def test_recording_holds_no_secret(path: Path) -> None:
     text = path.read_text()
