@@ -45,6 +45,15 @@ def test_the_first_page_shows_what_trace_draws(tmp_path: Path) -> None:
     assert drawn.read_bytes() == (ROOT / "docs/img/trace.svg").read_bytes(), "scripts/picture draws it"
 
 
+def test_what_an_experiment_tried_on_a_recording_says_what_to_type() -> None:
+    catalogue = Catalogue.load()
+    seen = look(catalogue, from_json((RECORDINGS[0].parent / "nft-table-drops-postgres.json").read_text(), catalogue))
+    assert seen.experiments is not None
+    command = "sudo nft delete rule inet corp guard handle 2"
+    assert [each.by_hand for trial in seen.experiments.trials for cure in trial.cures for each in cure] == [(command,)]
+    assert seen.diagnoses[0].cause.by_hand[0] == command
+
+
 @pytest.mark.parametrize("path", RECORDINGS, ids=lambda path: path.stem)
 def test_recording_holds_no_secret(path: Path) -> None:
     text = path.read_text()
