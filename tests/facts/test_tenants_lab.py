@@ -48,5 +48,5 @@ def test_labels_prove_nothing(lab: Lab) -> None:
     assert causes(report) == ["kube-proxy-rules-missing"], story(report)
     done = lab.exec(["netdoctor", "fix", "--yes"])
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "delete pod kube-system/kube-proxy-" in done.stdout
+    assert "~ pod kube-system/kube-proxy-" in done.stdout
     assert uids(lab) == before

@@ -128,7 +128,7 @@ MADE = (
         f"cgroup /kubepods.slice/kubepods-besteffort-pod{_uid().replace('-', '_')}.slice/cri-containerd-{_hex(64)}.scope"
     ),
     lambda: f"veth{_hex(8)}@if{DICE.randrange(99)}: <BROADCAST,MULTICAST,UP> mtu 1500 master bridge",
-    lambda: f"run 20261126T{DICE.randrange(10**6):06d}Z-{_hex(4)}; take it back: sudo netdoctor undo",
+    lambda: f"  undo   sudo netdoctor undo   (run 20261126T{DICE.randrange(10**6):06d}Z-{_hex(4)})",
     lambda: f"netns /var/run/netns/{_uid()}",
     lambda: (
         f"{DICE.randrange(10**9)}.{DICE.randrange(10**9)} IP 10.244.0.7.{DICE.randrange(65535)} > 10.96.0.10.53: {DICE.randrange(65535)}+ A?"
