@@ -58,24 +58,33 @@ class Look:
 
     def _notices(self) -> Iterator[str]:
         """What could not be seen or tried."""
-        known = self.facts.known()
-        strange = known.get(StrangeFacts)
-        if isinstance(strange, StrangeFacts) and (words := strange.in_words()):
-            yield words
-        if older := [name for name, result in self.results.items() if result.reason == NOT_IN_RECORDING]:
-            yield f"not in this recording, which is older than these checks: {', '.join(older)}"
-        points, tried, network = known.get(VantagePoints), known.get(Experiments), known.get(NodeNetwork)
+        points = self.facts.known().get(VantagePoints)
+        yield from self._about_the_recording()
         if isinstance(points, VantagePoints) and points.no_new_pod:
             yield f"no test pod: {points.no_new_pod}"
+        yield from self._about_copies()
+
+    def _about_the_recording(self) -> Iterator[str]:
+        """What it holds and nobody knows, and what is judged and it does not hold."""
+        strange = self.facts.known().get(StrangeFacts)
+        if isinstance(strange, StrangeFacts) and strange.names:
+            yield strange.in_words()
+        older = [name for name, result in self.results.items() if result.reason == NOT_IN_RECORDING]
+        if older:
+            yield f"not in this recording, which is older than these checks: {', '.join(older)}"
+
+    def _about_copies(self) -> Iterator[str]:
+        """What copies of the node could not show."""
+        known = self.facts.known()
+        tried, network = known.get(Experiments), known.get(NodeNetwork)
         if isinstance(tried, CannotRead):
             yield f"not verified on a copy of the node: {tried.reason}"
         if self.experiments and self.experiments.cut_short:
             limit = self.experiments.cut_short
             yield f"experiments on copies of the node were cut short after {limit}: not every smallest change is known"
-        if isinstance(network, NodeNetwork) and network.state.not_set_in_words:
-            yield network.state.not_set_in_words
-        if self.experiments and isinstance(network, NodeNetwork) and (lacking := missing_in_words(network.state)):
-            yield lacking
+        if isinstance(network, NodeNetwork):
+            lacking = missing_in_words(network.state) if self.experiments else ""
+            yield from filter(None, (network.state.not_set_in_words, lacking))
 
 
 def _experiment(trial: Trial) -> Experiment:
