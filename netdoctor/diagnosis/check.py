@@ -82,8 +82,8 @@ class Look:
     def _of_recording(self, known: Mapping[type, object]) -> Iterator[str]:
         """What a recording has that this netdoctor does not know, and what it lacks because it is older."""
         strange = known.get(StrangeFacts)
-        if isinstance(strange, StrangeFacts) and (words := strange.in_words()):
-            yield words
+        if isinstance(strange, StrangeFacts) and strange.names:
+            yield strange.in_words()
         if older := [name for name, result in self.results.items() if result.reason == NOT_IN_RECORDING]:
             count = "1 check" if len(older) == 1 else f"{len(older)} checks"
             yield f"this recording is older than {count} (-v names them)"

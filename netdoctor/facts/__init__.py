@@ -76,9 +76,7 @@ class StrangeFacts:
     names: tuple[str, ...]
 
     def in_words(self) -> str:
-        """One sentence, which repeats nothing but words; "" where there is nothing."""
-        if not self.names:
-            return ""
+        """One sentence, which repeats nothing but words."""
         shown = [name for name in self.names if name.isidentifier() and len(name) <= LONGEST_NAME][:NAMED]
         others = len(self.names) - len(shown)
         words = ", ".join([*shown, *([f"{others} more"] if others else [])])

@@ -38,16 +38,16 @@ def merge(files: Iterable[tuple[str, bytes]], wanted: str = "") -> Merged:
     """The context of this name, or the current one, of these files, given as (path, content). Raises Unusable."""
     found, current = _joined(files)
     context = found["contexts"].get(wanted or current)
+    named = f"context {wanted}" if wanted else "current context"
     if context is None:
-        raise Unusable(f"it has no context {wanted}" if wanted else "it has no current context")
-    named = f"its context {wanted}" if wanted else "its current context"
+        raise Unusable(f"it has no {named}")
     cluster = found["clusters"].get(word(context.value, "cluster"))
     if cluster is None:
-        raise Unusable(f"{named} names no cluster that it has")
+        raise Unusable(f"its {named} names no cluster that it has")
     who = word(context.value, "user")
     user = found["users"].get(who) if who else ConfigEntry({}, context.folder)
     if user is None:
-        raise Unusable(f"{named} names no user that it has")
+        raise Unusable(f"its {named} names no user that it has")
     return Merged(cluster, user, word(context.value, "namespace"))
 
 

@@ -13,7 +13,10 @@ from pathlib import Path
 import pytest
 
 from netdoctor.errors import CannotRead
+from netdoctor.facts.cluster import kube_proxy as kube_proxy_fact
+from netdoctor.facts.cluster.kube_proxy import METRICS
 from netdoctor.facts.cluster.this_node import LocalAddresses, ThisNode
+from netdoctor.system.host import Host
 
 NO_API = CannotRead("API server", "connection refused")
 # answers as kube-proxy does at the ports of its metrics and its health check
@@ -107,3 +110,7 @@ class TestKubeProxyInsideAnotherProcess:
     ])  # fmt: skip
     def test_nor_does_another_program(self, answers: dict[str, str], port: int) -> None:
         assert kube_proxy(answers, port)[:2] == [False, ""]
+
+    def test_its_health_check_tells_no_mode_so_the_settings_do(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(kube_proxy_fact, "inside_another_process", lambda _host, _address: ("", "its health check"))
+        assert kube_proxy_fact._at_work(Host(), False, "nftables", METRICS) == (True, "nftables", "its health check")

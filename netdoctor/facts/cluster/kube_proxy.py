@@ -17,6 +17,7 @@ from netdoctor.system.host import Host
 from netdoctor.system.kube_api import KubeApi
 from netdoctor.system.pod_cgroup import pod_uid
 
+SETTINGS = "/api/v1/namespaces/kube-system/configmaps/kube-proxy"
 METRICS = "127.0.0.1:10249"  # unless metricsBindAddress says otherwise
 EVERY_ADDRESS = ("", "0.0.0.0", "[::]")
 OTHER_MODE = "of another mode"  # in place of a word that is none
@@ -42,28 +43,32 @@ class KubeProxy:
         Where no process has its name, its ports tell whether it runs inside another one.
         """
         found = None if isinstance(api, CannotRead) else _pod(api, pods, this.name)
-        running = _runs(host, pods, found)
-        mode, source = "iptables" if running else "", "its process: the default mode"
+        others = set() if isinstance(pods, CannotRead) else {pod.uid for pod in pods.items}
+        running = bool(_processes(host, others - {found.pod.uid if found else ""}))
+        settings = None if isinstance(api, CannotRead) else api.find(SETTINGS)
         configured, address = "", METRICS
-        if not isinstance(api, CannotRead):
-            settings = api.find("/api/v1/namespaces/kube-system/configmaps/kube-proxy")
-            if settings is not None:
-                configured, address = _settings((settings.get("data") or {}).get("config.conf", ""))
-                mode, source = configured, "ConfigMap kube-system/kube-proxy"
-        if running and (told := told_mode(address)):
-            mode, source = told, f"its process, which says so at http://{address}/proxyMode"
-        elif not running and (inside := inside_another_process(host, address)):
-            running, (mode, source) = True, inside
+        if settings is not None:
+            configured, address = _settings((settings.get("data") or {}).get("config.conf", ""))
+        running, mode, source = _at_work(host, running, configured, address)
         if found is None:
             return cls(mode, source, running, "", "", configured)
         pod = found.pod
         return cls(mode, source, running, f"{pod.namespace}/{pod.name}", pod.trouble, configured, pod.uid, found.keep)
 
 
-def _runs(host: Host, pods: Pods | CannotRead, found: KubeProxyPod | None) -> bool:
-    """Whether a process of this name runs here, other than those of other pods than kube-proxy's."""
-    others = set() if isinstance(pods, CannotRead) else {pod.uid for pod in pods.items}
-    return bool(_processes(host, others - {found.pod.uid if found else ""}))
+def _at_work(host: Host, running: bool, configured: str, address: str) -> tuple[bool, str, str]:
+    """Whether it runs, in which mode, and how that is known; `running`: whether a process has its name."""
+    of_settings = "ConfigMap kube-system/kube-proxy"
+    if running:
+        told = told_mode(address)
+        if told:
+            return True, told, f"its process, which says so at http://{address}/proxyMode"
+        return (True, configured, of_settings) if configured else (True, "iptables", "its process: the default mode")
+    inside = inside_another_process(host, address)
+    if inside is None:
+        return False, configured, of_settings if configured else "its process: the default mode"
+    told, source = inside
+    return True, told or configured or "iptables", source
 
 
 def _pod(api: KubeApi, pods: Pods | CannotRead, node: str) -> KubeProxyPod | None:

@@ -29,12 +29,15 @@ def told_mode(address: str) -> str:
 
 
 def inside_another_process(host: Host, address: str) -> tuple[str, str] | None:
-    """The mode of a kube-proxy that no process is named after, and how that is known; None where there is none."""
+    """The mode of a kube-proxy that no process is named after, and how it is known to run; None where none does.
+
+    The mode is "" where its health check alone answers.
+    """
     ports = _ports_of_root(host)
     if _port(address) in ports and (mode := told_mode(address)):
         return mode, f"inside another process, which says so at http://{address}/proxyMode"
     if _port(HEALTHZ) in ports and _is_healthz(_answer(HEALTHZ, "/healthz")):
-        return "iptables", f"inside another process, which answers at http://{HEALTHZ}/healthz: the default mode"
+        return "", f"inside another process, which answers at http://{HEALTHZ}/healthz"
     return None
 
 
