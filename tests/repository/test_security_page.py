@@ -30,8 +30,9 @@ DYNAMIC = {
     "netdoctor/changes/_conntrack.py", "netdoctor/changes/_iptables_nat.py",
 }  # fmt: skip
 STARTS = re.compile(r"\b(os\.(system|popen|spawn\w*|exec\w*|posix_spawn\w*|fork\w*)|pty\.|shell=True|multiprocessing)")
-# a process that becomes nobody, for each session with a Postgres; its own starter has a time limit and kills its group
-FORKS = {"netdoctor/facts/gateways/postgres_client.py": "os.fork"}
+# processes that become nobody, for each session with a Postgres, and for the names in a recording behind TAB; whoever
+# starts them has a time limit and kills them
+FORKS = {"netdoctor/facts/gateways/postgres_client.py": "os.fork", "netdoctor/terminal/completion.py": "os.fork"}
 PLACE = re.compile(r"/(proc|sys|dev|etc|run|var|usr|lib|opt|root|home|tmp|snap)(/[\w./@-]*)?(?=$|[\s:{])")
 NO_PLACE = {"/proxy/", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}  # a part of URLs; PATH
 # of a pod's root, reached through /proc/PID/root

@@ -33,6 +33,8 @@ WRITERS = {
     "output/output_file.py": "files that the user names: what passes the gate",
     "system/foreign_files.py": "what netdoctor keeps: .env, the journal",
     "recording/confined.py": "the answer of the process that judges a recording, which goes through the gate",
+    "recording/named_file.py": "what comes out of a pipe, into memory: the input of a child",
+    "terminal/completion.py": "the answer of a child, read by a pipe",
     "repair/journal.py": "its own state",
     "repair/runs.py": "its own state",
     "facts/gateways/postgres_client.py": "the answer of a child, read by a pipe",
