@@ -17,7 +17,7 @@ from netdoctor.changes.file import FileState
 from netdoctor.changes.masquerade import PodRules, RestoreMasquerade
 from netdoctor.errors import CannotRead, Drifted
 from netdoctor.facts.node.iptables import Ruleset
-from netdoctor.system.host import Host
+from netdoctor.system.host import Host, ProgramFailed
 
 CONTAINER = "d2b014e04d6df6855fec08c33e9c0762ffcb4b1efdd825161da1dcd57db36319"
 # as iptables-save printed them on a node where the plugin (1.9.1) had written them
@@ -102,9 +102,9 @@ def racing(monkeypatch: pytest.MonkeyPatch, times: int, then: str = "") -> list[
             return "udp 17 27 src=10.244.0.8 dst=10.96.0.10 dport=53 src=10.96.0.10 dst=10.77.0.2 sport=53\n"
         asked.append(argv)
         if len(asked) <= times:
-            raise CannotRead("conntrack", "Operation failed: such conntrack doesn't exist")
+            raise ProgramFailed("conntrack", "Operation failed: such conntrack doesn't exist")
         if then:
-            raise CannotRead("conntrack", then)
+            raise ProgramFailed("conntrack", then)
         return ""
 
     monkeypatch.setattr(Host, "run", run)
