@@ -44,8 +44,8 @@ def _blocked(required: list[Probe], earlier: dict[str, Result]) -> str:
     """Why a question makes no sense: the faults found, else what is not known."""
     faults = [probe.title or probe.name for probe in required if earlier[probe.name].outcome is Outcome.FAIL]
     if faults:
-        return f"not tested: {'; '.join(faults)}"
-    return f"not tested: it is not known whether {' and '.join(probe.healthy or probe.name for probe in required)}"
+        return "; ".join(faults)
+    return f"it is not known whether {' and '.join(probe.healthy or probe.name for probe in required)}"
 
 
 def _ask(catalogue: Catalogue, probe: Probe, facts: Facts, earlier: dict[str, Result]) -> Result:

@@ -8,7 +8,6 @@ from netdoctor.diagnosis.gate import Gate, Need, Verdict
 from netdoctor.output.unasked_text import cannot_check, without_node
 
 SIGNS = {"yes": "✓", "no": "✗", "unknown": "?", "later": "+"}
-WAITS = "not tested: "  # so begins the reason of a probe that waits for others
 MOST = 2  # needs that repeat a reason; of more the reason is told once
 
 
@@ -26,7 +25,7 @@ def render(gate: Gate) -> list[str]:
 
 def _need_lines(needs: list[Need]) -> list[str]:
     """A line for each need; those that the same reason keeps from being checked stand together."""
-    shared = Counter(need.reason for need in needs if need.met == "unknown" and not need.reason.startswith(WAITS))
+    shared = Counter(need.reason for need in needs if need.met == "unknown")
     lines, told = [], set[str]()
     for need in needs:
         if need.met == "unknown" and shared[need.reason] > MOST:
@@ -35,7 +34,8 @@ def _need_lines(needs: list[Need]) -> list[str]:
                 lines += [f"  ? {len(same)} needs could not be checked: {need.reason}", f"    {', '.join(same)}"]
             told.add(need.reason)
         else:
-            lines.append(f"  {SIGNS[need.met]} {need.name}" + (f": {need.reason}" if need.reason else ""))
+            not_tested = "not tested: " if need.met == "unknown" else ""
+            lines.append(f"  {SIGNS[need.met]} {need.name}" + (f": {not_tested}{need.reason}" if need.reason else ""))
     return lines
 
 

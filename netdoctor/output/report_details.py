@@ -77,10 +77,7 @@ def _probe(result: Result, catalogue: Catalogue) -> RenderableType:
         text = healthy
     elif result.outcome is Outcome.FAIL:
         text = one_line(result.findings[0].summary)
-    elif result.outcome is Outcome.BLOCKED:
-        titles = [catalogue.probes[name].title for name in result.blocked_by if name in catalogue.probes]
-        text = f"not tested whether {healthy}: {'; '.join(titles) or one_line(result.reason)}"
-    elif result.outcome is Outcome.UNKNOWN:
+    elif result.outcome in (Outcome.UNKNOWN, Outcome.BLOCKED):
         text = f"not tested whether {healthy}: {one_line(result.reason)}"
     else:
         text = f"does not apply: {one_line(result.reason)}"

@@ -132,6 +132,7 @@ def from_json(text: str | bytes, catalogue: Catalogue) -> Facts:
     data = text.encode(errors="surrogatepass") if isinstance(text, str) else text
     recording = decode(unpacked(data, LARGEST))
     stored = _stored(recording)
+    head = _recorded(recording["recorded"]) if "recorded" in recording else None
     strange = sorted(stored.keys() - {kind.__name__ for kind in recordable(catalogue)})
     if len(strange) == len(stored):
         raise BadInput("a recording without any fact that this netdoctor knows: record the node again")
@@ -139,8 +140,8 @@ def from_json(text: str | bytes, catalogue: Catalogue) -> Facts:
     given = {kinds[name]: _value(kinds[name], name, entry) for name, entry in stored.items() if name in kinds}
     if NodeNetwork in given:  # then what was worked out is worked out anew
         given = {kind: value for kind, value in given.items() if not getattr(kind, "derived", False)}
-    if "recorded" in recording:
-        given[Recorded] = _recorded(recording["recorded"])
+    if head:
+        given[Recorded] = head
     return Facts(given, live=False, context=(StrangeFacts(tuple(strange)),))
 
 

@@ -173,14 +173,14 @@ def test_a_reason_that_several_share_is_told_once() -> None:
     needs = (Need("first", "yes", ""), *(Need(name, "unknown", "no pods") for name in "abc"), Need("d", "unknown", "x"))
     lines = render(replace(gate(), verdict=Verdict.NOT_VERIFIED, reason="no pods", needs=needs))
     assert lines[2:] == [
-        "  ✓ first", "  ? 3 needs could not be checked: no pods", "    a, b, c", "  ? d: x", "COULD NOT TELL  no pods",
+        "  ✓ first", "  ? 3 needs could not be checked: no pods", "    a, b, c", "  ? d: not tested: x", "COULD NOT TELL  no pods",
     ]  # fmt: skip
 
 
-def test_a_need_that_waits_for_another_names_it() -> None:
+def test_needs_that_wait_for_another_stand_together_with_its_fault() -> None:
     lines = render(gate(*DEPLOYABLE, postgres(TCP, "refused")))
-    waiting = [line for line in lines if "not tested before" in line]
-    assert "  ? Postgres accepts the login: not tested before this is so: Postgres accepts connections" in waiting
+    place = lines.index("  ? 4 needs could not be checked: Postgres does not accept connections")
+    assert lines[place + 1].lstrip().startswith("Postgres speaks its protocol, Postgres accepts the login, ")
 
 
 def test_without_node_and_cluster_it_is_said_once() -> None:

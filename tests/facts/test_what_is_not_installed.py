@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from netdoctor.errors import CannotRead, Why
+from netdoctor.errors import CannotRead, NotInstalled, Why
 from netdoctor.facts.cluster.translated import Translated
 from netdoctor.facts.node import iptables
 from netdoctor.system import kernel_modules
@@ -15,7 +15,7 @@ from netdoctor.twin.capture import _ipsets
 
 DENIED = ProgramFailed("x", "x: Could not fetch rule set generation id: Permission denied (you must be root)")
 NO_TABLE = ProgramFailed("nft", "Error: No such file or directory\nlist table ip kube-proxy")
-NO_PROGRAM = CannotRead.of("x", FileNotFoundError(2, "No such file or directory"))
+NO_PROGRAM = NotInstalled("x", "apt-get install x")
 SLOW = CannotRead("x", "no answer within 5 s", Why.NO_ANSWER)
 
 

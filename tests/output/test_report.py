@@ -53,7 +53,7 @@ FAULTY = Report(
         Result("pod-to-pod-blocked", Outcome.FAIL, (ALONE,)),
         Result("cni-config-unusable", Outcome.PASS),
         Result("corefile-invalid", Outcome.UNKNOWN, reason="API server https://192.0.2.10:8443: connection refused"),
-        Result("postgres-login-refused", Outcome.BLOCKED, reason="not tested: Postgres does not accept connections",
+        Result("postgres-login-refused", Outcome.BLOCKED, reason="Postgres does not accept connections",
                blocked_by=("postgres-unreachable",)),
         Result("firewalld-rejects-pods", Outcome.NOT_APPLICABLE, reason="firewalld does not run"),
     ),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import struct
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 
 from netdoctor.experiments.interventions import UNNAMED, Intervention, Situation
 from netdoctor.shell import all_of, command
+from netdoctor.twin.state import Link
 from netdoctor.twin.uplinks import pod_ports
 from netdoctor.twin.wire import rtnl
 from netdoctor.twin.wire.netlink import ROUTE, Netlink, attribute
@@ -27,7 +28,7 @@ def propose(situation: Situation) -> Iterator[Intervention]:
     name = next(link.name for link in links if link.index == bridge)
     lost = [link for link in pods if not link.master]
     if lost:
-        shown = ", ".join(f"{link.name} (pod {ends[link.index]})" for link in lost)
+        shown = _in_words(lost, ends)
         yield Intervention(
             "join-bridge",
             UNNAMED,
@@ -36,6 +37,11 @@ def propose(situation: Situation) -> Iterator[Intervention]:
             partial(_join, tuple(link.index for link in lost), bridge),
             by_hand=_by_hand([link.name for link in lost], name),
         )
+
+
+def _in_words(lost: list[Link], ends: Mapping[int, str]) -> str:
+    """The ports, each with the pod at its other end."""
+    return ", ".join(f"{link.name} (pod {ends[link.index]})" for link in lost)
 
 
 def _by_hand(ports: list[str], bridge: str) -> tuple[str, ...]:
