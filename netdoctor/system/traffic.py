@@ -146,9 +146,19 @@ def ask_tcp(address: str, port: int, timeout: float, *, source: str = "") -> Rep
 
 
 def ask_dns(
-    server: str, name: str, timeout: float, *, over_tcp: bool = False, port: int = 53, source: str = ""
+    server: str,
+    name: str,
+    timeout: float,
+    *,
+    over_tcp: bool = False,
+    port: int = 53,
+    source: str = "",
+    longer: Callable[[], float] = lambda: 0.0,
 ) -> Reply:
-    """Ask a resolver for the A records of a name; `detail` holds the addresses. Any rcode is an answer."""
+    """Ask a resolver for the A records of a name; `detail` holds the addresses. Any rcode is an answer.
+
+    A resolver that is silent over UDP for `timeout` seconds gets as many more as `longer` then says.
+    """
     import dns.message
 
     begin = time.monotonic()
@@ -160,6 +170,8 @@ def ask_dns(
         try:
             s.send(struct.pack("!H", len(wire)) + wire if over_tcp else wire)
             data = _receive(s, begin + timeout, over_tcp)
+            if data is None and not over_tcp and (more := longer()):
+                data = _receive(s, begin + timeout + more, over_tcp)
         except OSError as error:
             return _reply_of(s, error.errno or 0, begin)
     if data is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
+from threading import Event
 
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.coredns import Upstream, Upstreams
@@ -59,10 +60,11 @@ class ClusterDns:
             asked.append((point, OUTSIDE_NAME, uncached_name(), False))
             if point is points.pods[0]:
                 asked.append((point, SERVICE_NAME, service, True))
-        replies = ask_all(
-            [(point.netns, _ask(server, name, kind, over_tcp)) for point, kind, name, over_tcp in asked],
-            OUTSIDE_SECONDS,
-        )
+        is_alive = Event()
+        questions = [
+            (point.netns, _ask(server, name, kind, over_tcp, is_alive)) for point, kind, name, over_tcp in asked
+        ]
+        replies = ask_all(questions, OUTSIDE_SECONDS)
         return cls(
             server,
             tuple(
@@ -76,9 +78,19 @@ class ClusterDns:
         return tuple(lookup for lookup in self.lookups if lookup.kind == kind)
 
 
-def _ask(server: str, name: str, kind: str, over_tcp: bool) -> Callable[[], Reply]:
-    seconds = OUTSIDE_SECONDS if kind == OUTSIDE_NAME else SECONDS
-    return lambda: ask_dns(server, name, seconds, over_tcp=over_tcp)
+def _ask(server: str, name: str, kind: str, over_tcp: bool, is_alive: Event) -> Callable[[], Reply]:
+    """The question. An outside name is waited for longer where the server has answered anything (`is_alive`)."""
+
+    def ask() -> Reply:
+        reply = ask_dns(server, name, SECONDS, over_tcp=over_tcp, longer=longer)
+        if reply.answered:
+            is_alive.set()
+        return reply
+
+    def longer() -> float:
+        return OUTSIDE_SECONDS - SECONDS if kind == OUTSIDE_NAME and is_alive.is_set() else 0.0
+
+    return ask
 
 
 def cluster_dns_address(points: VantagePoints, services: Services | None) -> str:
