@@ -7,6 +7,7 @@ it asks for are there, so that it goes on beside the probes' other questions.
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from netdoctor.diagnosis.catalogue import Catalogue
@@ -65,7 +66,6 @@ def experiment(
         raise CannotRead("twin", f"{len(network.state.node.nftables)} rules and sets are too many for its 10 s")
     settings: Settings = {}  # the same in every copy of this state
     limit = work_limit()
-    remedies, refused = _remedies(catalogue, facts, network.state, host, settings)
 
     def situation(flow: Asked, way: Walk, legacy: str) -> Situation:
         return Situation(network.state, flow.flow, way, legacy, cluster)
@@ -78,7 +78,10 @@ def experiment(
         return in_namespace(here.netns, here.ask(AGAIN)).result()
 
     search = Search(network.state, situation, refusal, limit, again if host.live else None, settings=settings)
-    found = search.run(asked, remedies) if asked else []
+    with ThreadPoolExecutor(1) as beside:  # plans ask copies too, and wait; the first copy is asked meanwhile
+        remedies = beside.submit(_remedies, catalogue, facts, network.state, host, settings)
+        found = search.run(asked, lambda: remedies.result()[0]) if asked else []
+        _, refused = remedies.result()
     return Experiments(
         tuple(_trial(each, by_name[each.asked.name]) for each in found),
         network.state.node.programs,

@@ -68,8 +68,11 @@ class Search:
     _seen: set[str] = field(default_factory=set)  # causes that the walks of the failing flows point to
     _known: dict[tuple[frozenset[tuple[str, str]], float], dict[str, bool]] = field(default_factory=dict)
 
-    def run(self, flows: Sequence[Asked], candidates: Iterable[Intervention]) -> list[Found]:
-        """Ask each flow in a copy, and search cures for those that fail there as on the node. Raises CannotRead."""
+    def run(self, flows: Sequence[Asked], candidates: Callable[[], Iterable[Intervention]]) -> list[Found]:
+        """Ask each flow in a copy, and search cures for those that fail there as on the node. Raises CannotRead.
+
+        `candidates` gives those that no failing flow's way points to, once the first copy has answered.
+        """
         with closing(self._copy()) as twin:
             patient = twin.begin_all([asked.flow for asked in flows], SURE)
             wait(patient, patience(DOUBT))
@@ -85,10 +88,12 @@ class Search:
             for each, late in answers
         ]
 
-    def _searched(self, found: list[tuple[Found, Walk | None]], candidates: Iterable[Intervention]) -> list[Found]:
+    def _searched(
+        self, found: list[tuple[Found, Walk | None]], candidates: Callable[[], Iterable[Intervention]]
+    ) -> list[Found]:
         """What was found, with cures for what fails in the copy as on the node."""
         open_flows = [first.asked for first, _ in found if first.alike]
-        pool = {c.key: c for c in candidates}
+        pool = {c.key: c for c in candidates()}
         pool |= self._pointed_to(found)
         if not open_flows or not pool:
             return [first for first, _ in found]

@@ -181,7 +181,7 @@ def searched(state: State, asked: Flow, reply: Reply) -> list[tuple[str, ...]]:
         lambda _twin, _asked: "",
         WorkLimit(),
     )
-    found = search.run([Asked("asked", asked, reply)], [])[0]
+    found = search.run([Asked("asked", asked, reply)], list)[0]
     assert found.alike
     return sorted(tuple(each.name for each in cure) for cure in found.cures)
 

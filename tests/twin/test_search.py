@@ -46,7 +46,7 @@ def searched(
         return ""
 
     search = Search(state, situation, refusal, limit or WorkLimit())
-    return {found.asked.name: found for found in search.run(asked, candidates or [])}, search
+    return {found.asked.name: found for found in search.run(asked, lambda: candidates or [])}, search
 
 
 def cure(node: Node, found: Found) -> None:
