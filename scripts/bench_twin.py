@@ -88,7 +88,7 @@ def search(node: Node) -> None:
         lambda *_: "",
         WorkLimit(),
     )
-    seconds, found = timed(lambda: made.run([a for a in asked if not a.reply.arrived], []))
+    seconds, found = timed(lambda: made.run([a for a in asked if not a.reply.arrived], list))
     cures = sorted({one.name for each in found for cure in each.cures for one in cure})
     print(f"  search     {seconds:7.1f} s, {made.copies} copies: {', '.join(cures)}")
 

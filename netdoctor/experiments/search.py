@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -31,6 +31,8 @@ from netdoctor.twin.twin import DOUBT, Twin, alike
 from netdoctor.twin.walk import Walk
 
 AT_ONCE = 2  # copies that are built and asked side by side
+SPENT = 16  # copies that have answered and are not closed yet, 1.5 MB each
+SMALL = 2000  # rules and sets, up to which a copy is small enough to be kept
 BEHIND = 4  # obstacles, one behind the other, that are looked for
 TURNS = 2
 RATION = 1.0  # seconds after which the kernel sends another ICMP error to the same pod
@@ -66,6 +68,7 @@ class Search:
     refused: dict[str, str] = field(default_factory=dict)  # candidates that could not be made, and why
     settings: Settings = field(default_factory=dict)
     _seen: set[str] = field(default_factory=set)  # causes that the walks of the failing flows point to
+    _spent: list[Twin] = field(default_factory=list)  # copies that have answered
     _known: dict[tuple[frozenset[tuple[str, str]], float], dict[str, bool]] = field(default_factory=dict)
 
     def run(self, flows: Sequence[Asked], candidates: Callable[[], Iterable[Intervention]]) -> list[Found]:
@@ -73,7 +76,8 @@ class Search:
 
         `candidates` gives those that no failing flow's way points to, once the first copy has answered.
         """
-        with closing(self._copy()) as twin:
+        with closing(self._copy()) as twin, ExitStack() as at_the_end:
+            at_the_end.callback(self._close_spent)
             patient = twin.begin_all([asked.flow for asked in flows], SURE)
             wait(patient, patience(DOUBT))
             replies = [each.result() if each.done() else Reply(Answer.TIMEOUT, DOUBT * 1000) for each in patient]
@@ -207,8 +211,19 @@ class Search:
                 with Tracer(twin, texts=False) as tracer:
                     ways = [(asked, tracer.walk(asked.flow)) for asked in lost]
         finally:
-            twin.close()
+            self._put_aside(twin)
         return passes, ways
+
+    def _put_aside(self, twin: Twin) -> None:
+        """Close it with others, later: while the kernel removes namespaces, new ones take several times as long."""
+        self._spent.append(twin)
+        if len(self._spent) > SPENT or len(self.state.node.nftables) > SMALL:
+            self._close_spent()
+
+    def _close_spent(self) -> None:
+        while self._spent:
+            with suppress(IndexError):  # another thread closes the last one
+                self._spent.pop().close()
 
     def _judged(
         self,
