@@ -1,4 +1,4 @@
-"""What the tests share: the lab, or the reason why it is not to be had."""
+"""What the tests share: the lab, or the reason why there is none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The cluster DNS does not answer for the names of Services.
+"""The cluster DNS does not answer queries for Service names.
 
 ## What it checks
 `kubernetes.default.svc` asked of the cluster DNS address from each pod, over UDP, and once over TCP.
@@ -34,10 +34,9 @@ def cluster_dns_silent(names: ClusterDns, this: ThisNode) -> Iterator[Finding]:
     failed = [x for x in lookups if x.reply.answer is not Answer.OK]
     if failed:
         silent = all(x.reply.answer is Answer.TIMEOUT for x in failed)
-        lacks = "an answer" if silent else f"an address ({failed[0].reply})"
+        how = "did not answer" if silent else f"gave no address ({failed[0].reply}) for"
         yield Finding(
-            f"the cluster DNS ({names.server}) leaves {len(failed)} of {len(lookups)} questions for a Service's name "
-            f"without {lacks}",
+            f"the cluster DNS ({names.server}) {how} {len(failed)} of {len(lookups)} queries for Service names",
             tuple(Evidence(str(x), str(x.reply), "an address") for x in failed[:3]),
             Subject(node=this.name),
             confidence=Confidence.CONFIRMED,

@@ -108,8 +108,13 @@ def _forward_line(upstreams: Upstreams) -> Evidence:
 
 def _in_words(dead: list[Upstream], upstreams: Upstreams) -> str:
     count = len(upstreams.items)
-    many = "all" if len(dead) == count else len(dead)
-    return f"{many} of CoreDNS's {count} upstream resolvers answer nobody ({_listed(dead)})"
+    if count == 1:
+        said = "CoreDNS's only upstream resolver does not answer"
+    elif len(dead) == count:
+        said = f"none of CoreDNS's {count} upstream resolvers answers"
+    else:
+        said = f"{len(dead)} of CoreDNS's {count} upstream resolvers {'does' if len(dead) == 1 else 'do'} not answer"
+    return f"{said} ({_listed(dead)})"
 
 
 def _clears_firewalld(firewalld: Firewalld | CannotRead, unanswered: list[UpstreamLookup]) -> str:
@@ -118,7 +123,7 @@ def _clears_firewalld(firewalld: Firewalld | CannotRead, unanswered: list[Upstre
         return ""
     if not any(lookup.vantage == HOST for lookup in unanswered):
         return ""
-    return "; firewalld is not to blame, for the host's own questions are not answered either"
+    return "; firewalld is not the cause: queries from the host itself fail too"
 
 
 def _listed(upstreams: Iterable[Upstream]) -> str:

@@ -1,4 +1,4 @@
-"""A Service leads to a port at which nobody listens.
+"""A Service points to a port on which nothing listens.
 
 ## What it checks
 Where the cluster DNS or Postgres refuses connections at its ClusterIP: whether its endpoints refuse them too, and
@@ -45,8 +45,8 @@ def endpoint_port_closed(closed: ClosedEndpoints, services: Services, this: This
         namespace, _, name = endpoint.service.partition("/")
         pod = f"pod {endpoint.pod}" if endpoint.pod else endpoint.address
         yield Finding(
-            f"Service {endpoint.service} leads {endpoint.service_port} to port {endpoint.port} of {pod}, where nobody "
-            f"listens{_instead(endpoint)}",
+            f"Service {endpoint.service} forwards {endpoint.service_port} to port {endpoint.port} of {pod}, where "
+            f"nothing listens{_instead(endpoint)}",
             (
                 Evidence(f"{endpoint.asked_from} -> {endpoint.address}:{endpoint.port}", str(endpoint.reply), "open"),
                 *_evidence(endpoint, pod),

@@ -1,4 +1,4 @@
-"""Pods ask an address for names that is no Service's.
+"""Pods use a nameserver address that does not belong to any Service.
 
 ## What it checks
 Where the cluster DNS is silent: whether the nameserver in the pods' resolv.conf is the ClusterIP of a Service with
@@ -53,7 +53,7 @@ def nameserver_of_no_service(
         consequence = f"the cluster DNS is {there}"
         wanted = dns.cluster_ip
     yield Finding(
-        f"pods ask {names.server} for names, and no Service has this address{_but(using, points)}: {consequence}",
+        f"pods use nameserver {names.server}, which does not belong to any Service{_but(using, points)}: {consequence}",
         (
             Evidence(f"nameserver of {using[0].name}", names.server, wanted),
             Evidence("Services with port 53", there, f"one at {names.server}"),

@@ -37,8 +37,8 @@ def outside_names_unresolved(
     failed = [x for x in lookups if x.reply.answer not in fine]
     if failed:
         yield Finding(
-            f"outside names do not resolve: {len(failed)} of {len(lookups)} questions to the cluster DNS "
-            f"({names.server}) are not answered from outside",
+            f"outside names do not resolve: the cluster DNS ({names.server}) has no answer from outside to "
+            f"{len(failed)} of {len(lookups)} queries",
             tuple(Evidence(str(x), str(x.reply), "an address or NXDOMAIN") for x in failed[:3]),
             Subject(node=this.name),
             confidence=Confidence.CONFIRMED,

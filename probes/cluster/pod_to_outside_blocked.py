@@ -34,7 +34,7 @@ def pod_to_outside_blocked(answers: UpstreamAnswers, this: ThisNode) -> Iterator
     if failed:
         pods = len({x.vantage for x in failed})
         yield Finding(
-            f"{pods} of {len({x.vantage for x in asked})} pods get no answer from outside, and the host does",
+            f"{pods} of {len({x.vantage for x in asked})} pods cannot reach the outside; the node itself can",
             tuple(Evidence(str(x), str(x.reply), "an answer, as the host gets") for x in failed[:3]),
             Subject(node=this.name),
             confidence=Confidence.CONFIRMED,

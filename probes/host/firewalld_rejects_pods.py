@@ -1,4 +1,4 @@
-"""firewalld rejects what pods send.
+"""firewalld rejects pod traffic.
 
 ## What it checks
 Which of firewalld's zones each pod's packets fall in: by a source, else by the bridge's interface, else the default
@@ -65,7 +65,8 @@ def firewalld_rejects_pods(
     words, since = _how(firewalld, cni, strays, new_is_fine=_new_is_fine(points, rejected))
     hit = max(len(strays), len({flow.point.name for flow in rejected}))
     yield Finding(
-        f"firewalld rejects what {hit} of this node's pods send: they are in zone {zone.name}, not in trusted{words}",
+        f"firewalld rejects traffic from {hit} of this node's pods: they are in zone {zone.name} instead of "
+        f"trusted{words}",
         (
             _trusted_sources(firewalld, network),
             Evidence(f"firewalld, zone of {first.name} ({first.address})", f"{zone.name}, by {by}", "trusted"),
@@ -156,5 +157,5 @@ def _how(firewalld: Firewalld, cni: CniConfig, strays: list[Attachment], *, new_
     if connected and firewalld.started > connected:
         return "; firewalld was started after them", firewalld.started
     if new_is_fine and cni.plugin("firewall"):
-        return "; a reload made it forget them, and it trusts only pods made since", ""
+        return "; a reload dropped them from zone trusted, which only pods created since are in", ""
     return "", ""

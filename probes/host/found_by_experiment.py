@@ -1,4 +1,4 @@
-"""A setting, link, route or rule of the node loses what pods send.
+"""A setting, link, route or rule of the node loses pod traffic.
 
 ## What it checks
 Flows of pods that were not answered, on a copy of the node: throw-away network namespaces with the same links,

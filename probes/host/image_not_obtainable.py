@@ -34,7 +34,7 @@ from netdoctor.system.traffic import Answer
 def image_not_obtainable(
     modules: Modules | CannotRead, images: Images | CannotRead, this: ThisNode
 ) -> Iterator[Finding]:
-    """Images that are not here and not to be had."""
+    """Images that are not here and cannot be pulled."""
     needed(modules)
     if isinstance(images, CannotRead):
         raise images
@@ -44,7 +44,7 @@ def image_not_obtainable(
         first, why = certain[0]
         more = f" (and {len(certain) - 1} more)" if len(certain) > 1 else ""
         yield Finding(
-            f"image {first.name}{more} for {', '.join(first.users)} is not to be had: {why}",
+            f"image {first.name}{more} for {', '.join(first.users)} is not available: {why}",
             tuple(Evidence(f"image {i.name}, {i.pull_policy}", w, "on the node, or its registry answers")
                   for i, w in certain[:5]),
             Subject(node=this.name),
@@ -56,7 +56,7 @@ def image_not_obtainable(
 
 
 def trouble(image: NodeImage) -> str:
-    """Why the image is not to be had, "" where it is."""
+    """Why the image is not available, "" where it is."""
     missing = "it is not on the node"
     if not image.wants_registry:
         return "" if image.present else f"{missing}, and its pull policy is {NEVER}"

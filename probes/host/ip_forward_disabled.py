@@ -40,7 +40,7 @@ def ip_forward_disabled(
         evidence.append(Evidence(setting[0], f"{IP_FORWARD} = {setting[1]}", f"{IP_FORWARD} = 1"))
     evidence += [Evidence(str(lookup), str(lookup.reply), "an answer") for lookup in lookups[:1]]
     yield Finding(
-        f"{IP_FORWARD} is {sysctls[IP_FORWARD]}: the node drops whatever its pods send beyond their own bridge",
+        f"{IP_FORWARD} is {sysctls[IP_FORWARD]}: the node drops all pod traffic that leaves the pods' own bridge",
         tuple(evidence),
         Subject(node=this.name),
         confidence=Confidence.CONFIRMED if lookups else Confidence.LIKELY,

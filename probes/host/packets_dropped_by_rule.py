@@ -1,4 +1,4 @@
-"""A rule of the packet filter drops what pods send.
+"""A rule of the packet filter drops pod traffic.
 
 ## What it checks
 Packets of pods that were not answered are sent once more and traced through every hook of netfilter, which names the
@@ -35,7 +35,7 @@ def packets_dropped_by_rule(drops: Drops, this: ThisNode) -> Iterator[Finding]:
             by_rule.setdefault(_table_that_drops(drop) or rule, []).append(drop)
     for dropped in by_rule.values():
         yield Finding(
-            f"a rule drops what pods send: {' and '.join(dict.fromkeys(_rule(d) for d in dropped))}",
+            f"a firewall rule drops pod traffic: {' and '.join(dict.fromkeys(_rule(d) for d in dropped))}",
             tuple(Evidence(f"trace of {d.flow}", _rule(d), "accepted") for d in dropped[:3]),
             Subject(node=this.name),
             confidence=Confidence.CONFIRMED,

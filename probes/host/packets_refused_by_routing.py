@@ -1,4 +1,4 @@
-"""The node's routing refuses what pods send.
+"""The node's routing refuses pod traffic.
 
 ## What it checks
 Packets of pods that were not answered and that no rule dropped: what the kernel's routing says to them
@@ -46,7 +46,7 @@ def packets_refused_by_routing(drops: Drops, links: Links, this: ThisNode) -> It
         evidence += [Evidence("ip route", route, "a route that leads somewhere") for route in refusing[:3]]
         named = f" ({'; '.join(refusing[:2])})" if refusing else ""
         yield Finding(
-            f"the node's routing refuses what pods send: {words}{named}",
+            f"the node's routing refuses pod traffic: {words}{named}",
             tuple(evidence),
             Subject(node=this.name),
             confidence=Confidence.CONFIRMED,

@@ -1,4 +1,4 @@
-"""A program or queue on an interface, or IPsec, takes what pods send.
+"""A program or queue on an interface, or IPsec, drops pod traffic.
 
 ## What it checks
 Flows of pods that were not answered on the node, and pass in a copy of it that has the same links, routes, rules and
@@ -48,7 +48,7 @@ def packets_taken_by_program(
     if lost and not isinstance(experiments, CannotRead) and experiments.programs:
         where = ", ".join(experiments.programs)
         yield Finding(
-            f"{where} takes what pods send: in a copy of the node without it the packets pass",
+            f"{where} drops pod traffic: in a copy of the node without it the same packets pass",
             (
                 Evidence("tc filters and queues, XDP programs, IPsec policies", where, "none on the packet's way"),
                 *(Evidence(f"copy of the node, {trial.flow}", trial.twin, trial.node) for trial in lost[:2]),

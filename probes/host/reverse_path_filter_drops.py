@@ -1,4 +1,4 @@
-"""The reverse-path check drops the answers that come from outside.
+"""The reverse-path filter drops replies from outside.
 
 ## What it checks
 Where pods, or the host itself, get no answer from outside: whether an answer comes back to the node, by which

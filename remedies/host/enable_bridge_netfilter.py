@@ -1,4 +1,4 @@
-"""Let iptables see the packets between pods on one bridge, now and at boot.
+"""Pass bridged pod traffic through iptables, now and at boot.
 
 ## What it does
 Loads br_netfilter if it is not there, and sets `net.bridge.bridge-nf-call-iptables` to 1. Where the next boot would not

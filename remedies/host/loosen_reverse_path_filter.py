@@ -1,4 +1,4 @@
-"""Have the reverse-path check of one interface accept what comes in by another way than it would leave.
+"""Set one interface's reverse-path filter to loose.
 
 ## What it does
 Sets `net.ipv4.conf.INTERFACE.rp_filter` to 2, for the interface by which the answers come in: a packet is taken when

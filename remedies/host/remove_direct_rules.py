@@ -1,4 +1,4 @@
-"""Take out firewalld's direct rules, which make it wipe the rules of kube-proxy and the CNI.
+"""Remove firewalld's direct rules, now and at boot.
 
 ## What it does
 Removes every direct rule from the permanent configuration and from the rules in force, over D-Bus, without a reload.

@@ -1,4 +1,4 @@
-"""Give pods the masquerade back that the CNI wrote for them, without making them anew.
+"""Restore the CNI's masquerade rules of running pods.
 
 ## What it does
 Writes, for each pod that has lost it, the rules that the CNI's bridge plugin wrote when it made the pod: a chain

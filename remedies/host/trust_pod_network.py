@@ -1,4 +1,4 @@
-"""Put the pod network into firewalld's zone trusted, at run time and for good.
+"""Put the pod network into firewalld's zone trusted.
 
 ## What it does
 Adds the pod network's prefix as a source of zone trusted, once to the rules in force and once to the permanent

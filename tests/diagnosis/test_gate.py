@@ -106,7 +106,7 @@ STATES = [
           (SAVE, "rm k8s/.env"), (RESTORE,), need="the required keys of Secrets exist"),
     State("image missing", "closed", ("image-not-obtainable",),
           "image lab.local/litellm:0.0.0 for litellm-audio, litellm-embeddings, litellm-image-gen, litellm-llm, "
-          "litellm-vision is not to be had: it is not on the node, and lab.local does not resolve on the host",
+          "litellm-vision is not available: it is not on the node, and lab.local does not resolve on the host",
           (overlay("imageless", "images: [{name: lab.local/litellm, newTag: 0.0.0}]"),), ("rm -r overlays/imageless",),
           folder="overlays/imageless"),
     State("NetworkPolicy without DNS", "closed", ("policy-isolates-modules",), "read from the objects",

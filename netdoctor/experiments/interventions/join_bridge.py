@@ -35,7 +35,7 @@ def propose(situation: Situation) -> Iterator[Intervention]:
             f"{shown} is no port of bridge {name}",
             f"{shown} is a port of {name}",
             partial(_join, tuple(link.index for link in lost), bridge),
-            by_hand=_by_hand([link.name for link in lost], name),
+            by_hand=_by_hand(lost, name),
         )
 
 
@@ -44,9 +44,9 @@ def _in_words(lost: list[Link], ends: Mapping[int, str]) -> str:
     return ", ".join(f"{link.name} (pod {ends[link.index]})" for link in lost)
 
 
-def _by_hand(ports: list[str], bridge: str) -> tuple[str, ...]:
-    joined = [command("sudo ip link set dev {} master {}", port, bridge) for port in ports]
-    return all_of([*joined, *(command("sudo bridge link set dev {} hairpin on", port) for port in ports)])
+def _by_hand(lost: list[Link], bridge: str) -> tuple[str, ...]:
+    joined = [command("sudo ip link set dev {} master {}", link.name, bridge) for link in lost]
+    return all_of([*joined, *(command("sudo bridge link set dev {} hairpin on", link.name) for link in lost)])
 
 
 def _join(indexes: tuple[int, ...], bridge: int) -> None:

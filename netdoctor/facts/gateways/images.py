@@ -1,4 +1,4 @@
-"""The images that the modules need: on this node, or to be had from a registry that answers this node."""
+"""The images that the modules need: on this node, or in a registry that answers this node."""
 
 from __future__ import annotations
 
