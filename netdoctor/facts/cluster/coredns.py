@@ -155,9 +155,7 @@ class Upstreams:
             elif upstream := parse_upstream(word):
                 items.append(upstream)
         if path in NODE_RESOLV_CONF and not items:
-            raise CannotRead(
-                "CoreDNS's resolv.conf", f"not known, and {path} names no resolver but on loopback"
-            )
+            raise CannotRead("CoreDNS's resolv.conf", f"not known, and {path} names no resolver but on loopback")
         return cls(tuple(dict.fromkeys(items)), source)
 
 
