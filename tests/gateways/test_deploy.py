@@ -170,5 +170,5 @@ class TestDeploy:
         )  # the old one goes
         status, said = node.deploy()
         assert status == 0, said
-        assert "nothing refers to them any more: ConfigMap/litellm-audio-" in said
+        assert "pruned (no longer referenced): ConfigMap/litellm-audio-" in said
         assert len(node.names("configmaps")) == len(old)
