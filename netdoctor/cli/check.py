@@ -98,7 +98,7 @@ def _check(output: str, detail: str, report_file: str | None, facts_file: str | 
         from netdoctor.output.console import console
         from netdoctor.output.report_text import Detail, render
 
-        console(stderr=aside).print(render(report, catalogue, Detail(detail)))
+        console(stderr=aside).print(render(report, catalogue, Detail(detail)), crop=False)
         if report_file and not aside:
             click.echo(one_line(f"report: {report_file}"), err=True)
     return report.exit_code

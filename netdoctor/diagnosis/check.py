@@ -85,8 +85,8 @@ class Look:
         if isinstance(strange, StrangeFacts) and strange.names:
             yield strange.in_words()
         if older := [name for name, result in self.results.items() if result.reason == NOT_IN_RECORDING]:
-            count = "1 check" if len(older) == 1 else f"{len(older)} checks"
-            yield f"this recording is older than {count} (-v names them)"
+            count = "1 check was" if len(older) == 1 else f"{len(older)} checks were"
+            yield f"{count} not recorded: this recording is older ({', '.join(older[:3])})"
 
     def _remarks(self) -> Iterator[str]:
         """What seldom matters: settings that a copy of the node does not have."""

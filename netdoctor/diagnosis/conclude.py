@@ -24,11 +24,11 @@ SYMPTOMS = {
 SHOWN = 2  # experiments in a diagnosis
 SOURCE = "copy of the node"
 BY_EXPERIMENT = "found-by-experiment"
-REFUTED = "not shown: on a copy of this node the failing connections work without this being repaired"
+REFUTED = "not shown: on a copy of this node the failing connections work without this repair"
 NOT_ALL_TRIED = "not shown: the experiments on copies of this node ended before every change was tried, after"
 ELSEWHERE = (
-    "on a copy of this node the same request is answered: look beyond the node, at the return path, "
-    "at the size of packets, or at the program that is asked"
+    "on a copy of this node the same request is answered, so its own rules and routes let it through: "
+    "the loss is beyond the node, on the return path, or at the server"
 )
 
 
@@ -191,14 +191,20 @@ def _named(
 
 
 def proof(shown: list[tuple[Trial, tuple[Tried, ...], bool]], failing: int) -> str:
-    """One sentence on what the copies showed: how many of the failing flows pass with the change that cures them."""
-    changes = {tried.change: None for _, cure, _ in shown for tried in cure}
-    alone = all(len(cure) == 1 for _, cure, _ in shown)
-    needed = all(needed for _, _, needed in shown)
-    once = "once this alone is changed" if alone and len(changes) == 1 else "once this is changed"
-    other = ", and by no other change" if needed else ""
-    count = f"{len(shown)} of {failing} failing connections work" if failing > 1 else "the failing connection works"
-    return f"on a copy of this node {count} {once}{other}: {'; '.join(changes)}"
+    """One sentence on what the copies showed: the change that cures most of the failing flows, and how many.
+
+    `failing`: how many flows were tried that the cause explains.
+    """
+    by_cure: dict[tuple[str, ...], list[bool]] = {}
+    for _, cure, needed in shown:
+        by_cure.setdefault(tuple(tried.change for tried in cure), []).append(needed)
+    changes, nothing_else = max(by_cure.items(), key=lambda found: (len(found[1]), -len(found[0])))
+    alone = "with this change alone" if len(changes) == 1 else "with these changes alone"
+    other = ", and with no other" if all(nothing_else) else ""
+    work = (
+        f"{len(nothing_else)} of {failing} failing connections work" if failing > 1 else "the failing connection works"
+    )
+    return f"on a copy of this node {work} {alone}{other}: {'; '.join(changes)}"
 
 
 def _cure(trial: Trial, causes: Collection[str] | None) -> tuple[tuple[Tried, ...], bool] | None:
@@ -219,10 +225,10 @@ def _with(diagnosis: Diagnosis, evidence: list[Evidence], confidence: Confidence
 def _confirms(trial: Trial, cure: tuple[Tried, ...], needed: bool) -> Evidence:
     changes = "; ".join(tried.change for tried in cure)
     alone = "with only this changed" if len(cure) == 1 else "only with all of this changed"
-    rest = ", and with everything else changed it does not" if needed else ""
+    rest = "; it does not pass with every other change" if needed else ""
     return Evidence(
         f"{SOURCE}, {trial.flow}",
-        f"it fails there alike ({trial.twin}), and passes {alone}: {changes}{rest}",
+        f"fails the same way there ({trial.twin}), and passes {alone}: {changes}{rest}",
         "it passes as it is",
     )
 
@@ -248,8 +254,7 @@ def _refutes(trial: Trial) -> Evidence:
 def _elsewhere(trial: Trial) -> Evidence:
     return Evidence(
         f"{SOURCE}, {trial.flow}",
-        "the same question passes there: rules, routes, links and settings of the node let it through. What loses it "
-        "on the node goes by the size or the contents of later packets, or is beyond the node, on the way back, or in "
-        "the program that is asked",
+        "the same request succeeds there, so the node's rules, routes, links and settings are not the cause: look at "
+        "the size or contents of packets, the network beyond the node, the return path, or the server",
         trial.node,
     )

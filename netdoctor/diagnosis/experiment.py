@@ -21,6 +21,7 @@ from netdoctor.facts.cluster.cluster_addresses import ClusterAddresses
 from netdoctor.facts.node.cni import CniConfig
 from netdoctor.facts.traffic.experiments import Experiments, Trial, Tried
 from netdoctor.facts.traffic.failed_flows import TEST_POD, FailedFlow, FailedFlows, refused_by_routing
+from netdoctor.facts.traffic.new_pod import NewPod
 from netdoctor.facts.traffic.node_network import NodeNetwork
 from netdoctor.model import Change
 from netdoctor.system.host import Host
@@ -83,7 +84,7 @@ def experiment(
         found = search.run(asked, lambda: remedies.result()[0]) if asked else []
         _, refused = remedies.result()
     return Experiments(
-        tuple(_trial(each, by_name[each.asked.name]) for each in found),
+        tuple(_trial(each, by_name[each.asked.name], _deleted(facts)) for each in found),
         network.state.node.programs,
         search.copies,
         round(time.monotonic() - begin, 2),
@@ -93,17 +94,23 @@ def experiment(
     )
 
 
-def _trial(found: Found, flow: FailedFlow) -> Trial:
+def _deleted(facts: Facts) -> tuple[str, ...]:
+    """The addresses of the test pod, which nobody has any more once the report is read."""
+    pod = facts.known().get(NewPod)
+    return (pod.address, *pod.addresses) if isinstance(pod, NewPod) else ()
+
+
+def _trial(found: Found, flow: FailedFlow, deleted: tuple[str, ...]) -> Trial:
     return Trial(
         flow.name, flow.kind, str(found.asked.reply), str(found.reply), found.alike,
         found.asked.passes(found.reply), found.dropped, found.legacy, found.route,
-        tuple(tuple(_tried(each) for each in cure) for cure in found.cures), found.necessary, _packet(flow),
+        tuple(tuple(_tried(each) for each in cure) for cure in found.cures), found.necessary, _packet(flow, deleted),
     )  # fmt: skip
 
 
-def _packet(flow: FailedFlow) -> str:
-    """The arguments of `netdoctor trace` that follow this flow's packet; "" from a test pod, which is deleted."""
-    if flow.name.startswith(f"{TEST_POD} "):
+def _packet(flow: FailedFlow, deleted: tuple[str, ...]) -> str:
+    """The arguments of `netdoctor trace` that follow this flow's packet; "" from or to a test pod."""
+    if flow.name.startswith(f"{TEST_POD} ") or flow.destination in deleted:
         return ""
     source = "host" if flow.pod == NODE else flow.pod
     by_default = "udp" if flow.port == DNS_PORT else "tcp"

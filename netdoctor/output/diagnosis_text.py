@@ -10,7 +10,7 @@ from rich.text import Text
 
 from netdoctor.diagnosis.catalogue import Catalogue
 from netdoctor.model import Confidence, Diagnosis, Evidence, Severity
-from netdoctor.output.layout import field, hanging
+from netdoctor.output.layout import command_field, field, hanging
 from netdoctor.redact import one_line
 
 COPY = "copy of the node"  # how evidence of experiments begins; the proof says it in one sentence
@@ -44,12 +44,14 @@ def details(
         yield field("proof", one_line(diagnosis.proof), at_most=proof_lines)
     elif cause.confidence is Confidence.LIKELY and not diagnosis.unexplained:
         yield field("sure", "no: likely by what was found; neither traffic nor a copy of the node shows it")
-    if fix or not diagnosis.remedies:
-        yield from next_step(diagnosis, catalogue, recorded=recorded)
-    yield field("why", Text(f"netdoctor explain {cause.probe}", "cyan"))
+    yield from next_step(diagnosis, catalogue, recorded=recorded, fix=fix)
+    yield command_field("why", f"netdoctor explain {cause.probe}")
     if see and diagnosis.see and cause.severity is Severity.ERROR:
-        where = "on the node: " if recorded else ""
-        yield field("see", Text.assemble(where, (f"sudo netdoctor trace {one_line(diagnosis.see)}", "cyan")))
+        yield command_field("see", f"sudo netdoctor trace {one_line(diagnosis.see)}", before=_where(recorded))
+
+
+def _where(recorded: bool) -> str:
+    return "on the node: " if recorded else ""
 
 
 def found(diagnosis: Diagnosis) -> str:
@@ -63,18 +65,18 @@ def in_words(item: Evidence) -> str:
     return one_line(f"{item.source}: {item.observed} (expected: {item.expected})")
 
 
-def next_step(diagnosis: Diagnosis, catalogue: Catalogue, *, recorded: bool) -> Iterator[RenderableType]:
-    """What to type next: the repair, the commands with the values found, or what the page says."""
-    if diagnosis.remedies:
-        where = "on the node: " if recorded else ""
-        yield field("fix", Text.assemble(where, (FIX, "cyan"), "  (shows it, changes nothing)"), at_most=2)
-        return
-    if diagnosis.cause.by_hand:
+def next_step(diagnosis: Diagnosis, catalogue: Catalogue, *, recorded: bool, fix: bool) -> Iterator[RenderableType]:
+    """What to type next: the repair, the commands with the values found, or what the page says.
+
+    One command repairs all causes: it stands under the last one (`fix`).
+    """
+    if diagnosis.remedies and fix:
+        yield command_field("fix", FIX, before=_where(recorded), after="  (shows it, changes nothing)")
+    elif diagnosis.remedies:
+        yield field("fix", "with the next cause, by one command")
+    elif diagnosis.cause.by_hand:
         for number, line in enumerate(diagnosis.cause.by_hand):
-            where = "on the node: " if recorded and not number else ""
-            yield field("fix" if number == 0 else "", Text.assemble(where, (one_line(line), "cyan")))
-        return
-    page = BY_HAND.search(catalogue.probes[diagnosis.cause.probe].manual)
-    if page:
+            yield command_field("" if number else "fix", one_line(line), before="" if number else _where(recorded))
+    elif page := BY_HAND.search(catalogue.probes[diagnosis.cause.probe].manual):
         words = " ".join(page[1].split())
         yield field("look", words, at_most=3) if diagnosis.unexplained else field("fix", f"by hand: {words}", at_most=3)

@@ -10,13 +10,14 @@ from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.segment import Segment
 from rich.text import Text
 
+UNWRAPPED = 1 << 16  # columns
 LABEL = 9  # columns of a field's label with the space around it
 
 
 def rendered(thing: RenderableType, width: int, colors: bool) -> str:
     """The thing as text, for a terminal of so many columns that is elsewhere."""
     out = io.StringIO()
-    Console(file=out, width=width, force_terminal=colors, highlight=False, soft_wrap=False).print(thing)
+    Console(file=out, width=width, force_terminal=colors, highlight=False, soft_wrap=False).print(thing, crop=False)
     return out.getvalue()
 
 
@@ -28,11 +29,12 @@ class Indented:
     by: int = 2
     first: bool = True  # whether the first line is indented too
     label: Text | None = None  # what stands in the first line's indentation
+    whole: bool = False  # never wrapped: what is pasted has to stay one line
     at_most: int = 0  # lines; 0 for all
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Its lines, each as long as its text; what does not fit into `at_most` ends in three dots."""
-        inner = options.update(width=max(1, options.max_width - self.by))
+        inner = options.update(width=UNWRAPPED if self.whole else max(1, options.max_width - self.by))
         lines = console.render_lines(self.content, inner, pad=False)
         shown = lines[: self.at_most] if self.at_most else lines
         for number, line in enumerate(shown):
@@ -68,3 +70,9 @@ def labelled(label: Text, text: str | Text, by: int, at_most: int = 0) -> Indent
 def field(label: str, text: str | Text, at_most: int = 0) -> Indented:
     """A line that begins with its label, as in `  found  ...`."""
     return labelled(Text(f"  {label}", "dim"), text, LABEL, at_most)
+
+
+def command_field(label: str, command: str, before: str = "", after: str = "") -> Indented:
+    """A command to paste, on one line however narrow the terminal is, with words around it."""
+    text = Text.assemble(before, (command, "cyan"), after)
+    return Indented(text, LABEL, label=Text(f"  {label}", "dim"), whole=True)

@@ -14,6 +14,14 @@ from netdoctor.output.diagnosis_text import headline, in_words
 from netdoctor.output.layout import Indented, hanging
 from netdoctor.redact import one_line
 
+IN_WORDS = {
+    Outcome.PASS: "pass",
+    Outcome.FAIL: "fail",
+    Outcome.UNKNOWN: "could not be asked",
+    Outcome.BLOCKED: "wait for others",
+    Outcome.NOT_APPLICABLE: "do not apply",
+}
+
 
 def all_details(report: Report, catalogue: Catalogue) -> Iterator[RenderableType]:
     """Where was asked from, the evidence of each diagnosis, each probe, and what netdoctor has changed here."""
@@ -63,8 +71,8 @@ def _probes(results: Iterable[Result], catalogue: Catalogue) -> Iterator[Rendera
     """Each probe in a line: in the words of the healthy state where it passed, of the fault where it failed."""
     found = sorted(results, key=lambda result: list(SIGNS).index(result.outcome))
     counts = {outcome: sum(result.outcome is outcome for result in found) for outcome in SIGNS}
-    told = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
-    yield Text(f"checks: {told}", style="bold")
+    told = ", ".join(f"{count} {IN_WORDS[outcome]}" for outcome, count in counts.items() if count)
+    yield hanging(Text(f"checks: {told}", style="bold"))
     for result in found:
         yield Indented(hanging(_probe(result, catalogue), 4))
 

@@ -13,7 +13,7 @@ from netdoctor.model import Diagnosis, Outcome, Report, Severity
 from netdoctor.output.area_lines import area_lines
 from netdoctor.output.console import HangingLine
 from netdoctor.output.diagnosis_text import details, headline
-from netdoctor.output.layout import Indented, hanging
+from netdoctor.output.layout import hanging
 from netdoctor.output.report_details import all_details
 from netdoctor.output.unasked_text import cannot_check, without_node
 from netdoctor.redact import one_line
@@ -42,8 +42,8 @@ def render(report: Report, catalogue: Catalogue, detail: Detail = Detail.SUMMARY
         if detail is Detail.ALL:
             parts += [*all_details(report, catalogue)]
         parts += [_head(report), Text(""), *area_lines(report, catalogue), *_notices(report), Text("")]
-        parts += [*_diagnoses(report, catalogue), *_end(report)]
-    return Indented(Group(*parts), 0)
+        parts += [*_diagnoses(report, catalogue), *_end(report, hint=detail is Detail.SUMMARY)]
+    return Group(*parts)
 
 
 def _head(report: Report) -> RenderableType:
@@ -89,7 +89,7 @@ def _fields(
         recorded=report.recorded,
         fix=diagnosis in repairable[-1:],
         see=diagnosis is whole[-1],
-        proof_lines=3 if len(whole) == 1 else 2,
+        proof_lines=3,
     )
 
 
@@ -102,7 +102,8 @@ def _verdict(report: Report) -> Iterator[RenderableType]:
         yield _no_cause(report)
 
 
-def _no_cause(report: Report) -> RenderableType:
+def _no_cause(report: Report, *, hint: bool = False) -> RenderableType:
+    """The verdict where no cause is named; `hint`: also how to see more."""
     count = _count(report, Outcome.PASS)
     if report.exit_code == 3:
         unasked = _count(report, *NOT_ASKED)
@@ -111,14 +112,16 @@ def _no_cause(report: Report) -> RenderableType:
     warned = "nothing but warnings: " if report.diagnoses else ""
     beside = _count(report, Outcome.NOT_APPLICABLE)
     rest = f"; {beside} do not apply here" if beside else ""
-    text = f"{warned}{count} checks passed in {report.seconds:.1f} s{rest}"
-    return hanging(Text.assemble(("HEALTHY  ", "bold green"), text, ("  (-v lists all)", "dim")))
+    took = "" if report.recorded else f" in {report.seconds:.1f} s"
+    more = "  (-v lists all)" if hint else ""
+    text = f"{warned}{count} checks passed{took}{rest}"
+    return hanging(Text.assemble(("HEALTHY  ", "bold green"), text, (more, "dim")))
 
 
-def _end(report: Report) -> Iterator[RenderableType]:
-    """The verdict, or what the causes above explain."""
+def _end(report: Report, *, hint: bool) -> Iterator[RenderableType]:
+    """The verdict, or what the causes above explain; `hint`: also how to see more."""
     if report.exit_code != 1:
-        yield _no_cause(report)
+        yield _no_cause(report, hint=hint)
         if report.exit_code == 3:
             yield from _reasons(report)
         return
@@ -133,8 +136,9 @@ def _end(report: Report) -> Iterator[RenderableType]:
         words.append("1 failing check" if failing == 1 else f"{failing} failing checks")
     if unasked := _count(report, *NOT_ASKED):
         words.append(f"{unasked} not tested")
-    words.append(f"{report.seconds:.1f} s")
-    yield hanging(Text(" · ".join([*words, "-v shows more"]), style="dim"))
+    if not report.recorded:
+        words.append(f"{report.seconds:.1f} s")
+    yield hanging(Text(" · ".join([*words, "-v shows more"] if hint else words), style="dim"))
 
 
 def _reasons(report: Report) -> Iterator[RenderableType]:
@@ -156,7 +160,7 @@ def _cannot_check(report: Report) -> Iterator[RenderableType]:
         yield _no_cause(report)
         yield from _reasons(report)
         yield Text("")
-    yield hanging(Text("no node at hand: a recording is judged anywhere: netdoctor check --facts FILE"), 17)
+    yield hanging(Text("no node at hand? judge a recording: netdoctor check --facts FILE"))
 
 
 def _count(report: Report, *outcomes: Outcome) -> int:

@@ -26,7 +26,7 @@ def as_json(traced: Traced) -> dict[str, Any]:
         "ending": {"word": str(traced.ending.word), "text": traced.ending.text},
         "reply": {"answer": str(traced.reply.answer), "icmp": traced.reply.icmp},
         "stop": asdict(stop) if stop else None,
-        "not_copied": [*traced.lacking, *traced.state.node.programs],
+        "not_copied": _not_copied(traced),
         "question": [_passage(passage) for passage in way.question],
         "answer": [_passage(passage) for passage in way.answer],
         "error": [_passage(passage) for passage in way.error],
@@ -51,3 +51,9 @@ def _stay(stay: Stay) -> dict[str, Any]:
         "translations": [{"from": old, "to": new, "by": translation.by} for old, new in changes if translation],
         "rules": [asdict(step) for rules in stay.rules for step in rules.effects],
     }
+
+
+def _not_copied(traced: Traced) -> list[str]:
+    """What the copy does not have, in words."""
+    settings = [traced.state.not_set_in_words] if traced.state.not_set_in_words else []
+    return [*settings, *traced.lacking, *traced.state.node.programs]

@@ -58,6 +58,7 @@ def render(traced: Traced, *, verbose: bool = False) -> RenderableType:
     parts += [Text(""), hanging(_ending(traced))]
     if verbose:
         parts += [Text(""), Text("every step", style="bold"), *_steps(traced)]
+        parts.append(hanging(Text(one_line(traced.state.not_set_in_words), style="dim")))
     return Indented(Group(*parts), 0)
 
 

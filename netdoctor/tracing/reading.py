@@ -69,7 +69,8 @@ def _rank(pod: str, address: str, meant: set[str], behind: set[str]) -> int:
 
 
 def _known(facts: Facts, state: State) -> Known:
-    lacking = [words for words in (state.not_set_in_words, missing_in_words(state)) if words]
+    missing = missing_in_words(state)
+    lacking = [missing] if missing else []
     try:
         facts.get(EndpointSlices)
     except CannotRead as error:

@@ -26,7 +26,7 @@ from netdoctor.facts.traffic.vantage import HOST, VantagePoint, VantagePoints
 from netdoctor.model import Confidence
 from netdoctor.shell import command
 
-EDIT = "kubectl -n kube-system edit configmap coredns  # forward . {}"
+EDIT = "kubectl -n kube-system edit configmap coredns  # replace: forward . {}"
 
 
 @probe(area=Area.DNS, healthy="CoreDNS's upstream resolvers answer", explains=("outside-names-unresolved",))

@@ -37,7 +37,7 @@ def test_a_cause_that_an_experiment_shows_is_confirmed() -> None:
     (first,) = judged(forwarding_off(experiments((tried("ip-forward-disabled"),))))
     assert first.cause.probe == "ip-forward-disabled"
     assert first.confidence is Confidence.CONFIRMED
-    assert "passes with only this changed: it is as usual, and with everything else changed it does not" in said(first)
+    assert "passes with only this changed: it is as usual; it does not pass with every other change" in said(first)
 
 
 def test_a_cause_that_an_experiment_refutes_is_likely_at_most() -> None:

@@ -79,7 +79,7 @@ def test_a_healthy_recording_that_is_older_than_a_check_is_healthy(healthy: dict
     assert report.exit_code == 0
     (left_out,) = [result for result in report.results if "not in this recording" in result.reason]
     assert (left_out.probe, left_out.outcome) == ("endpoint-port-closed", Outcome.NOT_APPLICABLE)
-    assert report.notices == ("this recording is older than 1 check (-v names them)",)
+    assert report.notices == ("1 check was not recorded: this recording is older (endpoint-port-closed)",)
 
 
 @pytest.mark.parametrize("fact", ["Iptables", "Reach", "NewPod"])
