@@ -6,6 +6,7 @@ it asks for are there, so that it goes on beside the probes' other questions.
 
 from __future__ import annotations
 
+import shlex
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -114,8 +115,10 @@ def _packet(flow: FailedFlow, deleted: tuple[str, ...]) -> str:
         return ""
     source = "host" if flow.pod == NODE else flow.pod
     by_default = "udp" if flow.port == DNS_PORT else "tcp"
-    option = "" if flow.protocol == by_default else f" --{flow.protocol}"
-    return f"{source} {flow.destination} {flow.port}{option}"
+    options = () if flow.protocol == by_default else (f"--{flow.protocol}",)
+    if source.startswith("-"):
+        return ""
+    return shlex.join((source, flow.destination, str(flow.port), *options))
 
 
 def _tried(candidate: Intervention) -> Tried:

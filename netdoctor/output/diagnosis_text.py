@@ -10,7 +10,7 @@ from rich.text import Text
 
 from netdoctor.diagnosis.catalogue import Catalogue
 from netdoctor.model import Confidence, Diagnosis, Evidence, Severity
-from netdoctor.output.layout import command_field, field, hanging
+from netdoctor.output.layout import LABEL, command_field, field, hanging
 from netdoctor.redact import one_line
 
 COPY = "copy of the node"  # how evidence of experiments begins; the proof says it in one sentence
@@ -30,7 +30,8 @@ def word_of(diagnosis: Diagnosis, number: int = 0) -> tuple[str, str]:
 def headline(diagnosis: Diagnosis, number: int = 0) -> RenderableType:
     """The cause in one sentence."""
     word, style = word_of(diagnosis, number)
-    return hanging(Text.assemble((f"{word}  ", style), (one_line(diagnosis.cause.summary), "bold")))
+    summary = " ".join(one_line(diagnosis.cause.summary).split())
+    return hanging(Text.assemble((f"{word}  ", style), (summary, "bold")), LABEL)  # deeper than where fields begin
 
 
 def details(

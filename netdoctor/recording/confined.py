@@ -45,8 +45,11 @@ def main() -> NoReturn:
     os._exit(0)
 
 
-def confine() -> None:
-    """Give up root and every way to new rights, and limit memory and processor time. Raises CannotRead."""
+def confine(*, readable: bool = True) -> None:
+    """Give up root and every way to new rights, and limit memory and processor time. Raises CannotRead.
+
+    `readable`: whether other processes of nobody's may look into this one; else it has something of root's in it.
+    """
     libc = ctypes.CDLL(None, use_errno=True)
     if os.getuid() == 0 or os.geteuid() == 0:
         try:
@@ -57,7 +60,8 @@ def confine() -> None:
             raise CannotRead.of("recording", error, "root cannot become nobody here: ") from error
     if libc.prctl(SET_NO_NEW_PRIVS, 1, 0, 0, 0):
         raise CannotRead.of("recording", ctypes.get_errno(), "rights cannot be given up: ")
-    libc.prctl(SET_DUMPABLE, 1, 0, 0, 0)  # else nobody may not write its own /proc/self/uid_map
+    # where it is 0, nobody may not write its own /proc/self/uid_map
+    libc.prctl(SET_DUMPABLE, int(readable), 0, 0, 0)
     libc.prctl(SET_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
     resource.setrlimit(resource.RLIMIT_DATA, (DATA, DATA))
     resource.setrlimit(resource.RLIMIT_CPU, (int(SECONDS) + 1, int(SECONDS) + 1))

@@ -138,6 +138,9 @@ def from_json(text: str | bytes, catalogue: Catalogue) -> Facts:
         raise BadInput("a recording without any fact that this netdoctor knows: record the node again")
     kinds = {kind.__name__: kind for kind in wanted(catalogue)}
     given = {kinds[name]: _value(kinds[name], name, entry) for name, entry in stored.items() if name in kinds}
+    tried = given.get(Experiments)
+    if isinstance(tried, Experiments):
+        given[Experiments] = tried.without_commands()
     if NodeNetwork in given:  # then what was worked out is worked out anew
         given = {kind: value for kind, value in given.items() if not getattr(kind, "derived", False)}
     if head:

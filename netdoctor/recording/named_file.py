@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import stat
 from typing import BinaryIO
@@ -23,6 +24,8 @@ def open_recording(path: str) -> BinaryIO:
     path = ITS_DESCRIPTOR if path == STANDARD_INPUT else path
     try:
         own = own_descriptor(path)
+        if own is not None and fcntl.fcntl(own, fcntl.F_GETFL) & (os.O_PATH | os.O_WRONLY):
+            raise BadInput(f"{name} cannot be read: it is not open for reading")
         if own is not None and not stat.S_ISREG(os.fstat(own).st_mode):
             file = _held(own)
         else:

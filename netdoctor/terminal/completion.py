@@ -100,7 +100,7 @@ def _recorded(recording: str) -> tuple[list[str], list[str]]:
 def _tell(file: BinaryIO, pipe: int) -> NoReturn:
     """Give up all rights, then write the names in a recording into the pipe: pods, an empty line, Services."""
     try:
-        confine()
+        confine(readable=False)
         facts = decode(unpacked(file.read(MOST + 1), MOST))["facts"]
         kinds = ("\n".join(_listed(facts, kind)) for kind in ("Pods", "Services"))
         data = "\n\n".join(kinds).encode()

@@ -36,11 +36,10 @@ def show_list(lines: Sequence[str]) -> None:
 
 def _page(text: str) -> None:
     """Write what a terminal shows, through a pager where it is longer than the screen."""
-    if text.count("\n") < console().height:
+    if text.count("\n") < console().height or os.geteuid() == 0:  # a pager can read, write and start anything
         click.echo(text, nl=False)
-        return
-    os.environ.setdefault("LESSSECURE", "1")  # less would start a shell with the rights of whoever called netdoctor
-    click.echo_via_pager(text)
+    else:
+        click.echo_via_pager(text)
 
 
 def on_terminal(page: str, target: Console) -> str:

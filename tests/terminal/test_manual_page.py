@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import click
@@ -49,6 +50,7 @@ def test_only_what_is_longer_than_the_screen_is_paged(
 ) -> None:
     given: list[str] = []
     monkeypatch.setattr(click, "echo_via_pager", given.append)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)  # root starts no pager
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     show_list([f"line {number}" for number in range(lines)])
     written = capsys.readouterr().out + "".join(given)

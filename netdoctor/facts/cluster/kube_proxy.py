@@ -60,7 +60,7 @@ def _at_work(host: Host, running: bool, configured: str, address: str) -> tuple[
     """Whether it runs, in which mode, and how that is known; `running`: whether a process has its name."""
     of_settings = "ConfigMap kube-system/kube-proxy"
     if running:
-        told = told_mode(address)
+        told = told_mode(host, address)
         if told:
             return True, told, f"its process, which says so at http://{address}/proxyMode"
         return (True, configured, of_settings) if configured else (True, "iptables", "its process: the default mode")
@@ -102,13 +102,21 @@ def _processes(host: Host, others: Collection[str]) -> list[str]:
     found = []
     for folder in processes.folders():
         try:
-            if host.read(folder / "comm").strip() != "kube-proxy":
+            if host.read(folder / "comm").strip() != "kube-proxy" or not _is_roots(folder):
                 continue
             if pod_uid(host.read(folder / "cgroup")) not in others and _shares_our_network(folder):
                 found.append(folder.name)
         except CannotRead:  # it ended while we looked
             continue
     return found
+
+
+def _is_roots(folder: Path) -> bool:
+    """Whether the process is root's: any user may call one kube-proxy."""
+    try:
+        return folder.stat().st_uid == 0
+    except OSError:
+        return False
 
 
 def _shares_our_network(folder: Path) -> bool:

@@ -6,10 +6,10 @@ of the node may listen there where kube-proxy does not.
 
 from __future__ import annotations
 
-import http.client
 import json
 
 from netdoctor.errors import CannotRead
+from netdoctor.system.bounded_http import ask, bound
 from netdoctor.system.host import Host
 from netdoctor.system.patience import patience
 
@@ -22,8 +22,10 @@ LISTENING, ROOT = "0A", "0"  # the state and the uid in /proc/net/tcp
 TABLES = ("/proc/thread-self/net/tcp", "/proc/thread-self/net/tcp6")
 
 
-def told_mode(address: str) -> str:
-    """The mode that kube-proxy says it works in at this address, "" where it does not say so at once."""
+def told_mode(host: Host, address: str) -> str:
+    """The mode that root's kube-proxy says it works in at this address, "" where it does not say so at once."""
+    if not _is_roots(host, address):
+        return ""
     said = _answer(address, "/proxyMode").strip()
     return said if said in MODES else ""
 
@@ -33,17 +35,16 @@ def inside_another_process(host: Host, address: str) -> tuple[str, str] | None:
 
     The mode is "" where its health check alone answers.
     """
-    ports = _ports_of_root(host)
-    if _port(address) in ports and (mode := told_mode(address)):
+    if mode := told_mode(host, address):
         return mode, f"inside another process, which says so at http://{address}/proxyMode"
-    if _port(HEALTHZ) in ports and _is_healthz(_answer(HEALTHZ, "/healthz")):
+    if _is_roots(host, HEALTHZ) and _is_healthz(_answer(HEALTHZ, "/healthz")):
         return "", f"inside another process, which answers at http://{HEALTHZ}/healthz"
     return None
 
 
-def _ports_of_root(host: Host) -> set[int]:
-    """The TCP ports at which root listens in netdoctor's own network; none where they cannot be read."""
-    found = set()
+def _is_roots(host: Host, address: str) -> bool:
+    """Whether root listens at the port in netdoctor's own network, at whatever address, and nobody else."""
+    port, owners = int(address.rpartition(":")[2]), set()
     for table in TABLES:
         try:
             lines = (host.read_or_none(table) or "").splitlines()[1:]
@@ -51,13 +52,9 @@ def _ports_of_root(host: Host) -> set[int]:
             continue
         for line in lines:
             words = line.split()
-            if len(words) > 7 and words[3] == LISTENING and words[7] == ROOT:
-                found.add(int(words[1].rpartition(":")[2], 16))
-    return found
-
-
-def _port(address: str) -> int:
-    return int(address.rpartition(":")[2])
+            if len(words) > 7 and words[3] == LISTENING and int(words[1].rpartition(":")[2], 16) == port:
+                owners.add(words[7])
+    return owners == {ROOT}
 
 
 def _is_healthz(text: str) -> bool:
@@ -71,12 +68,13 @@ def _is_healthz(text: str) -> bool:
 
 def _answer(address: str, path: str) -> str:
     """What is answered at once, whatever its status; "" for nothing."""
-    name, _, port = address.rpartition(":")
-    connection = http.client.HTTPConnection(name, int(port), timeout=patience(SECONDS))
+    import urllib3
+
+    seconds = patience(SECONDS)
     try:
-        connection.request("GET", path)
-        return connection.getresponse().read(LARGEST).decode(errors="replace")
-    except (OSError, http.client.HTTPException):
+        with bound(urllib3.PoolManager()) as manager:
+            url = f"http://{address}{path}"
+            reply = ask(manager, "GET", url, headers=(), connect=seconds, seconds=seconds, limit=LARGEST)
+    except (OSError, ValueError, urllib3.exceptions.HTTPError):
         return ""
-    finally:
-        connection.close()
+    return reply.data.decode(errors="replace")

@@ -6,7 +6,7 @@ fact knows.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from netdoctor.errors import CannotRead
@@ -61,6 +61,15 @@ class Experiments:
     cut_short: str = ""  # the limit that ended the search before it was done, in words
     tried_causes: tuple[str, ...] = ()  # probes whose fault some change takes away
     not_tried: tuple[tuple[str, str], ...] = ()  # what a copy cannot show, and why
+
+    def without_commands(self) -> Experiments:
+        """The same without what a person is told to type: in a recording a stranger may have written it."""
+        return replace(self, trials=tuple(_without_commands(trial) for trial in self.trials))
+
+
+def _without_commands(trial: Trial) -> Trial:
+    cures = tuple(tuple(replace(tried, by_hand=()) for tried in cure) for cure in trial.cures)
+    return replace(trial, cures=cures, packet="")
 
 
 def trials_of(experiments: Experiments | CannotRead, failed: FailedFlows) -> tuple[Trial, ...]:
