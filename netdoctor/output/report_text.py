@@ -125,20 +125,24 @@ def _end(report: Report, *, hint: bool) -> Iterator[RenderableType]:
         if report.exit_code == 3:
             yield from _reasons(report)
         return
-    causes, failing = _causes(report), _count(report, Outcome.FAIL)
-    explained = {finding.probe for each in causes for finding in each.symptoms}
-    words = []
-    if causes:
-        count = "1 cause explains" if len(causes) == 1 else f"{len(causes)} causes explain"
-        checks = "1 other failing check" if len(explained) == 1 else f"{len(explained)} other failing checks"
-        words.append(f"{count} {checks}" if explained else ("1 cause" if len(causes) == 1 else f"{len(causes)} causes"))
-    else:
-        words.append("1 failing check" if failing == 1 else f"{failing} failing checks")
+    words = [_explained(report)]
     if unasked := _count(report, *NOT_ASKED):
         words.append(f"{unasked} not tested")
     if not report.recorded:
         words.append(f"{report.seconds:.1f} s")
     yield hanging(Text(" · ".join([*words, "-v shows more"] if hint else words), style="dim"))
+
+
+def _explained(report: Report) -> str:
+    """How many causes explain how many other failing checks."""
+    causes, failing = _causes(report), _count(report, Outcome.FAIL)
+    if not causes:
+        return "1 failing check" if failing == 1 else f"{failing} failing checks"
+    explained = {finding.probe for each in causes for finding in each.symptoms}
+    if not explained:
+        return "1 cause" if len(causes) == 1 else f"{len(causes)} causes"
+    count = "1 cause explains" if len(causes) == 1 else f"{len(causes)} causes explain"
+    return f"{count} {len(explained)} other failing check{'' if len(explained) == 1 else 's'}"
 
 
 def _reasons(report: Report) -> Iterator[RenderableType]:

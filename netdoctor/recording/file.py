@@ -137,15 +137,21 @@ def from_json(text: str | bytes, catalogue: Catalogue) -> Facts:
     if len(strange) == len(stored):
         raise BadInput("a recording without any fact that this netdoctor knows: record the node again")
     kinds = {kind.__name__: kind for kind in wanted(catalogue)}
-    given = {kinds[name]: _value(kinds[name], name, entry) for name, entry in stored.items() if name in kinds}
-    tried = given.get(Experiments)
-    if isinstance(tried, Experiments):
-        given[Experiments] = tried.without_commands()
+    given = _given(stored, kinds)
     if NodeNetwork in given:  # then what was worked out is worked out anew
         given = {kind: value for kind, value in given.items() if not getattr(kind, "derived", False)}
     if head:
         given[Recorded] = head
     return Facts(given, live=False, context=(StrangeFacts(tuple(strange)),))
+
+
+def _given(stored: dict[str, Any], kinds: dict[str, type]) -> dict[type, object]:
+    """The facts of these kinds that are stored, without commands that a stranger would have somebody type."""
+    given = {kinds[name]: _value(kinds[name], name, entry) for name, entry in stored.items() if name in kinds}
+    tried = given.get(Experiments)
+    if isinstance(tried, Experiments):
+        given[Experiments] = tried.without_commands()
+    return given
 
 
 def _stored(recording: Any) -> dict[str, Any]:

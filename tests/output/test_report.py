@@ -102,7 +102,7 @@ def test_the_verdict_comes_last() -> None:
     assert text_of(HEALTHY, detail=Detail.ALL).splitlines()[-1].startswith("HEALTHY  ")
     lines = text_of(FAULTY, detail=Detail.ALL).splitlines()
     assert [line for line in lines[-20:] if line.startswith("CAUSE  ")] == [
-        "CAUSE  net.ipv4.ip_forward is 0: the node drops whatever its pods send beyond"
+        "CAUSE  net.ipv4.ip_forward is 0: the node drops whatever its pods send"
     ]
 
 

@@ -30,7 +30,7 @@ TYPED = {
     ("connection-tracking-full", "as many as may be"): ["sudo sysctl -w net.netfilter.nf_conntrack_max=524288"],
     ("coredns-not-ready", "scaled to 0"): ["kubectl -n kube-system scale deployment/coredns --replicas=1"],
     ("coredns-not-ready", "crashing"): ["kubectl -n kube-system describe pod/coredns-5dd-xyz12"],
-    ("coredns-upstream-dead", "all"): [f"{EDIT_COREFILE}  # forward . 8.8.8.8 1.1.1.1"],
+    ("coredns-upstream-dead", "all"): [f"{EDIT_COREFILE}  # replace: forward . 8.8.8.8 1.1.1.1"],
     ("corefile-invalid", "a block left open"): [EDIT_COREFILE],
     ("corefile-invalid", "a directive that CoreDNS does not know"): [f"{EDIT_COREFILE}  # line 5"],
     ("endpoint-port-closed", "another port"): [
