@@ -21,6 +21,9 @@ class Outcome(StrEnum):
     BLOCKED = "blocked"  # something that it requires did not pass
 
 
+UNASKED = (Outcome.UNKNOWN, Outcome.BLOCKED)  # whether the fault is there could not be asked
+
+
 class Severity(StrEnum):
     """How much a finding matters; only errors make a node faulty."""
 
@@ -157,6 +160,11 @@ class Probe:
         """The first line of the manual page, which states the fault."""
         return self.manual.strip().partition("\n")[0].rstrip(".")
 
+    @property
+    def healthy_title(self) -> str:
+        """What is true where the fault is absent; its name where nobody has said it."""
+        return self.healthy or self.name
+
 
 @runtime_checkable
 class Change(Protocol):
@@ -286,5 +294,5 @@ class Report:
         """0 healthy, 1 faults, 3 could not tell."""
         if any(d.cause.severity is Severity.ERROR for d in self.diagnoses):
             return 1
-        could_not_tell = any(r.outcome in (Outcome.UNKNOWN, Outcome.BLOCKED) for r in self.results)
+        could_not_tell = any(r.outcome in UNASKED for r in self.results)
         return 3 if could_not_tell else 0

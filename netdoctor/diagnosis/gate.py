@@ -207,4 +207,4 @@ def _need(result: Result, modules: Modules | None, later: tuple[str, ...]) -> Ne
 
 def _title(probe: str) -> str:
     """What is true where the probe finds no fault."""
-    return Catalogue.load().probes[probe].healthy
+    return Catalogue.load().probes[probe].healthy_title

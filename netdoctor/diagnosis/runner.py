@@ -45,7 +45,7 @@ def _blocked(required: list[Probe], earlier: dict[str, Result]) -> str:
     faults = [probe.title or probe.name for probe in required if earlier[probe.name].outcome is Outcome.FAIL]
     if faults:
         return "; ".join(faults)
-    return f"it is not known whether {' and '.join(probe.healthy or probe.name for probe in required)}"
+    return f"it is not known whether {' and '.join(probe.healthy_title for probe in required)}"
 
 
 def _ask(catalogue: Catalogue, probe: Probe, facts: Facts, earlier: dict[str, Result]) -> Result:

@@ -9,16 +9,17 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from netdoctor.diagnosis.catalogue import Catalogue
-from netdoctor.model import Area, Finding, Outcome, Report, Result, Severity
+from netdoctor.model import UNASKED, Area, Finding, Outcome, Report, Result, Severity
+from netdoctor.output.console import SIGNS
 from netdoctor.output.layout import labelled
 from netdoctor.redact import one_line
 
-SIGNS = {
-    Outcome.PASS: ("✓", "green"),
-    Outcome.FAIL: ("✗", "red"),
-    Outcome.UNKNOWN: ("?", "yellow"),
-    Outcome.BLOCKED: ("?", "yellow"),
-    Outcome.NOT_APPLICABLE: ("–", "dim"),
+SIGN_OF = {
+    Outcome.PASS: "✓",
+    Outcome.FAIL: "✗",
+    Outcome.UNKNOWN: "?",
+    Outcome.BLOCKED: "?",
+    Outcome.NOT_APPLICABLE: "–",
 }
 NAME = 10  # columns of an area's name
 MORE = "; and 99 more"
@@ -38,8 +39,12 @@ def area_lines(report: Report, catalogue: Catalogue) -> Iterator[RenderableType]
         if found:
             found.sort(key=lambda result: _rank(result, catalogue, causes))
             outcome, text = _statement(found, catalogue)
-            sign, style = SIGNS[outcome]
-            yield labelled(Text.assemble("  ", (sign, style), f" {area}"), text, NAME + 4, at_most=1)
+            yield labelled(Text.assemble("  ", sign(outcome), f" {area}"), text, NAME + 4, at_most=1)
+
+
+def sign(outcome: Outcome) -> tuple[str, str]:
+    """The sign of an outcome, and its style."""
+    return SIGN_OF[outcome], SIGNS[SIGN_OF[outcome]]
 
 
 def _rank(result: Result, catalogue: Catalogue, causes: set[str]) -> tuple[bool, bool, int, str]:
@@ -54,20 +59,18 @@ def _statement(results: list[Result], catalogue: Catalogue) -> tuple[Outcome, st
     faulty = [result for result in failing if _is_error(result)]
     if faulty:
         return Outcome.FAIL, _joined([short(result.findings[0], catalogue) for result in faulty])
-    if unasked := _of(results, Outcome.UNKNOWN, Outcome.BLOCKED):
-        return Outcome.UNKNOWN, f"not tested: {_joined([f'whether {_healthy(unasked[0], catalogue)}'], len(unasked))}"
+    if unasked := _of(results, *UNASKED):
+        return (
+            Outcome.UNKNOWN,
+            f"not tested: {_joined([f'whether {catalogue.probes[unasked[0].probe].healthy_title}'], len(unasked))}",
+        )
     if failing:  # warnings alone
         return Outcome.UNKNOWN, _joined([short(result.findings[0], catalogue) for result in failing])
-    return Outcome.PASS, _joined([_healthy(result, catalogue) for result in results])
+    return Outcome.PASS, _joined([catalogue.probes[result.probe].healthy_title for result in results])
 
 
 def _of(results: list[Result], *outcomes: Outcome) -> list[Result]:
     return [result for result in results if result.outcome in outcomes]
-
-
-def _healthy(result: Result, catalogue: Catalogue) -> str:
-    """The title of its probe where the fault is absent."""
-    return catalogue.probes[result.probe].healthy or result.probe
 
 
 def _is_error(result: Result) -> bool:

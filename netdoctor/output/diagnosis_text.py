@@ -10,6 +10,7 @@ from rich.text import Text
 
 from netdoctor.diagnosis.catalogue import Catalogue
 from netdoctor.model import Confidence, Diagnosis, Evidence, Severity
+from netdoctor.output.console import WORDS
 from netdoctor.output.layout import LABEL, command_field, field, hanging
 from netdoctor.redact import one_line
 
@@ -18,31 +19,26 @@ BY_HAND = re.compile(r"^## By hand\n(.*?)(?=\n## |\Z)", re.MULTILINE | re.DOTALL
 FIX = "sudo netdoctor fix --dry-run"
 
 
-def word_of(diagnosis: Diagnosis, number: int = 0) -> tuple[str, str]:
-    """The word that a diagnosis begins with, and its style; `number` tells several causes apart."""
-    if diagnosis.cause.severity is Severity.WARNING:
-        return "WARNING", "bold yellow"
-    if diagnosis.unexplained:
-        return "UNEXPLAINED", "bold red"
-    return (f"CAUSE {number}" if number else "CAUSE"), "bold red"
-
-
 def headline(diagnosis: Diagnosis, number: int = 0) -> RenderableType:
-    """The cause in one sentence."""
-    word, style = word_of(diagnosis, number)
+    """The cause in one sentence; `number` tells several apart."""
+    if diagnosis.cause.severity is Severity.WARNING:
+        word = "WARNING"
+    else:
+        word = "UNEXPLAINED" if diagnosis.unexplained else "CAUSE"
+    begin = f"{word} {number}  " if number else f"{word}  "
     summary = " ".join(one_line(diagnosis.cause.summary).split())
-    return hanging(Text.assemble((f"{word}  ", style), (summary, "bold")), LABEL)  # deeper than where fields begin
+    return hanging(Text.assemble((begin, WORDS[word]), (summary, "bold")), LABEL)  # deeper than where fields begin
 
 
 def details(
-    diagnosis: Diagnosis, catalogue: Catalogue, *, recorded: bool, fix: bool, see: bool, proof_lines: int
+    diagnosis: Diagnosis, catalogue: Catalogue, *, recorded: bool, fix: bool, see: bool
 ) -> Iterator[RenderableType]:
     """The fields under the headline; `fix` and `see` say whether the repair's command and the trace's belong here."""
     cause = diagnosis.cause
     if seen := found(diagnosis):
         yield field("found", seen, at_most=2)
     if diagnosis.proof:
-        yield field("proof", one_line(diagnosis.proof), at_most=proof_lines)
+        yield field("proof", one_line(diagnosis.proof), at_most=3)
     elif cause.confidence is Confidence.LIKELY and not diagnosis.unexplained:
         yield field("sure", "no: likely by what was found; neither traffic nor a copy of the node shows it")
     yield from next_step(diagnosis, catalogue, recorded=recorded, fix=fix)

@@ -10,7 +10,8 @@ from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.segment import Segment
 from rich.text import Text
 
-UNWRAPPED = 1 << 16  # columns
+from netdoctor.output.console import UNWRAPPED
+
 LABEL = 9  # columns of a field's label with the space around it
 
 

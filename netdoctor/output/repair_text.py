@@ -9,10 +9,10 @@ from typing import Any
 from netdoctor import __version__
 from netdoctor.changes import in_short, left_alone, touched
 from netdoctor.diagnosis.check import Look
-from netdoctor.model import Diagnosis, Outcome, Severity
+from netdoctor.model import UNASKED, Diagnosis, Outcome, Severity
 from netdoctor.output.rehearsal_text import as_json as rehearsal_json
 from netdoctor.output.report_json import to_json
-from netdoctor.output.unasked_text import UNASKED, cannot_check, unasked_lines, without_node
+from netdoctor.output.unasked_text import cannot_check, unasked_lines, without_node
 from netdoctor.redact_data import plain
 from netdoctor.rehearsal.rehearsal import Rehearsal
 from netdoctor.repair.executor import Outcomes, StepEnd, StepOutcome

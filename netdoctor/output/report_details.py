@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from rich.console import Group, RenderableType
+from rich.console import RenderableType
 from rich.text import Text
 
 from netdoctor.diagnosis.catalogue import Catalogue
-from netdoctor.model import Diagnosis, Finding, Outcome, Report, Result
-from netdoctor.output.area_lines import SIGNS
+from netdoctor.model import UNASKED, Diagnosis, Finding, Outcome, Report, Result
+from netdoctor.output.area_lines import sign
 from netdoctor.output.diagnosis_text import headline, in_words
 from netdoctor.output.layout import Indented, hanging
 from netdoctor.redact import one_line
@@ -69,8 +69,8 @@ def _symptom(finding: Finding) -> Text:
 
 def _probes(results: Iterable[Result], catalogue: Catalogue) -> Iterator[RenderableType]:
     """Each probe in a line: in the words of the healthy state where it passed, of the fault where it failed."""
-    found = sorted(results, key=lambda result: list(SIGNS).index(result.outcome))
-    counts = {outcome: sum(result.outcome is outcome for result in found) for outcome in SIGNS}
+    found = sorted(results, key=lambda result: list(IN_WORDS).index(result.outcome))
+    counts = {outcome: sum(result.outcome is outcome for result in found) for outcome in IN_WORDS}
     told = ", ".join(f"{count} {IN_WORDS[outcome]}" for outcome, count in counts.items() if count)
     yield hanging(Text(f"checks: {told}", style="bold"))
     for result in found:
@@ -78,15 +78,13 @@ def _probes(results: Iterable[Result], catalogue: Catalogue) -> Iterator[Rendera
 
 
 def _probe(result: Result, catalogue: Catalogue) -> RenderableType:
-    sign, style = SIGNS[result.outcome]
-    probe = catalogue.probes[result.probe]
-    healthy = probe.healthy or probe.name
+    healthy = catalogue.probes[result.probe].healthy_title
     if result.outcome is Outcome.PASS:
         text = healthy
     elif result.outcome is Outcome.FAIL:
         text = one_line(result.findings[0].summary)
-    elif result.outcome in (Outcome.UNKNOWN, Outcome.BLOCKED):
+    elif result.outcome in UNASKED:
         text = f"not tested whether {healthy}: {one_line(result.reason)}"
     else:
         text = f"does not apply: {one_line(result.reason)}"
-    return Group(Text.assemble((f"{sign} ", style), text, (f"  ({result.probe})", "cyan")))
+    return Text.assemble(sign(result.outcome), " ", text, (f"  ({result.probe})", "cyan"))

@@ -9,9 +9,9 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from netdoctor.diagnosis.catalogue import Catalogue
-from netdoctor.model import Diagnosis, Outcome, Report, Severity
+from netdoctor.model import UNASKED, Diagnosis, Outcome, Report, Severity
 from netdoctor.output.area_lines import area_lines
-from netdoctor.output.console import HangingLine
+from netdoctor.output.console import WORDS, HangingLine
 from netdoctor.output.diagnosis_text import details, headline
 from netdoctor.output.layout import hanging
 from netdoctor.output.report_details import all_details
@@ -20,7 +20,6 @@ from netdoctor.redact import one_line
 
 WHOLE = 2  # diagnoses shown with all their fields; of further ones the headline
 REASONS = 4  # reasons why something could not be asked
-NOT_ASKED = (Outcome.UNKNOWN, Outcome.BLOCKED)
 
 
 class Detail(Enum):
@@ -36,7 +35,7 @@ def render(report: Report, catalogue: Catalogue, detail: Detail = Detail.SUMMARY
     parts: list[RenderableType] = []
     if detail is Detail.VERDICT:
         parts = [*_verdict(report)]
-    elif not any(result.outcome not in NOT_ASKED for result in report.results):
+    elif not any(result.outcome not in UNASKED for result in report.results):
         parts = [_head(report), Text(""), *_cannot_check(report)]
     else:
         if detail is Detail.ALL:
@@ -89,7 +88,6 @@ def _fields(
         recorded=report.recorded,
         fix=diagnosis in repairable[-1:],
         see=diagnosis is whole[-1],
-        proof_lines=3,
     )
 
 
@@ -106,16 +104,16 @@ def _no_cause(report: Report, *, hint: bool = False) -> RenderableType:
     """The verdict where no cause is named; `hint`: also how to see more."""
     count = _count(report, Outcome.PASS)
     if report.exit_code == 3:
-        unasked = _count(report, *NOT_ASKED)
+        unasked = _count(report, *UNASKED)
         text = f"no fault was found, but {unasked} of {unasked + count} checks could not be made"
-        return hanging(Text.assemble(("COULD NOT TELL  ", "bold yellow"), text))
+        return hanging(Text.assemble(("COULD NOT TELL  ", WORDS["COULD NOT TELL"]), text))
     warned = "nothing but warnings: " if report.diagnoses else ""
     beside = _count(report, Outcome.NOT_APPLICABLE)
     rest = f"; {beside} do not apply here" if beside else ""
     took = "" if report.recorded else f" in {report.seconds:.1f} s"
     more = "  (-v lists all)" if hint else ""
     text = f"{warned}{count} checks passed{took}{rest}"
-    return hanging(Text.assemble(("HEALTHY  ", "bold green"), text, (more, "dim")))
+    return hanging(Text.assemble(("HEALTHY  ", WORDS["HEALTHY"]), text, (more, "dim")))
 
 
 def _end(report: Report, *, hint: bool) -> Iterator[RenderableType]:
@@ -126,7 +124,7 @@ def _end(report: Report, *, hint: bool) -> Iterator[RenderableType]:
             yield from _reasons(report)
         return
     words = [_explained(report)]
-    if unasked := _count(report, *NOT_ASKED):
+    if unasked := _count(report, *UNASKED):
         words.append(f"{unasked} not tested")
     if not report.recorded:
         words.append(f"{report.seconds:.1f} s")

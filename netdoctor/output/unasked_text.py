@@ -8,9 +8,8 @@ from collections import Counter
 from collections.abc import Iterable
 
 from netdoctor.facts.cluster.this_node import NO_NODE
-from netdoctor.model import Outcome, Result
+from netdoctor.model import UNASKED, Outcome, Result
 
-UNASKED = (Outcome.UNKNOWN, Outcome.BLOCKED)
 BEFORE, AFTER = NO_NODE.split("{nodes}")
 
 
