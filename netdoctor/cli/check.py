@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from netdoctor.terminal.cluster_options import cluster_access
+from netdoctor.terminal.recording_options import recording
 
 if TYPE_CHECKING:
     from netdoctor.facts import Facts
@@ -22,14 +23,7 @@ if TYPE_CHECKING:
     type=click.Path(dir_okay=False, allow_dash=True),
     help="Write the JSON report to this file too; with - it is standard output, and the text goes to standard error.",
 )
-@click.option(
-    "--facts",
-    "facts_file",
-    metavar="FILE",
-    type=click.Path(exists=True, dir_okay=False, allow_dash=True),
-    help="Judge a recording instead. - is standard input, and gzip is unpacked.",
-)
-@click.option("--trust-recording", is_flag=True, help="Judge it with this user's rights and without limits.")
+@recording("Judge", "a recording")
 @click.option("-v", "--verbose", is_flag=True, help="Show all evidence and every check as well.")
 @click.option("-q", "--quiet", is_flag=True, help="Show the verdict alone.")
 @cluster_access

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from netdoctor.terminal.cluster_options import cluster_access
+from netdoctor.terminal.recording_options import recording
 
 if TYPE_CHECKING:
     from netdoctor.recording.confinement import Judgement
@@ -31,14 +32,7 @@ def _destinations(ctx: click.Context, _: click.Parameter, incomplete: str) -> li
 @click.argument("destination", metavar="DST", shell_complete=_destinations)
 @click.argument("port", metavar="[PORT]", default="")
 @click.option("--udp/--tcp", default=None, help="TCP where nothing says otherwise; UDP for port 53.")
-@click.option(
-    "--facts",
-    "facts_file",
-    metavar="FILE",
-    type=click.Path(exists=True, dir_okay=False, allow_dash=True),
-    help="Copy a recorded node instead. - is standard input, and gzip is unpacked.",
-)
-@click.option("--trust-recording", is_flag=True, help="Copy it with this user's rights and without limits.")
+@recording("Copy", "a recorded node")
 @click.option(
     "--svg",
     "picture",
