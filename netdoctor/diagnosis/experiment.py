@@ -6,7 +6,6 @@ it asks for are there, so that it goes on beside the probes' other questions.
 
 from __future__ import annotations
 
-import shlex
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -25,6 +24,7 @@ from netdoctor.facts.traffic.failed_flows import TEST_POD, FailedFlow, FailedFlo
 from netdoctor.facts.traffic.new_pod import NewPod
 from netdoctor.facts.traffic.node_network import NodeNetwork
 from netdoctor.model import Change
+from netdoctor.shell import command
 from netdoctor.system.host import Host
 from netdoctor.system.traffic import Reply, in_namespace
 from netdoctor.twin.asked import Asked
@@ -84,8 +84,9 @@ def experiment(
         remedies = beside.submit(_remedies, catalogue, facts, network.state, host, settings)
         found = search.run(asked, lambda: remedies.result()[0]) if asked else []
         _, refused = remedies.result()
+    deleted = _addresses_of_test_pod(facts)
     return Experiments(
-        tuple(_trial(each, by_name[each.asked.name], _deleted(facts)) for each in found),
+        tuple(_trial(each, by_name[each.asked.name], deleted) for each in found),
         network.state.node.programs,
         search.copies,
         round(time.monotonic() - begin, 2),
@@ -95,7 +96,7 @@ def experiment(
     )
 
 
-def _deleted(facts: Facts) -> tuple[str, ...]:
+def _addresses_of_test_pod(facts: Facts) -> tuple[str, ...]:
     """The addresses of the test pod, which nobody has any more once the report is read."""
     pod = facts.known().get(NewPod)
     return (pod.address, *pod.addresses) if isinstance(pod, NewPod) else ()
@@ -115,10 +116,8 @@ def _packet(flow: FailedFlow, deleted: tuple[str, ...]) -> str:
         return ""
     source = "host" if flow.pod == NODE else flow.pod
     by_default = "udp" if flow.port == DNS_PORT else "tcp"
-    options = () if flow.protocol == by_default else (f"--{flow.protocol}",)
-    if source.startswith("-"):
-        return ""
-    return shlex.join((source, flow.destination, str(flow.port), *options))
+    option = "" if flow.protocol == by_default else f" --{flow.protocol}"
+    return "".join(command(f"{{}} {{}} {{}}{option}", source, flow.destination, flow.port))
 
 
 def _tried(candidate: Intervention) -> Tried:
