@@ -60,10 +60,8 @@ def _statement(results: list[Result], catalogue: Catalogue) -> tuple[Outcome, st
     if faulty:
         return Outcome.FAIL, _joined([short(result.findings[0], catalogue) for result in faulty])
     if unasked := _of(results, *UNASKED):
-        return (
-            Outcome.UNKNOWN,
-            f"not tested: {_joined([f'whether {catalogue.probes[unasked[0].probe].healthy_title}'], len(unasked))}",
-        )
+        first = catalogue.probes[unasked[0].probe].healthy_title
+        return Outcome.UNKNOWN, f"not tested: {_joined([f'whether {first}'], len(unasked))}"
     if failing:  # warnings alone
         return Outcome.UNKNOWN, _joined([short(result.findings[0], catalogue) for result in failing])
     return Outcome.PASS, _joined([catalogue.probes[result.probe].healthy_title for result in results])

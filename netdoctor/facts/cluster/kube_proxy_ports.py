@@ -24,7 +24,7 @@ TABLES = ("/proc/thread-self/net/tcp", "/proc/thread-self/net/tcp6")
 
 def told_mode(host: Host, address: str) -> str:
     """The mode that root's kube-proxy says it works in at this address, "" where it does not say so at once."""
-    if not _is_roots(host, address):
+    if not _port_is_roots(host, address):
         return ""
     said = _answer(address, "/proxyMode").strip()
     return said if said in MODES else ""
@@ -37,12 +37,12 @@ def inside_another_process(host: Host, address: str) -> tuple[str, str] | None:
     """
     if mode := told_mode(host, address):
         return mode, f"inside another process, which says so at http://{address}/proxyMode"
-    if _is_roots(host, HEALTHZ) and _is_healthz(_answer(HEALTHZ, "/healthz")):
+    if _port_is_roots(host, HEALTHZ) and _is_healthz(_answer(HEALTHZ, "/healthz")):
         return "", f"inside another process, which answers at http://{HEALTHZ}/healthz"
     return None
 
 
-def _is_roots(host: Host, address: str) -> bool:
+def _port_is_roots(host: Host, address: str) -> bool:
     """Whether root listens at the port in netdoctor's own network, at whatever address, and nobody else."""
     port, owners = int(address.rpartition(":")[2]), set()
     for table in TABLES:
