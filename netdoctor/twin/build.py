@@ -14,7 +14,7 @@ from functools import partial
 from netdoctor.errors import CannotRead
 from netdoctor.system import kernel_modules
 from netdoctor.system.host import Host
-from netdoctor.twin import bridge, vxlan
+from netdoctor.twin import bridge, packet_programs, vxlan
 from netdoctor.twin.capture import sysctls
 from netdoctor.twin.listening import Responder
 from netdoctor.twin.namespace import Namespace
@@ -105,6 +105,7 @@ class _Builder:
             bridge.hold_ports(netlink, self.links)
         for name, namespace in self._copied():
             namespace.run(partial(load_filters, self.state.by_name[name]))
+            namespace.run(partial(packet_programs.make, self.state.by_name[name].copied_programs))
         self.twin.responder = Responder()
         self.twin.namespaces[OUTSIDE].run(lambda: self.twin.responder.listen(CONTROL))
         for name, namespace in self._copied():

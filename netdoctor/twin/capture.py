@@ -17,6 +17,7 @@ from netdoctor.errors import CannotRead, NotInstalled
 from netdoctor.system.host import Host
 from netdoctor.system.kernel_modules import present
 from netdoctor.system.traffic import in_namespace
+from netdoctor.twin import packet_programs
 from netdoctor.twin.settings import NOT_ITS_OWN
 from netdoctor.twin.state import Link, Listener, NetworkState, State
 from netdoctor.twin.wire import conntrack, nfacct, nftables
@@ -25,19 +26,12 @@ from netdoctor.twin.wire.messages import (
     LinkMessage,
     NeighbourMessage,
     NextHopMessage,
-    QueueMessage,
     RouteMessage,
     RuleMessage,
 )
-from netdoctor.twin.wire.netlink import ROUTE, Netlink, text
-from netdoctor.twin.wire.uapi.rtnetlink import RTM, RTM_F, TCA
-from netdoctor.twin.wire.uapi.xfrm import XFRM_MSG
+from netdoctor.twin.wire.netlink import ROUTE, Netlink
+from netdoctor.twin.wire.uapi.rtnetlink import RTM, RTM_F
 
-CLSACT = {"ingress": 0xFFFFFFF2, "egress": 0xFFFFFFF3}  # TC_H_MIN_INGRESS, TC_H_MIN_EGRESS of the clsact queue
-# queues that lose nothing of a single question, and hooks that say nothing without a filter
-HARMLESS = (
-    "noqueue", "noop", "pfifo_fast", "pfifo", "bfifo", "fq_codel", "fq", "mq", "multiq", "clsact", "ingress", "cake",
-)  # fmt: skip
 TREES = ("ipv4", "ipv6", "bridge", "netfilter")
 # what is no setting, is random, or belongs to the whole machine
 NO_SETTING = re.compile(
@@ -87,7 +81,7 @@ def read(name: str, address: str) -> NetworkState:
         rules = _dumped(netlink, RTM.GETRULE, map(RuleMessage.request_for, FAMILIES))
         neighbours = _dumped(netlink, RTM.GETNEIGH, map(NeighbourMessage.request_for, (*FAMILIES, socket.AF_BRIDGE)))
         nexthops = _nexthops(netlink)
-        programs = _programs(netlink, [Link(body) for body in links])
+        programs = packet_programs.read(netlink, [Link(body) for body in links])
     tables = [_words(f"/proc/thread-self/net/{name}") for name in ("ip_tables_names", "ip6_tables_names")]
     return NetworkState(
         name=name,
@@ -107,7 +101,8 @@ def read(name: str, address: str) -> NetworkState:
         legacy6=host.run(["ip6tables-legacy-save"], timeout=SECONDS) if tables[1] else "",
         sysctls=sysctls(),
         listeners=tuple(listeners()),
-        programs=(*programs, *_ipsec()),
+        programs=programs.others,
+        copied_programs=programs.copied,
     )
 
 
@@ -136,38 +131,6 @@ def _nftables() -> tuple[nftables.NftObject, ...]:
         return nftables.dump()
     except OSError as error:
         raise CannotRead.of("nftables", error) from error
-
-
-def _programs(netlink: Netlink, links: list[Link]) -> list[str]:
-    """Interfaces with a tc filter or an XDP program."""
-    found = [f"{link.name} (xdp)" for link in links if link.xdp]
-    names = {link.index: link.name for link in links}
-    for _, body in netlink.dump(RTM.GETQDISC, QueueMessage.request_for()):
-        queue = QueueMessage(body)
-        kind, index = text(queue.attributes.get(TCA.KIND, b"")), queue.index
-        if kind not in HARMLESS and f"{names.get(index)} (qdisc {kind})" not in found:
-            found.append(f"{names.get(index, index)} (qdisc {kind})")
-    for link in links:
-        for word, parent in CLSACT.items():
-            body = QueueMessage.HEADER.pack(socket.AF_UNSPEC, 0, link.index, 0, parent, 0)
-            try:
-                if netlink.dump(RTM.GETTFILTER, body):
-                    found.append(f"{link.name} (tc {word})")
-            except OSError:  # it has no such qdisc
-                continue
-    return found
-
-
-def _ipsec() -> list[str]:
-    """How many IPsec policies there are; neither they nor their keys are copied."""
-    if not present("xfrm_user"):
-        return []
-    try:
-        with Netlink(socket.NETLINK_XFRM) as netlink:
-            count = len(netlink.dump(XFRM_MSG.GETPOLICY, b""))
-    except OSError:  # a kernel without IPsec
-        return []
-    return [f"IPsec ({count} policies)"] if count else []
 
 
 def sysctls() -> dict[str, str]:

@@ -53,6 +53,20 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
+class CopiedProgram:
+    """A queue or filter of traffic control or an IPsec policy: what makes it in a copy, what removes it, by hand too.
+
+    `by_hand`: the form of a command, and its values.
+    """
+
+    says: str
+    protocol: int  # of netlink
+    make: tuple[tuple[int, bytes, int], ...]
+    remove: tuple[int, bytes, int]
+    by_hand: tuple[str, tuple[object, ...]]
+
+
+@dataclass(frozen=True, slots=True)
 class NetworkState:
     """One network namespace. Netlink messages are bodies as dumped, header of the protocol included."""
 
@@ -73,6 +87,7 @@ class NetworkState:
     sysctls: Mapping[str, str]  # below /proc/sys/net
     listeners: tuple[Listener, ...]
     programs: tuple[str, ...]  # what is not copied: tc filters and queues, XDP, IPsec
+    copied_programs: tuple[CopiedProgram, ...] = ()  # those that are; a recording has none
 
     def interfaces(self) -> list[Link]:
         """The links, read."""

@@ -1,9 +1,10 @@
 """A program or queue on an interface, or IPsec, drops pod traffic.
 
 ## What it checks
-Flows of pods that were not answered on the node, and pass in a copy of it that has the same links, routes, rules and
-settings, where an interface of the node has a traffic-control filter or queue or an XDP program, or where the node has
-IPsec policies: these a copy does not have.
+Flows of pods that were not answered on the node. A copy of the node has its tbf queues, its filters of classic
+BPF, and its IPsec policies where none needs a key: where a flow fails in the copy too and passes once one of these is
+removed, it is named. What a copy does not have (eBPF, XDP, other queues, IPsec with keys) is named where a flow fails
+on the node and passes in the copy.
 
 ## Why it matters
 A tc filter or a BPF program drops or redirects before any rule of the packet filter sees the packet, a queue with too
@@ -24,12 +25,13 @@ from collections.abc import Iterator
 from netdoctor import Area, Evidence, Finding, Subject, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.this_node import ThisNode
-from netdoctor.facts.traffic.experiments import Experiments, trials_of
+from netdoctor.facts.traffic.experiments import Experiments, Trial, Tried, trials_of
 from netdoctor.facts.traffic.failed_flows import HOST_TO_OUTSIDE, FailedFlows
 from netdoctor.model import Confidence
 from netdoctor.shell import command
 from netdoctor.symptoms import POD_TRAFFIC
 
+NAME = "packets-taken-by-program"
 ON_INTERFACE = re.compile(r"(?P<name>.+) \((?P<kind>xdp|tc ingress|tc egress|qdisc \S+)\)")
 SHOWN_BY = {
     "xdp": "ip -d link show dev {}",
@@ -43,8 +45,10 @@ QUEUE_SHOWN_BY = "sudo tc -s qdisc show dev {}"
 def packets_taken_by_program(
     experiments: Experiments | CannotRead, failed: FailedFlows, this: ThisNode
 ) -> Iterator[Finding]:
-    """Lost on the node, answered in its copy, and something is there that the copy lacks."""
-    lost = [trial for trial in trials_of(experiments, failed) if trial.passes and trial.kind != HOST_TO_OUTSIDE]
+    """Lost in a copy as well until it is removed; or answered in the copy, and something is there that the copy lacks."""
+    trials = trials_of(experiments, failed)
+    yield from _removed(trials, this)
+    lost = [trial for trial in trials if trial.passes and trial.kind != HOST_TO_OUTSIDE]
     if lost and not isinstance(experiments, CannotRead) and experiments.programs:
         where = ", ".join(experiments.programs)
         yield Finding(
@@ -56,6 +60,23 @@ def packets_taken_by_program(
             Subject(node=this.name),
             confidence=Confidence.LIKELY,
             by_hand=tuple(line for program in experiments.programs[:4] for line in _by_hand(program)),
+        )
+
+
+def _removed(trials: tuple[Trial, ...], this: ThisNode) -> Iterator[Finding]:
+    """What flows pass without, in copies that have it."""
+    named: dict[Tried, list[Trial]] = {}
+    for trial in trials:
+        for tried in min(trial.cures, key=len, default=()):
+            if tried.cause == NAME:
+                named.setdefault(tried, []).append(trial)
+    for tried, of_it in named.items():
+        yield Finding(
+            tried.says,
+            tuple(Evidence(f"copy of the node, {trial.flow}", f"passes {tried.change}", "passes as it is") for trial in of_it[:2]),
+            Subject(node=this.name),
+            confidence=Confidence.CONFIRMED,
+            by_hand=tried.by_hand,
         )
 
 

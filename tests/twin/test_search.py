@@ -91,6 +91,14 @@ SINGLE = {
     "answer-arp": (["sysctl -qw net.ipv4.conf.all.arp_ignore=8"], "outside"),
     "raise-mtu": (["ip link set veth0 mtu 68"], "outside"),
     "give-pod-its-default-route": (["POD ip route del default"], "outside"),
+    "remove-packet-programs, queue": (["tc qdisc add dev veth0 root tbf rate 8kbit burst 60 limit 60"], "outside"),
+    "remove-packet-programs, bpf": (
+        ["tc qdisc add dev veth0 clsact",
+         "tc filter add dev veth0 ingress bpf bytecode '1,6 0 0 2' direct-action"], "outside",
+    ),
+    "remove-packet-programs, ipsec": (
+        ["ip xfrm policy add dir fwd src 10.244.0.0/16 dst 0.0.0.0/0 action block"], "outside",
+    ),
 }  # fmt: skip
 
 # what a person is told to type; HANDLE is the kernel's number of the rule
@@ -116,6 +124,9 @@ TYPED = {
     "remove-translations, accepted": ["sudo nft delete rule ip nat PREROUTING handle HANDLE"],
     "answer-arp": ["sudo sysctl -w net.ipv4.conf.all.arp_ignore=0"],
     "raise-mtu": ["sudo ip link set dev veth0 mtu 1500", "sudo ip link set dev br0 mtu 1500"],
+    "remove-packet-programs, queue": ["sudo tc qdisc del dev veth0 root"],
+    "remove-packet-programs, bpf": ["sudo tc filter del dev veth0 ingress pref 49152"],
+    "remove-packet-programs, ipsec": ["sudo ip xfrm policy delete dir fwd index INDEX"],
 }  # fmt: skip
 WITHOUT_COMMAND = {
     "masquerade-pods": "restore-pod-masquerade repairs it",
@@ -142,7 +153,9 @@ def test_one_change_is_named_and_cures_the_node(name: str, node: Node) -> None:
     assert [name.partition(",")[0]] in names, (str(found[flow].reply), names)
     assert all(found[flow].necessary)
     typed = [line for each in min(found[flow].cures, key=len) for line in each.by_hand]
-    assert [re.sub(r"handle \d+$", "handle HANDLE", line) for line in typed] == TYPED.get(name, [])
+    assert [
+        re.sub(r"(handle|index) \d+$", lambda found: f"{found[1]} {found[1].upper()}", line) for line in typed
+    ] == TYPED.get(name, [])
     cure(node, found[flow])
     end = time.monotonic() + 6  # a neighbour that was silent is asked again after a while
     while not (reply := node.ask(FLOWS[flow], 1)).answered and time.monotonic() < end:

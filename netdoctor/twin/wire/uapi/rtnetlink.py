@@ -23,7 +23,11 @@ class RTM(IntEnum):
     NEWRULE = 32
     DELRULE = 33
     GETRULE = 34
+    NEWQDISC = 36
+    DELQDISC = 37
     GETQDISC = 38
+    NEWTFILTER = 44
+    DELTFILTER = 45
     GETTFILTER = 46
     NEWNEXTHOP = 104
     GETNEXTHOP = 106
@@ -93,12 +97,6 @@ class RTNH_F(IntEnum):
     """Flags of a next hop, and of a route that has one (linux/rtnetlink.h)."""
 
     ONLINK = 4
-
-
-class TCA(IntEnum):
-    """Attributes of a queue (linux/rtnetlink.h)."""
-
-    KIND = 1
 
 
 class FRA(IntEnum):
