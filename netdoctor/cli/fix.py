@@ -111,7 +111,7 @@ def _fix(catalogue: Catalogue, choices: Choices) -> tuple[int, Journal | None]:
     if choices.dry_run:
         _say_what_is_unfinished()
     look_again = partial(_look, catalogue)
-    first = look_again()
+    first = look_again(True)
     plan = make_plan(catalogue, first, only=choices.only)
     changes_something = bool(plan.to_apply) and not choices.dry_run
     asks = changes_something and not choices.yes
@@ -152,15 +152,15 @@ def _say_what_is_unfinished() -> None:
         _say(f"! {notice}", err=True)
 
 
-def _look(catalogue: Catalogue) -> Look:
-    """Look at this node, and show on the terminal what is waited for."""
+def _look(catalogue: Catalogue, cures: bool) -> Look:
+    """Look at this node, and show on the terminal what is waited for; `cures` as `look` has it."""
     from netdoctor.diagnosis.check import look
     from netdoctor.facts import Facts
     from netdoctor.facts.gateways.scope import Scope
     from netdoctor.terminal.output import waiting
 
     with waiting() as watch:
-        return look(catalogue, Facts(context=(Scope(False, whole_state=True),)), watch=watch)
+        return look(catalogue, Facts(context=(Scope(False, whole_state=True),)), watch=watch, cures=cures)
 
 
 def _agreement(choices: Choices, asks: bool) -> Agreement:
@@ -182,7 +182,7 @@ def _has_failed(outcomes: Outcomes | None) -> bool:
 
 
 def _repair(
-    catalogue: Catalogue, plan: Plan, first: Look, look_again: Callable[[], Look], agreement: Agreement
+    catalogue: Catalogue, plan: Plan, first: Look, look_again: Callable[[bool], Look], agreement: Agreement
 ) -> tuple[Outcomes, Journal]:
     """What became of the repair, and its run."""
     from netdoctor.output.repair_text import step_line
@@ -199,9 +199,9 @@ def _repair(
 
     with confirming(journal, choices.confirm) as put_off:
 
-        def look_and_put_off() -> Look:
+        def look_and_put_off(cures: bool) -> Look:
             put_off()
-            return look_again()
+            return look_again(cures)
 
         try:
             outcomes = repair(

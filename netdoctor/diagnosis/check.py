@@ -41,6 +41,7 @@ class Look:
     experiments: Experiments | None
     started: str  # of a recording: when it was made
     seconds: float
+    cures: bool = True  # whether the experiments tried what lets a lost packet pass
 
     def report(self, notices: Iterable[str] = (), changes: tuple[Made, ...] = ()) -> Report:
         """The look as a report, with what the user has to know first, and what earlier repairs have changed."""
@@ -122,10 +123,13 @@ def look(
     facts: Facts | None = None,
     only: Iterable[str] | None = None,
     watch: Callable[[Facts], object] | None = None,
+    *,
+    cures: bool = True,
 ) -> Look:
     """Ask every probe (or those named) on new facts, and take away whatever was made for it.
 
-    `watch` is given the facts before anything is read, so that it can tell what is being waited for.
+    `watch` is given the facts before anything is read, so that it can tell what is being waited for. Without `cures`
+    the experiments ask only whether what failed fails in a copy too, and not what would let it pass.
     """
     begin, facts = time.monotonic(), facts or Facts()
     recorded = facts.known().get(Recorded)
@@ -133,12 +137,12 @@ def look(
     with closing(facts):
         if watch:
             watch(facts)
-        results = run(catalogue, facts, only)
+        results = run(catalogue, facts, only, cures=cures)
         tried = facts.known().get(Experiments)
         experiments = tried if isinstance(tried, Experiments) else None
         diagnoses = verified(catalogue, diagnose(catalogue, results), experiments)
         seconds = time.monotonic() - begin
-    return Look(results, diagnoses, facts, experiments, started, seconds)
+    return Look(results, diagnoses, facts, experiments, started, seconds, cures)
 
 
 @contextmanager

@@ -17,11 +17,16 @@ from netdoctor.model import Finding, NotApplicable, Outcome, Probe, Result
 NOT_IN_RECORDING = "not in this recording, which is older than this check"
 
 
-def run(catalogue: Catalogue, facts: Facts, only: Iterable[str] | None = None) -> dict[str, Result]:
-    """The result of each probe (or of those named, and what they require), in an order that follows `requires`."""
+def run(
+    catalogue: Catalogue, facts: Facts, only: Iterable[str] | None = None, *, cures: bool = True
+) -> dict[str, Result]:
+    """The result of each probe (or of those named, and what they require), in an order that follows `requires`.
+
+    `cures`: whether experiments search for what lets a lost packet pass.
+    """
     wanted = set(catalogue.probes) if only is None else _with_requirements(catalogue, only)
     order = [name for name in catalogue.order() if name in wanted]
-    facts.made_by(Experiments, partial(experiment, catalogue, facts), LONGEST)
+    facts.made_by(Experiments, partial(experiment, catalogue, facts, cures), LONGEST)
     facts.prefetch(want.kind for name in order for want in parameters(catalogue.probes[name].run))
     results: dict[str, Result] = {}
     for name in order:

@@ -11,11 +11,11 @@ planned again from the newest look, and nothing of that is made before it was sh
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING
 
 from netdoctor.diagnosis.catalogue import Catalogue
@@ -25,17 +25,14 @@ from netdoctor.model import Change, Outcome
 from netdoctor.repair.journal import Closed, EntryState, Journal
 from netdoctor.repair.plan import Plan, Step
 from netdoctor.repair.plan import plan as make_plan
+from netdoctor.repair.proof import LookAgain, complete, guards_of, is_judged_by_cures, prove, settled
 from netdoctor.repair.rollback import undo
 from netdoctor.system.host import Host
 
 if TYPE_CHECKING:
     from netdoctor.diagnosis.check import Look
 
-SETTLE_SECONDS = 10.0  # what was broken may need a moment: CoreDNS is asked for its readiness once in a while
-HOPELESS_LOOKS = 3  # a target that fails as often in a row is not going to pass
-PAUSE = 0.5
 DRIFTS = 3  # a node that changes as often while it is repaired is somebody else's
-FINE = (Outcome.PASS, Outcome.NOT_APPLICABLE)
 
 
 class StepEnd(StrEnum):
@@ -80,7 +77,7 @@ def repair(
     catalogue: Catalogue,
     plan: Plan,
     first: Look,
-    look: Callable[[], Look],
+    look: LookAgain,
     journal: Journal,
     say: Callable[[str], None],
     agree: Agree,
@@ -98,11 +95,12 @@ def repair(
     seen = first
     try:
         while True:
-            outcomes = execute(plan, seen, look, journal, say, ended)
+            outcomes = execute(catalogue, plan, seen, look, journal, say, ended)
             done += outcomes.steps
             seen = outcomes.last
             if _is_somebody_elses(done):
                 break
+            seen = complete(seen, look)
             tried = [step.remedy for step in done if step.end is not StepEnd.DRIFTED]
             plan = make_plan(catalogue, seen, tried, only)
             if not plan.to_apply or not agree(plan, seen):
@@ -113,7 +111,7 @@ def repair(
         raise
     _close(journal)
     if any(step.end is StepEnd.PROVED for step in done):
-        seen = _settled(seen, look)
+        seen = complete(settled(seen, look), look)
     return Outcomes(tuple(done), seen)
 
 
@@ -121,25 +119,6 @@ def _is_somebody_elses(done: list[StepOutcome]) -> bool:
     """Whether somebody else changes the node while it is repaired, so that nothing more is planned."""
     drifts = sum(step.end is StepEnd.DRIFTED for step in done)
     return drifts >= DRIFTS or any(step.end is StepEnd.LEFT for step in done)
-
-
-def _settled(seen: Look, look: Callable[[], Look]) -> Look:
-    """Look until nothing is wrong or unknown any more, while that changes, and for a limited time.
-
-    A repaired node needs a moment to recover: CoreDNS is asked for its readiness once in a while.
-    """
-    end, same = time.monotonic() + SETTLE_SECONDS, 1
-    while any(result.outcome not in FINE for result in seen.results.values()):
-        if time.monotonic() > end or same >= HOPELESS_LOOKS:
-            break
-        time.sleep(PAUSE)
-        before, seen = _outcomes(seen), look()
-        same = same + 1 if _outcomes(seen) == before else 1
-    return seen
-
-
-def _outcomes(seen: Look) -> dict[str, Outcome]:
-    return {name: result.outcome for name, result in seen.results.items()}
 
 
 def _close(journal: Journal) -> None:
@@ -155,9 +134,10 @@ def _close(journal: Journal) -> None:
 
 
 def execute(
+    catalogue: Catalogue,
     plan: Plan,
     first: Look,
-    look: Callable[[], Look],
+    look: LookAgain,
     journal: Journal,
     say: Callable[[str], None],
     ended: Ended = lambda _: None,
@@ -169,9 +149,13 @@ def execute(
     """
     seen, done = first, list[StepOutcome]()
     for step in plan.to_apply:
+        by_cures = is_judged_by_cures(catalogue, step.probe)
+        if by_cures:
+            seen = complete(seen, look)
         outcome = _not_as_planned(step, seen) if seen is not first else None
         if outcome is None:
-            outcome, seen = _take(step, seen, look, journal, say)
+            guards = guards_of(catalogue, seen)
+            outcome, seen = _take(step, guards, partial(look, by_cures), journal, say)
         done.append(outcome)
         ended(outcome)
         if outcome.end is not StepEnd.PROVED:
@@ -195,17 +179,16 @@ def _not_as_planned(step: Step, seen: Look) -> StepOutcome | None:
 
 
 def _take(
-    step: Step, seen: Look, look: Callable[[], Look], journal: Journal, say: Callable[[str], None]
+    step: Step, guards: Collection[str], look: Callable[[], Look], journal: Journal, say: Callable[[str], None]
 ) -> tuple[StepOutcome, Look]:
     """Make a step's changes and prove them, or roll them back; the outcome, and how things look then.
 
     Raises what has ended it, after its changes were undone: JournalError, and whatever is not an error of netdoctor's.
     """
     begin, end = len(journal.entries), StepEnd.ROLLED_BACK
-    guards = [name for name, before in seen.results.items() if before.outcome is Outcome.PASS]
     try:
         _make(step, journal)
-        seen, problem = _prove(step.probe, guards, look)
+        seen, problem = prove(step.probe, guards, look)
         if not problem:
             for entry in journal.entries[begin:]:
                 journal.mark(entry, EntryState.VERIFIED)
@@ -261,38 +244,3 @@ def _what_stays(journal: Journal, begin: int) -> str:
     if loose or proved:
         words.append("`netdoctor undo` undoes it once there is space")
     return "; ".join(words)
-
-
-def _prove(target: str, guards: Collection[str], look: Callable[[], Look]) -> tuple[Look, str]:
-    """Look until the target and every guard are fine, for a limited time; "" or what is wrong in the last look."""
-    end = time.monotonic() + SETTLE_SECONDS
-    looks = 0
-    while True:
-        seen = look()
-        looks += 1
-        outcome = _outcomes(seen)
-        target_fails = outcome.get(target) not in FINE
-        broken = [name for name in guards if outcome.get(name) not in FINE]
-        if not target_fails and not broken:
-            return seen, ""
-        if time.monotonic() > end or (target_fails and looks >= HOPELESS_LOOKS):
-            break
-        time.sleep(PAUSE)
-    return seen, _still_wrong(target, seen) if target_fails else _now_wrong(broken)
-
-
-def _still_wrong(target: str, seen: Look) -> str:
-    """Why the probe that has to pass does not."""
-    result = seen.results.get(target)
-    if result is None:
-        why = "it was not asked"
-    elif result.findings:
-        why = result.findings[0].summary
-    else:
-        why = result.reason
-    return f"{target} does not pass: {why}"
-
-
-def _now_wrong(broken: list[str]) -> str:
-    """Which probes passed before the step and do not pass after it."""
-    return f"{', '.join(broken)} passed before the change and {'fails' if len(broken) == 1 else 'fail'} now"

@@ -11,7 +11,7 @@ from pathlib import Path
 from netdoctor.cli import main
 from netdoctor.diagnosis import check as check_module
 from netdoctor.diagnosis.catalogue import Catalogue
-from netdoctor.repair import executor
+from netdoctor.repair import proof
 from netdoctor.system.host import Host
 from tests.repair import folder_node
 
@@ -23,7 +23,7 @@ def run(folder: str, remedies: str, *arguments: str) -> None:
     Catalogue.load = classmethod(lambda _: catalogue)  # type: ignore[assignment]
     check_module.look = lambda *_, **__: node.look(catalogue)
     Host.is_root = property(lambda _: True)  # type: ignore[method-assign, assignment]
-    executor.SETTLE_SECONDS, executor.PAUSE = 0.05, 0.01
+    proof.SETTLE_SECONDS, proof.PAUSE = 0.05, 0.01
     sys.argv = ["netdoctor", *arguments]
     main()
 

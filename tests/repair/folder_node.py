@@ -16,7 +16,7 @@ from netdoctor.diagnosis.check import Look
 from netdoctor.diagnosis.check import look as look_at
 from netdoctor.facts import Facts
 from netdoctor.model import Probe, Remedy
-from netdoctor.repair import executor as executor_module
+from netdoctor.repair import proof
 from netdoctor.repair.executor import Outcomes, StepEnd, repair
 from netdoctor.repair.journal import Journal, begin
 from netdoctor.repair.plan import Plan, plan
@@ -107,14 +107,16 @@ class Node:
     folder: Path
     said: list[str] = field(default_factory=list)
     looks: int = 0
+    cures: list[bool] = field(default_factory=list)  # of each look: whether experiments searched for cures
 
     def catalogue(self, *remedies: Remedy) -> Catalogue:
         probes: tuple[Probe, ...] = (forwarding_off, names_unresolved, door_open)
         return Catalogue.of({p.name: p for p in probes}, {r.name: r for r in remedies})
 
-    def look(self, catalogue: Catalogue) -> Look:
+    def look(self, catalogue: Catalogue, cures: bool = True) -> Look:
         self.looks += 1
-        return look_at(catalogue, Facts({Folder: Folder(self.folder)}, live=False))
+        self.cures.append(cures)
+        return look_at(catalogue, Facts({Folder: Folder(self.folder)}, live=False), cures=cures)
 
     def repair(self, *remedies: Remedy, say: Callable[[str], None] | None = None) -> tuple[Outcomes, Journal]:
         catalogue = self.catalogue(*remedies)
@@ -131,7 +133,15 @@ class Node:
         say: Callable[[str], None] | None = None,
         agree: Callable[[Plan, Look], bool] = lambda _plan, _seen: True,
     ) -> Outcomes:
-        return repair(catalogue, planned, first, lambda: self.look(catalogue), journal, say or self.said.append, agree)
+        return repair(
+            catalogue,
+            planned,
+            first,
+            lambda cures: self.look(catalogue, cures),
+            journal,
+            say or self.said.append,
+            agree,
+        )
 
     def files(self) -> dict[str, tuple[bytes, int]]:
         return {
@@ -143,8 +153,8 @@ class Node:
 @pytest.fixture
 def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
     monkeypatch.setenv("NETDOCTOR_STATE_DIR", str(tmp_path / "state"))
-    monkeypatch.setattr(executor_module, "SETTLE_SECONDS", 0.05)
-    monkeypatch.setattr(executor_module, "PAUSE", 0.01)
+    monkeypatch.setattr(proof, "SETTLE_SECONDS", 0.05)
+    monkeypatch.setattr(proof, "PAUSE", 0.01)
     folder = tmp_path / "node"
     folder.mkdir()
     (folder / "a.conf").write_bytes(BEFORE)

@@ -1,0 +1,92 @@
+"""Whether a repair has worked: the node is looked at again until what has to pass does, for a limited time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING
+
+from netdoctor.diagnosis.catalogue import Catalogue
+from netdoctor.facts import parameters
+from netdoctor.facts.traffic.experiments import Experiments
+from netdoctor.model import Outcome
+
+if TYPE_CHECKING:
+    from netdoctor.diagnosis.check import Look
+
+SETTLE_SECONDS = 10.0  # what was broken may need a moment: CoreDNS is asked for its readiness once in a while
+HOPELESS_LOOKS = 3  # a target that fails as often in a row is not going to pass
+PAUSE = 0.5
+FINE = (Outcome.PASS, Outcome.NOT_APPLICABLE)
+LookAgain = Callable[[bool], "Look"]  # whether its experiments search for what lets a lost packet pass
+
+
+def is_judged_by_cures(catalogue: Catalogue, probe: str) -> bool:
+    """Whether a probe goes by what experiments have found, so that without their search it would pass."""
+    return any(wanted.kind is Experiments for wanted in parameters(catalogue.probes[probe].run))
+
+
+def guards_of(catalogue: Catalogue, seen: Look) -> list[str]:
+    """The probes that have to pass after a repair as they do now: not those that pass because nothing was searched."""
+    passed = [name for name, result in seen.results.items() if result.outcome is Outcome.PASS]
+    return passed if seen.cures else [name for name in passed if not is_judged_by_cures(catalogue, name)]
+
+
+def complete(seen: Look, look: LookAgain) -> Look:
+    """The same; or a new look where something is wrong, and no cure was searched for."""
+    is_fine = all(result.outcome in FINE for result in seen.results.values())
+    return seen if seen.cures or is_fine else look(True)
+
+
+def settled(seen: Look, look: LookAgain) -> Look:
+    """Look until nothing is wrong or unknown any more, while that changes, and for a limited time.
+
+    A repaired node needs a moment to recover: CoreDNS is asked for its readiness once in a while.
+    """
+    end, same = time.monotonic() + SETTLE_SECONDS, 1
+    while any(result.outcome not in FINE for result in seen.results.values()):
+        if time.monotonic() > end or same >= HOPELESS_LOOKS:
+            break
+        time.sleep(PAUSE)
+        before, seen = _outcomes(seen), look(False)
+        same = same + 1 if _outcomes(seen) == before else 1
+    return seen
+
+
+def _outcomes(seen: Look) -> dict[str, Outcome]:
+    return {name: result.outcome for name, result in seen.results.items()}
+
+
+def prove(target: str, guards: Collection[str], look: Callable[[], Look]) -> tuple[Look, str]:
+    """Look until the target and every guard are fine, for a limited time; "" or what is wrong in the last look."""
+    end = time.monotonic() + SETTLE_SECONDS
+    looks = 0
+    while True:
+        seen = look()
+        looks += 1
+        outcome = _outcomes(seen)
+        target_fails = outcome.get(target) not in FINE
+        broken = [name for name in guards if outcome.get(name) not in FINE]
+        if not target_fails and not broken:
+            return seen, ""
+        if time.monotonic() > end or (target_fails and looks >= HOPELESS_LOOKS):
+            break
+        time.sleep(PAUSE)
+    return seen, _still_wrong(target, seen) if target_fails else _now_wrong(broken)
+
+
+def _still_wrong(target: str, seen: Look) -> str:
+    """Why the probe that has to pass does not."""
+    result = seen.results.get(target)
+    if result is None:
+        why = "it was not asked"
+    elif result.findings:
+        why = result.findings[0].summary
+    else:
+        why = result.reason
+    return f"{target} does not pass: {why}"
+
+
+def _now_wrong(broken: list[str]) -> str:
+    """Which probes passed before the step and do not pass after it."""
+    return f"{', '.join(broken)} passed before the change and {'fails' if len(broken) == 1 else 'fail'} now"
