@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 import time
 from functools import partial
@@ -77,7 +76,6 @@ def command(
 
     from netdoctor.diagnosis.catalogue import Catalogue
     from netdoctor.errors import BadInput, NetdoctorError
-    from netdoctor.repair.rollback import STOPPING
     from netdoctor.repair.runs import locked
     from netdoctor.system.host import Host
     from netdoctor.terminal.consent import Choices
@@ -91,8 +89,6 @@ def command(
     with ExitStack() as stack:
         if not dry_run:
             stack.enter_context(locked())
-            for number in STOPPING:  # whoever is stopped would hold the lock, also against the timer
-                signal.signal(number, signal.SIG_IGN)
             _deal_with_unfinished(resume)
         choices = Choices(
             dry_run, yes, only, allow_exposure, without_rehearsal, rehearse_daemon, output, verbose, confirm or 0

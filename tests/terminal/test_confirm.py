@@ -225,12 +225,13 @@ def test_a_netdoctor_that_was_stopped_is_ended(node: Node, monkeypatch: pytest.M
 
 
 def test_ctrl_z_does_not_stop_a_repair(node: Node) -> None:
-    terminal = on_terminal(fix(node, "--yes", "--confirm", "600"))
-    terminal.until("Keep it? Press ENTER within 600 s")
+    terminal = on_terminal(fix(node, remedies="switch_on"))
+    terminal.until("Make this repair? [y/N] ")
     terminal.type("\x1a")
     time.sleep(0.5)
-    terminal.type("\n")
-    assert terminal.ended() == 0
+    terminal.type("y\n")
+    terminal.ended()
+    assert a_conf(node) == AFTER
 
 
 @pytest.mark.parametrize("where", ["a file", "closed"])
