@@ -14,8 +14,11 @@ from string import Formatter
 from netdoctor.redact import one_line
 
 MOST = 8  # lines that anybody types
-# where a file lies that a command may name; a recording must not have root open another one
-FOLDERS = ("/etc", "/run", "/var/lib", "/var/snap", "/usr/lib", "/usr/libexec", "/usr/local/lib", "/opt/cni")
+# where a file lies that a command may name, which are a CNI's: a recording must not have root open another one
+FOLDERS = (
+    "/etc/cni/net.d", "/opt/cni/bin", "/usr/lib/cni", "/usr/libexec/cni", "/var/lib/rancher/k3s",
+    "/var/snap/microk8s/current",
+)  # fmt: skip
 URL = re.compile(r"https?://[A-Za-z0-9.\[\]:-]+(?:/[A-Za-z0-9._~/-]*)?")
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from netdoctor.terminal.cluster_options import cluster_access
+from netdoctor.terminal.seconds import Seconds
 
 if TYPE_CHECKING:
     from netdoctor.diagnosis.gate import Gate
@@ -18,15 +19,16 @@ if TYPE_CHECKING:
     from netdoctor.terminal.sayer import Sayer
 
 
+TIMEOUT = Seconds(1, 3600)
+
+
 @click.command()
 @click.option("-k", "--kustomization", help="Folder of the manifests; k8s where there is one and no sudo.")
 @click.option("--dry-run", is_flag=True, help="Ask the gate, show what the API server would change, change nothing.")
 @click.option("--force", is_flag=True, help="Deploy even if the gate is not open.")
 @click.option("--force-conflicts", is_flag=True, help="Take over fields that somebody else changed, as kubectl does.")
 @click.option("--images", is_flag=True, help="Ask for a picture in the smoke test too; a real provider charges for it.")
-@click.option(
-    "--timeout", type=click.FloatRange(1, 3600), default=300, show_default=True, help="Seconds for the rollout."
-)
+@click.option("--timeout", type=TIMEOUT, default=300, show_default=True, help=f"For the rollout: {TIMEOUT.in_words}.")
 @click.option("--roll-back/--no-roll-back", default=None, help="Roll back a failed rollout without asking, or never.")
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="What goes to stdout.")
 @cluster_access
@@ -38,7 +40,7 @@ def command(
     force: bool,
     force_conflicts: bool,
     images: bool,
-    timeout: float,
+    timeout: int,
     roll_back: bool | None,
     output: str,
 ) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from netdoctor.terminal.cluster_options import cluster_access
+from netdoctor.terminal.seconds import Seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from netdoctor.repair.plan import Plan
     from netdoctor.terminal.consent import Agreement, Choices, Rehearsed
 
+CONFIRM = Seconds(5, 3600)
 FAILED = ("rolled-back", "not-undone")
 
 
@@ -31,9 +33,8 @@ FAILED = ("rolled-back", "not-undone")
 @click.option("--only", multiple=True, metavar="ID", help="Make only the repair of this name, or of this fault.")
 @click.option(
     "--confirm",
-    type=click.IntRange(5, 3600),
-    metavar="SECONDS",
-    help="Undo it after so many seconds unless ENTER is pressed, or netdoctor confirm says to keep it.",
+    type=CONFIRM,
+    help=f"Undo it after {CONFIRM.in_words}, unless ENTER is pressed or netdoctor confirm says to keep it.",
 )
 @click.option(
     "--allow-exposure", is_flag=True, help="Apply even if the rehearsal opens more access than the repair needs."

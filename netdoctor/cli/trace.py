@@ -51,9 +51,12 @@ def command(
     """Follow a packet through a copy of this node, hook by hook. The node itself is not touched.
 
     \b
-    SRC   a pod ([pod/][NAMESPACE/]NAME, or how it begins), a pod's address, host, or outside
-    DST   a Service ([svc/][NAMESPACE/]NAME, or NAME.NAMESPACE.svc), a pod, an address, node, or internet (8.8.8.8)
-    PORT  a number (5432 or 5432/tcp), or the name of a Service's port; also as DST:PORT
+    SRC   a pod ([pod/][NAMESPACE/]NAME, or how it begins), a pod's address,
+          host, or outside
+    DST   a Service ([svc/][NAMESPACE/]NAME, or NAME.NAMESPACE.svc), a pod,
+          an address, node, or internet (8.8.8.8)
+    PORT  a number (5432 or 5432/tcp), or the name of a Service's port; also
+          as DST:PORT
 
     \b
     Examples:

@@ -160,7 +160,7 @@ def test_a_value_of_its_kind_is_typed(form: str, value: object) -> None:
     "path",
     [
         "/root/.ssh/id_ed25519", "/etc/../root/x", "/etc/cni/net.d/../../shadow", "etc/cni/net.d/a", "/etc", "/", "",
-        "~/x", "-l", "/etcetera/x", "/home/user/x", "/proc/self/mem", "/dev/sda", "/etc/cni\n/x",
+        "~/x", "-l", "/etcetera/x", "/home/user/x", "/etc/shadow", "/proc/self/mem", "/dev/sda", "/etc/cni\n/x",
     ],
 )  # fmt: skip
 def test_a_path_lies_where_such_files_lie(path: str) -> None:
@@ -197,7 +197,7 @@ def test_no_form_names_a_file_or_an_address_of_the_web_by_a_plain_word() -> None
 
 @pytest.mark.parametrize("path", ["/etc/shadow", "/etc/cni/net.d/../../sudoers", "/root/.bashrc", "/etc/cni/net.d/x/y"])
 def test_a_recording_has_nobody_edit_another_file(path: str) -> None:
-    no_pod = {NewPod: CannotRead("test pod", "no network", Why.NO_NETWORK)}
+    no_pod: dict[type, CannotRead] = {NewPod: CannotRead("test pod", "no network", Why.NO_NETWORK)}
     stored = to_json(world(cni(path=path, problem="it is no JSON"), unread=no_pod))
     causes = look(catalogue(), from_json(stored, catalogue())).report().diagnoses
     (found,) = (each.cause for each in causes if each.cause.probe == "cni-config-unusable")
