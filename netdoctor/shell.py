@@ -23,9 +23,9 @@ URL = re.compile(r"https?://[A-Za-z0-9.\[\]:-]+(?:/[A-Za-z0-9._~/-]*)?")
 
 
 def is_path(word: str) -> bool:
-    """Whether it is an absolute path below one of FOLDERS, without a step back up."""
+    """Whether it is one of FOLDERS or an absolute path below one, without a step back up."""
     path = PurePosixPath(word)
-    return ".." not in path.parts and any(path.is_relative_to(folder) and word != folder for folder in FOLDERS)
+    return ".." not in path.parts and any(path.is_relative_to(folder) for folder in FOLDERS)
 
 
 # what may stand in a form as {:KIND}, and whether a word is of that kind
