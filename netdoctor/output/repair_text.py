@@ -15,6 +15,7 @@ from netdoctor.output.report_json import to_json
 from netdoctor.output.unasked_text import cannot_check, unasked_lines, without_node
 from netdoctor.redact_data import plain
 from netdoctor.rehearsal.rehearsal import Rehearsal
+from netdoctor.repair.confirmation import Confirmation, Kept
 from netdoctor.repair.executor import Outcomes, StepEnd, StepOutcome
 from netdoctor.repair.plan import Plan, Step
 
@@ -155,8 +156,12 @@ def as_json(
     dry_run: bool,
     rehearsal: Rehearsal | None,
     why_not: str,
+    confirmation: Confirmation | None = None,
 ) -> str:
-    """The plan, its rehearsal, what became of each step, and the report of the last look, as one JSON document."""
+    """The plan, its rehearsal, what became of each step, and the report of the last look, as one JSON document.
+
+    `confirmation`: how a repair ended that had to be confirmed. `healthy` is the node after that.
+    """
     steps: list[dict[str, Any]] = [
         {
             "remedy": step.name,
@@ -186,7 +191,21 @@ def as_json(
         "plan": steps,
         "not_repairable": rest,
         "steps": done,
-        "healthy": report.exit_code == 0,
+        "confirmation": _confirmation_json(confirmation),
+        "healthy": report.exit_code == 0 and not _is_lost(confirmation),
         "report": json.loads(to_json(report)),
     }
     return json.dumps(plain(whole), indent=1, ensure_ascii=False)
+
+
+def _is_lost(confirmation: Confirmation | None) -> bool:
+    """Whether nobody kept the repair."""
+    return confirmation is not None and confirmation.state not in (Kept.PENDING, Kept.KEPT)
+
+
+def _confirmation_json(confirmation: Confirmation | None) -> dict[str, Any] | None:
+    """Whether the repair is kept, and while that is open, what keeps it."""
+    if confirmation is None:
+        return None
+    keep = "sudo netdoctor confirm" if confirmation.state is Kept.PENDING else None
+    return {"seconds": confirmation.seconds, "state": confirmation.state, "keep": keep}
