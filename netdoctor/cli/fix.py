@@ -236,7 +236,7 @@ def _repair(
         try:
             outcomes = repair(
                 catalogue, plan, first, look_and_put_off, journal, say, agreement.further, choices.only,
-                ended=lambda outcome: tell(step_line(outcome)),
+                ended=lambda outcome: tell(step_line(outcome, catalogue)),
             )  # fmt: skip
         except BaseException:
             if journal.closed and journal.in_force:

@@ -8,6 +8,7 @@ from typing import Any
 
 from netdoctor import __version__
 from netdoctor.changes import in_short, left_alone, touched
+from netdoctor.diagnosis.catalogue import Catalogue
 from netdoctor.diagnosis.check import Look
 from netdoctor.model import UNASKED, Diagnosis, Outcome, Severity
 from netdoctor.output.rehearsal_text import as_json as rehearsal_json
@@ -100,10 +101,12 @@ def _counted(count: int, kind: str) -> str:
     return f"{count} {kind.format(s='' if count == 1 else 's')}"
 
 
-def step_line(outcome: StepOutcome) -> str:
-    """What became of one step."""
+def step_line(outcome: StepOutcome, catalogue: Catalogue) -> str:
+    """What became of one step; of one that was proved, what is true now."""
     sign, words = ENDS[outcome.end]
-    return f"  {sign} {outcome.remedy:{NAME_WIDTH}} {words}: {outcome.why}"
+    probe = catalogue.probes.get(outcome.probe)
+    why = probe.healthy_title if probe and outcome.end is StepEnd.PROVED else outcome.why
+    return f"  {sign} {outcome.remedy:{NAME_WIDTH}} {words}: {why}"
 
 
 def nothing_made_lines(plan: Plan, seen: Look, refused: str, dry_run: bool, command: str) -> list[str]:
