@@ -238,8 +238,8 @@ def test_a_folder_that_is_never_there_is_told(state: Path, monkeypatch: pytest.M
 def test_nothing_stops_who_holds_the_lock() -> None:
     before = [signal.getsignal(number) for number in lock_runs.STOPPING]
     with locked():
-        os.kill(os.getpid(), signal.SIGTSTP)  # as Ctrl-Z does
         assert {signal.getsignal(number) for number in lock_runs.STOPPING} == {signal.SIG_IGN}
+        os.kill(os.getpid(), signal.SIGTSTP)  # as Ctrl-Z does
         with pytest.raises(Locked), locked():
             pass
         assert signal.getsignal(signal.SIGTSTP) is signal.SIG_IGN
