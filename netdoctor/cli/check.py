@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from netdoctor.terminal.cluster_options import cluster_access
+from netdoctor.terminal.contradictions import never_together
 from netdoctor.terminal.recording_options import recording
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 @click.option("-v", "--verbose", is_flag=True, help="Show all evidence and every check as well.")
 @click.option("-q", "--quiet", is_flag=True, help="Show the verdict alone.")
 @cluster_access
+@never_together(("--verbose", "--quiet", "one shows everything, the other the verdict alone"))
 @click.pass_context
 def command(
     ctx: click.Context, output: str, report_file: str | None, facts_file: str | None, trust_recording: bool,
@@ -45,8 +47,6 @@ def command(
     """
     from netdoctor.terminal.output import judged_elsewhere, writable
 
-    if verbose and quiet:
-        raise click.UsageError("-v and -q contradict each other")
     detail = "all" if verbose else "verdict" if quiet else "summary"
     if report_file is not None:
         writable(report_file, facts_file)

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from netdoctor.terminal.cluster_options import cluster_access
+from netdoctor.terminal.seconds import Seconds
 
 if TYPE_CHECKING:
     from netdoctor.diagnosis.gate import Gate
     from netdoctor.facts.gateways.env_file import EnvFile
+    from netdoctor.facts.gateways.kustomization import Kustomization
     from netdoctor.gateways.deployment import Deployer
     from netdoctor.gateways.rollout import Rollout
+    from netdoctor.terminal.sayer import Sayer
+
+
+TIMEOUT = Seconds(1, 3600)
 
 
 @click.command()
@@ -22,9 +28,7 @@ if TYPE_CHECKING:
 @click.option("--force", is_flag=True, help="Deploy even if the gate is not open.")
 @click.option("--force-conflicts", is_flag=True, help="Take over fields that somebody else changed, as kubectl does.")
 @click.option("--images", is_flag=True, help="Ask for a picture in the smoke test too; a real provider charges for it.")
-@click.option(
-    "--timeout", type=click.FloatRange(1, 3600), default=300, show_default=True, help="Seconds for the rollout."
-)
+@click.option("--timeout", type=TIMEOUT, default=300, show_default=True, help=f"For the rollout: {TIMEOUT.in_words}.")
 @click.option("--roll-back/--no-roll-back", default=None, help="Roll back a failed rollout without asking, or never.")
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="What goes to stdout.")
 @cluster_access
@@ -36,7 +40,7 @@ def command(
     force: bool,
     force_conflicts: bool,
     images: bool,
-    timeout: float,
+    timeout: int,
     roll_back: bool | None,
     output: str,
 ) -> None:
@@ -47,11 +51,13 @@ def command(
       sudo netdoctor deploy -k k8s --dry-run
       sudo netdoctor deploy -k k8s --timeout 600
 
-    Exit status: 0 every module serves, 1 the gate is closed or something failed, 3 could not tell or could not do.
+    Exit status: 0 every module serves, 1 the gate is closed or something failed, 2 the manifests cannot be read,
+    3 could not tell or could not do.
     """
     from netdoctor.errors import BadInput
     from netdoctor.facts.gateways.kustomization import Kustomization, chosen, file_in
     from netdoctor.gateways.deployment import Deployer, Options
+    from netdoctor.terminal.sayer import Sayer
 
     folder, doubt = chosen(kustomization)
     if doubt and not _meant(folder, doubt):
@@ -61,21 +67,14 @@ def command(
     file_in(folder)
     say = Sayer(output)
     begin = time.monotonic()
+    known = _checked(folder)
+    if not _finds_cluster():
+        ctx.exit(_without_cluster(folder, known, say, dry_run=dry_run))
     if not keys(folder, say, dry_run=dry_run):
         say.json(deployed=False)
         ctx.exit(0)
-    manifests = Kustomization.build(folder)
-    from netdoctor.diagnosis.gate import ask
-    from netdoctor.output.gate_text import render, summary
-    from netdoctor.system.kubeconfig import used
-    from netdoctor.terminal.output import waiting
-
-    with waiting() as watch:
-        gate = ask(manifests, watch)
-    for line in render(gate) if gate.verdict.exit_code else summary(gate):
-        say(line)
-    if used():
-        say(f"kubeconfig {used()}")
+    manifests = known or Kustomization.build(folder)
+    gate = _ask(manifests, say)
     asked = round(time.monotonic() - begin, 1)
     options = Options(timeout=timeout, images=images, force_conflicts=force_conflicts)
     if gate.verdict.exit_code and not force and not dry_run:
@@ -89,6 +88,63 @@ def command(
     ctx.exit(_deploy(deployer, gate, say, roll_back))
 
 
+def _checked(folder: str) -> Kustomization | None:
+    """The manifests; None where they lack only the keys that a deployment makes. Raises BadInput, CannotRead."""
+    from netdoctor.diagnosis.gate import require_gateways
+    from netdoctor.facts.gateways.env_file import find
+    from netdoctor.facts.gateways.kustomization import EnvMissing, Kustomization
+
+    files = find(folder)
+    try:
+        manifests = Kustomization.build(folder)
+    except EnvMissing:
+        if all(file.exists for file in files):  # another one, which netdoctor does not make
+            raise
+        return None
+    require_gateways(manifests)
+    to_write = any(file.to_make or file.on_disk != file.text for file in files)
+    return None if to_write else manifests
+
+
+def _finds_cluster() -> bool:
+    """Whether an API server answers: before that nothing is written."""
+    from netdoctor.errors import CannotRead
+    from netdoctor.facts import Facts
+    from netdoctor.system.kube_api import KubeApi
+
+    try:
+        Facts().get(KubeApi)
+    except CannotRead:
+        return False
+    return True
+
+
+def _without_cluster(folder: str, known: Kustomization | None, say: Sayer, *, dry_run: bool) -> int:
+    """Say what keeps the API server from being asked; the exit status. Nothing is written."""
+    if dry_run:
+        keys(folder, say, dry_run=True)
+    gate = _ask(known, say)
+    say("nothing was changed" if dry_run else "nothing was deployed")
+    say.json(gate=gate, deployed=False)
+    return gate.verdict.exit_code or 3
+
+
+def _ask(manifests: Kustomization | None, say: Sayer) -> Gate:
+    """Ask the gate, and say what it says."""
+    from netdoctor.diagnosis.gate import ask
+    from netdoctor.output.gate_text import render, summary
+    from netdoctor.system.kubeconfig import used
+    from netdoctor.terminal.output import waiting
+
+    with waiting() as watch:
+        gate = ask(manifests, watch)
+    for line in render(gate, "deploy") if gate.verdict.exit_code else summary(gate):
+        say(line)
+    if used():
+        say(f"kubeconfig {used()}")
+    return gate
+
+
 def _meant(folder: str, doubt: str) -> bool:
     """Whether the person at the terminal, if there is one, means this folder."""
     import sys
@@ -100,39 +156,6 @@ def _meant(folder: str, doubt: str) -> bool:
         return False
     place = str(Path(folder).resolve())
     return click.confirm(one_line(f"{doubt}: deploy the manifests in {place}?"), err=True)
-
-
-class Sayer:
-    """Lines for a person on standard output; with --output json on standard error, and JSON at the end."""
-
-    def __init__(self, output: str) -> None:
-        self._json = output == "json"
-
-    def __call__(self, line: str) -> None:
-        """One line, without secrets."""
-        from netdoctor.output.console import print_lines
-
-        print_lines([line], stderr=self._json)
-
-    def block(self, text: str) -> None:
-        """Text of several lines, whose fields have passed `one_line`."""
-        for line in text.split("\n"):
-            self(line)
-
-    def json(self, **parts: Any) -> None:
-        """The whole result, where JSON was asked for."""
-        if not self._json:
-            return
-        import json
-        from dataclasses import asdict, is_dataclass
-
-        from netdoctor import __version__
-        from netdoctor.redact_data import plain
-        from netdoctor.system.kubeconfig import used
-
-        whole = {k: asdict(v) if is_dataclass(v) and not isinstance(v, type) else v for k, v in parts.items()}
-        whole = {"schema_version": 1, "tool": f"netdoctor {__version__}", "kubeconfig": used(), **whole}
-        click.echo(json.dumps(plain(whole), indent=1, ensure_ascii=False))
 
 
 def keys(folder: str, say: Sayer, *, dry_run: bool) -> bool:

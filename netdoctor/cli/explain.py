@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from netdoctor.model import Probe, Remedy
 
 SHORT = {"by", "no", "not", "of"}  # words that say nothing of what a page is about
-ALIKE = 0.8  # of 1: from here on a mistyped name is near
+SURELY_NEAR = 0.8  # of 1: the page of the only name that is so near is shown at once
 
 
 def _pages(_ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -97,10 +97,10 @@ def _section(title: str, pages: Iterable[Probe | Remedy]) -> list[str]:
 
 def _near(name: str, known: Collection[str]) -> list[str]:
     """The names that are written nearly so, else those with a word in common."""
-    from difflib import get_close_matches
+    from netdoctor.near_names import near_names
 
-    if alike := get_close_matches(name, known, cutoff=ALIKE):
-        return alike
+    if near := near_names(name, known, SURELY_NEAR):
+        return near
     words = set(name.split("-")) - SHORT
     return [other for other in known if words & set(other.split("-"))]
 

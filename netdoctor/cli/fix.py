@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 import time
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 import click
 
 from netdoctor.terminal.cluster_options import cluster_access
+from netdoctor.terminal.contradictions import never_together
+from netdoctor.terminal.seconds import Seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from netdoctor.diagnosis.catalogue import Catalogue
     from netdoctor.diagnosis.check import Look
+    from netdoctor.repair.confirmation import Confirmation, Kept
     from netdoctor.repair.executor import Outcomes
     from netdoctor.repair.journal import Journal
     from netdoctor.repair.plan import Plan
     from netdoctor.terminal.consent import Agreement, Choices, Rehearsed
 
+CONFIRM = Seconds(5, 3600)
 FAILED = ("rolled-back", "not-undone")
 
 
@@ -32,9 +36,8 @@ FAILED = ("rolled-back", "not-undone")
 @click.option("--only", multiple=True, metavar="ID", help="Make only the repair of this name, or of this fault.")
 @click.option(
     "--confirm",
-    type=click.IntRange(5, 3600),
-    metavar="SECONDS",
-    help="Undo it after so many seconds unless ENTER is pressed, or netdoctor confirm says to keep it.",
+    type=CONFIRM,
+    help=f"Undo it after {CONFIRM.in_words}, unless ENTER is pressed or netdoctor confirm says to keep it.",
 )
 @click.option(
     "--allow-exposure", is_flag=True, help="Apply even if the rehearsal opens more access than the repair needs."
@@ -44,6 +47,12 @@ FAILED = ("rolled-back", "not-undone")
 @click.option("--resume", is_flag=True, help="Keep what an interrupted repair has changed, and go on.")
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="What goes to stdout.")
 @cluster_access
+@never_together(
+    ("--dry-run", "--yes", "a dry run changes nothing that could be agreed to"),
+    ("--dry-run", "--confirm", "a dry run changes nothing that could be undone"),
+    ("--dry-run", "--resume", "a dry run goes on with nothing"),
+    ("--without-rehearsal", "--rehearse-daemon", "one leaves out what the other does more thoroughly"),
+)
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -77,7 +86,6 @@ def command(
 
     from netdoctor.diagnosis.catalogue import Catalogue
     from netdoctor.errors import BadInput, NetdoctorError
-    from netdoctor.repair.rollback import STOPPING
     from netdoctor.repair.runs import locked
     from netdoctor.system.host import Host
     from netdoctor.terminal.consent import Choices
@@ -91,20 +99,40 @@ def command(
     with ExitStack() as stack:
         if not dry_run:
             stack.enter_context(locked())
-            for number in STOPPING:  # whoever is stopped would hold the lock, also against the timer
-                signal.signal(number, signal.SIG_IGN)
             _deal_with_unfinished(resume)
         choices = Choices(
             dry_run, yes, only, allow_exposure, without_rehearsal, rehearse_daemon, output, verbose, confirm or 0
         )
-        status, made = _fix(catalogue, choices)
-    if made and made.in_force and confirm:
-        status = max(status, _wait(made, confirm))
-    ctx.exit(status)
+        fixed = _fix(catalogue, choices)
+    ctx.exit(_end(fixed, confirm or 0))
 
 
-def _fix(catalogue: Catalogue, choices: Choices) -> tuple[int, Journal | None]:
-    """The exit status, and the run, None where nothing was to be made."""
+@dataclass(frozen=True)
+class _Fixed:
+    """The exit status, the run, None where nothing was to be made, and what tells the end once it is known."""
+
+    status: int
+    made: Journal | None
+    tell: Callable[[Confirmation | None], None]
+
+
+def _end(fixed: _Fixed, seconds: int) -> int:
+    """Wait for the end of a repair that has to be confirmed, then tell how it ended; the exit status."""
+    from netdoctor.repair.confirmation import Confirmation, Kept
+
+    if not (seconds and fixed.made and fixed.made.in_force):
+        fixed.tell(None)
+        return fixed.status
+    state = Kept.PENDING
+    try:
+        state = _wait(fixed.made, seconds)
+    finally:  # who waits no longer reads that it is pending
+        fixed.tell(Confirmation(seconds, state))
+    return max(fixed.status, 0 if state in (Kept.PENDING, Kept.KEPT) else 1)
+
+
+def _fix(catalogue: Catalogue, choices: Choices) -> _Fixed:
+    """Look, plan, rehearse, ask and repair. With --output json nothing is told yet."""
     from netdoctor.output.repair_text import as_json, end_lines
     from netdoctor.repair.plan import plan as make_plan
 
@@ -124,14 +152,18 @@ def _fix(catalogue: Catalogue, choices: Choices) -> tuple[int, Journal | None]:
         begin = time.monotonic()
         outcomes, journal = _repair(catalogue, plan, first, look_again, agreement)
         last, run = outcomes.last, journal.run
-    if choices.output == "json":
-        click.echo(as_json(plan, outcomes, last, run, choices.dry_run, rehearsed.rehearsal, rehearsed.why_not))
-    elif outcomes:
+    if choices.output == "text" and outcomes:
         _say_lines(end_lines(first, outcomes, run, time.monotonic() - begin))
-    else:
+    elif choices.output == "text":
         _say_nothing_made(plan, first, agreement.refusal(rehearsed), choices)
-    unsuccessful = _would_be_refused(choices, rehearsed) or _has_failed(outcomes)
-    return max(last.report().exit_code, 1 if unsuccessful else 0), journal
+
+    def tell(confirmation: Confirmation | None) -> None:
+        if choices.output == "json":
+            said = rehearsed.rehearsal, rehearsed.why_not, confirmation
+            click.echo(as_json(plan, outcomes, last, run, choices.dry_run, *said))
+
+    failed = _would_be_refused(choices, rehearsed) or _has_failed(outcomes)
+    return _Fixed(max(last.report().exit_code, int(failed)), journal, tell)
 
 
 def _say_nothing_made(plan: Plan, seen: Look, refused: str, choices: Choices) -> None:
@@ -141,15 +173,13 @@ def _say_nothing_made(plan: Plan, seen: Look, refused: str, choices: Choices) ->
     words = ["sudo netdoctor fix", *(f"--only {name}" for name in choices.only)]
     words += ["--allow-exposure"] if choices.allow_exposure else []
     words += ["--without-rehearsal"] if choices.without_rehearsal else []
-    command = " ".join(words)
-    _say_lines(nothing_made_lines(plan, seen, refused, choices.dry_run, command))
+    _say_lines(nothing_made_lines(plan, seen, refused, choices.dry_run, " ".join(words)))
 
 
 def _say_what_is_unfinished() -> None:
     from netdoctor.repair.runs import unfinished_notice
 
-    for notice in unfinished_notice():
-        _say(f"! {notice}", err=True)
+    _say_lines([f"! {notice}" for notice in unfinished_notice()], err=True)
 
 
 def _look(catalogue: Catalogue, cures: bool) -> Look:
@@ -206,7 +236,7 @@ def _repair(
         try:
             outcomes = repair(
                 catalogue, plan, first, look_and_put_off, journal, say, agreement.further, choices.only,
-                ended=lambda outcome: tell(step_line(outcome)),
+                ended=lambda outcome: tell(step_line(outcome, catalogue)),
             )  # fmt: skip
         except BaseException:
             if journal.closed and journal.in_force:
@@ -219,24 +249,26 @@ def _repair(
     return outcomes, journal
 
 
-def _wait(made: Journal, seconds: int) -> int:
-    """Ask on the terminal whether the repair is kept; the exit status of that. Where there is none, it is told."""
+def _wait(made: Journal, seconds: int) -> Kept:
+    """Ask on the terminal whether the repair is kept, and what became of it. Where there is none, it is told."""
     from netdoctor.redact import one_line
+    from netdoctor.repair.confirmation import Kept
+    from netdoctor.repair.journal import load
     from netdoctor.terminal.confirm_prompt import answered
     from netdoctor.terminal.consent import is_on_a_terminal
 
     if not is_on_a_terminal():
         _say(f"it is undone in {seconds} s, unless: sudo netdoctor confirm", err=True)
-        return 0
+        return Kept.PENDING
     try:
         answer = answered(made, lambda line: click.echo(f"\r{one_line(line)} ", err=True, nl=False))
     except KeyboardInterrupt:
-        _say("", err=True)
-        _say("nobody has confirmed it: it is undone in time, unless: sudo netdoctor confirm", err=True)
+        _say_lines(["", "nobody has confirmed it: it is undone in time, unless: sudo netdoctor confirm"], err=True)
         raise
-    _say("", err=True)
-    _say(answer.sentence, err=True)
-    return 0 if answer.kept else 1
+    _say_lines(["", answer.sentence], err=True)
+    if answer.kept:
+        return Kept.KEPT
+    return Kept.NOT_UNDONE if load(made.path).in_force else Kept.UNDONE
 
 
 def _deal_with_unfinished(resume: bool) -> None:

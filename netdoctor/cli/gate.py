@@ -24,7 +24,7 @@ def command(ctx: click.Context, kustomization: str | None, output: str) -> None:
       sudo netdoctor gate
       sudo netdoctor gate --kustomization k8s --output json
 
-    Exit status: 0 open, 1 closed, 3 not verified.
+    Exit status: 0 open, 1 closed, 2 the manifests cannot be read, 3 not verified.
     """
     import json
     from dataclasses import asdict

@@ -29,6 +29,8 @@ def command(file: str) -> None:
     from netdoctor.facts import Facts
     from netdoctor.facts.cluster.this_node import ThisNode
     from netdoctor.facts.gateways.scope import Scope
+    from netdoctor.output.console import print_lines
+    from netdoctor.output.unasked_text import records_little, without_node
     from netdoctor.recording.file import to_json
     from netdoctor.redact import one_line
     from netdoctor.system.kubeconfig import used
@@ -40,9 +42,9 @@ def command(file: str) -> None:
         seen = look(Catalogue.load(), Facts(context=(Scope(False, whole_state=True),)), watch=watch)
     this = seen.facts.known().get(ThisNode)
     if isinstance(this, CannotRead):
-        click.echo(
-            one_line(f"! the recording tells little, because this host is not known to be a node: {this}"), err=True
-        )
+        why = without_node([this.reason])
+        unknown = f"! the recording tells little, because this host is not known to be a node: {this}"
+        print_lines(records_little(why) if why else [unknown], stderr=True)
     if file == "-":
         click.echo(to_json(seen.facts))
         return

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from netdoctor.terminal.cluster_options import cluster_access
+
+if TYPE_CHECKING:
+    from netdoctor.facts import Facts
 
 
 @click.command()
@@ -28,16 +33,25 @@ def command(ctx: click.Context, output: str) -> None:
 
     from netdoctor.diagnosis.catalogue import Catalogue
     from netdoctor.diagnosis.check import look
+    from netdoctor.errors import CannotRead
     from netdoctor.facts import Facts
     from netdoctor.gateways.status import read
     from netdoctor.output.console import print_lines
     from netdoctor.output.status_text import markdown, text
+    from netdoctor.output.unasked_text import cannot_check
     from netdoctor.redact_data import plain
     from netdoctor.system.kubeconfig import used
     from netdoctor.terminal.output import waiting
 
     facts = Facts()
-    status = read(facts)
+    try:
+        status = read(facts)
+    except CannotRead:
+        why = _without_node(facts)
+        if output != "text" or not why:
+            raise
+        print_lines(cannot_check(why, "status"))
+        ctx.exit(3)
     asked_by = used()
     with waiting() as watch:
         report = look(Catalogue.load(), facts, watch=watch).report()
@@ -53,3 +67,16 @@ def command(ctx: click.Context, output: str) -> None:
     else:
         print_lines([*text(status, report), f"kubeconfig {asked_by}"])
     ctx.exit(max(0 if status.ok else 1, 1 if report.exit_code == 1 else 0) or report.exit_code)
+
+
+def _without_node(facts: Facts) -> str:
+    """Why no API server could be asked on a machine that is no node; "" on a node, and where one could be asked."""
+    from netdoctor.errors import CannotRead
+    from netdoctor.facts.cluster.this_node import ThisNode
+    from netdoctor.output.unasked_text import without_node
+
+    try:
+        facts.get(ThisNode)
+    except CannotRead as error:
+        return without_node([error.reason])
+    return ""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from netdoctor.terminal.cluster_options import cluster_access
+from netdoctor.terminal.contradictions import never_together
 from netdoctor.terminal.recording_options import recording
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def _destinations(ctx: click.Context, _: click.Parameter, incomplete: str) -> li
 @click.option("-v", "--verbose", is_flag=True, help="Also every step of every packet.")
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="What goes to stdout.")
 @cluster_access
+@never_together(("--svg -", "--output json", "both want standard output; give the picture a file"))
 @click.pass_context
 def command(
     ctx: click.Context, source: str, destination: str, port: str, udp: bool | None, facts_file: str | None,
@@ -51,9 +53,12 @@ def command(
     """Follow a packet through a copy of this node, hook by hook. The node itself is not touched.
 
     \b
-    SRC   a pod ([pod/][NAMESPACE/]NAME, or how it begins), a pod's address, host, or outside
-    DST   a Service ([svc/][NAMESPACE/]NAME, or NAME.NAMESPACE.svc), a pod, an address, node, or internet (8.8.8.8)
-    PORT  a number (5432 or 5432/tcp), or the name of a Service's port; also as DST:PORT
+    SRC   a pod ([pod/][NAMESPACE/]NAME, or how it begins), a pod's address,
+          host, or outside
+    DST   a Service ([svc/][NAMESPACE/]NAME, or NAME.NAMESPACE.svc), a pod,
+          an address, node, or internet (8.8.8.8)
+    PORT  a number (5432 or 5432/tcp), or the name of a Service's port; also
+          as DST:PORT
 
     \b
     Examples:
@@ -64,11 +69,11 @@ def command(
     """
     from netdoctor.redact import one_line
     from netdoctor.system.kubeconfig import used
-    from netdoctor.terminal.output import STANDARD_OUTPUT, judged_elsewhere, writable, write_file
+    from netdoctor.terminal.output import STANDARD_OUTPUT, drawable, judged_elsewhere, writable, write_file
 
     aside = picture == STANDARD_OUTPUT
     if picture is not None:
-        _refuse_picture(picture, output)
+        drawable(picture)
         writable(picture, facts_file)
     if facts_file and not trust_recording:
         options = {
@@ -121,16 +126,6 @@ def judge(
     traced = _trace(known, source, destination, port, _protocol(udp))
     text = _json(traced) + "\n" if output == "json" else rendered(render(traced, verbose=verbose), width, colors)
     return Judgement(text, draw(traced) if draws else None, 0 if traced.ending.arrived else 1)
-
-
-def _refuse_picture(picture: str, output: str) -> None:
-    """Raise BadInput for a picture in another format, and for one that would stand in the middle of the JSON."""
-    from netdoctor.errors import BadInput
-    from netdoctor.terminal.output import STANDARD_OUTPUT, drawable
-
-    drawable(picture)
-    if picture == STANDARD_OUTPUT and output == "json":
-        raise BadInput("--svg - and --output json both want standard output: give the picture a file")
 
 
 def _protocol(udp: bool | None) -> str:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from netdoctor.terminal.contradictions import never_together
+
 if TYPE_CHECKING:
     from netdoctor.repair.journal import Entry, Journal
 
@@ -28,6 +30,10 @@ def _runs(_ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]
 @click.option("--list", "list_only", is_flag=True, help="List the runs and what of them is in force.")
 @click.option("--force", is_flag=True, help="Leave alone what somebody else has changed since, and undo the rest.")
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="What goes to stdout.")
+@never_together(
+    ("--list", "--force", "a list undoes nothing"),
+    ("--list", "RUN", "the list names every run, and undoes none"),
+)
 @click.pass_context
 def command(ctx: click.Context, run: str | None, list_only: bool, force: bool, output: str) -> None:
     """Undo the newest repair that is in force (or RUN), newest change first, to the byte.

@@ -71,7 +71,7 @@ class Look:
         yield from self._of_recording(known)
         points, tried, network = known.get(VantagePoints), known.get(Experiments), known.get(NodeNetwork)
         if isinstance(points, VantagePoints) and points.no_new_pod:
-            yield f"no test pod was made: {points.no_new_pod.removeprefix('test pod: ').removeprefix('not made, for ')}"
+            yield f"no test pod was made: {points.no_new_pod}"
         if isinstance(tried, CannotRead):
             yield f"not verified on a copy of the node: {tried.reason}"
         if self.experiments and self.experiments.cut_short:

@@ -98,13 +98,18 @@ def ask(
     begin = time.monotonic()
     given: dict[type, object] = {Scope: Scope(modules_only=True)}
     if kustomization:
-        if not any(is_gateway(o) for o in kustomization.objects if o.get("kind") in WORKLOADS):
-            raise BadInput(f"{kustomization.folder} has no workload of LiteLLM")
+        require_gateways(kustomization)
         given[Kustomization] = kustomization
     catalogue = Catalogue.load()
     facts = Facts(given)
     seen = look(catalogue, facts, watch=watch)
     return judge(seen.results, seen.diagnoses, facts.known(), time.monotonic() - begin, unbuilt)
+
+
+def require_gateways(kustomization: Kustomization) -> None:
+    """Raise BadInput where no workload of the manifests is a gateway."""
+    if not any(is_gateway(o) for o in kustomization.objects if o.get("kind") in WORKLOADS):
+        raise BadInput(f"{kustomization.folder} has no workload of LiteLLM")
 
 
 def judge(

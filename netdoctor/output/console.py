@@ -9,16 +9,14 @@ import os
 import re
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import click
-from rich.console import Console, ConsoleOptions, RenderResult
+from rich.console import Console
 from rich.text import Text
 
+from netdoctor.output.indented import UNWRAPPED, Indented
 from netdoctor.redact import one_line
 
-UNWRAPPED = 1 << 16  # columns: nothing is wrapped for a pipe, where grep and less want whole lines
-NARROWEST = 20  # columns that a text keeps, however far it is indented
 HANG = 2  # columns by which a line that goes on is indented further
 WIDEST_LABEL = 12  # a line goes on below its text where the label before it is not longer
 WORDS = {
@@ -60,30 +58,18 @@ def shown_on(target: Console, lines: Iterable[str]) -> str:
     """The lines as this console shows them."""
     with target.capture() as shown:
         for line in lines:
-            target.print(HangingLine(one_line(line)))
+            target.print(hanging_line(one_line(line)))
     return shown.get()
 
 
-@dataclass(frozen=True, slots=True)
-class HangingLine:
+def hanging_line(line: str) -> Indented:
     """One line; where it is wrapped it goes on indented, so that what somebody else wrote begins no line."""
-
-    line: str
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        text = colored(self.line)
-        indent = len(self.line) - len(self.line.lstrip(" "))
-        first = text.wrap(console, options.max_width)[0] if self.line.strip() else Text()
-        begin = len(first.plain.rstrip())
-        yield _whole(first[:begin])
-        rest = text[begin:]
-        rest = rest[len(rest.plain) - len(rest.plain.lstrip(" ")) :]
-        if not rest.plain:
-            return
-        by = _hang(self.line, indent)
-        for part in rest.wrap(console, max(options.max_width - by, NARROWEST)):
-            part.rstrip()
-            yield _whole(Text.assemble(" " * by, part))
+    text = colored(line)
+    begin = _hang(line, len(line) - len(line.lstrip(" ")))
+    if not line[begin:].strip():
+        return Indented(text, 0)
+    head = text[:begin]
+    return Indented(text[begin:], head.cell_len, label=head)
 
 
 def colored(line: str) -> Text:
@@ -110,9 +96,3 @@ def _hang(line: str, indent: int) -> int:
     if label and label.end() - indent <= WIDEST_LABEL:
         return label.end()
     return indent + HANG
-
-
-def _whole(text: Text) -> Text:
-    """A text that is not wrapped again."""
-    text.no_wrap, text.overflow = True, "ignore"
-    return text

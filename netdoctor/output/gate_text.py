@@ -11,8 +11,11 @@ SIGNS = {"yes": "✓", "no": "✗", "unknown": "?", "later": "+"}
 MOST = 2  # needs that repeat a reason; of more the reason is told once
 
 
-def render(gate: Gate) -> list[str]:
-    """All of it: the verdict, from where it was tested, each need, the causes, and what to do next."""
+def render(gate: Gate, command: str = "gate") -> list[str]:
+    """All of it: the verdict, from where it was tested, each need, the causes, and what to do next.
+
+    `command` is the one that asked.
+    """
     lines = [f"gate: {str(gate.verdict).upper()}", *(f"  {line}" for line in tested(gate))]
     why = without_node(need.reason for need in gate.needs)
     asked = [need for need in gate.needs if need.met != "unknown"] if why else list(gate.needs)
@@ -20,7 +23,7 @@ def render(gate: Gate) -> list[str]:
     if why:
         lines.append(f"  ? {len(gate.needs) - len(asked)} of {len(gate.needs)} needs could not be checked")
     lines += [*_reason_lines(gate, without_node=bool(why)), *_next_lines(gate)]
-    return [*lines, "", *cannot_check(why, "gate")] if why else lines
+    return [*lines, "", *cannot_check(why, command)] if why else lines
 
 
 def _need_lines(needs: list[Need]) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from netdoctor import __version__
 from netdoctor.changes import in_short, left_alone, touched
+from netdoctor.diagnosis.catalogue import Catalogue
 from netdoctor.diagnosis.check import Look
 from netdoctor.model import UNASKED, Diagnosis, Outcome, Severity
 from netdoctor.output.rehearsal_text import as_json as rehearsal_json
@@ -15,6 +16,7 @@ from netdoctor.output.report_json import to_json
 from netdoctor.output.unasked_text import cannot_check, unasked_lines, without_node
 from netdoctor.redact_data import plain
 from netdoctor.rehearsal.rehearsal import Rehearsal
+from netdoctor.repair.confirmation import Confirmation, Kept
 from netdoctor.repair.executor import Outcomes, StepEnd, StepOutcome
 from netdoctor.repair.plan import Plan, Step
 
@@ -99,10 +101,12 @@ def _counted(count: int, kind: str) -> str:
     return f"{count} {kind.format(s='' if count == 1 else 's')}"
 
 
-def step_line(outcome: StepOutcome) -> str:
-    """What became of one step."""
+def step_line(outcome: StepOutcome, catalogue: Catalogue) -> str:
+    """What became of one step; of one that was proved, what is true now."""
     sign, words = ENDS[outcome.end]
-    return f"  {sign} {outcome.remedy:{NAME_WIDTH}} {words}: {outcome.why}"
+    probe = catalogue.probes.get(outcome.probe)
+    why = probe.healthy_title if probe and outcome.end is StepEnd.PROVED else outcome.why
+    return f"  {sign} {outcome.remedy:{NAME_WIDTH}} {words}: {why}"
 
 
 def nothing_made_lines(plan: Plan, seen: Look, refused: str, dry_run: bool, command: str) -> list[str]:
@@ -155,8 +159,12 @@ def as_json(
     dry_run: bool,
     rehearsal: Rehearsal | None,
     why_not: str,
+    confirmation: Confirmation | None = None,
 ) -> str:
-    """The plan, its rehearsal, what became of each step, and the report of the last look, as one JSON document."""
+    """The plan, its rehearsal, what became of each step, and the report of the last look, as one JSON document.
+
+    `confirmation`: how a repair ended that had to be confirmed. `healthy` is the node after that.
+    """
     steps: list[dict[str, Any]] = [
         {
             "remedy": step.name,
@@ -186,7 +194,21 @@ def as_json(
         "plan": steps,
         "not_repairable": rest,
         "steps": done,
-        "healthy": report.exit_code == 0,
+        "confirmation": _confirmation_json(confirmation),
+        "healthy": report.exit_code == 0 and not _is_lost(confirmation),
         "report": json.loads(to_json(report)),
     }
     return json.dumps(plain(whole), indent=1, ensure_ascii=False)
+
+
+def _is_lost(confirmation: Confirmation | None) -> bool:
+    """Whether nobody kept the repair."""
+    return confirmation is not None and confirmation.state not in (Kept.PENDING, Kept.KEPT)
+
+
+def _confirmation_json(confirmation: Confirmation | None) -> dict[str, Any] | None:
+    """Whether the repair is kept, and while that is open, what keeps it."""
+    if confirmation is None:
+        return None
+    keep = "sudo netdoctor confirm" if confirmation.state is Kept.PENDING else None
+    return {"seconds": confirmation.seconds, "state": confirmation.state, "keep": keep}

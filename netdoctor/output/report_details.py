@@ -11,7 +11,8 @@ from netdoctor.diagnosis.catalogue import Catalogue
 from netdoctor.model import UNASKED, Diagnosis, Finding, Outcome, Report, Result
 from netdoctor.output.area_lines import sign
 from netdoctor.output.diagnosis_text import headline, in_words
-from netdoctor.output.layout import Indented, hanging
+from netdoctor.output.indented import Indented
+from netdoctor.output.layout import hanging
 from netdoctor.redact import one_line
 
 IN_WORDS = {

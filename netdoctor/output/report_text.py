@@ -11,7 +11,7 @@ from rich.text import Text
 from netdoctor.diagnosis.catalogue import Catalogue
 from netdoctor.model import UNASKED, Diagnosis, Outcome, Report, Severity
 from netdoctor.output.area_lines import area_lines
-from netdoctor.output.console import WORDS, HangingLine
+from netdoctor.output.console import WORDS, hanging_line
 from netdoctor.output.diagnosis_text import details, headline
 from netdoctor.output.layout import hanging
 from netdoctor.output.report_details import all_details
@@ -157,7 +157,7 @@ def _cannot_check(report: Report) -> Iterator[RenderableType]:
     """A machine of which nothing could be asked: most likely not a node."""
     why = without_node(result.reason for result in report.results)
     if why:
-        yield from map(HangingLine, cannot_check(why, "check"))
+        yield from map(hanging_line, cannot_check(why, "check"))
     else:
         yield _no_cause(report)
         yield from _reasons(report)

@@ -11,6 +11,7 @@ from netdoctor.facts.cluster.this_node import NO_NODE
 from netdoctor.model import UNASKED, Outcome, Result
 
 BEFORE, AFTER = NO_NODE.split("{nodes}")
+NOT_A_NODE = "this is not a Kubernetes node, or not one that netdoctor can read"
 
 
 def without_node(reasons: Iterable[str]) -> str:
@@ -23,12 +24,17 @@ def without_node(reasons: Iterable[str]) -> str:
 
 def cannot_check(why: str, command: str) -> list[str]:
     """What to say on a machine without node and cluster. `why`: what `without_node` found; `command` was called."""
+    return [f"CANNOT CHECK  {NOT_A_NODE}", *_what_is_missing(why, command)]
+
+
+def records_little(why: str) -> list[str]:
+    """What to say of a recording that is made on such a machine."""
+    return [f"WARNING  the recording tells little: {NOT_A_NODE}", *_what_is_missing(why, "record FILE")]
+
+
+def _what_is_missing(why: str, command: str) -> list[str]:
     source, _, reason = why.partition(": ")
-    lines = [
-        "CANNOT CHECK  this is not a Kubernetes node, or not one that netdoctor can read",
-        f"  {source:10}  {reason}",
-        f"  {'kubelet':10}  none has run here",
-    ]
+    lines = [f"  {source:10}  {reason}", f"  {'kubelet':10}  none has run here"]
     if os.geteuid() != 0:
         lines.append(f"  {'you are':10}  {_user()}; root can read more: sudo netdoctor {command}")
     return [*lines, "", "elsewhere: run it on the node, or name a cluster: --kubeconfig FILE"]

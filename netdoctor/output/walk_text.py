@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from netdoctor.output.layout import Indented, hanging
+from netdoctor.output.indented import Indented
+from netdoctor.output.layout import hanging
 from netdoctor.redact import one_line
 from netdoctor.tracing.packet_path import BRIDGE, IP, Passage, Stay, Translation, end_text
 from netdoctor.tracing.rules import Rules, ends

@@ -146,11 +146,17 @@ def from_json(text: str | bytes, catalogue: Catalogue) -> Facts:
 
 
 def _given(stored: dict[str, Any], kinds: dict[str, type]) -> dict[type, object]:
-    """The facts of these kinds that are stored, without commands that a stranger would have somebody type."""
+    """The facts of these kinds that are stored, without commands that a stranger would have somebody type.
+
+    What an older netdoctor has worded otherwise is reworded.
+    """
     given = {kinds[name]: _value(kinds[name], name, entry) for name, entry in stored.items() if name in kinds}
     tried = given.get(Experiments)
     if isinstance(tried, Experiments):
         given[Experiments] = tried.without_commands()
+    points = given.get(VantagePoints)
+    if isinstance(points, VantagePoints):
+        given[VantagePoints] = points.reworded()
     return given
 
 

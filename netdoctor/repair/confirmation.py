@@ -23,6 +23,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Literal
 
@@ -61,6 +62,23 @@ class Pending:
     def overdue(self) -> float:
         """Seconds since it should have been undone, 0 before that and where another boot counted."""
         return max(0.0, _now() - self.deadline) if self.boot == this_boot() else 0.0
+
+
+class Kept(StrEnum):
+    """What has become of a repair that had to be confirmed, as far as its netdoctor knows."""
+
+    PENDING = "pending"  # its time is not over
+    KEPT = "kept"
+    UNDONE = "undone"
+    NOT_UNDONE = "not-undone"  # nobody kept it, and something of it is in force
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    """The end of a run that had to be confirmed within so many seconds."""
+
+    seconds: int
+    state: Kept
 
 
 def pending() -> Pending | None:

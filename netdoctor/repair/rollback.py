@@ -18,7 +18,6 @@ from netdoctor.system.host import Host
 MAYBE_MADE = (EntryState.PLANNED, EntryState.APPLYING)
 LONGEST_MAKING = 60.0  # seconds from the record that a change begins until it is there
 
-STOPPING = (signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)  # a stopped netdoctor would hold the lock
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP)
 
 
@@ -149,7 +148,6 @@ def _uninterrupted(taken: Taken) -> Iterator[None]:
         taken.interrupted = True
 
     before = {each: signal.signal(each, remember) for each in signals}
-    before |= {each: signal.signal(each, signal.SIG_IGN) for each in STOPPING}
     try:
         yield
     finally:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import os
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,6 +17,7 @@ from netdoctor.repair.journal import NOTHING_YET, EntryState, Journal, load, sta
 from netdoctor.system.state_folder import make, refuse_if_others_may_write
 
 TRIES = 5  # to lock a file that another netdoctor removes meanwhile
+STOPPING = (signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)  # a stopped netdoctor would hold the lock
 
 
 def paths() -> list[Path]:
@@ -150,26 +153,47 @@ def changing_now() -> str:
 def locked() -> Iterator[None]:
     """Be the only netdoctor that changes this host, for the length of a with block. Raises Locked, JournalError.
 
-    A state folder that was made for the lock alone is gone afterwards.
+    A state folder that was made for the lock alone is gone afterwards. Ctrl-Z does nothing meanwhile.
     """
     path = state_folder() / "lock"
     was_there = state_folder().exists()
-    number = _lock(path)
+    with _never_stopped():
+        number = _lock(path)
+        try:
+            with suppress(OSError):  # a full disk: the lock holds all the same, and undo may make room
+                os.ftruncate(number, 0)
+                os.write(number, f"{os.getpid()}\n".encode())
+            yield
+        finally:
+            if not was_there:
+                _remove_unused(path)
+            os.close(number)
+
+
+@contextmanager
+def _never_stopped() -> Iterator[None]:
+    """Ignore every signal that stops a process, for the length of a with block."""
+    if threading.current_thread() is not threading.main_thread():  # no other thread may choose that
+        yield
+        return
+    before = {each: signal.signal(each, signal.SIG_IGN) for each in STOPPING}
     try:
-        with suppress(OSError):  # a full disk: the lock holds all the same, and undo may make room
-            os.ftruncate(number, 0)
-            os.write(number, f"{os.getpid()}\n".encode())
         yield
     finally:
-        if not was_there:
-            _remove_unused(path)
-        os.close(number)
+        for each, handler in before.items():
+            signal.signal(each, handler)
 
 
 def _lock(path: Path) -> int:
     """The descriptor that holds the lock. Raises Locked, JournalError."""
+    gone: FileNotFoundError | None = None
     for _ in range(TRIES):
-        number = _opened(path)
+        try:
+            number = _opened(path)
+        except FileNotFoundError as error:  # another netdoctor removed the folder before the file was made in it
+            gone = error
+            continue
+        gone = None
         try:
             fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -179,16 +203,24 @@ def _lock(path: Path) -> int:
         if _leads_to(path, number):
             return number
         os.close(number)  # another netdoctor removed it between the two: what is locked is no longer the file
+    if gone:
+        raise _not_made(path, gone)
     raise Locked("another netdoctor is beginning or ending on this host")
 
 
 def _opened(path: Path) -> int:
-    """A descriptor of the lock's file, which is made where it is missing. Raises JournalError."""
+    """A descriptor of the lock's file, which is made where it is missing. Raises FileNotFoundError, JournalError."""
     try:
         make(path.parent)
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
+    except FileNotFoundError:
+        raise
     except OSError as error:
-        raise JournalError(f"{path} cannot be made: {error.strerror or error}; {NOTHING_YET}") from error
+        raise _not_made(path, error) from error
+
+
+def _not_made(path: Path, error: OSError) -> JournalError:
+    return JournalError(f"{path} cannot be made: {error.strerror or error}; {NOTHING_YET}")
 
 
 def _leads_to(path: Path, number: int) -> bool:

@@ -50,6 +50,7 @@ class Choice:
     file: str = ""
     as_user: bool = False
     context: str = ""  # "": the current one
+    starts_nothing: bool = False  # one that needs a program cannot be used then
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +81,13 @@ class _Choices:
     used = ""
 
 
-def choose(*, file: str | None = None, as_user: bool = False, context: str | None = None) -> None:
-    """Use this file, this context, or the rights of the user behind sudo, from now on. Raises BadInput."""
+def choose(
+    *, file: str | None = None, as_user: bool = False, context: str | None = None, starts_nothing: bool = False
+) -> None:
+    """Use this file, this context, or the rights of the user behind sudo, from now on. Raises BadInput.
+
+    `starts_nothing`: no program is run for it.
+    """
     if file is not None:
         if not file or not Path(file).is_file():
             raise BadInput(f"--kubeconfig {file}: there is no such file")
@@ -94,6 +100,8 @@ def choose(*, file: str | None = None, as_user: bool = False, context: str | Non
         if behind_sudo() is None:
             raise BadInput("--as-user is for root by way of sudo: nobody called sudo here")
         _Choices.current = replace(_Choices.current, as_user=True)
+    if starts_nothing:
+        _Choices.current = replace(_Choices.current, starts_nothing=True)
 
 
 def current() -> Kubeconfig:
@@ -113,7 +121,8 @@ def used() -> str:
 def _load(choice: Choice, _environment: tuple[str, ...], _uid: int, _folder: str) -> Kubeconfig:
     user = behind_sudo() if choice.as_user else None
     path = choice.file or find(user)
-    reader = _Reader(path.split(os.pathsep), explicit=bool(choice.file), user=user)
+    explicit = bool(choice.file)
+    reader = _Reader(path.split(os.pathsep), explicit=explicit, user=user, starts_nothing=choice.starts_nothing)
     try:
         return Kubeconfig(path, _flat(reader, choice.context))
     except kubeconfig_files.Unusable as error:
@@ -146,8 +155,8 @@ def _usual_paths() -> list[str]:
 class _Reader:
     """Reads the files of a kubeconfig with the rights that it deserves."""
 
-    def __init__(self, paths: list[str], *, explicit: bool, user: Rights | None) -> None:
-        self.paths, self.user = paths, user
+    def __init__(self, paths: list[str], *, explicit: bool, user: Rights | None, starts_nothing: bool) -> None:
+        self.paths, self.user, self.starts_nothing = paths, user, starts_nothing
         self.free = explicit or os.geteuid() != 0
         others: set[int] = set()
         if not self.free and user is None:
@@ -177,6 +186,8 @@ class _Reader:
 
     def start_for(self, what: str) -> None:
         """Whether a program may be started for it. Raises Unusable."""
+        if self.starts_nothing:
+            raise kubeconfig_files.Unusable(f"it needs {what}, and nothing is started here")
         if self.others:
             raise kubeconfig_files.Unusable(
                 f"it can be changed by {described(self.others)} and needs {what}, which root does not start: "

@@ -36,7 +36,7 @@ def without_rule(family: str, table: str, chain: str, handle: int) -> tuple[str,
 def without_legacy_rule(legacy: str) -> tuple[str, ...]:
     """The same for a rule of legacy iptables: its table, and the rule or `policy DROP of CHAIN`."""
     arguments = legacy_arguments(legacy)
-    return command("sudo iptables-legacy {}", arguments) if arguments else ()
+    return command("sudo iptables-legacy {:options}", arguments) if arguments else ()
 
 
 def legacy_arguments(legacy: str) -> tuple[str, ...]:

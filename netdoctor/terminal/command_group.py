@@ -8,6 +8,8 @@ from importlib import import_module
 
 import click
 
+from netdoctor.near_names import near_names
+
 # in the order of use; what a page of help says of each stands here, so that it imports none of them
 GROUPS = {
     "Look": {
@@ -34,7 +36,6 @@ GROUPS = {
     },
 }
 MORE = "More"  # where a command stands that has no line above
-ALIKE = 0.6  # of 1: from here on a mistyped name is near
 
 
 class CommandGroup(click.Group):
@@ -62,9 +63,7 @@ class CommandGroup(click.Group):
         command = self.get_command(ctx, name)
         if command is not None:
             return command
-        from difflib import get_close_matches
-
-        near = get_close_matches(name.lower(), self.list_commands(ctx), n=1, cutoff=ALIKE)
+        near = near_names(name, self.list_commands(ctx))
         raise click.UsageError(f"no such command: {name}" + (f"; did you mean {near[0]}?" if near else ""), ctx)
 
     def resolve_command(

@@ -1,7 +1,7 @@
 """What the shell offers for the ends of a trace: names from a recording, or from the cluster if it answers at once.
 
 Whatever goes wrong, nothing is offered and nothing is said: the user is in the middle of a line. A recording is read
-by a process without rights, as where it is judged.
+by a process without rights, as where it is judged. No program is started, neither a kubeconfig's plugin nor any other.
 """
 
 from __future__ import annotations
@@ -17,8 +17,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any, BinaryIO, NoReturn
 
-from netdoctor.errors import NetdoctorError
-from netdoctor.facts import Facts
+from netdoctor.errors import CannotRead, NetdoctorError
 from netdoctor.facts.cluster.services import Services
 from netdoctor.facts.cluster.workloads import Pods
 from netdoctor.recording.confined import confine
@@ -26,12 +25,16 @@ from netdoctor.recording.named_file import STANDARD_INPUT, open_recording
 from netdoctor.system.foreign_files import own_descriptor
 from netdoctor.system.foreign_gzip import unpacked
 from netdoctor.system.foreign_json import decode
+from netdoctor.system.host import Host
+from netdoctor.system.kube_api import connect
+from netdoctor.system.kubeconfig import choose
 
 SECONDS = 1.0
 PART = 1 << 16  # bytes
 MOST = 8 << 20  # bytes of a recording that are looked through for names
 NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,252}/[a-z0-9][a-z0-9.-]{0,252}")  # of anything else the shell learns nothing
 SERVICE = "svc/"
+NOT_READ = CannotRead("iptables", "a program would have to be started")
 SOURCES, DESTINATIONS = ("host", "outside"), ("node", "internet")
 
 
@@ -68,9 +71,9 @@ def _in_cluster() -> tuple[list[str], list[str]]:
 
     def ask() -> None:
         with suppress(Exception):
-            facts = Facts()
-            facts.prefetch([Pods, Services])
-            pods, services = facts.get(Pods).items, facts.get(Services).items
+            choose(starts_nothing=True)
+            api = connect(Host())
+            pods, services = Pods.collect(api).items, Services.collect(api, NOT_READ).items
             answers.append(([f"{pod.namespace}/{pod.name}" for pod in pods], [str(service) for service in services]))
 
     worker = threading.Thread(target=ask, daemon=True)

@@ -7,11 +7,17 @@ from typing import Any
 
 import click
 
+from netdoctor.terminal.contradictions import never_together, only_with
+
+NO_CLUSTER = "a recording is looked at, and no cluster is asked"
 Command = Callable[..., Any]
 
 
 def recording(verb: str, what: str) -> Callable[[Command], Command]:
-    """Add --facts and --trust-recording; the command's help says that it will `verb` `what`."""
+    """Add --facts and --trust-recording; the command's help says that it will `verb` `what`.
+
+    The command needs the options of `cluster_access` too.
+    """
     facts = click.option(
         "--facts",
         "facts_file",
@@ -22,4 +28,6 @@ def recording(verb: str, what: str) -> Callable[[Command], Command]:
     trust = click.option(
         "--trust-recording", is_flag=True, help=f"{verb} it with this user's rights and without limits."
     )
-    return lambda command: facts(trust(command))
+    fits = never_together(*(("--facts", option, NO_CLUSTER) for option in ("--kubeconfig", "--context", "--as-user")))
+    needs = only_with(("--trust-recording", "--facts"))
+    return lambda command: facts(trust(fits(needs(command))))

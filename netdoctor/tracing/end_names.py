@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 from netdoctor.errors import BadInput
+from netdoctor.near_names import near_names
 from netdoctor.system.foreign_text import is_address, is_number
 
 POD, SERVICE, NODE_OBJECT = "pod", "Service", "node"
@@ -19,7 +19,6 @@ DNS_NAME = re.compile(r"(?P<name>[^./]+)\.(?P<namespace>[^./]+)\.svc(?:\.[\w.-]*
 BRACKETED = re.compile(r"\[(?P<address>[^\[\]]+)\](?::(?P<port>.*))?")
 GENERATED = re.compile(r"(?:-[a-z0-9]{6,10})?-[a-z0-9]{5}$")  # what a ReplicaSet appends
 PROTOCOLS = ("tcp", "udp")
-ALIKE = 0.7  # of 1: from here on two names are near
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,5 +92,5 @@ def nearest(word: str, names: Iterable[str]) -> str:
         for form in (name, bare, GENERATED.sub("", name), GENERATED.sub("", bare)):
             forms.setdefault(form, name)
     wanted = word if word in forms else word.rpartition("/")[2]  # the right name in another namespace
-    found = get_close_matches(word, forms, n=1, cutoff=ALIKE) or get_close_matches(wanted, forms, n=1, cutoff=ALIKE)
+    found = near_names(word, forms) or near_names(wanted, forms)
     return forms[found[0]] if found else ""

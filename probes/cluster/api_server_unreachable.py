@@ -37,6 +37,6 @@ def api_server_unreachable(api: KubeApi | CannotRead) -> Iterator[Finding]:
         by_hand=(
             *command("sudo crictl ps -a | grep apiserver"),
             *command("sudo journalctl -u kubelet -n 50"),
-            *command("curl -k {}/livez", api.source.removeprefix("API server").strip()),
+            *command("curl -k {:url}/livez", api.source.removeprefix("API server").strip()),
         ),
     )

@@ -15,6 +15,7 @@ When a new pod gets its network all the same: the runtime has its configuration 
 """
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from netdoctor import Area, Evidence, Finding, Subject, probe
 from netdoctor.errors import CannotRead, Why
@@ -35,13 +36,13 @@ def cni_config_unusable(cni: CniConfig, new_pod: NewPod | CannotRead, this: This
     confidence = Confidence.CONFIRMED if tried else Confidence.LIKELY
     if cni.problem:
         where = cni.path or str(CONFIG_FOLDERS[0])
-        by_hand = command("sudoedit {}", cni.path) if cni.path else command("sudo ls -l {}", where)
+        by_hand = _edited(cni.path) or command("sudo ls -l {:path}", CONFIG_FOLDERS[0])
         summary = f"the CNI configuration cannot be used: {cni.problem}"
         evidence.insert(0, Evidence(where, cni.problem, "a network configuration in JSON"))
     elif cni.missing_plugins:
         names = ", ".join(cni.missing_plugins)
         summary = f"CNI plugins that {cni.path} names are not installed: {names}"
-        by_hand = command("sudo ls -l {}", tuple(f"{PLUGIN_FOLDERS[0]}/{name}" for name in cni.missing_plugins))
+        by_hand = command("sudo ls -l {:path}", tuple(f"{PLUGIN_FOLDERS[0]}/{name}" for name in cni.missing_plugins))
         evidence.insert(0, Evidence(str(PLUGIN_FOLDERS[0]), f"no {names}", "each plugin's program"))
     else:
         return
@@ -49,3 +50,8 @@ def cni_config_unusable(cni: CniConfig, new_pod: NewPod | CannotRead, this: This
         evidence.append(Evidence("files that sort after it", ", ".join(cni.others), "the runtime takes the first"))
     evidence += this.not_ready()
     yield Finding(summary, tuple(evidence), Subject(node=this.name), confidence=confidence, by_hand=by_hand)
+
+
+def _edited(path: str) -> tuple[str, ...]:
+    """Edit the configuration; nothing where a recording calls another file so."""
+    return command("sudoedit {:path}", path) if Path(path).parent in CONFIG_FOLDERS else ()

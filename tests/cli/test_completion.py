@@ -8,7 +8,11 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -16,6 +20,7 @@ import pytest
 from netdoctor.changes.sysctl import SetSysctl
 from netdoctor.errors import CannotRead
 from netdoctor.repair.journal import begin
+from netdoctor.system.kubeconfig import Choice, _Choices
 from netdoctor.terminal import completion
 from tests.cli.test_cli import CLUSTERLESS
 from tests.conftest import ROOT
@@ -37,6 +42,53 @@ def offered(*words: str, **environment: str) -> list[str]:
     done = asked("bash_complete", *words, **environment)
     assert (done.returncode, done.stderr) == (0, "")
     return [line.partition(",")[2] for line in done.stdout.splitlines() if line]
+
+
+EXEC = "exec: {apiVersion: client.authentication.k8s.io/v1, command: PROGRAM, interactiveMode: IfAvailable}"
+PROVIDER = "auth-provider: {name: gcp, config: {cmd-path: PROGRAM}}"
+POD = {"metadata": {"namespace": "default", "name": "client", "uid": "1"}, "spec": {}, "status": {}}
+
+
+def kubeconfig(folder: Path, server: str, user: str = "") -> Path:
+    """A kubeconfig for this server and user."""
+    file = folder / "kubeconfig"
+    file.write_text(
+        "current-context: a\ncontexts: [{name: a, context: {cluster: c, user: u}}]\n"
+        f"clusters: [{{name: c, cluster: {{server: '{server}'}}}}]\nusers: [{{name: u, user: {{{user}}}}}]\n"
+    )
+    return file
+
+
+def programs_that_mark(folder: Path, mark: Path) -> str:
+    """A PATH of programs that facts are read by, each of which leaves a mark."""
+    there = folder / "bin"
+    there.mkdir()
+    for name in ("iptables-save", "iptables", "nft", "crictl", "kubectl", "ip"):
+        (there / name).write_text(f"#!/bin/sh\necho {name} >>{mark}\n")
+        (there / name).chmod(0o755)
+    return str(there)
+
+
+@contextmanager
+def api_server() -> Iterator[str]:
+    """The address of an API server with one pod and no Service."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            items = [POD] if self.path == "/api/v1/pods" else []
+            data = json.dumps({"kind": "List", "items": items}).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, *_: object) -> None:
+            """Nothing is logged."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
@@ -103,14 +155,34 @@ class TestEnds:
     def test_without_a_cluster(self) -> None:
         assert offered("trace", "ho") == ["host"]
 
+    @pytest.mark.parametrize("needs", [EXEC, PROVIDER])
+    @pytest.mark.parametrize("how", ["KUBECONFIG", "--kubeconfig"])
+    def test_nothing_is_started_for_a_kubeconfig(self, needs: str, how: str, tmp_path: Path) -> None:
+        program, mark = tmp_path / "plugin", tmp_path / "mark"
+        program.write_text(f"#!/bin/sh\necho started >>{mark}\n")
+        program.chmod(0o755)
+        with api_server() as server:
+            file = kubeconfig(tmp_path, server, needs.replace("PROGRAM", str(program)))
+            words = ("trace",) if how == "KUBECONFIG" else ("trace", how, str(file))
+            environment = {how: str(file)} if how == "KUBECONFIG" else {}
+            names = offered(*words, "", PATH=programs_that_mark(tmp_path, mark), **environment)
+        assert names == ["host", "outside"]
+        assert not mark.exists()
+
+    @pytest.mark.parametrize("needs", ["", "token: x", EXEC])
+    def test_a_cluster_is_asked_where_nothing_has_to_be_started(
+        self, needs: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(_Choices, "current", Choice())
+        monkeypatch.setattr(completion, "SECONDS", 30.0)
+        with api_server() as server:
+            monkeypatch.setenv("KUBECONFIG", str(kubeconfig(tmp_path, server, needs)))
+            names = completion.sources("", None)
+        assert names == (["host", "outside"] if needs == EXEC else ["default/client", "host", "outside"])
+
     def test_a_silent_cluster_is_not_waited_for(self, tmp_path: Path) -> None:
         with socket.create_server(("127.0.0.1", 0)) as silent:
-            server = f"http://127.0.0.1:{silent.getsockname()[1]}"
-            file = tmp_path / "kubeconfig"
-            file.write_text(
-                "current-context: a\ncontexts: [{name: a, context: {cluster: c, user: u}}]\n"
-                f"clusters: [{{name: c, cluster: {{server: '{server}'}}}}]\nusers: [{{name: u, user: {{}}}}]\n"
-            )
+            file = kubeconfig(tmp_path, f"http://127.0.0.1:{silent.getsockname()[1]}")
             started = time.monotonic()
             assert offered("trace", "ho", KUBECONFIG=str(file)) == ["host"]
         assert time.monotonic() - started < 10  # of a busy machine; the API server's own limit is longer

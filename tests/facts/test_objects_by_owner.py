@@ -251,6 +251,7 @@ class TestCoredns:
         )  # fmt: skip
         assert {p.pod for p in points.points if p.is_coredns} == {"coredns-5dd-xyz12"}
         assert IMPOSTOR.name in {p.pod for p in points.points}
+        assert points.no_new_pod == "no answer", "the reason alone"
 
     def test_a_name_alone_does_not_make_it_coredns(self) -> None:
         assert not VantagePoint("pod tenant/coredns-x", OLD, "", "", "tenant", "coredns-x").is_coredns
@@ -275,7 +276,7 @@ def test_they_are_swept_before_another_is_made() -> None:
     label = {"app.kubernetes.io/managed-by": "netdoctor"}
     left = pod("netdoctor-0a1b2c", "default", "", label, owner="", uid="uid-left")
     api, finalizers = Cluster({}), Finalizers()
-    with pytest.raises(CannotRead, match="not made"):
+    with pytest.raises(CannotRead, match="it would change the node: a reason"):
         NewPod.collect(
             Host(), finalizers, BeforeNewPods("a reason"), api, Nodes(()), Pods((left,)), services(), THIS,
             CannotRead("modules", "not asked"),

@@ -85,3 +85,12 @@ def test_a_sign_a_word_a_command_and_a_name_have_colours() -> None:
     assert styles("CAUSE  a is b (ip-forward-disabled)") == {"CAUSE": "bold red", "ip-forward-disabled": "cyan"}
     assert styles("  fix    sudo netdoctor fix --dry-run") == {"sudo netdoctor fix --dry-run": "bold"}
     assert styles("HEALTHYX or CAUSES") == {}
+
+
+@pytest.mark.parametrize("width", [14, 20, 30])
+@pytest.mark.parametrize("begin", ["CAUSE  ", "  undo   ", "    + ", "plain "])
+def test_no_letter_is_lost_on_a_narrow_terminal(begin: str, width: int) -> None:
+    line = begin + " ".join(f"word{number}" for number in range(20)) + " " + "x" * 50
+    found = on_terminal(line, width)
+    assert max(map(len, found)) <= width
+    assert "".join("".join(found).split()) == "".join(line.split())

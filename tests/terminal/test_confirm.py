@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -11,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -70,6 +72,53 @@ def test_enter_keeps_it(node: Node) -> None:
     until(lambda: not timer_runs(), "the timer ends by itself")
     assert a_conf(node) == AFTER
     assert [run.closed for run in runs()] == [Closed.COMMITTED]
+
+
+def documents(text: str) -> list[dict[str, Any]]:
+    """The JSON documents between the lines that a terminal shows."""
+    found = re.findall(r"^\{$.*?^\}$", text.replace("\r\n", "\n"), re.MULTILINE | re.DOTALL)
+    return [json.loads(each) for each in found]
+
+
+@pytest.mark.parametrize(("key", "state", "healthy"), [("\n", "kept", True), ("n\n", "undone", False)])
+def test_the_document_comes_after_the_answer(node: Node, key: str, state: str, healthy: bool) -> None:
+    terminal = on_terminal(fix(node, "--yes", "--confirm", "600", "--output", "json"))
+    terminal.until("Keep it? Press ENTER within 600 s")
+    assert documents(terminal.text) == []
+    terminal.type(key)
+    assert terminal.ended() == (0 if healthy else 1)
+    (document,) = documents(terminal.text)
+    assert document["confirmation"] == {"seconds": 600, "state": state, "keep": None}
+    assert document["healthy"] is healthy
+    assert document["run"] == runs()[0].run
+
+
+def test_the_document_of_who_stops_waiting_says_that_it_is_pending(node: Node, tmp_path: Path) -> None:
+    out = tmp_path / "out.json"
+    words = shlex.join(fix(node, "--yes", "--confirm", "600", "--output", "json"))
+    terminal = on_terminal(["sh", "-c", f"{words} >{out}"])
+    terminal.until("Keep it? Press ENTER within 600 s")
+    terminal.type("\x03")
+    terminal.ended()
+    document = json.loads(out.read_text())
+    assert document["confirmation"] == {"seconds": 600, "state": "pending", "keep": "sudo netdoctor confirm"}
+    assert confirm(node).returncode == 0
+
+
+def test_the_document_in_a_pipe_says_that_it_is_pending(node: Node) -> None:
+    done = without_terminal(fix(node, "--yes", "--confirm", "600", "--output", "json"))
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert document["confirmation"] == {"seconds": 600, "state": "pending", "keep": "sudo netdoctor confirm"}
+    assert document["healthy"] is True
+    assert confirm(node).returncode == 0
+
+
+def test_the_document_without_anything_to_confirm_says_nothing_of_it(node: Node) -> None:
+    for options in (("--yes",), ("--yes", "--confirm", "600")):  # the second time nothing is left to repair
+        done = without_terminal(fix(node, *options, "--output", "json"))
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["confirmation"] is None
 
 
 @pytest.mark.thorough
@@ -225,12 +274,13 @@ def test_a_netdoctor_that_was_stopped_is_ended(node: Node, monkeypatch: pytest.M
 
 
 def test_ctrl_z_does_not_stop_a_repair(node: Node) -> None:
-    terminal = on_terminal(fix(node, "--yes", "--confirm", "600"))
-    terminal.until("Keep it? Press ENTER within 600 s")
+    terminal = on_terminal(fix(node, remedies="switch_on"))
+    terminal.until("Make this repair? [y/N] ")
     terminal.type("\x1a")
     time.sleep(0.5)
-    terminal.type("\n")
-    assert terminal.ended() == 0
+    terminal.type("y\n")
+    terminal.ended()
+    assert a_conf(node) == AFTER
 
 
 @pytest.mark.parametrize("where", ["a file", "closed"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ PLACES = ("/usr/local/bin", "/usr/bin", "/snap/bin")  # sudo's secure_path may l
 SECONDS = 60.0
 LARGEST = 64 << 20  # bytes of what it writes
 OTHERS_WISHES = ("KUBECTL_", "KUBERC", "KUBECONFIG")  # variables by which kubectl would run or read something else
+# a failure as newer ones tell it, by klog: the severity and time, the process, the place in the code
+KLOG = re.compile(r'[EFW]\d{4} [\d:.]+ +\d+ \S+\] "command failed" err="(.*)"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,10 @@ class Answered:
         """What it said of its failure, in one line."""
         lines = [line.strip() for line in redact(self.stderr).splitlines() if line.strip()]
         wanted = [line for line in lines if line.lower().startswith("error")] or lines
-        return wanted[-1].removeprefix("error: ") if wanted else f"exit status {self.status}"
+        if not wanted:
+            return f"exit status {self.status}"
+        logged = KLOG.fullmatch(wanted[-1])
+        return logged[1].replace('\\"', '"') if logged else wanted[-1].removeprefix("error: ")
 
 
 @dataclass(frozen=True, slots=True)

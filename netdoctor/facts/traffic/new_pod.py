@@ -130,7 +130,7 @@ class NewPod:
         """Create it and wait for its network. Raises CannotRead with the reason where it cannot be had."""
         sweep(api, pods)
         if before.hidden:
-            raise CannotRead("test pod", f"not made, for it would change the node: {before.hidden}")
+            raise CannotRead("test pod", f"it would change the node: {before.hidden}")
         image = image_of_test_pod(host, node_of(nodes, this))
         namespace, like, labels = place(services, None if isinstance(modules, CannotRead) else modules)
         begin = time.monotonic()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.coredns import nameservers, search_list
@@ -21,6 +21,7 @@ from netdoctor.system import processes
 from netdoctor.system.host import Host
 
 HOST, NEW, OLD = "host", "test pod", "pod"
+OLDER_WORDS = ("test pod: ", "not made, for ")  # what older recordings have before the reason
 OLD_PODS = 6  # of these so many are asked: CoreDNS, and one pod of each workload
 
 
@@ -79,13 +80,20 @@ class VantagePoints:
         points = [VantagePoint("host", HOST, "", next(iter(this.addresses), ""), addresses=this.addresses)]
         reason = ""
         if isinstance(new_pod, CannotRead):
-            reason = str(new_pod)
+            reason = new_pod.reason
         else:
             points.append(_test_pod(new_pod))
         known = () if isinstance(pods, CannotRead) else pods.items
         dns = None if isinstance(pods, CannotRead) else dns_pods(services, pods)
         points += old_pods(host, attachments, known, this.name, dns)
         return cls(tuple(points), reason)
+
+    def reworded(self) -> VantagePoints:
+        """The same, where an older recording has words before the reason."""
+        reason = self.no_new_pod
+        for words in OLDER_WORDS:
+            reason = reason.removeprefix(words)
+        return replace(self, no_new_pod=reason)
 
     @property
     def pods(self) -> tuple[VantagePoint, ...]:

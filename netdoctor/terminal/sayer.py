@@ -1,0 +1,40 @@
+"""What a command says while it works: lines for a person, or with --output json one document at the end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+
+class Sayer:
+    """Lines for a person on standard output; with --output json on standard error, and JSON at the end."""
+
+    def __init__(self, output: str) -> None:
+        self._json = output == "json"
+
+    def __call__(self, line: str) -> None:
+        """One line, without secrets."""
+        from netdoctor.output.console import print_lines
+
+        print_lines([line], stderr=self._json)
+
+    def block(self, text: str) -> None:
+        """Text of several lines, whose fields have passed `one_line`."""
+        for line in text.split("\n"):
+            self(line)
+
+    def json(self, **parts: Any) -> None:
+        """The whole result, where JSON was asked for."""
+        if not self._json:
+            return
+        import json
+        from dataclasses import asdict, is_dataclass
+
+        from netdoctor import __version__
+        from netdoctor.redact_data import plain
+        from netdoctor.system.kubeconfig import used
+
+        whole = {k: asdict(v) if is_dataclass(v) and not isinstance(v, type) else v for k, v in parts.items()}
+        whole = {"schema_version": 1, "tool": f"netdoctor {__version__}", "kubeconfig": used(), **whole}
+        click.echo(json.dumps(plain(whole), indent=1, ensure_ascii=False))
