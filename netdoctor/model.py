@@ -112,12 +112,40 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True)
+class Values:
+    """The values that evidence names, for programs: only those that are known are in a report."""
+
+    family: str = ""  # of nftables: inet, ip, ip6, bridge, netdev
+    table: str = ""
+    chain: str = ""
+    handle: int | None = None  # of the rule
+    rule: str = ""  # as nft or iptables prints it
+    pod: str = ""  # namespace/name; "test pod" for the one that netdoctor made, "" for the node itself
+    service: str = ""  # namespace/name
+    address: str = ""  # that was asked, or that it is about
+    port: int | None = None
+    protocol: str = ""  # tcp or udp
+    name: str = ""  # that DNS was asked for
+    answer: str = ""  # how the question ended, in a word: timeout, refused, prohibited, ...
+    interface: str = ""
+    route: str = ""  # as `ip route` prints it
+    zone: str = ""  # of firewalld
+    file: str = ""
+    setting: str = ""  # the name of a sysctl
+    value: str = ""  # that was found
+    expected: str = ""  # that a healthy node has
+    count: int | None = None  # how many are affected
+    of: int | None = None  # of how many
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """One thing that was observed: where, what, and what a healthy node shows there."""
 
     source: str
     observed: str
     expected: str
+    data: Values = field(default_factory=Values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,6 +288,20 @@ class Experiment:
 
 
 @dataclass(frozen=True, slots=True)
+class Versions:
+    """What runs on the node; each "" where it is not known."""
+
+    os: str = ""
+    kernel: str = ""
+    kubernetes: str = ""
+    cni: str = ""  # the kind of its first plugin
+    kube_proxy: str = ""  # its mode
+    firewalld: str = ""  # "" also where it does not run
+    nft: str = ""
+    iptables: str = ""  # whose rules there are: nf_tables, legacy, or both
+
+
+@dataclass(frozen=True, slots=True)
 class Made:
     """A change of an earlier repair that is in force now."""
 
@@ -287,7 +329,7 @@ class Report:
     about: tuple[str, ...] = ()  # versions and modes of what runs here, in words
     remarks: tuple[str, ...] = ()  # what hardly anybody has to know
     recorded: bool = False  # whether it judges a recording
-    schema_version: int = 1
+    versions: Versions = field(default_factory=Versions)
 
     @property
     def exit_code(self) -> int:

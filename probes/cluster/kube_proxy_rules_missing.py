@@ -28,7 +28,7 @@ Delete kube-proxy's pod on the node: the new one writes all rules within a secon
 
 from collections.abc import Iterator
 
-from netdoctor import Area, Evidence, Finding, NotApplicable, Subject, probe
+from netdoctor import Area, Evidence, Finding, NotApplicable, Subject, Values, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.kube_proxy import KubeProxy
 from netdoctor.facts.cluster.this_node import ThisNode
@@ -52,11 +52,14 @@ def kube_proxy_rules_missing(
         answering = _answering_cluster_ip(reach)
         if answering:
             raise NotApplicable(f"no kube-proxy runs here, and {answering} answers: another translates it")
+    missing = translated.missing or translated.missing_node_ports
+    wanted = translated.wanted if translated.missing else translated.wanted_node_ports
+    data = Values(count=len(missing), of=len(wanted))
     process = "running" if kube_proxy.running else f"not running. {kube_proxy.trouble}".rstrip(" .")
     yield Finding(
         _summary(translated),
         (
-            Evidence(translated.source, _observed(translated), "a rule for each port with a ready endpoint"),
+            Evidence(translated.source, _observed(translated), "a rule for each port with a ready endpoint", data),
             Evidence("kube-proxy's process", process, "running"),
         ),
         Subject(node=this.name),

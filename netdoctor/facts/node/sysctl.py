@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from netdoctor.errors import CannotRead
-from netdoctor.model import Evidence
+from netdoctor.model import Evidence, Values
 from netdoctor.system.host import Host
 
 IP_FORWARD = "net.ipv4.ip_forward"
@@ -56,7 +56,8 @@ class Sysctls:
     def evidence(self, key: str, expected: str) -> Evidence:
         """The setting as evidence."""
         value = self.values[key]
-        return Evidence(path_of(key), "there is no such file" if value is None else value, expected)
+        data = Values(setting=key, value=value or "", expected=expected)
+        return Evidence(path_of(key), "there is no such file" if value is None else value, expected, data)
 
 
 def _settings(text: str) -> str:

@@ -17,8 +17,8 @@ from netdoctor.facts.gateways.database_login import DatabaseLogins, Login
 from netdoctor.facts.gateways.postgres_servers import PostgresServer, PostgresServers
 from netdoctor.facts.gateways.postgres_session import LOGIN, SECONDS, SELECT, TLS, Session, SessionStep, Slots, run_all
 from netdoctor.facts.traffic.names import cluster_dns_address
-from netdoctor.facts.traffic.vantage import NEW, OLD, VantagePoint, VantagePoints
-from netdoctor.model import Confidence, Evidence, Finding, NotApplicable, Subject
+from netdoctor.facts.traffic.vantage import NEW, OLD, VantagePoint, VantagePoints, pod_of
+from netdoctor.model import Confidence, Evidence, Finding, NotApplicable, Subject, Values
 from netdoctor.shell import command
 from netdoctor.system.traffic import Answer, Reply, ask_all, ask_dns, ask_tcp
 
@@ -157,11 +157,19 @@ def _finding(
     who = f"for {', '.join(modules)}" if modules else pods
     return Finding(
         f"{words}: {service}, {who}: {'; '.join(list(said)[:5])}{state}",
-        tuple(Evidence(f"{s.vantage} -> {service}{_in(s)}, {s.stage}", s.observed, expected) for s in failed[:5]),
+        tuple(_evidence(step, expected) for step in failed[:5]),
         Subject(node=node, namespace=namespace, service=name),
         confidence=Confidence.CONFIRMED,
         by_hand=command("kubectl -n {} logs service/{} --tail=50", namespace, name),  # the server says there why
     )
+
+
+def _evidence(step: PostgresStage, expected: str) -> Evidence:
+    answer = str(step.reply.answer) if step.reply else ""
+    data = Values(
+        pod=pod_of(step.vantage), service=step.service, address=step.address, port=step.port or None, answer=answer
+    )
+    return Evidence(f"{step.vantage} -> {step.service}{_in(step)}, {step.stage}", step.observed, expected, data)
 
 
 def _in(stage: PostgresStage) -> str:
