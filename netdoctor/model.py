@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from netdoctor.system.host import Host
@@ -332,7 +332,7 @@ class Report:
     versions: Versions = field(default_factory=Versions)
 
     @property
-    def exit_code(self) -> int:
+    def exit_code(self) -> Literal[0, 1, 3]:
         """0 healthy, 1 faults, 3 could not tell."""
         if any(d.cause.severity is Severity.ERROR for d in self.diagnoses):
             return 1

@@ -18,6 +18,7 @@ from tests.conftest import Lab
 from tests.diagnosis.test_gate import STATES
 from tests.fault_node import FaultNode
 from tests.node_state import SCRIPT, difference, sections, without_owners
+from tests.reports import causes, explained, outcomes
 from tests.rotation import gated_in_this_run, repaired_in_this_run
 
 FAULTS = {path.stem: path for path in sorted((Path(__file__).parent / "faults").glob("*.yaml"))}
@@ -52,14 +53,6 @@ def check(lab: Lab) -> tuple[int, dict[str, Any]]:
     return done.returncode, report
 
 
-def causes(report: dict[str, Any], severity: str = "error") -> list[str]:
-    return sorted(d["cause"]["probe"] for d in report["diagnoses"] if d["cause"]["severity"] == severity)
-
-
-def failing(report: dict[str, Any]) -> set[str]:
-    return {f["probe"] for d in report["diagnoses"] for f in d["symptoms"]}
-
-
 def expected_causes(fault: dict[str, Any], report: dict[str, Any]) -> list[str]:
     """The causes that the report has to name; what mends itself may be gone before the look."""
     gone = set(fault.get("fleeting", ())) - set(causes(report))
@@ -69,17 +62,16 @@ def expected_causes(fault: dict[str, Any], report: dict[str, Any]) -> list[str]:
 def symptoms_of(fault: dict[str, Any], report: dict[str, Any]) -> set[str]:
     """The symptoms that the report has to have. A CoreDNS that the kubelet found unready meanwhile is asked nothing."""
     symptoms = set(fault.get("symptoms", ()))
-    if "coredns-not-ready" in failing(report):
+    if "coredns-not-ready" in explained(report):
         symptoms.discard("cluster-ip-unreachable")
     return symptoms
 
 
 def story(report: dict[str, Any]) -> str:
     """What a failed assertion should show."""
-    lines = [f"{d['cause']['probe']}: {d['cause']['summary']} <- {sorted(f['probe'] for f in d['symptoms'])}"
-             for d in report["diagnoses"]]  # fmt: skip
-    lines += [f"{r['probe']} {r['outcome']} {r['reason']}" for r in report["results"] if r["outcome"] != "pass"]
-    return "\n".join([*lines, *report["notices"], f"{report['seconds']} s"])
+    lines = [f"{c['id']}: {c['says']} <- {sorted(c.get('explains', ()))}" for c in report["causes"]]
+    lines += [f"{name} {outcome} {why}" for name, (outcome, why) in outcomes(report).items() if outcome != "pass"]
+    return "\n".join([*lines, *report.get("notices", ()), f"{report['seconds']} s"])
 
 
 def break_it(lab: Lab, fault: dict[str, Any]) -> None:
@@ -147,11 +139,11 @@ def whole_way(lab: Lab, fault: dict[str, Any], *, repaired: bool, gated: bool) -
     assert causes(report) == expected_causes(fault, report), story(report)
     assert causes(report, "warning") == sorted(fault.get("warnings", [])), story(report)
     assert status == (1 if fault["causes"] else 0), story(report)
-    assert symptoms_of(fault, report) <= failing(report), story(report)
+    assert symptoms_of(fault, report) <= explained(report), story(report)
     if says := fault.get("says"):
-        assert any(says in d["cause"]["summary"] for d in report["diagnoses"]), story(report)
-    for diagnosis in report["diagnoses"]:
-        assert diagnosis["cause"]["evidence"], diagnosis
+        assert any(says in cause["says"] for cause in report["causes"]), story(report)
+    for cause in report["causes"]:
+        assert cause["evidence"], cause
     if gated:
         assert gate(lab) == fault["gate"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -10,10 +9,10 @@ from netdoctor import __version__
 from netdoctor.changes import in_short, left_alone, touched
 from netdoctor.diagnosis.check import Look
 from netdoctor.model import UNASKED, Diagnosis, Outcome, Severity
+from netdoctor.output.json_text import as_data, json_text
 from netdoctor.output.rehearsal_text import as_json as rehearsal_json
-from netdoctor.output.report_json import to_json
+from netdoctor.output.report_sections import report_document
 from netdoctor.output.unasked_text import cannot_check, unasked_lines, without_node
-from netdoctor.redact_data import plain
 from netdoctor.rehearsal.rehearsal import Rehearsal
 from netdoctor.repair.executor import Outcomes, StepEnd, StepOutcome
 from netdoctor.repair.plan import Plan, Step
@@ -177,7 +176,7 @@ def as_json(
     rest = [{"probe": n.probe, "summary": n.summary, "reason": n.reason} for n in plan.not_repairable]
     report = last.report()
     whole = {
-        "schema_version": 1,
+        "schema_version": 2,
         "tool": f"netdoctor {__version__}",
         "dry_run": dry_run,
         "run": run or None,
@@ -187,6 +186,6 @@ def as_json(
         "not_repairable": rest,
         "steps": done,
         "healthy": report.exit_code == 0,
-        "report": json.loads(to_json(report)),
+        "report": as_data(report_document(report)),
     }
-    return json.dumps(plain(whole), indent=1, ensure_ascii=False)
+    return json_text(whole)

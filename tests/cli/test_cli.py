@@ -18,6 +18,7 @@ from netdoctor.system.host import Host
 from netdoctor.system.kube_api import connect
 from tests.builders import SILENT, sysctls, upstream_answers
 from tests.conftest import ROOT
+from tests.reports import causes, outcomes
 from tests.worlds import catalogue, world
 
 COMMANDS = sorted(p.stem.replace("_", "-") for p in (ROOT / "netdoctor/cli").glob("*.py") if p.stem != "__init__")
@@ -242,9 +243,9 @@ class TestWithoutACluster:
         done = netdoctor("check", "--output", "json")
         assert "no answer within" not in done.stdout, "nothing is waited for where there is nobody to ask"
         report = json.loads(done.stdout)
-        assert done.returncode == 3, [d["cause"]["summary"] for d in report["diagnoses"]]
-        reasons = {r["probe"]: r["reason"] for r in report["results"]}
-        assert reasons["api-server-unreachable"] == "kubeconfig: none that can be read: /nonexistent"
+        assert done.returncode == 3, causes(report)
+        _, reason = outcomes(report)["api-server-unreachable"]
+        assert reason == "kubeconfig: none that can be read: /nonexistent"
 
     @pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("setpriv"), reason="needs root and setpriv")
     def test_nor_as_nobody(self) -> None:
@@ -267,8 +268,9 @@ class TestWithoutACluster:
         assert "! the recording tells little, because this host is not known to be a node: this node: " in done.stderr
         here, there = netdoctor("check", "--output", "json"), netdoctor("check", "--output", "json", "--facts", file)
         assert there.returncode == here.returncode
-        outcomes = [{r["probe"]: r["outcome"] for r in json.loads(done.stdout)["results"]} for done in (here, there)]
-        assert outcomes[0] == outcomes[1]
+        told = [outcomes(json.loads(done.stdout)) for done in (here, there)]
+        words = [{name: outcome for name, (outcome, _) in each.items()} for each in told]
+        assert words[0] == words[1]
 
     @pytest.mark.parametrize("kind", ["junk", "certificates"])
     def test_a_broken_kubeconfig(self, kind: str, tmp_path: Path) -> None:
@@ -276,7 +278,7 @@ class TestWithoutACluster:
         file.write_text(KUBECONFIGS[kind])
         done = netdoctor("check", "--output", "json", environment={"KUBECONFIG": str(file)})
         assert done.returncode == 3, done.stdout
-        (reason,) = (r["reason"] for r in json.loads(done.stdout)["results"] if r["probe"] == "api-server-unreachable")
+        _, reason = outcomes(json.loads(done.stdout))["api-server-unreachable"]
         assert reason.startswith(f"kubeconfig {file}: it cannot be used: ")
 
     def test_a_bad_database_url_is_named_and_not_repeated(self) -> None:

@@ -152,7 +152,7 @@ class Node:
 def story(gate: dict[str, Any]) -> str:
     """What a failed assertion should show."""
     lines = [f"{need['met']} {need['name']}: {need['reason']}" for need in gate["needs"] if need["met"] != "yes"]
-    lines += [f"because: {d['cause']['probe']}: {d['cause']['summary']}" for d in gate["causes"]]
+    lines += [f"because: {cause['probe']}: {cause['says']}" for cause in gate["causes"]]
     return "\n".join([gate["verdict"], gate["reason"], *lines])
 
 
@@ -207,13 +207,13 @@ def test_state(state: State, node: Node) -> None:
             node.lab.outside(state.outside[1])
         for line in state.heals:
             node.must(line)
-    assert gate["schema_version"] == 1
+    assert gate["schema_version"] == 2
     assert gate["verdict"] == state.verdict, story(gate)
     assert status == {"open": 0, "closed": 1, "not verified": 3}[state.verdict]
     assert text.startswith(f"gate: {state.verdict.upper()}")
-    probes = [d["cause"]["probe"] for d in gate["causes"]]
+    probes = [cause["probe"] for cause in gate["causes"]]
     assert sorted(probes) == sorted(state.causes), story(gate)
-    assert state.says in f"{gate['reason']} {gate['causes']}", story(gate)
+    assert state.says in f"{gate['reason']} {gate['causes']} {gate['needs']}", story(gate)
     assert state.says in text.replace("\n", " ") or not state.says
     assert gate["reason"] or state.verdict == "open"
     if state.need:
