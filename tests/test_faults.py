@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +19,7 @@ from tests.fault_node import FaultNode
 from tests.node_state import SCRIPT, difference, sections, without_owners
 from tests.reports import causes, explained, outcomes
 from tests.rotation import gated_in_this_run, repaired_in_this_run
+from tests.schemas import valid
 
 FAULTS = {path.stem: path for path in sorted((Path(__file__).parent / "faults").glob("*.yaml"))}
 TELLING = ("causes", "warnings", "symptoms")  # the keys that name probes
@@ -49,8 +49,7 @@ def check(lab: Lab) -> tuple[int, dict[str, Any]]:
     done = lab.exec(["netdoctor", "check", "--output", "json"])
     assert done.stdout, done.stderr
     assert LAB_PASSWORD not in done.stdout + done.stderr
-    report: dict[str, Any] = json.loads(done.stdout)
-    return done.returncode, report
+    return done.returncode, valid("report", done.stdout)
 
 
 def expected_causes(fault: dict[str, Any], report: dict[str, Any]) -> list[str]:
@@ -159,7 +158,7 @@ def whole_way(lab: Lab, fault: dict[str, Any], *, repaired: bool, gated: bool) -
 
 def gate(lab: Lab) -> str:
     done = lab.exec(["netdoctor", "gate", "--output", "json"])
-    verdict: str = json.loads(done.stdout)["verdict"]
+    verdict: str = valid("gate", done.stdout)["verdict"]
     assert done.returncode == {"open": 0, "closed": 1, "not verified": 3}[verdict]
     return verdict
 

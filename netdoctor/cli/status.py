@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from netdoctor.terminal.cluster_options import cluster_access
+
+if TYPE_CHECKING:
+    from netdoctor.gateways.status import Status
+    from netdoctor.model import Report
 
 
 @click.command()
@@ -23,16 +29,12 @@ def command(ctx: click.Context, output: str) -> None:
 
     Exit status: 0 all are well, 1 something is wrong, 3 could not tell, or no modules are deployed.
     """
-    import json
-    from dataclasses import asdict
-
     from netdoctor.diagnosis.catalogue import Catalogue
     from netdoctor.diagnosis.check import look
     from netdoctor.facts import Facts
     from netdoctor.gateways.status import read
     from netdoctor.output.console import print_lines
     from netdoctor.output.status_text import markdown, text
-    from netdoctor.redact_data import plain
     from netdoctor.system.kubeconfig import used
     from netdoctor.terminal.output import waiting
 
@@ -42,14 +44,21 @@ def command(ctx: click.Context, output: str) -> None:
     with waiting() as watch:
         report = look(Catalogue.load(), facts, watch=watch).report()
     if output == "json":
-        causes = [{"probe": d.cause.probe, "summary": d.cause.summary} for d in report.diagnoses]
-        click.echo(
-            json.dumps(
-                plain({**asdict(status), "kubeconfig": asked_by, "causes": causes}), indent=1, ensure_ascii=False
-            )
-        )
+        click.echo(as_json(status, report, asked_by))
     elif output == "markdown":
         click.echo(markdown(status, report))
     else:
         print_lines([*text(status, report), f"kubeconfig {asked_by}"])
     ctx.exit(max(0 if status.ok else 1, 1 if report.exit_code == 1 else 0) or report.exit_code)
+
+
+def as_json(status: Status, report: Report, kubeconfig: str) -> str:
+    """The modules and the causes in the network, as JSON text."""
+    import json
+    from dataclasses import asdict
+
+    from netdoctor.redact_data import plain
+
+    causes = [{"probe": each.cause.probe, "summary": each.cause.summary} for each in report.diagnoses]
+    whole = {**asdict(status), "kubeconfig": kubeconfig, "causes": causes}
+    return json.dumps(plain(whole), indent=1, ensure_ascii=False)

@@ -19,6 +19,7 @@ from netdoctor.system.kube_api import connect
 from tests.builders import SILENT, sysctls, upstream_answers
 from tests.conftest import ROOT
 from tests.reports import causes, outcomes
+from tests.schemas import valid
 from tests.worlds import catalogue, world
 
 COMMANDS = sorted(p.stem.replace("_", "-") for p in (ROOT / "netdoctor/cli").glob("*.py") if p.stem != "__init__")
@@ -152,7 +153,7 @@ class TestUsage:
     def test_json_is_promised_and_given(self, form: tuple[str, ...]) -> None:
         done = netdoctor("check", *form, "--facts", "/nonexistent")
         assert done.returncode == 2
-        assert "does not exist" in json.loads(done.stdout)["error"]
+        assert "does not exist" in valid("error", done.stdout)["error"]
 
 
 class TestExplain:
@@ -242,7 +243,7 @@ class TestWithoutACluster:
     def test_it_could_not_tell(self) -> None:
         done = netdoctor("check", "--output", "json")
         assert "no answer within" not in done.stdout, "nothing is waited for where there is nobody to ask"
-        report = json.loads(done.stdout)
+        report = valid("report", done.stdout)
         assert done.returncode == 3, causes(report)
         _, reason = outcomes(report)["api-server-unreachable"]
         assert reason == "kubeconfig: none that can be read: /nonexistent"
@@ -259,7 +260,7 @@ class TestWithoutACluster:
 
     def test_the_gate_is_not_verified(self, tmp_path: Path) -> None:
         done = netdoctor("gate", "--output", "json", cwd=tmp_path)  # without manifests
-        assert (done.returncode, json.loads(done.stdout)["verdict"]) == (3, "not verified")
+        assert (done.returncode, valid("gate", done.stdout)["verdict"]) == (3, "not verified")
 
     def test_a_recording_of_it_is_judged_the_same(self, tmp_path: Path) -> None:
         file = tmp_path / "facts.json"

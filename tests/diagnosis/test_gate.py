@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Lab
+from tests.schemas import valid
 
 PLACE, NAMESPACE = "/opt/modules", "litellm"
 CANARY, WRONG = "canary-5f1d", "canary-wrong-7731"
@@ -137,7 +138,7 @@ class Node:
         done = self.lab.exec(f"cd {PLACE} && netdoctor gate -k {folder} {form}")
         assert "Traceback" not in done.stderr, done.stderr
         self.written += done.stdout + done.stderr
-        return done.returncode, done.stdout if text else json.loads(done.stdout)
+        return done.returncode, done.stdout if text else valid("gate", done.stdout)
 
     def opens(self, within: float = 120) -> None:
         end = time.monotonic() + within
