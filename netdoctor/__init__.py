@@ -29,15 +29,15 @@ if TYPE_CHECKING:
     from netdoctor.model import Risk as Risk
     from netdoctor.model import Severity as Severity
     from netdoctor.model import Subject as Subject
-    from netdoctor.model import Values as Values
+    from netdoctor.values import Values as Values
 
 __version__ = "0.1.0"
 EXPORTED = {
     **dict.fromkeys(("probe", "remedy"), "netdoctor.diagnosis.catalogue"),
     **dict.fromkeys(
-        ("Area", "Change", "Evidence", "Finding", "NotApplicable", "Risk", "Severity", "Subject", "Values"),
-        "netdoctor.model",
+        ("Area", "Change", "Evidence", "Finding", "NotApplicable", "Risk", "Severity", "Subject"), "netdoctor.model"
     ),
+    "Values": "netdoctor.values",
 }
 
 

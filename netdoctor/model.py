@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
 
+from netdoctor.values import Values, Versions
+
 if TYPE_CHECKING:
     from netdoctor.system.host import Host
 
@@ -109,33 +111,6 @@ class Subject:
         if self.upstream:
             parts.append(f"upstream {self.upstream}")
         return ", ".join(parts)
-
-
-@dataclass(frozen=True, slots=True)
-class Values:
-    """The values that evidence names, for programs: only those that are known are in a report."""
-
-    family: str = ""  # of nftables: inet, ip, ip6, bridge, netdev
-    table: str = ""
-    chain: str = ""
-    handle: int | None = None  # of the rule
-    rule: str = ""  # as nft or iptables prints it
-    pod: str = ""  # namespace/name; "test pod" for the one that netdoctor made, "" for the node itself
-    service: str = ""  # namespace/name
-    address: str = ""  # that was asked, or that it is about
-    port: int | None = None
-    protocol: str = ""  # tcp or udp
-    name: str = ""  # that DNS was asked for
-    answer: str = ""  # how the question ended, in a word: timeout, refused, prohibited, ...
-    interface: str = ""
-    route: str = ""  # as `ip route` prints it
-    zone: str = ""  # of firewalld
-    file: str = ""
-    setting: str = ""  # the name of a sysctl
-    value: str = ""  # that was found
-    expected: str = ""  # that a healthy node has
-    count: int | None = None  # how many are affected
-    of: int | None = None  # of how many
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,20 +263,6 @@ class Experiment:
 
 
 @dataclass(frozen=True, slots=True)
-class Versions:
-    """What runs on the node; each "" where it is not known."""
-
-    os: str = ""
-    kernel: str = ""
-    kubernetes: str = ""
-    cni: str = ""  # the kind of its first plugin
-    kube_proxy: str = ""  # its mode
-    firewalld: str = ""  # "" also where it does not run
-    nft: str = ""
-    iptables: str = ""  # whose rules there are: nf_tables, legacy, or both
-
-
-@dataclass(frozen=True, slots=True)
 class Made:
     """A change of an earlier repair that is in force now."""
 
@@ -336,5 +297,4 @@ class Report:
         """0 healthy, 1 faults, 3 could not tell."""
         if any(d.cause.severity is Severity.ERROR for d in self.diagnoses):
             return 1
-        could_not_tell = any(r.outcome in UNASKED for r in self.results)
-        return 3 if could_not_tell else 0
+        return 3 if any(result.outcome in UNASKED for result in self.results) else 0

@@ -11,7 +11,7 @@ from netdoctor.facts.node.cni import CniConfig
 from netdoctor.facts.node.firewalld import Firewalld
 from netdoctor.facts.node.iptables import Iptables
 from netdoctor.facts.recorded import Recorded
-from netdoctor.model import Versions
+from netdoctor.values import Versions
 
 
 def node_versions(known: Mapping[type, object], machine: Recorded | None) -> Versions:

@@ -8,15 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from netdoctor.model import (
-    Area,
-    Confidence,
-    Made,
-    Severity,
-    Subject,
-    Values,
-    Versions,
-)
+from netdoctor.model import Area, Confidence, Made, Severity, Subject
+from netdoctor.values import Values, Versions
 
 Verdict = Literal["healthy", "faulty", "could not tell"]
 
@@ -74,7 +67,7 @@ class ReasonEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcomes:
+class ProbeOutcomes:
     """What became of each probe: its id stands in exactly one of these."""
 
     passed: dict[Area, tuple[str, ...]]
@@ -120,7 +113,7 @@ class ReportDocument:
     notices: tuple[str, ...] = ()  # what the user has to know before anything else
     causes: tuple[CauseEntry, ...]  # worst first
     findings: tuple[FindingEntry, ...] = ()  # the others, which causes explain
-    outcomes: Outcomes
+    outcomes: ProbeOutcomes
     experiments: tuple[ExperimentEntry, ...] = ()
     copies: int = 0  # of the node's network, that were made for them
     changes: tuple[Made, ...] = ()  # of netdoctor, in force on this node

@@ -29,7 +29,7 @@ from netdoctor.output.report_document import (
     ExperimentEntry,
     FindingEntry,
     NextCommands,
-    Outcomes,
+    ProbeOutcomes,
     ReasonEntry,
     ReportDocument,
     Verdict,
@@ -170,14 +170,14 @@ def _evidence(finding: Finding) -> tuple[EvidenceEntry, ...]:
     return tuple(EvidenceEntry(in_words(item), item.data) for item in own or finding.evidence)
 
 
-def _outcomes(results: Iterable[Result], catalogue: Catalogue) -> Outcomes:
+def _outcomes(results: Iterable[Result], catalogue: Catalogue) -> ProbeOutcomes:
     by_outcome: dict[Outcome, list[Result]] = {outcome: [] for outcome in Outcome}
     passed: dict[Area, list[str]] = {}
     for result in results:
         by_outcome[result.outcome].append(result)
         if result.outcome is Outcome.PASS:
             passed.setdefault(_area(result.probe, catalogue), []).append(result.probe)
-    return Outcomes(
+    return ProbeOutcomes(
         passed={area: tuple(passed[area]) for area in Area if area in passed},
         failed=tuple(result.probe for result in by_outcome[Outcome.FAIL]),
         unknown=_by_reason(by_outcome[Outcome.UNKNOWN]),

@@ -17,10 +17,10 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 
 from netdoctor.errors import CannotRead
-from netdoctor.model import Values
 from netdoctor.system import kernel_modules
 from netdoctor.system.host import Host
 from netdoctor.system.trace_table import TABLE, held
+from netdoctor.values import Values
 
 # linux/netfilter/nfnetlink.h, nf_tables.h
 NETLINK_NETFILTER, SOL_NETLINK, ADD_MEMBERSHIP, GROUP_TRACE = 12, 270, 1, 9

@@ -52,14 +52,16 @@ def kube_proxy_rules_missing(
         answering = _answering_cluster_ip(reach)
         if answering:
             raise NotApplicable(f"no kube-proxy runs here, and {answering} answers: another translates it")
-    missing = translated.missing or translated.missing_node_ports
-    wanted = translated.wanted if translated.missing else translated.wanted_node_ports
-    data = Values(count=len(missing), of=len(wanted))
     process = "running" if kube_proxy.running else f"not running. {kube_proxy.trouble}".rstrip(" .")
     yield Finding(
         _summary(translated),
         (
-            Evidence(translated.source, _observed(translated), "a rule for each port with a ready endpoint", data),
+            Evidence(
+                translated.source,
+                _observed(translated),
+                "a rule for each port with a ready endpoint",
+                _values(translated),
+            ),
             Evidence("kube-proxy's process", process, "running"),
         ),
         Subject(node=this.name),
@@ -95,3 +97,9 @@ def _summary(translated: Translated) -> str:
     lost = list(dict.fromkeys(str(service) for service, _ in missing))
     names = ", ".join(lost[:4]) + (f" and {len(lost) - 4} more" if len(lost) > 4 else "")
     return f"kube-proxy's rules are missing for {len(lost)} of {len({str(s) for s, _ in wanted})} {what} ({names})"
+
+
+def _values(translated: Translated) -> Values:
+    if translated.missing:
+        return Values(count=len(translated.missing), of=len(translated.wanted))
+    return Values(count=len(translated.missing_node_ports), of=len(translated.wanted_node_ports))

@@ -20,7 +20,7 @@ from netdoctor.facts.gateways.kustomization import EnvMissing
 from netdoctor.gateways.deployment import Deployment
 from netdoctor.gateways.rollout import Rollout
 from netdoctor.gateways.scraping import Scraped
-from netdoctor.model import Access, Diagnosis, Values
+from netdoctor.model import Access, Diagnosis
 from netdoctor.output.gate_json import gate_document
 from netdoctor.output.json_schemas import NAMES, document_types, file_name, generated, stored
 from netdoctor.output.json_text import as_data, json_text
@@ -32,6 +32,7 @@ from netdoctor.rehearsal.rehearsal import Rehearsal, TriedFlow
 from netdoctor.repair.executor import Outcomes, StepEnd, StepOutcome
 from netdoctor.repair.plan import NotRepairable, Plan, Step
 from netdoctor.twin.twin import Flow
+from netdoctor.values import Values
 from tests.builders import REFUSED
 from tests.cli.test_cli import netdoctor
 from tests.conftest import ROOT

@@ -251,7 +251,7 @@ STAGES = {
               "netdoctor.diagnosis.check.diagnose", "netdoctor.diagnosis.check.verified"),
     "fix --dry-run": ("netdoctor.diagnosis.catalogue.Catalogue.load", "netdoctor.diagnosis.check.look",
                       "netdoctor.repair.plan.plan",
-                      "netdoctor.repair.runs.unfinished_notice", "netdoctor.output.repair_text.to_json"),
+                      "netdoctor.repair.runs.unfinished_notice", "netdoctor.output.repair_text.json_text"),
     "fix": ("netdoctor.repair.runs.locked", "netdoctor.repair.runs.unfinished"),
     "undo": ("netdoctor.repair.runs.readable_runs", "netdoctor.repair.journal.state_folder"),
     "undo --list": ("netdoctor.repair.runs.readable_runs",),

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from netdoctor.facts.cluster.services import EndpointSlices, Service
 from netdoctor.facts.cluster.workloads import Pod, Pods, Workload, Workloads
-from netdoctor.model import Evidence, Values
+from netdoctor.model import Evidence
 from netdoctor.redact import excerpt
 from netdoctor.shell import command
+from netdoctor.values import Values
 
 
 def no_endpoints(

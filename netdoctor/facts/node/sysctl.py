@@ -10,8 +10,9 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from netdoctor.errors import CannotRead
-from netdoctor.model import Evidence, Values
+from netdoctor.model import Evidence
 from netdoctor.system.host import Host
+from netdoctor.values import Values
 
 IP_FORWARD = "net.ipv4.ip_forward"
 BRIDGE_NF_CALL = "net.bridge.bridge-nf-call-iptables"

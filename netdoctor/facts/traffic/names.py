@@ -11,8 +11,9 @@ from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.coredns import Upstream, Upstreams
 from netdoctor.facts.cluster.services import Services
 from netdoctor.facts.traffic.vantage import HOST, NEW, VantagePoint, VantagePoints, pod_of
-from netdoctor.model import Evidence, Values
+from netdoctor.model import Evidence
 from netdoctor.system.traffic import Reply, ask_all, ask_dns, ask_tcp
+from netdoctor.values import Values
 
 SECONDS = 1.5
 # CoreDNS gives an upstream 2 s before it tries the next and then says SERVFAIL (plugin/forward/proxy.go)

@@ -18,9 +18,10 @@ from netdoctor.facts.gateways.postgres_servers import PostgresServer, PostgresSe
 from netdoctor.facts.gateways.postgres_session import LOGIN, SECONDS, SELECT, TLS, Session, SessionStep, Slots, run_all
 from netdoctor.facts.traffic.names import cluster_dns_address
 from netdoctor.facts.traffic.vantage import NEW, OLD, VantagePoint, VantagePoints, pod_of
-from netdoctor.model import Confidence, Evidence, Finding, NotApplicable, Subject, Values
+from netdoctor.model import Confidence, Evidence, Finding, NotApplicable, Subject
 from netdoctor.shell import command
 from netdoctor.system.traffic import Answer, Reply, ask_all, ask_dns, ask_tcp
+from netdoctor.values import Values
 
 NAME, TCP = "name", "TCP"
 STAGES = (NAME, TCP, TLS, LOGIN, SELECT)
@@ -165,15 +166,10 @@ def _finding(
 
 
 def _evidence(step: PostgresStage, expected: str) -> Evidence:
-    answer = str(step.reply.answer) if step.reply else ""
-    data = Values(
-        pod=pod_of(step.vantage), service=step.service, address=step.address, port=step.port or None, answer=answer
-    )
-    return Evidence(f"{step.vantage} -> {step.service}{_in(step)}, {step.stage}", step.observed, expected, data)
-
-
-def _in(stage: PostgresStage) -> str:
-    return f" database {stage.database}" if stage.database else ""
+    pod, port, answer = pod_of(step.vantage), step.port or None, str(step.reply.answer) if step.reply else ""
+    data = Values(pod=pod, service=step.service, address=step.address, port=port, answer=answer)
+    database = f" database {step.database}" if step.database else ""
+    return Evidence(f"{step.vantage} -> {step.service}{database}, {step.stage}", step.observed, expected, data)
 
 
 def clients(points: VantagePoints) -> list[VantagePoint]:

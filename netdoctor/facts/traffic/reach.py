@@ -9,8 +9,9 @@ from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.services import EndpointSlices, Service, Services
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.traffic.vantage import NEW, OLD, VantagePoint, VantagePoints, pod_of
-from netdoctor.model import Evidence, Values
+from netdoctor.model import Evidence
 from netdoctor.system.traffic import Reply, ask_all, ask_tcp
+from netdoctor.values import Values
 
 SECONDS = 1.2  # longer than the first SYN's retransmission (1 s): one lost packet is no finding
 POD, NODE, CLUSTER_IP = "pod", "node", "ClusterIP"
