@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from netdoctor.model import Risk as Risk
     from netdoctor.model import Severity as Severity
     from netdoctor.model import Subject as Subject
+    from netdoctor.values import Values as Values
 
 __version__ = "0.1.0"
 EXPORTED = {
@@ -36,6 +37,7 @@ EXPORTED = {
     **dict.fromkeys(
         ("Area", "Change", "Evidence", "Finding", "NotApplicable", "Risk", "Severity", "Subject"), "netdoctor.model"
     ),
+    "Values": "netdoctor.values",
 }
 
 

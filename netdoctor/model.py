@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
+
+from netdoctor.values import Values, Versions
 
 if TYPE_CHECKING:
     from netdoctor.system.host import Host
@@ -118,6 +120,7 @@ class Evidence:
     source: str
     observed: str
     expected: str
+    data: Values = field(default_factory=Values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,12 +290,11 @@ class Report:
     about: tuple[str, ...] = ()  # versions and modes of what runs here, in words
     remarks: tuple[str, ...] = ()  # what hardly anybody has to know
     recorded: bool = False  # whether it judges a recording
-    schema_version: int = 1
+    versions: Versions = field(default_factory=Versions)
 
     @property
-    def exit_code(self) -> int:
+    def exit_code(self) -> Literal[0, 1, 3]:
         """0 healthy, 1 faults, 3 could not tell."""
         if any(d.cause.severity is Severity.ERROR for d in self.diagnoses):
             return 1
-        could_not_tell = any(r.outcome in UNASKED for r in self.results)
-        return 3 if could_not_tell else 0
+        return 3 if any(result.outcome in UNASKED for result in self.results) else 0

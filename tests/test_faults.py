@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -18,7 +17,9 @@ from tests.conftest import Lab
 from tests.diagnosis.test_gate import STATES
 from tests.fault_node import FaultNode
 from tests.node_state import SCRIPT, difference, sections, without_owners
+from tests.reports import causes, explained, outcomes
 from tests.rotation import gated_in_this_run, repaired_in_this_run
+from tests.schemas import valid
 
 FAULTS = {path.stem: path for path in sorted((Path(__file__).parent / "faults").glob("*.yaml"))}
 TELLING = ("causes", "warnings", "symptoms")  # the keys that name probes
@@ -48,16 +49,7 @@ def check(lab: Lab) -> tuple[int, dict[str, Any]]:
     done = lab.exec(["netdoctor", "check", "--output", "json"])
     assert done.stdout, done.stderr
     assert LAB_PASSWORD not in done.stdout + done.stderr
-    report: dict[str, Any] = json.loads(done.stdout)
-    return done.returncode, report
-
-
-def causes(report: dict[str, Any], severity: str = "error") -> list[str]:
-    return sorted(d["cause"]["probe"] for d in report["diagnoses"] if d["cause"]["severity"] == severity)
-
-
-def failing(report: dict[str, Any]) -> set[str]:
-    return {f["probe"] for d in report["diagnoses"] for f in d["symptoms"]}
+    return done.returncode, valid("report", done.stdout)
 
 
 def expected_causes(fault: dict[str, Any], report: dict[str, Any]) -> list[str]:
@@ -69,17 +61,16 @@ def expected_causes(fault: dict[str, Any], report: dict[str, Any]) -> list[str]:
 def symptoms_of(fault: dict[str, Any], report: dict[str, Any]) -> set[str]:
     """The symptoms that the report has to have. A CoreDNS that the kubelet found unready meanwhile is asked nothing."""
     symptoms = set(fault.get("symptoms", ()))
-    if "coredns-not-ready" in failing(report):
+    if "coredns-not-ready" in explained(report):
         symptoms.discard("cluster-ip-unreachable")
     return symptoms
 
 
 def story(report: dict[str, Any]) -> str:
     """What a failed assertion should show."""
-    lines = [f"{d['cause']['probe']}: {d['cause']['summary']} <- {sorted(f['probe'] for f in d['symptoms'])}"
-             for d in report["diagnoses"]]  # fmt: skip
-    lines += [f"{r['probe']} {r['outcome']} {r['reason']}" for r in report["results"] if r["outcome"] != "pass"]
-    return "\n".join([*lines, *report["notices"], f"{report['seconds']} s"])
+    lines = [f"{c['id']}: {c['says']} <- {sorted(c.get('explains', ()))}" for c in report["causes"]]
+    lines += [f"{name} {outcome} {why}" for name, (outcome, why) in outcomes(report).items() if outcome != "pass"]
+    return "\n".join([*lines, *report.get("notices", ()), f"{report['seconds']} s"])
 
 
 def break_it(lab: Lab, fault: dict[str, Any]) -> None:
@@ -147,11 +138,11 @@ def whole_way(lab: Lab, fault: dict[str, Any], *, repaired: bool, gated: bool) -
     assert causes(report) == expected_causes(fault, report), story(report)
     assert causes(report, "warning") == sorted(fault.get("warnings", [])), story(report)
     assert status == (1 if fault["causes"] else 0), story(report)
-    assert symptoms_of(fault, report) <= failing(report), story(report)
+    assert symptoms_of(fault, report) <= explained(report), story(report)
     if says := fault.get("says"):
-        assert any(says in d["cause"]["summary"] for d in report["diagnoses"]), story(report)
-    for diagnosis in report["diagnoses"]:
-        assert diagnosis["cause"]["evidence"], diagnosis
+        assert any(says in cause["says"] for cause in report["causes"]), story(report)
+    for cause in report["causes"]:
+        assert cause["evidence"], cause
     if gated:
         assert gate(lab) == fault["gate"]
 
@@ -167,7 +158,7 @@ def whole_way(lab: Lab, fault: dict[str, Any], *, repaired: bool, gated: bool) -
 
 def gate(lab: Lab) -> str:
     done = lab.exec(["netdoctor", "gate", "--output", "json"])
-    verdict: str = json.loads(done.stdout)["verdict"]
+    verdict: str = valid("gate", done.stdout)["verdict"]
     assert done.returncode == {"open": 0, "closed": 1, "not verified": 3}[verdict]
     return verdict
 

@@ -26,16 +26,14 @@ def command(ctx: click.Context, kustomization: str | None, output: str) -> None:
 
     Exit status: 0 open, 1 closed, 2 the manifests cannot be read, 3 not verified.
     """
-    import json
-    from dataclasses import asdict
-
     from netdoctor.diagnosis.gate import ask
     from netdoctor.errors import CannotRead
     from netdoctor.facts.gateways.kustomization import EnvMissing, Kustomization, chosen
     from netdoctor.output.console import print_lines
+    from netdoctor.output.gate_json import gate_document
     from netdoctor.output.gate_text import render
+    from netdoctor.output.json_text import as_data, json_text
     from netdoctor.redact import one_line
-    from netdoctor.redact_data import plain
     from netdoctor.system.kubeconfig import used
     from netdoctor.terminal.output import waiting
 
@@ -53,7 +51,7 @@ def command(ctx: click.Context, kustomization: str | None, output: str) -> None:
     with waiting() as watch:
         gate = ask(built, watch, unbuilt=unbuilt)
     if output == "json":
-        click.echo(json.dumps(plain({**asdict(gate), "kubeconfig": used()}), indent=2, ensure_ascii=False))
+        click.echo(json_text(as_data(gate_document(gate, used()))))
     else:
         print_lines([*render(gate), *([f"kubeconfig {used()}"] if used() else [])])
     ctx.exit(gate.verdict.exit_code)

@@ -10,6 +10,8 @@ from netdoctor.terminal.cluster_options import cluster_access
 
 if TYPE_CHECKING:
     from netdoctor.facts import Facts
+    from netdoctor.gateways.status import Status
+    from netdoctor.model import Report
 
 
 @click.command()
@@ -28,9 +30,6 @@ def command(ctx: click.Context, output: str) -> None:
 
     Exit status: 0 all are well, 1 something is wrong, 3 could not tell, or no modules are deployed.
     """
-    import json
-    from dataclasses import asdict
-
     from netdoctor.diagnosis.catalogue import Catalogue
     from netdoctor.diagnosis.check import look
     from netdoctor.errors import CannotRead
@@ -39,7 +38,6 @@ def command(ctx: click.Context, output: str) -> None:
     from netdoctor.output.console import print_lines
     from netdoctor.output.status_text import markdown, text
     from netdoctor.output.unasked_text import cannot_check
-    from netdoctor.redact_data import plain
     from netdoctor.system.kubeconfig import used
     from netdoctor.terminal.output import waiting
 
@@ -56,12 +54,7 @@ def command(ctx: click.Context, output: str) -> None:
     with waiting() as watch:
         report = look(Catalogue.load(), facts, watch=watch).report()
     if output == "json":
-        causes = [{"probe": d.cause.probe, "summary": d.cause.summary} for d in report.diagnoses]
-        click.echo(
-            json.dumps(
-                plain({**asdict(status), "kubeconfig": asked_by, "causes": causes}), indent=1, ensure_ascii=False
-            )
-        )
+        click.echo(as_json(status, report, asked_by))
     elif output == "markdown":
         click.echo(markdown(status, report))
     else:
@@ -80,3 +73,15 @@ def _without_node(facts: Facts) -> str:
     except CannotRead as error:
         return without_node([error.reason])
     return ""
+
+
+def as_json(status: Status, report: Report, kubeconfig: str) -> str:
+    """The modules and the causes in the network, as JSON text."""
+    import json
+    from dataclasses import asdict
+
+    from netdoctor.redact_data import plain
+
+    causes = [{"probe": each.cause.probe, "summary": each.cause.summary} for each in report.diagnoses]
+    whole = {**asdict(status), "kubeconfig": kubeconfig, "causes": causes}
+    return json.dumps(plain(whole), indent=1, ensure_ascii=False)

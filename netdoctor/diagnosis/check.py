@@ -12,14 +12,11 @@ from netdoctor import __version__
 from netdoctor.diagnosis.catalogue import Catalogue
 from netdoctor.diagnosis.conclude import verified
 from netdoctor.diagnosis.diagnose import diagnose
+from netdoctor.diagnosis.node_versions import in_words, node_versions
 from netdoctor.diagnosis.runner import NOT_IN_RECORDING, run
 from netdoctor.errors import CannotRead
 from netdoctor.facts import Facts, StrangeFacts
-from netdoctor.facts.cluster.kube_proxy import KubeProxy
 from netdoctor.facts.cluster.this_node import ThisNode
-from netdoctor.facts.cluster.workloads import Nodes
-from netdoctor.facts.node.cni import CniConfig
-from netdoctor.facts.node.firewalld import Firewalld
 from netdoctor.facts.recorded import Recorded
 from netdoctor.facts.traffic.experiments import Experiments, Trial
 from netdoctor.facts.traffic.node_network import NodeNetwork
@@ -47,6 +44,8 @@ class Look:
         """The look as a report, with what the user has to know first, and what earlier repairs have changed."""
         known = self.facts.known()
         this, points, experiments = known.get(ThisNode), known.get(VantagePoints), self.experiments
+        host = self.facts.get(Host)
+        versions = node_versions(known, _machine(host, known))
         return Report(
             results=tuple(self.results.values()),
             diagnoses=self.diagnoses,
@@ -59,10 +58,11 @@ class Look:
             changes=changes,
             experiments=tuple(_experiment(trial) for trial in experiments.trials) if experiments else (),
             copies=experiments.copies if experiments else 0,
-            kubeconfig=kubeconfig.used() if self.facts.get(Host).live else "",
-            about=tuple(_about(known)),
+            kubeconfig=kubeconfig.used() if host.live else "",
+            about=tuple(in_words(versions)),
             remarks=tuple(self._remarks()),
-            recorded=not self.facts.get(Host).live,
+            recorded=not host.live,
+            versions=versions,
         )
 
     def _notices(self) -> Iterator[str]:
@@ -96,20 +96,12 @@ class Look:
             yield network.state.not_set_in_words
 
 
-def _about(known: Mapping[type, object]) -> Iterator[str]:
-    """What runs on this node, in words: Kubernetes, the CNI, kube-proxy, firewalld; each only where it is known."""
-    this, nodes = known.get(ThisNode), known.get(Nodes)
-    if isinstance(this, ThisNode) and isinstance(nodes, Nodes):
-        version = next((node.kubelet for node in nodes.items if node.name == this.name), "")
-        if version:
-            yield f"Kubernetes {version.removeprefix('v')}"
-    cni, proxy, firewalld = known.get(CniConfig), known.get(KubeProxy), known.get(Firewalld)
-    if isinstance(cni, CniConfig) and cni.plugins:
-        yield f"CNI {cni.plugins[0].get('type', 'unknown')}"
-    if isinstance(proxy, KubeProxy) and proxy.mode:
-        yield f"kube-proxy {proxy.mode}"
-    if isinstance(firewalld, Firewalld) and firewalld.running:
-        yield f"firewalld {firewalld.version}"
+def _machine(host: Host, known: Mapping[type, object]) -> Recorded | None:
+    """This machine, or what a recording says of the one that it was made on."""
+    if host.live:
+        return Recorded.here(host)
+    recorded = known.get(Recorded)
+    return recorded if isinstance(recorded, Recorded) else None
 
 
 def _experiment(trial: Trial) -> Experiment:

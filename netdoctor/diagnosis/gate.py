@@ -82,7 +82,6 @@ class Gate:
     modules: tuple[str, ...]
     asked_from: str  # the test pod, in words; "" where there was none
     seconds: float
-    schema_version: int = 1
 
 
 def ask(

@@ -13,6 +13,7 @@ from netdoctor.system.host import Host
 OS_FIELD = re.compile(r'^(NAME|VERSION_ID)=["\']?([^"\'\n]{1,60})', re.MULTILINE)
 # what a builder appends may name a machine
 KERNEL = re.compile(r"\d+\.\d+(?:\.\d+)?(?:-\d+)?")
+NFT = re.compile(r"nftables v([\d.]{1,20})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +25,15 @@ class Recorded:
     os: str = ""  # each "" where it is not known
     kernel: str = ""
     kubernetes: str = ""
+    nft: str = ""
 
     @classmethod
-    def here(cls, host: Host, kubernetes: str) -> Recorded:
+    def here(cls, host: Host, kubernetes: str = "") -> Recorded:
         """On this machine, now; `kubernetes` is the API server's version, "" where it is not known."""
         fields = dict(OS_FIELD.findall(_text(host, "/etc/os-release")))
         kernel = KERNEL.match(_text(host, "/proc/sys/kernel/osrelease"))
         system = f"{fields.get('NAME', '')} {fields.get('VERSION_ID', '')}".strip()
-        return cls(now(), f"netdoctor {__version__}", system, kernel[0] if kernel else "", kubernetes)
+        return cls(now(), f"netdoctor {__version__}", system, kernel[0] if kernel else "", kubernetes, _nft(host))
 
 
 def _text(host: Host, path: str) -> str:
@@ -39,3 +41,12 @@ def _text(host: Host, path: str) -> str:
         return host.read(path)
     except CannotRead:
         return ""
+
+
+def _nft(host: Host) -> str:
+    """The version of nft, "" where it is not installed or the kernel has no nftables."""
+    try:
+        found = NFT.match(host.run(["nft", "--version"]))
+    except CannotRead:
+        return ""
+    return found[1] if found else ""

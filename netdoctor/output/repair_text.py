@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -11,10 +10,10 @@ from netdoctor.changes import in_short, left_alone, touched
 from netdoctor.diagnosis.catalogue import Catalogue
 from netdoctor.diagnosis.check import Look
 from netdoctor.model import UNASKED, Diagnosis, Outcome, Severity
+from netdoctor.output.json_text import as_data, json_text
 from netdoctor.output.rehearsal_text import as_json as rehearsal_json
-from netdoctor.output.report_json import to_json
+from netdoctor.output.report_sections import report_document
 from netdoctor.output.unasked_text import cannot_check, unasked_lines, without_node
-from netdoctor.redact_data import plain
 from netdoctor.rehearsal.rehearsal import Rehearsal
 from netdoctor.repair.confirmation import Confirmation, Kept
 from netdoctor.repair.executor import Outcomes, StepEnd, StepOutcome
@@ -185,7 +184,7 @@ def as_json(
     rest = [{"probe": n.probe, "summary": n.summary, "reason": n.reason} for n in plan.not_repairable]
     report = last.report()
     whole = {
-        "schema_version": 1,
+        "schema_version": 2,
         "tool": f"netdoctor {__version__}",
         "dry_run": dry_run,
         "run": run or None,
@@ -196,9 +195,9 @@ def as_json(
         "steps": done,
         "confirmation": _confirmation_json(confirmation),
         "healthy": report.exit_code == 0 and not _is_lost(confirmation),
-        "report": json.loads(to_json(report)),
+        "report": as_data(report_document(report)),
     }
-    return json.dumps(plain(whole), indent=1, ensure_ascii=False)
+    return json_text(whole)
 
 
 def _is_lost(confirmation: Confirmation | None) -> bool:

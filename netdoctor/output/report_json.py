@@ -1,36 +1,39 @@
-"""The report as JSON, and back. pydantic is imported here alone (and by recordings), and late."""
+"""The report as JSON, and back. pydantic is imported here alone (and by recordings and schemas), and late."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
-from typing import Any
 
 from netdoctor.errors import BadInput
 from netdoctor.model import Report
-from netdoctor.redact_data import plain
+from netdoctor.output.json_text import as_data, json_text
+from netdoctor.output.report_document import ReportDocument
+from netdoctor.output.report_sections import report_document
 
 
 def to_json(report: Report) -> str:
-    """The report as JSON text, redacted."""
-    return json.dumps(plain(asdict(report)), indent=2, ensure_ascii=False)
+    """The report as JSON text of version 2, redacted."""
+    return json_text(as_data(report_document(report)))
 
 
-def from_json(text: str) -> Report:
-    """A report that was written before. Raises BadInput with one sentence."""
+def from_json(text: str) -> ReportDocument:
+    """A report that was written before, of version 1 or 2. Raises BadInput with one sentence."""
     from pydantic import TypeAdapter, ValidationError
 
     try:
-        return TypeAdapter(Report).validate_json(text)
+        if _version(text) == 1:
+            return report_document(TypeAdapter(Report).validate_json(text))
+        return TypeAdapter(ReportDocument).validate_json(text)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"
         raise BadInput(f"not a report of netdoctor: {where}: {first['msg']}") from error
 
 
-def json_schema() -> dict[str, Any]:
-    """The JSON Schema of the report."""
-    from pydantic import TypeAdapter
-
-    schema = TypeAdapter(Report).json_schema()
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "netdoctor report", **schema}
+def _version(text: str) -> object:
+    """The version that a report says it has; None for what is none."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return found.get("schema_version") if isinstance(found, dict) else None

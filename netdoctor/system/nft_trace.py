@@ -20,6 +20,7 @@ from netdoctor.errors import CannotRead
 from netdoctor.system import kernel_modules
 from netdoctor.system.host import Host
 from netdoctor.system.trace_table import TABLE, held
+from netdoctor.values import Values
 
 # linux/netfilter/nfnetlink.h, nf_tables.h
 NETLINK_NETFILTER, SOL_NETLINK, ADD_MEMBERSHIP, GROUP_TRACE = 12, 270, 1, 9
@@ -49,6 +50,12 @@ class Dropped:
     handle: int = 0  # 0: the chain's policy
     text: str = ""  # the rule as nft, and where it is one, as iptables prints it
     last_seen: str = ""  # "forward -1": the last place, where no rule is to blame
+
+    @property
+    def values(self) -> Values:
+        """The rule or the policy, as a report's data has it; empty where none dropped it."""
+        handle = self.handle or None
+        return Values(family=self.family, table=self.table, chain=self.chain, handle=handle, rule=self.text)
 
     @property
     def by_rule(self) -> bool:

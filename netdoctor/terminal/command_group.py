@@ -29,6 +29,7 @@ GROUPS = {
     },
     "Share": {
         "record": "Write the facts of this node to a file.",
+        "schema": "Print the JSON Schemas of what the commands print.",
     },
     "More": {
         "help": "Show this page, or the help of a command.",

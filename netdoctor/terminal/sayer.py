@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from netdoctor.diagnosis.gate import Gate
 
 
 class Sayer:
@@ -24,7 +27,7 @@ class Sayer:
         for line in text.split("\n"):
             self(line)
 
-    def json(self, **parts: Any) -> None:
+    def json(self, gate: Gate | None = None, **parts: Any) -> None:
         """The whole result, where JSON was asked for."""
         if not self._json:
             return
@@ -32,9 +35,12 @@ class Sayer:
         from dataclasses import asdict, is_dataclass
 
         from netdoctor import __version__
+        from netdoctor.output.gate_json import gate_document
+        from netdoctor.output.json_text import as_data
         from netdoctor.redact_data import plain
         from netdoctor.system.kubeconfig import used
 
+        asked = {"gate": as_data(gate_document(gate, used()))} if gate else {}
         whole = {k: asdict(v) if is_dataclass(v) and not isinstance(v, type) else v for k, v in parts.items()}
-        whole = {"schema_version": 1, "tool": f"netdoctor {__version__}", "kubeconfig": used(), **whole}
+        whole = {"schema_version": 2, "tool": f"netdoctor {__version__}", "kubeconfig": used(), **asked, **whole}
         click.echo(json.dumps(plain(whole), indent=1, ensure_ascii=False))

@@ -12,7 +12,7 @@ Modules find Postgres by its name.
 
 from collections.abc import Iterator
 
-from netdoctor import Area, Evidence, Finding, Subject, probe
+from netdoctor import Area, Finding, Subject, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.traffic.names import SERVICE_NAME, ClusterDns
@@ -37,7 +37,7 @@ def cluster_dns_silent(names: ClusterDns, this: ThisNode) -> Iterator[Finding]:
         how = "did not answer" if silent else f"gave no address ({failed[0].reply}) for"
         yield Finding(
             f"the cluster DNS ({names.server}) {how} {len(failed)} of {len(lookups)} queries for Service names",
-            tuple(Evidence(str(x), str(x.reply), "an address") for x in failed[:3]),
+            tuple(x.evidence("an address") for x in failed[:3]),
             Subject(node=this.name),
             confidence=Confidence.CONFIRMED,
         )

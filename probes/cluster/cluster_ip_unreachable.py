@@ -14,7 +14,7 @@ endpoint is the node itself.
 
 from collections.abc import Iterator
 
-from netdoctor import Area, Evidence, Finding, Subject, probe
+from netdoctor import Area, Finding, Subject, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.traffic.reach import CLUSTER_IP, Reach
@@ -38,7 +38,7 @@ def cluster_ip_unreachable(reach: Reach, this: ThisNode) -> Iterator[Finding]:
         first = {f.target: f for f in reversed(failed)}
         yield Finding(
             f"{len(failed)} of {len(flows)} connections to ClusterIPs are not accepted ({', '.join(sorted(first))})",
-            tuple(Evidence(str(f), str(f.reply), "connected") for f in first.values()),
+            tuple(f.evidence("connected") for f in first.values()),
             Subject(node=this.name),
             confidence=Confidence.CONFIRMED,
         )

@@ -16,13 +16,13 @@ of two dead some names are slow.
 
 from collections.abc import Iterable, Iterator
 
-from netdoctor import Area, Evidence, Finding, NotApplicable, Severity, Subject, probe
+from netdoctor import Area, Evidence, Finding, NotApplicable, Severity, Subject, Values, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.coredns import Corefile, Upstream, Upstreams
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.node.firewalld import Firewalld
 from netdoctor.facts.traffic.names import UpstreamAnswers, UpstreamLookup, can_ask
-from netdoctor.facts.traffic.vantage import HOST, VantagePoint, VantagePoints
+from netdoctor.facts.traffic.vantage import HOST, VantagePoint, VantagePoints, pod_of
 from netdoctor.model import Confidence
 from netdoctor.shell import command
 
@@ -54,7 +54,7 @@ def coredns_upstream_dead(
         said.append(_in_words(dead, upstreams))
     if none_left and barred:
         said.append(f"CoreDNS has no address to ask {_listed(barred)} from")
-        evidence += [Evidence(point.name, point.address, "an address of the upstream's family") for point in coredns]
+        evidence += [_own_address(point) for point in coredns]
     outcome, about, severity = "are slow", _listed(dead), Severity.WARNING
     if none_left:
         outcome, about, severity = "do not resolve", "", Severity.ERROR
@@ -98,7 +98,12 @@ def _live_upstream(dead: list[Upstream], answers: UpstreamAnswers) -> list[Evide
 
 
 def _evidence(lookup: UpstreamLookup) -> Evidence:
-    return Evidence(str(lookup), str(lookup.reply), "an answer")
+    return lookup.evidence("an answer")
+
+
+def _own_address(coredns: VantagePoint) -> Evidence:
+    data = Values(pod=pod_of(coredns.name), address=coredns.address)
+    return Evidence(coredns.name, coredns.address, "an address of the upstream's family", data)
 
 
 def _forward_line(upstreams: Upstreams) -> Evidence:

@@ -18,13 +18,14 @@ Limits of a role or of a database are not counted; a pooler in front of Postgres
 
 from collections.abc import Iterator
 
-from netdoctor import Area, Evidence, Finding, NotApplicable, Subject, probe
+from netdoctor import Area, Evidence, Finding, NotApplicable, Subject, Values, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.gateways.gateways import Modules, needed
 from netdoctor.facts.gateways.postgres_servers import PostgresServers
 from netdoctor.facts.gateways.postgres_session import LOGIN, TOO_MANY, Slots
 from netdoctor.facts.traffic.postgres import Postgres, PostgresStage
+from netdoctor.facts.traffic.vantage import pod_of
 from netdoctor.model import Confidence
 
 
@@ -74,10 +75,14 @@ def _refused(login: PostgresStage, this: ThisNode) -> Finding:
     namespace, _, name = login.service.rpartition("/")
     return Finding(
         f"Postgres {login.service} has no free connection: {login.observed}",
-        (Evidence(f"{login.vantage} -> {login.service}, login", login.observed, "a free connection"),),
+        (Evidence(f"{login.vantage} -> {login.service}, login", login.observed, "a free connection", _where(login)),),
         Subject(node=this.name, namespace=namespace, service=name),
         confidence=Confidence.CONFIRMED,
     )
+
+
+def _where(login: PostgresStage) -> Values:
+    return Values(pod=pod_of(login.vantage), service=login.service)
 
 
 def _compare(slots: Slots, names: tuple[str, ...], modules: Modules, this: ThisNode) -> Finding | None:
@@ -95,7 +100,12 @@ def _compare(slots: Slots, names: tuple[str, ...], modules: Modules, this: ThisN
         f"Postgres {slots.service} has {max(free, 0)} connections for the modules, and they may open {wanted}",
         (
             Evidence("max_connections, less the reserved ones", f"{slots.limit} - {slots.reserved}", "more"),
-            Evidence("pg_stat_activity", f"{len(others)} connections of others ({held})", "fewer"),
+            Evidence(
+                "pg_stat_activity",
+                f"{len(others)} connections of others ({held})",
+                "fewer",
+                Values(service=slots.service, count=len(others), of=slots.limit - slots.reserved),
+            ),
             Evidence(
                 "replicas x database_connection_pool_limit",
                 ", ".join(f"{gateway.name} {gateway.replicas} x {gateway.pool_limit}" for gateway in using),

@@ -21,7 +21,7 @@ the program listens.
 
 from collections.abc import Iterator
 
-from netdoctor import Area, Evidence, Finding, Subject, probe
+from netdoctor import Area, Evidence, Finding, Subject, Values, probe
 from netdoctor.facts.cluster.services import Services
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.traffic.closed_endpoints import ClosedEndpoint, ClosedEndpoints
@@ -48,7 +48,7 @@ def endpoint_port_closed(closed: ClosedEndpoints, services: Services, this: This
             f"Service {endpoint.service} forwards {endpoint.service_port} to port {endpoint.port} of {pod}, where "
             f"nothing listens{_instead(endpoint)}",
             (
-                Evidence(f"{endpoint.asked_from} -> {endpoint.address}:{endpoint.port}", str(endpoint.reply), "open"),
+                _refused(endpoint),
                 *_evidence(endpoint, pod),
             ),
             Subject(this.name, namespace, service=name) if endpoint.service in databases else Subject(node=this.name),
@@ -91,6 +91,12 @@ def _by_hand(endpoint: ClosedEndpoint) -> tuple[str, ...]:
     there = tuple(str(port) for port in ports[:6])
     form = "kubectl -n {} edit service/{}  # targetPort {}: the pod has {}"
     return command(form, namespace, name, endpoint.port, there)
+
+
+def _refused(endpoint: ClosedEndpoint) -> Evidence:
+    where = f"{endpoint.asked_from} -> {endpoint.address}:{endpoint.port}"
+    data = Values(pod=endpoint.pod, service=endpoint.service, address=endpoint.address, port=endpoint.port)
+    return Evidence(where, str(endpoint.reply), "open", data)
 
 
 def _evidence(endpoint: ClosedEndpoint, pod: str) -> Iterator[Evidence]:

@@ -18,7 +18,7 @@ Another program may have taken kube-proxy's place (Cilium, kube-router). Then ta
 
 from collections.abc import Iterator
 
-from netdoctor import Area, Evidence, Finding, NotApplicable, Subject, probe
+from netdoctor import Area, Evidence, Finding, NotApplicable, Subject, Values, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.kube_proxy import KubeProxy
 from netdoctor.facts.cluster.this_node import ThisNode
@@ -42,9 +42,11 @@ def kube_proxy_not_running(
     if _pod_is_ready(kube_proxy, pods):
         return  # it runs, and its process is hidden from us
     trouble = kube_proxy.trouble or (f"pod {kube_proxy.pod}" if kube_proxy.pod else "it has no pod on this node")
-    left = Evidence(translated.source, f"{len(translated.ports)} rules, left behind", "kept up to date")
+    count = len(translated.ports)
+    left = Evidence(translated.source, f"{count} rules, left behind", "kept up to date", Values(count=count))
     if not translated.known:
-        left = Evidence(f"pod {kube_proxy.pod}", unread, "a process that keeps them up to date")
+        data = Values(pod=kube_proxy.pod)
+        left = Evidence(f"pod {kube_proxy.pod}", unread, "a process that keeps them up to date", data)
     yield Finding(
         f"kube-proxy does not run on this node ({trouble}): Services and pods that are new are not reached",
         (Evidence("/proc", "no process kube-proxy", "one"), left),

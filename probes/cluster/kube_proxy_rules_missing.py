@@ -28,7 +28,7 @@ Delete kube-proxy's pod on the node: the new one writes all rules within a secon
 
 from collections.abc import Iterator
 
-from netdoctor import Area, Evidence, Finding, NotApplicable, Subject, probe
+from netdoctor import Area, Evidence, Finding, NotApplicable, Subject, Values, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.kube_proxy import KubeProxy
 from netdoctor.facts.cluster.this_node import ThisNode
@@ -56,7 +56,12 @@ def kube_proxy_rules_missing(
     yield Finding(
         _summary(translated),
         (
-            Evidence(translated.source, _observed(translated), "a rule for each port with a ready endpoint"),
+            Evidence(
+                translated.source,
+                _observed(translated),
+                "a rule for each port with a ready endpoint",
+                _values(translated),
+            ),
             Evidence("kube-proxy's process", process, "running"),
         ),
         Subject(node=this.name),
@@ -92,3 +97,9 @@ def _summary(translated: Translated) -> str:
     lost = list(dict.fromkeys(str(service) for service, _ in missing))
     names = ", ".join(lost[:4]) + (f" and {len(lost) - 4} more" if len(lost) > 4 else "")
     return f"kube-proxy's rules are missing for {len(lost)} of {len({str(s) for s, _ in wanted})} {what} ({names})"
+
+
+def _values(translated: Translated) -> Values:
+    if translated.missing:
+        return Values(count=len(translated.missing), of=len(translated.wanted))
+    return Values(count=len(translated.missing_node_ports), of=len(translated.wanted_node_ports))

@@ -20,11 +20,11 @@ kubelet, and make the pods anew.
 
 from collections.abc import Iterator
 
-from netdoctor import Area, Evidence, Finding, NotApplicable, Subject, probe
+from netdoctor import Area, Evidence, Finding, NotApplicable, Subject, Values, probe
 from netdoctor.facts.cluster.services import Services
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.traffic.names import SERVICE_NAME, ClusterDns
-from netdoctor.facts.traffic.vantage import VantagePoint, VantagePoints
+from netdoctor.facts.traffic.vantage import VantagePoint, VantagePoints, pod_of
 from netdoctor.model import Confidence
 from netdoctor.shell import command
 from netdoctor.symptoms import CLUSTER_DNS
@@ -55,9 +55,14 @@ def nameserver_of_no_service(
     yield Finding(
         f"pods use nameserver {names.server}, which does not belong to any Service{_but(using, points)}: {consequence}",
         (
-            Evidence(f"nameserver of {using[0].name}", names.server, wanted),
+            Evidence(
+                f"nameserver of {using[0].name}",
+                names.server,
+                wanted,
+                Values(pod=pod_of(using[0].name), address=names.server),
+            ),
             Evidence("Services with port 53", there, f"one at {names.server}"),
-            Evidence(str(asked[0]), str(asked[0].reply), "an answer"),
+            asked[0].evidence("an answer"),
         ),
         Subject(node=this.name),
         confidence=Confidence.CONFIRMED,

@@ -15,7 +15,7 @@ A process of the host on a NodePort is left out: kube-proxy's rules come first, 
 
 from collections.abc import Iterator
 
-from netdoctor import Area, Evidence, Finding, Subject, probe
+from netdoctor import Area, Evidence, Finding, Subject, Values, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.services import Service, Services
 from netdoctor.facts.gateways.gateways import Gateway, Modules, needed
@@ -44,11 +44,15 @@ def node_port_taken(
         if holders:
             yield Finding(
                 f"NodePort {gateway.node_port} of module {gateway.name} belongs to {holders[0]}",
-                (Evidence(holders[0], f"nodePort {gateway.node_port}", f"free for Service {own}"),),
+                (_holder(holders[0], gateway.node_port, own),),
                 Subject(namespace=gateway.namespace, service=gateway.service),
                 confidence=Confidence.CONFIRMED,
                 by_hand=_by_hand(gateway.node_port, others),
             )
+
+
+def _holder(who: str, port: int, own: str) -> Evidence:
+    return Evidence(who, f"nodePort {port}", f"free for Service {own}", Values(port=port, service=own))
 
 
 def _by_hand(port: int, others: list[Service]) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ Gateways call their providers by name.
 
 from collections.abc import Iterator
 
-from netdoctor import Area, Evidence, Finding, Subject, probe
+from netdoctor import Area, Finding, Subject, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.traffic.names import OUTSIDE_NAME, ClusterDns, UpstreamAnswers
@@ -39,7 +39,7 @@ def outside_names_unresolved(
         yield Finding(
             f"outside names do not resolve: the cluster DNS ({names.server}) has no answer from outside to "
             f"{len(failed)} of {len(lookups)} queries",
-            tuple(Evidence(str(x), str(x.reply), "an address or NXDOMAIN") for x in failed[:3]),
+            tuple(x.evidence("an address or NXDOMAIN") for x in failed[:3]),
             Subject(node=this.name),
             confidence=Confidence.CONFIRMED,
         )

@@ -13,7 +13,7 @@ everything but itself can be meant so: alone this is a warning.
 
 from collections.abc import Iterator
 
-from netdoctor import Area, Evidence, Finding, Severity, Subject, probe
+from netdoctor import Area, Finding, Severity, Subject, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.traffic.reach import NODE, Reach
@@ -30,7 +30,7 @@ def pod_to_node_blocked(reach: Reach, this: ThisNode) -> Iterator[Finding]:
     if failed:
         yield Finding(
             f"{len(failed)} of {len(flows)} pods do not reach their node",
-            tuple(Evidence(str(f), str(f.reply), "an answer") for f in failed[:3]),
+            tuple(f.evidence("an answer") for f in failed[:3]),
             Subject(node=this.name),
             severity=Severity.WARNING,
             confidence=Confidence.CONFIRMED,

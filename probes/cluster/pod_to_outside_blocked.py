@@ -13,7 +13,7 @@ CoreDNS is such a pod: outside names fail for everybody when it cannot ask its u
 
 from collections.abc import Iterator
 
-from netdoctor import Area, Evidence, Finding, Subject, probe
+from netdoctor import Area, Finding, Subject, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.traffic.names import UpstreamAnswers
@@ -35,7 +35,7 @@ def pod_to_outside_blocked(answers: UpstreamAnswers, this: ThisNode) -> Iterator
         pods = len({x.vantage for x in failed})
         yield Finding(
             f"{pods} of {len({x.vantage for x in asked})} pods cannot reach the outside; the node itself can",
-            tuple(Evidence(str(x), str(x.reply), "an answer, as the host gets") for x in failed[:3]),
+            tuple(x.evidence("an answer, as the host gets") for x in failed[:3]),
             Subject(node=this.name),
             confidence=Confidence.CONFIRMED,
         )

@@ -13,7 +13,7 @@ Everything else stands on it: DNS, Services and databases are pods.
 
 from collections.abc import Iterator
 
-from netdoctor import Area, Evidence, Finding, Subject, probe
+from netdoctor import Area, Finding, Subject, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.traffic.reach import POD, Reach
@@ -30,7 +30,7 @@ def pod_to_pod_blocked(reach: Reach, this: ThisNode) -> Iterator[Finding]:
     if failed:
         yield Finding(
             f"{len(failed)} of {len(flows)} connections between pods are not answered",
-            tuple(Evidence(str(f), str(f.reply), "an answer") for f in failed[:3]),
+            tuple(f.evidence("an answer") for f in failed[:3]),
             Subject(node=this.name),
             confidence=Confidence.CONFIRMED,
         )

@@ -18,7 +18,7 @@ DNS over TCP alone is rarely needed: then it is a warning.
 
 from collections.abc import Iterator
 
-from netdoctor import Area, Evidence, Finding, Severity, Subject, probe
+from netdoctor import Area, Evidence, Finding, Severity, Subject, Values, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.gateways.gateways import Modules, needed
 from netdoctor.facts.traffic.policy_answers import DNS, PolicyAnswer, PolicyAnswers
@@ -46,13 +46,18 @@ def policy_isolates_modules(modules: Modules | CannotRead, answers: PolicyAnswer
         yield Finding(
             f"{plural} {', '.join(policies)} keeps {names} from {targets} (read from the objects; whether this cluster "
             "enforces policies is not known)",
-            tuple(Evidence(f"{a.module} -> {a.target}, {a.protocol} {a.port}", f"no rule of {', '.join(a.policies)}",
-                           "a rule that allows it") for a in kept[:5]),
+            tuple(map(_evidence, kept[:5])),
             Subject(namespace=known.namespace),
             Severity.WARNING if harmless else Severity.ERROR,
             Confidence.LIKELY,
             by_hand=all_of(_by_hand(policy) for policy in policies),
-        )  # fmt: skip
+        )
+
+
+def _evidence(answer: PolicyAnswer) -> Evidence:
+    asked = f"{answer.module} -> {answer.target}, {answer.protocol} {answer.port}"
+    data = Values(port=answer.port, protocol=answer.protocol.lower())
+    return Evidence(asked, f"no rule of {', '.join(answer.policies)}", "a rule that allows it", data)
 
 
 def _targets(answers: list[PolicyAnswer]) -> str:

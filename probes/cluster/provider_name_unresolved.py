@@ -13,11 +13,12 @@ The module is up and lists its models, and every call ends in `APIConnectionErro
 
 from collections.abc import Iterator
 
-from netdoctor import Area, Evidence, Finding, Subject, probe
+from netdoctor import Area, Evidence, Finding, Subject, Values, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.gateways.gateways import Modules, needed
 from netdoctor.facts.traffic.providers import Provider, Providers
+from netdoctor.facts.traffic.vantage import pod_of
 from netdoctor.model import Confidence
 from netdoctor.shell import command
 
@@ -37,15 +38,20 @@ def provider_name_unresolved(
     if not unresolved and known.problems and not all(g.models for g in known.gateways):
         raise CannotRead("the modules' configs", known.problems[0])
     for provider in unresolved:
-        asked = f"{provider.vantage} -> {provider.server}:53/udp {provider.host}"
         whose = f"the {known.role_of(provider.name)} of {', '.join(provider.modules)}"
         yield Finding(
             f"{provider.host}, {whose}, does not resolve: {provider.lookup}",
-            (Evidence(asked, str(provider.lookup), "an address"),),
+            (_evidence(provider),),
             Subject(node=this.name, namespace=known.namespace, upstream=provider.name),
             confidence=Confidence.CONFIRMED,
             by_hand=_by_hand(provider, known.namespace),
         )
+
+
+def _evidence(provider: Provider) -> Evidence:
+    data = Values(pod=pod_of(provider.vantage), address=provider.server, port=53, protocol="udp", name=provider.host)
+    asked = f"{provider.vantage} -> {provider.server}:53/udp {provider.host}"
+    return Evidence(asked, str(provider.lookup), "an address", data)
 
 
 def _by_hand(provider: Provider, namespace: str) -> tuple[str, ...]:

@@ -13,11 +13,12 @@ The module is up and lists its models, and every call ends in `APIConnectionErro
 
 from collections.abc import Iterator
 
-from netdoctor import Area, Evidence, Finding, Subject, probe
+from netdoctor import Area, Evidence, Finding, Subject, Values, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.gateways.gateways import Modules, needed
-from netdoctor.facts.traffic.providers import Providers
+from netdoctor.facts.traffic.providers import Provider, Providers
+from netdoctor.facts.traffic.vantage import pod_of
 from netdoctor.model import Confidence
 from netdoctor.shell import command
 
@@ -42,8 +43,13 @@ def provider_unreachable(
         whose = f"the {known.role_of(provider.name)} of {', '.join(provider.modules)}"
         yield Finding(
             f"{provider.name}, {whose}, does not accept connections: {provider.connection}",
-            (Evidence(f"{provider.vantage} -> {provider.address}:{port}", str(provider.connection), "connected"),),
+            (_refused(provider, port),),
             Subject(node=this.name, namespace=known.namespace, upstream=provider.name),
             confidence=Confidence.CONFIRMED,
             by_hand=command("nc -vz -w 3 {} {}", provider.address, port),
         )
+
+
+def _refused(provider: Provider, port: str) -> Evidence:
+    data = Values(pod=pod_of(provider.vantage), address=provider.address, port=int(port), name=provider.name)
+    return Evidence(f"{provider.vantage} -> {provider.address}:{port}", str(provider.connection), "connected", data)

@@ -20,7 +20,7 @@ When no pod talks to a ClusterIP whose pod is on the same node's bridge, or the 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from netdoctor import Area, Evidence, Finding, NotApplicable, Subject, probe
+from netdoctor import Area, Evidence, Finding, NotApplicable, Subject, Values, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.kube_proxy import KubeProxy
 from netdoctor.facts.cluster.services import EndpointSlices, Services
@@ -28,9 +28,9 @@ from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.node.cni import Attachments, CniConfig
 from netdoctor.facts.node.sysctl import BRIDGE_NF_CALL, BridgeNetfilterModule, Sysctls
 from netdoctor.facts.traffic.names import SERVICE_NAME, ClusterDns
-from netdoctor.facts.traffic.postgres import TCP, Postgres
+from netdoctor.facts.traffic.postgres import TCP, Postgres, PostgresStage
 from netdoctor.facts.traffic.reach import CLUSTER_IP, Reach
-from netdoctor.facts.traffic.vantage import HOST
+from netdoctor.facts.traffic.vantage import HOST, pod_of
 from netdoctor.model import Confidence
 from netdoctor.symptoms import CLUSTER_IPS
 from netdoctor.system.traffic import Answer, Reply
@@ -77,24 +77,31 @@ def bridge_netfilter_disabled(
 class _Question:
     """What a pod asked of a ClusterIP."""
 
-    words: str
     address: str
     reply: Reply
+    evidence: Evidence
 
 
 def _of_reach(reach: Reach | CannotRead) -> list[_Question]:
     flows = () if isinstance(reach, CannotRead) else reach.of(CLUSTER_IP)
-    return [_Question(str(flow), flow.address, flow.reply) for flow in flows if flow.vantage != HOST]
+    asked = [flow for flow in flows if flow.vantage != HOST]
+    return [_Question(flow.address, flow.reply, flow.evidence("an answer")) for flow in asked]
 
 
 def _of_dns(names: ClusterDns | CannotRead) -> list[_Question]:
     lookups = () if isinstance(names, CannotRead) else names.of(SERVICE_NAME)
-    return [_Question(str(lookup), lookup.server, lookup.reply) for lookup in lookups if lookup.vantage != HOST]
+    asked = [lookup for lookup in lookups if lookup.vantage != HOST]
+    return [_Question(lookup.server, lookup.reply, lookup.evidence("an answer")) for lookup in asked]
 
 
 def _of_postgres(postgres: Postgres | CannotRead) -> list[_Question]:
     steps = () if isinstance(postgres, CannotRead) else postgres.of(TCP)
-    return [_Question(f"{step.vantage} -> {step.service}", step.address, step.reply) for step in steps if step.reply]
+    return [_Question(step.address, step.reply, _connection(step, step.reply)) for step in steps if step.reply]
+
+
+def _connection(step: PostgresStage, reply: Reply) -> Evidence:
+    data = Values(pod=pod_of(step.vantage), service=step.service, address=step.address, port=step.port)
+    return Evidence(f"{step.vantage} -> {step.service}", str(reply), "an answer", data)
 
 
 def _of_these(questions: list[_Question], addresses: set[str] | None) -> list[_Question]:
@@ -104,7 +111,7 @@ def _of_these(questions: list[_Question], addresses: set[str] | None) -> list[_Q
 
 def _evidence(sysctls: Sysctls, module: BridgeNetfilterModule, silent: list[_Question]) -> tuple[Evidence, ...]:
     unloaded = () if module.loaded else (Evidence("kernel module br_netfilter", "not loaded", "loaded"),)
-    silence = (Evidence(question.words, str(question.reply), "an answer") for question in silent[:2])
+    silence = (question.evidence for question in silent[:2])
     return (sysctls.evidence(BRIDGE_NF_CALL, expected="1"), *unloaded, *silence)
 
 

@@ -52,7 +52,7 @@ def default_route_missing(links: Links, answers: UpstreamAnswers, this: ThisNode
             "the node has no default route: it cannot send anything beyond its own networks",
             (
                 Evidence("ip route", "; ".join(links.routes[:4]) or "empty", "a default route"),
-                Evidence(str(lost[0]), str(lost[0].reply), "an answer"),
+                lost[0].evidence("an answer"),
             ),
             Subject(node=this.name),
             confidence=Confidence.CONFIRMED,

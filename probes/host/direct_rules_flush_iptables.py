@@ -18,7 +18,7 @@ Direct rules with all of kube-proxy's and the CNI's rules in place.
 
 from collections.abc import Iterator
 
-from netdoctor import Area, Evidence, Finding, NotApplicable, Subject, probe
+from netdoctor import Area, Evidence, Finding, NotApplicable, Subject, Values, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.kube_proxy import KubeProxy
 from netdoctor.facts.cluster.this_node import ThisNode
@@ -53,7 +53,9 @@ def direct_rules_flush_iptables(
     if not gone:
         return
     where = "/etc/firewalld/direct.xml" if firewalld.permanent_direct else "firewalld, at run time"
-    listed = Evidence(where, "; ".join(direct[:4]) + (" ..." if len(direct) > 4 else ""), "no direct rule")
+    told = "; ".join(direct[:4]) + (" ..." if len(direct) > 4 else "")
+    file = where if firewalld.permanent_direct else ""
+    listed = Evidence(where, told, "no direct rule", Values(file=file, count=len(direct)))
     rules = "direct rule makes" if len(direct) == 1 else f"{len(direct)} direct rules make"
     yield Finding(
         f"firewalld's {rules} each reload flush iptables, and the rules of kube-proxy and the CNI with it",
@@ -70,18 +72,20 @@ def _chain_gone(kube_proxy: KubeProxy | CannotRead, iptables: Iptables) -> list[
         return []
     if any(rules.has_chain("nat", "KUBE-SERVICES") for rules in (iptables.nft, iptables.legacy)):
         return []
-    return [Evidence("iptables nat", "no chain KUBE-SERVICES", "kube-proxy's chain")]
+    data = Values(table="nat", chain="KUBE-SERVICES")
+    return [Evidence("iptables nat", "no chain KUBE-SERVICES", "kube-proxy's chain", data)]
 
 
 def _masquerade_gone(masquerade: Masquerade, attachments: Attachments, cni: CniConfig) -> list[Evidence]:
     """That pods have no masquerade, where the CNI has written one for each."""
     if not masquerade.missing:
         return []
-    first = masquerade.missing[0]
+    first, lost, pods = masquerade.missing[0], len(masquerade.missing), len(attachments.pods)
     return [
         Evidence(
             "iptables nat POSTROUTING",
-            f"no rule for {len(masquerade.missing)} of {len(attachments.pods)} pods, such as {first.address}",
+            f"no rule for {lost} of {pods} pods, such as {first.address}",
             f"a masquerade for each pod ({cni.path}: ipMasq)",
+            Values(table="nat", chain="POSTROUTING", count=lost, of=pods),
         )
     ]

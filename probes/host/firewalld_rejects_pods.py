@@ -22,7 +22,7 @@ wipes kube-proxy's and the CNI's rules where a direct rule exists (and always wi
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from netdoctor import Area, Evidence, Finding, NotApplicable, Severity, Subject, probe
+from netdoctor import Area, Evidence, Finding, NotApplicable, Severity, Subject, Values, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.pod_network import PodNetwork
 from netdoctor.facts.cluster.this_node import ThisNode
@@ -32,7 +32,7 @@ from netdoctor.facts.node.firewalld_rules import FORWARD, INPUT, FirewalldRules
 from netdoctor.facts.traffic.drops import Drop, Drops
 from netdoctor.facts.traffic.names import UpstreamAnswers
 from netdoctor.facts.traffic.reach import NODE, Reach
-from netdoctor.facts.traffic.vantage import NEW, VantagePoint, VantagePoints
+from netdoctor.facts.traffic.vantage import NEW, VantagePoint, VantagePoints, pod_of
 from netdoctor.model import Confidence
 from netdoctor.symptoms import POD_TRAFFIC
 from netdoctor.system.traffic import Answer, Reply
@@ -69,7 +69,7 @@ def firewalld_rejects_pods(
         f"trusted{words}",
         (
             _trusted_sources(firewalld, network),
-            Evidence(f"firewalld, zone of {first.name} ({first.address})", f"{zone.name}, by {by}", "trusted"),
+            _zone_of(first, zone.name, by),
             *_refusals(rejected),
             *(_traces(by_firewalld) or _last_words(rules, rejected, zone)),
         ),
@@ -82,37 +82,50 @@ def firewalld_rejects_pods(
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    name: str
     point: VantagePoint
     to_node: bool
     reply: Reply
+    evidence: Evidence
 
 
 def _flows(points: VantagePoints, reach: Reach, answers: UpstreamAnswers | CannotRead) -> Iterator[_Asked]:
     by_name = {p.name: p for p in points.pods}
     for flow in reach.flows:
         if point := by_name.get(flow.vantage):
-            yield _Asked(str(flow), point, flow.kind == NODE, flow.reply)
+            yield _Asked(point, flow.kind == NODE, flow.reply, flow.evidence("an answer"))
     for lookup in () if isinstance(answers, CannotRead) else answers.from_pods():
         if point := by_name.get(lookup.vantage):
-            yield _Asked(str(lookup), point, False, lookup.reply)
+            yield _Asked(point, False, lookup.reply, lookup.evidence("an answer"))
+
+
+def _zone_of(pod: VantagePoint, zone: str, by: str) -> Evidence:
+    data = Values(pod=pod_of(pod.name), address=pod.address, zone=zone, expected="trusted")
+    return Evidence(f"firewalld, zone of {pod.name} ({pod.address})", f"{zone}, by {by}", "trusted", data)
 
 
 def _trusted_sources(firewalld: Firewalld, network: PodNetwork) -> Evidence:
     trusted = firewalld.zones.get("trusted")
     sources = ", ".join(trusted.sources) if trusted else ""
-    return Evidence("firewalld, zone trusted, sources", sources or "none", ", ".join(network.cidrs))
+    return Evidence(
+        "firewalld, zone trusted, sources",
+        sources or "none",
+        ", ".join(network.cidrs),
+        Values(zone="trusted", value=sources, expected=", ".join(network.cidrs)),
+    )
 
 
 def _refusals(rejected: list[_Asked]) -> list[Evidence]:
     """One rejected flow beyond the node and one to it, if there are both."""
     beyond = [flow for flow in rejected if not flow.to_node]
     to_node = [flow for flow in rejected if flow.to_node]
-    return [Evidence(flow.name, str(flow.reply), "an answer") for flow in (*beyond[:1], *to_node[:1])]
+    return [flow.evidence for flow in (*beyond[:1], *to_node[:1])]
 
 
 def _traces(by_firewalld: list[Drop]) -> list[Evidence]:
-    return [Evidence(f"trace of {d.flow}", f"{d.dropped} ({d.dropped.text})", "accepted") for d in by_firewalld[:2]]
+    return [
+        Evidence(f"trace of {drop.flow}", f"{drop.dropped} ({drop.dropped.text})", "accepted", drop.dropped.values)
+        for drop in by_firewalld[:2]
+    ]
 
 
 def _severity(rejected: list[_Asked]) -> Severity:
@@ -125,7 +138,7 @@ def _last_words(rules: FirewalldRules | CannotRead, rejected: list[_Asked], zone
     if isinstance(rules, CannotRead):
         return []
     last = {rules.last_word(INPUT if flow.to_node else FORWARD, zone.name) for flow in rejected}
-    return [Evidence("nft", rule, "accept before it") for rule in sorted(last) if rule]
+    return [Evidence("nft", rule, "accept before it", Values(rule=rule)) for rule in sorted(last) if rule]
 
 
 def _target(firewalld: Firewalld, address: str, bridge: str) -> str:

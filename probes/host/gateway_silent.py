@@ -17,7 +17,7 @@ A gateway that answers nobody's ARP, while the outside answers.
 
 from collections.abc import Iterator
 
-from netdoctor import Area, Evidence, Finding, Subject, probe
+from netdoctor import Area, Evidence, Finding, Subject, Values, probe
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.traffic.names import UpstreamAnswers
 from netdoctor.facts.traffic.next_hops import AskedNextHop, Gateways
@@ -49,8 +49,8 @@ def gateway_silent(gateways: Gateways, answers: UpstreamAnswers, this: ThisNode)
         yield Finding(
             f"the gateway {address} does not answer: nothing gets beyond it ({routes})",
             (
-                Evidence(f"ARP on {several[0].device}, who has {address}", "no answer", "its address"),
-                *(Evidence(str(lookup), str(lookup.reply), "an answer") for lookup in lookups[:1]),
+                _unheard(address, several[0].device),
+                *(lookup.evidence("an answer") for lookup in lookups[:1]),
             ),
             Subject(node=this.name),
             confidence=Confidence.CONFIRMED,
@@ -59,3 +59,8 @@ def gateway_silent(gateways: Gateways, answers: UpstreamAnswers, this: ThisNode)
                 *command("sudo arping -c 3 -I {} {}", several[0].device, address),
             ),
         )
+
+
+def _unheard(address: str, device: str) -> Evidence:
+    data = Values(address=address, interface=device)
+    return Evidence(f"ARP on {device}, who has {address}", "no answer", "its address", data)

@@ -14,7 +14,7 @@ ready.
 
 from collections.abc import Iterator
 
-from netdoctor import Area, Evidence, Finding, NotApplicable, Subject, probe
+from netdoctor import Area, Evidence, Finding, NotApplicable, Subject, Values, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.cluster.workloads import Pod, Pods
@@ -46,11 +46,15 @@ def host_port_taken(
         if holders:
             yield Finding(
                 f"port {gateway.container_port} of the host, for module {gateway.name}, is taken by {holders[0]}",
-                (Evidence(f"port {gateway.container_port} of the host", holders[0], "free"),),
+                (_holder(holders[0], gateway.container_port),),
                 Subject(node=this.name, namespace=gateway.namespace),
                 confidence=Confidence.CONFIRMED,
                 by_hand=_by_hand(gateway.container_port, processes),
             )
+
+
+def _holder(who: str, port: int) -> Evidence:
+    return Evidence(f"port {port} of the host", who, "free", Values(port=port))
 
 
 def _by_hand(port: int, processes: list[ListeningProcess]) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ When pods reach the outside all the same (each interface can forward on its own:
 
 from collections.abc import Iterator
 
-from netdoctor import Area, Evidence, Finding, Subject, probe
+from netdoctor import Area, Evidence, Finding, Subject, Values, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.node.sysctl import IP_FORWARD, SysctlFiles, Sysctls
@@ -37,11 +37,16 @@ def ip_forward_disabled(
         return
     evidence = [sysctls.evidence(IP_FORWARD, expected="1")]
     if setting := files.setting(IP_FORWARD):
-        evidence.append(Evidence(setting[0], f"{IP_FORWARD} = {setting[1]}", f"{IP_FORWARD} = 1"))
-    evidence += [Evidence(str(lookup), str(lookup.reply), "an answer") for lookup in lookups[:1]]
+        evidence.append(_at_boot(*setting))
+    evidence += [lookup.evidence("an answer") for lookup in lookups[:1]]
     yield Finding(
         f"{IP_FORWARD} is {sysctls[IP_FORWARD]}: the node drops all pod traffic that leaves the pods' own bridge",
         tuple(evidence),
         Subject(node=this.name),
         confidence=Confidence.CONFIRMED if lookups else Confidence.LIKELY,
     )
+
+
+def _at_boot(file: str, value: str) -> Evidence:
+    data = Values(file=file, setting=IP_FORWARD, value=value, expected="1")
+    return Evidence(file, f"{IP_FORWARD} = {value}", f"{IP_FORWARD} = 1", data)

@@ -17,7 +17,7 @@ What belongs to firewalld's zones and to kube-proxy's own rejections has probes 
 
 from collections.abc import Iterator
 
-from netdoctor import Area, Evidence, Finding, Subject, probe
+from netdoctor import Area, Evidence, Finding, Subject, Values, probe
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.traffic.drops import Drop, Drops
 from netdoctor.model import Confidence
@@ -36,7 +36,7 @@ def packets_dropped_by_rule(drops: Drops, this: ThisNode) -> Iterator[Finding]:
     for dropped in by_rule.values():
         yield Finding(
             f"a firewall rule drops pod traffic: {' and '.join(dict.fromkeys(_rule(d) for d in dropped))}",
-            tuple(Evidence(f"trace of {d.flow}", _rule(d), "accepted") for d in dropped[:3]),
+            tuple(Evidence(f"trace of {d.flow}", _rule(d), "accepted", _values(d)) for d in dropped[:3]),
             Subject(node=this.name),
             confidence=Confidence.CONFIRMED,
             by_hand=_by_hand(dropped),
@@ -69,3 +69,7 @@ def _rule(drop: Drop) -> str:
     if not where.by_rule or where.table in ("firewalld", "kube-proxy") or where.chain.startswith("KUBE-"):
         return ""
     return f"{where} ({where.text})" if where.text else str(where)
+
+
+def _values(drop: Drop) -> Values:
+    return Values(rule=drop.legacy) if drop.legacy else drop.dropped.values

@@ -15,7 +15,7 @@ say nothing at all. No rule of the packet filter is to blame, and none shows the
 
 from collections.abc import Iterator
 
-from netdoctor import Area, Evidence, Finding, Subject, probe
+from netdoctor import Area, Evidence, Finding, Subject, Values, probe
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.node.links import Links
 from netdoctor.facts.traffic.drops import Drop, Drops
@@ -42,8 +42,10 @@ def packets_refused_by_routing(drops: Drops, links: Links, this: ThisNode) -> It
         refusing = [
             r for r in links.routes if r.startswith(REFUSING) and any(_holds(r, d.destination) for d in refused)
         ]
-        evidence = [Evidence(f"ip route get, for {d.flow}", words, "a route") for d in refused[:3]]
-        evidence += [Evidence("ip route", route, "a route that leads somewhere") for route in refusing[:3]]
+        evidence = [_unrouted(drop, words) for drop in refused[:3]]
+        evidence += [
+            Evidence("ip route", route, "a route that leads somewhere", Values(route=route)) for route in refusing[:3]
+        ]
         named = f" ({'; '.join(refusing[:2])})" if refusing else ""
         yield Finding(
             f"the node's routing refuses pod traffic: {words}{named}",
@@ -52,6 +54,10 @@ def packets_refused_by_routing(drops: Drops, links: Links, this: ThisNode) -> It
             confidence=Confidence.CONFIRMED,
             by_hand=all_of(command("sudo ip route del {}", tuple(route.split())) for route in refusing),
         )
+
+
+def _unrouted(drop: Drop, words: str) -> Evidence:
+    return Evidence(f"ip route get, for {drop.flow}", words, "a route", Values(address=drop.destination))
 
 
 def _holds(route: str, destination: str) -> bool:

@@ -12,7 +12,7 @@ A pod whose port is down sends and receives nothing, though its address, its rou
 
 from collections.abc import Iterator
 
-from netdoctor import Area, Evidence, Finding, NotApplicable, Subject, probe
+from netdoctor import Area, Evidence, Finding, NotApplicable, Subject, Values, probe
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.node.cni import CniConfig
 from netdoctor.facts.node.links import Links
@@ -32,7 +32,9 @@ def pod_link_down(links: Links, cni: CniConfig, this: ThisNode) -> Iterator[Find
         names = ", ".join(link.name for link in down)
         yield Finding(
             f"{names} {'is' if len(down) == 1 else 'are'} down: pods behind it send and receive nothing",
-            tuple(Evidence(f"ip link show {link.name}", "DOWN", "UP") for link in down[:4]),
+            tuple(
+                Evidence(f"ip link show {link.name}", "DOWN", "UP", Values(interface=link.name)) for link in down[:4]
+            ),
             Subject(node=this.name),
             confidence=Confidence.CONFIRMED,
             by_hand=all_of(command("sudo ip link set dev {} up", link.name) for link in down),

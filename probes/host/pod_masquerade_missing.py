@@ -18,7 +18,7 @@ Make the pods anew, after kube-proxy's rules are back: CoreDNS first, then the o
 
 from collections.abc import Iterator
 
-from netdoctor import Area, Evidence, Finding, Subject, probe
+from netdoctor import Area, Evidence, Finding, Subject, Values, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.node.masquerade import Masquerade
@@ -62,12 +62,13 @@ def _without_a_rule(
     names = list(lost.values())
     shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
     have_lost = "pod has lost its" if len(names) == 1 else "pods have lost their"
+    data = Values(table="nat", chain="POSTROUTING", count=len(names))
     rules = f"no masquerade for {', '.join(list(lost)[:6])}"
     return Finding(
         f"{len(names)} {have_lost} masquerade ({shown}): the outside cannot answer their addresses",
         (
-            Evidence("iptables nat POSTROUTING", rules, "a rule for each pod"),
-            *(Evidence(str(lookup), str(lookup.reply), "an answer") for lookup in asked[:1]),
+            Evidence("iptables nat POSTROUTING", rules, "a rule for each pod", data),
+            *(lookup.evidence("an answer") for lookup in asked[:1]),
             *_left(bare),
         ),
         Subject(node=this.name),
@@ -88,4 +89,12 @@ def _leaving_as_they_are(bare: list[Departure], this: ThisNode) -> Finding:
 
 
 def _left(bare: list[Departure]) -> list[Evidence]:
-    return [Evidence(f"{d.flow}, on {d.uplink}", str(d), "the node's own address as source") for d in bare[:1]]
+    return [
+        Evidence(
+            f"{packet.flow}, on {packet.uplink}",
+            str(packet),
+            "the node's own address as source",
+            Values(address=packet.pod_address, interface=packet.uplink),
+        )
+        for packet in bare[:1]
+    ]

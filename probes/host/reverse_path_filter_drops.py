@@ -20,7 +20,7 @@ what comes from pods over a second uplink: the check follows such a rule.
 
 from collections.abc import Iterator
 
-from netdoctor import Area, Evidence, Finding, Subject, probe
+from netdoctor import Area, Evidence, Finding, Subject, Values, probe
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.traffic.departures import Departures
 from netdoctor.model import Confidence
@@ -43,9 +43,17 @@ def reverse_path_filter_drops(departures: Departures, this: ThisNode) -> Iterato
         f"what {who} leaves by {first.uplink}, the answers come in by {first.back_by}, and the reverse-path check "
         f"of {first.back_by} (rp_filter {first.rp_filter}) drops them",
         (
-            Evidence(first.flow, str(first), "the answer is taken"),
             Evidence(
-                "TcpExtIPReversePathFilter in /proc/net/netstat", f"grew by {first.reverse_path_drops} meanwhile", "0"
+                first.flow,
+                str(first),
+                "the answer is taken",
+                Values(interface=first.back_by, setting="rp_filter", value=first.rp_filter),
+            ),
+            Evidence(
+                "TcpExtIPReversePathFilter in /proc/net/netstat",
+                f"grew by {first.reverse_path_drops} meanwhile",
+                "0",
+                Values(count=first.reverse_path_drops),
             ),
         ),
         Subject(node=this.name),

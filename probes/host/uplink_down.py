@@ -18,7 +18,7 @@ the other end.
 
 from collections.abc import Iterator
 
-from netdoctor import Area, Evidence, Finding, Subject, probe
+from netdoctor import Area, Evidence, Finding, Subject, Values, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.node.links import Interface, Links
@@ -57,8 +57,8 @@ def uplink_down(links: Links, answers: UpstreamAnswers | CannotRead, this: ThisN
         yield Finding(
             f"the uplink {link.name} {'has no carrier' if link.up else 'is down'}: nothing leaves the node",
             (
-                Evidence(f"ip link show {link.name}", state, wanted),
-                *(Evidence(str(lookup), str(lookup.reply), "an answer") for lookup in lookups[:1]),
+                Evidence(f"ip link show {link.name}", state, wanted, Values(interface=link.name, value=state)),
+                *(lookup.evidence("an answer") for lookup in lookups[:1]),
             ),
             Subject(node=this.name),
             confidence=Confidence.CONFIRMED if lookups else Confidence.LIKELY,

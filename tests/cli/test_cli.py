@@ -18,6 +18,8 @@ from netdoctor.system.host import Host
 from netdoctor.system.kube_api import connect
 from tests.builders import SILENT, sysctls, upstream_answers
 from tests.conftest import ROOT
+from tests.reports import causes, outcomes
+from tests.schemas import valid
 from tests.worlds import catalogue, world
 
 COMMANDS = sorted(p.stem.replace("_", "-") for p in (ROOT / "netdoctor/cli").glob("*.py") if p.stem != "__init__")
@@ -169,7 +171,7 @@ class TestUsage:
     def test_json_is_promised_and_given(self, form: tuple[str, ...]) -> None:
         done = netdoctor("check", *form, "--facts", "/nonexistent")
         assert done.returncode == 2
-        assert "does not exist" in json.loads(done.stdout)["error"]
+        assert "does not exist" in valid("error", done.stdout)["error"]
 
 
 class TestExplain:
@@ -259,10 +261,10 @@ class TestWithoutACluster:
     def test_it_could_not_tell(self) -> None:
         done = netdoctor("check", "--output", "json")
         assert "no answer within" not in done.stdout, "nothing is waited for where there is nobody to ask"
-        report = json.loads(done.stdout)
-        assert done.returncode == 3, [d["cause"]["summary"] for d in report["diagnoses"]]
-        reasons = {r["probe"]: r["reason"] for r in report["results"]}
-        assert reasons["api-server-unreachable"] == "kubeconfig: none that can be read: /nonexistent"
+        report = valid("report", done.stdout)
+        assert done.returncode == 3, causes(report)
+        _, reason = outcomes(report)["api-server-unreachable"]
+        assert reason == "kubeconfig: none that can be read: /nonexistent"
 
     @pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("setpriv"), reason="needs root and setpriv")
     def test_nor_as_nobody(self) -> None:
@@ -276,7 +278,7 @@ class TestWithoutACluster:
 
     def test_the_gate_is_not_verified(self, tmp_path: Path) -> None:
         done = netdoctor("gate", "--output", "json", cwd=tmp_path)  # without manifests
-        assert (done.returncode, json.loads(done.stdout)["verdict"]) == (3, "not verified")
+        assert (done.returncode, valid("gate", done.stdout)["verdict"]) == (3, "not verified")
 
     def test_a_recording_of_it_is_judged_the_same(self, tmp_path: Path) -> None:
         file = tmp_path / "facts.json"
@@ -285,8 +287,9 @@ class TestWithoutACluster:
         assert done.stderr.startswith("WARNING  the recording tells little: this is not a Kubernetes node, ")
         here, there = netdoctor("check", "--output", "json"), netdoctor("check", "--output", "json", "--facts", file)
         assert there.returncode == here.returncode
-        outcomes = [{r["probe"]: r["outcome"] for r in json.loads(done.stdout)["results"]} for done in (here, there)]
-        assert outcomes[0] == outcomes[1]
+        told = [outcomes(json.loads(done.stdout)) for done in (here, there)]
+        words = [{name: outcome for name, (outcome, _) in each.items()} for each in told]
+        assert words[0] == words[1]
 
     @pytest.mark.parametrize("kind", ["junk", "certificates"])
     def test_a_broken_kubeconfig(self, kind: str, tmp_path: Path) -> None:
@@ -294,7 +297,7 @@ class TestWithoutACluster:
         file.write_text(KUBECONFIGS[kind])
         done = netdoctor("check", "--output", "json", environment={"KUBECONFIG": str(file)})
         assert done.returncode == 3, done.stdout
-        (reason,) = (r["reason"] for r in json.loads(done.stdout)["results"] if r["probe"] == "api-server-unreachable")
+        _, reason = outcomes(json.loads(done.stdout))["api-server-unreachable"]
         assert reason.startswith(f"kubeconfig {file}: it cannot be used: ")
 
     def test_a_bad_database_url_is_named_and_not_repeated(self) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Lab
+from tests.schemas import valid
 
 MODULES = ("llm", "vision", "audio", "image-gen", "embeddings")
 CANARIES = ("canary-provider-3c9e",)
@@ -42,8 +43,7 @@ class Story:
         done = self.lab.exec(f"{command} -o json", 300)
         self.written += done.stdout + done.stderr
         self.tell(f"{command.partition('&& ')[2] or command}: exit status {done.returncode}")
-        parsed: dict[str, Any] = json.loads(done.stdout)
-        return done.returncode, parsed
+        return done.returncode, valid("deploy" if "deploy" in command else command.split()[1], done.stdout)
 
     def until(self, what: str, ask: Callable[[], bool], within: float) -> None:
         end = time.monotonic() + within

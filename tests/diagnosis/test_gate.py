@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Lab
+from tests.schemas import valid
 
 PLACE, NAMESPACE = "/opt/modules", "litellm"
 CANARY, WRONG = "canary-5f1d", "canary-wrong-7731"
@@ -137,7 +138,7 @@ class Node:
         done = self.lab.exec(f"cd {PLACE} && netdoctor gate -k {folder} {form}")
         assert "Traceback" not in done.stderr, done.stderr
         self.written += done.stdout + done.stderr
-        return done.returncode, done.stdout if text else json.loads(done.stdout)
+        return done.returncode, done.stdout if text else valid("gate", done.stdout)
 
     def opens(self, within: float = 120) -> None:
         end = time.monotonic() + within
@@ -152,7 +153,7 @@ class Node:
 def story(gate: dict[str, Any]) -> str:
     """What a failed assertion should show."""
     lines = [f"{need['met']} {need['name']}: {need['reason']}" for need in gate["needs"] if need["met"] != "yes"]
-    lines += [f"because: {d['cause']['probe']}: {d['cause']['summary']}" for d in gate["causes"]]
+    lines += [f"because: {cause['probe']}: {cause['says']}" for cause in gate["causes"]]
     return "\n".join([gate["verdict"], gate["reason"], *lines])
 
 
@@ -207,13 +208,13 @@ def test_state(state: State, node: Node) -> None:
             node.lab.outside(state.outside[1])
         for line in state.heals:
             node.must(line)
-    assert gate["schema_version"] == 1
+    assert gate["schema_version"] == 2
     assert gate["verdict"] == state.verdict, story(gate)
     assert status == {"open": 0, "closed": 1, "not verified": 3}[state.verdict]
     assert text.startswith(f"gate: {state.verdict.upper()}")
-    probes = [d["cause"]["probe"] for d in gate["causes"]]
+    probes = [cause["probe"] for cause in gate["causes"]]
     assert sorted(probes) == sorted(state.causes), story(gate)
-    assert state.says in f"{gate['reason']} {gate['causes']}", story(gate)
+    assert state.says in f"{gate['reason']} {gate['causes']} {gate['needs']}", story(gate)
     assert state.says in text.replace("\n", " ") or not state.says
     assert gate["reason"] or state.verdict == "open"
     if state.need:

@@ -112,7 +112,7 @@ def test_a_closed_gate(node: Lab) -> None:
     try:
         ended, gate = run_job(node, "gate-closed")
         assert (ended, gate["verdict"]) == ("Failed", "closed"), gate
-        assert [d["cause"]["probe"] for d in gate["causes"]] == ["postgres-without-endpoints"]
+        assert [cause["probe"] for cause in gate["causes"]] == ["postgres-without-endpoints"]
         assert status_of(node, "gate-closed") == 1
         status, gate = run_step(node)
         assert (status, gate["verdict"]) == (1, "closed")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,8 +18,9 @@ from netdoctor.facts import Facts
 from netdoctor.facts.cluster.this_node import NO_NODE, ThisNode
 from netdoctor.facts.gateways.kustomization import MISSING_ENV, EnvMissing, Kustomization
 from netdoctor.facts.traffic.postgres import TCP, Postgres
+from netdoctor.output.gate_json import gate_document
 from netdoctor.output.gate_text import render
-from netdoctor.redact_data import plain
+from netdoctor.output.json_text import as_data, json_text
 from tests.builders import DOWN, REFUSED, SILENT, postgres, reach, services, slices, sysctls, workloads
 from tests.conftest import ROOT
 from tests.gateways.module_builders import images, modules, policy_answers, provider, servers
@@ -129,10 +130,10 @@ def test_in_words() -> None:
 
 @pytest.mark.parametrize("judged", [gate(*DEPLOYABLE), gate(*DEPLOYABLE, provider(REFUSED)), gate()])
 def test_as_json(judged: Gate) -> None:
-    told = json.loads(json.dumps(plain(asdict(judged))))
+    told = json.loads(json_text(as_data(gate_document(judged, "/root/.kube/config"))))
     assert list(told) == ["verdict", "reason", "needs", "causes", "source", "namespace", "modules", "asked_from",
-                          "seconds", "schema_version"]  # fmt: skip
-    assert told["schema_version"] == 1
+                          "seconds", "kubeconfig", "schema_version"]  # fmt: skip
+    assert told["schema_version"] == 2
     assert {need["met"] for need in told["needs"]} <= {"yes", "no", "unknown", "later"}
 
 

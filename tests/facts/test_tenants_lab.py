@@ -7,7 +7,8 @@ import json
 import pytest
 
 from tests.conftest import Lab
-from tests.test_faults import causes, check, story
+from tests.reports import causes
+from tests.test_faults import check, story
 
 POD = """apiVersion: v1
 kind: Pod

@@ -7,7 +7,7 @@ import itertools
 import json
 import os
 import re
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +17,9 @@ from netdoctor.errors import BadInput
 from netdoctor.model import Confidence, Diagnosis, Evidence, Finding, Outcome, Report, Result, Severity, Subject
 from netdoctor.output.console import console
 from netdoctor.output.report_json import from_json, to_json
+from netdoctor.output.report_sections import cause_entries, report_document
 from netdoctor.output.report_text import Detail, render
+from tests.conftest import ROOT
 from tests.worlds import catalogue
 
 SNAPSHOTS = Path(__file__).parents[1] / "snapshots"
@@ -152,7 +154,72 @@ def test_no_color_is_obeyed_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> No
 
 @pytest.mark.parametrize("name", list(REPORTS))
 def test_json_and_back(name: str) -> None:
-    assert from_json(to_json(REPORTS[name])) == REPORTS[name]
+    assert from_json(to_json(REPORTS[name])) == report_document(REPORTS[name])
+
+
+@pytest.mark.parametrize("name", list(REPORTS))
+def test_a_report_of_version_1_is_read(name: str) -> None:
+    old = json.dumps({**asdict(REPORTS[name]), "schema_version": 1})
+    assert from_json(old) == report_document(REPORTS[name])
+
+
+def test_a_stored_report_of_version_1_is_read() -> None:
+    document = from_json((Path(__file__).parent / "report_version_1.json").read_text())
+    (cause,) = document.causes
+    assert (cause.id, cause.explains) == ("packets-dropped-by-rule", ("postgres-unreachable",))
+    assert [finding.id for finding in document.findings] == ["postgres-unreachable"]
+    assert (document.verdict, document.exit_code) == ("faulty", 1)
+    assert len(document.experiments) == 1
+
+
+def test_each_finding_stands_in_the_report_once() -> None:
+    again = replace(SYMPTOM, summary="and once more")
+    results = (Result("pod-to-outside-blocked", Outcome.FAIL, (SYMPTOM, again)), *FAULTY.results)
+    report = replace(
+        FAULTY, results=results, diagnoses=(Diagnosis(CAUSE, (SYMPTOM, again)), Diagnosis(ALONE, (again,)))
+    )
+    document = report_document(report)
+    assert [cause.id for cause in document.causes] == ["ip-forward-disabled", "pod-to-pod-blocked"]
+    assert [finding.id for finding in document.findings] == ["pod-to-outside-blocked", "pod-to-outside-blocked#2"]
+    assert document.causes[0].explains == ("pod-to-outside-blocked", "pod-to-outside-blocked#2")
+    assert document.causes[1].explains == ("pod-to-outside-blocked#2",)
+
+
+def test_the_verdict_and_its_sentence_come_first() -> None:
+    for report in REPORTS.values():
+        assert list(json.loads(to_json(report)))[:3] == ["verdict", "exit_code", "summary"]
+    told = json.loads(to_json(FAULTY))
+    assert list(told).index("causes") < list(told).index("outcomes")
+    assert told["summary"] == f"{CAUSE.summary} (and 1 more)"
+    assert json.loads(to_json(HEALTHY))["summary"] == "1 check passed"
+    assert json.loads(to_json(UNKNOWN))["summary"] == "no fault was found, but 1 of 2 checks could not be made"
+    warned = replace(HEALTHY, diagnoses=(Diagnosis(WARNING),))
+    assert json.loads(to_json(warned))["summary"] == "1 check passed; 1 warning"
+
+
+def test_a_cause_says_what_to_type_next_and_where_its_page_is() -> None:
+    repaired = Diagnosis(CAUSE, remedies=("enable-ip-forward",), see="default/client 8.8.8.8 53")
+    cause = json.loads(to_json(replace(FAULTY, diagnoses=(repaired,))))["causes"][0]
+    assert cause["next"] == {
+        "fix": ["sudo netdoctor fix --dry-run"],
+        "why": "netdoctor explain ip-forward-disabled",
+        "see": "sudo netdoctor trace default/client 8.8.8.8 53",
+    }
+    by_hand = Diagnosis(replace(CAUSE, by_hand=("sudo true",)))
+    assert json.loads(to_json(replace(FAULTY, diagnoses=(by_hand,))))["causes"][0]["next"]["fix"] == ["sudo true"]
+    for probe in catalogue().probes.values():
+        (entry,) = cause_entries((Diagnosis(replace(CAUSE, probe=probe.name)),))
+        assert (ROOT / entry.page).is_file()
+
+
+def test_nothing_empty_is_written() -> None:
+    def empty(value: object) -> bool:
+        if isinstance(value, dict):
+            return any(item in ("", None, [], {}) or empty(item) for item in value.values())
+        return isinstance(value, list) and any(map(empty, value))
+
+    told = json.loads(to_json(FAULTY))
+    assert not empty(told)
 
 
 @pytest.mark.parametrize(("name", "status"), [("faulty", 1), ("healthy", 0), ("could-not-tell", 3)])
@@ -174,6 +241,6 @@ def test_what_is_no_report(text: str) -> None:
 
 def test_wrong_types_name_their_place() -> None:
     damaged = json.loads(to_json(FAULTY))
-    damaged["results"][0]["outcome"] = "perhaps"
-    with pytest.raises(BadInput, match=r"results\.0\.outcome"):
+    damaged["causes"][0]["severity"] = "perhaps"
+    with pytest.raises(BadInput, match=r"causes\.0\.severity"):
         from_json(json.dumps(damaged))

@@ -156,7 +156,7 @@ class TestHead:
         assert head["tool"] == f"netdoctor {__version__}"
         assert os.uname().release.startswith(head["kernel"])
         assert head["kernel"]
-        assert set(head) == {"at", "tool", "os", "kernel", "kubernetes"}
+        assert set(head) == {"at", "tool", "os", "kernel", "kubernetes", "nft"}
 
     def test_no_host_name(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         texts = {

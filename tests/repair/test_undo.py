@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from netdoctor.repair.runs import locked, next_number, runs, unfinished, unfinis
 from netdoctor.system.host import Host
 from tests.cli.test_cli import netdoctor, one_sentence
 from tests.conftest import ROOT
+from tests.schemas import valid
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root may undo")
 NAMES = ("a", "b", "c")
@@ -394,9 +394,15 @@ class TestOlderRun:
     def test_in_json(self, state: Path, tmp_path: Path) -> None:
         older, newer = repaired(tmp_path, ("a",)), repaired(tmp_path, ("b",))
         done = netdoctor("undo", older.run, "-o", "json")
-        told = json.loads(done.stdout)
+        told = valid("undo", done.stdout)
         assert (told["undone"], told["run"], done.returncode) == (False, older.run, 3)
         assert newer.run in told["says"][0]
+        listed = valid("runs", netdoctor("undo", "--list", "-o", "json").stdout)["runs"]
+        assert [run["run"] for run in listed] == [newer.run, older.run]
+        for run, undone in ((newer.run, True), (older.run, True), (None, True)):
+            told = valid("undo", netdoctor("undo", "-o", "json").stdout)
+            assert (told["run"], told["undone"]) == (run, undone)
+        assert valid("runs", netdoctor("undo", "--list", "-o", "json").stdout)["runs"][0]["end"] == "undone"
 
     def test_one_that_only_planned_stands_on_nothing(self, state: Path, tmp_path: Path) -> None:
         older = repaired(tmp_path, ("a",))

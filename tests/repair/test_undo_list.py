@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 
@@ -12,6 +11,7 @@ from netdoctor.repair.journal import load
 from netdoctor.repair.runs import runs
 from netdoctor.system.rights import ours
 from tests.repair.folder_node import Node, node
+from tests.schemas import valid
 from tests.terminal.test_consent import fix, netdoctor, without_terminal
 
 __all__ = ["node"]  # the fixture
@@ -36,7 +36,7 @@ def test_what_stands_in_it(node: Node) -> None:
 @pytest.mark.skipif(os.geteuid() != 0, reason="whoever is not root is not behind sudo")
 def test_who_called_sudo_is_named(node: Node) -> None:
     on(node, "fix", "--yes", "--without-rehearsal", SUDO_UID="54321", SUDO_GID="54321", SUDO_USER="somebody")
-    listed = json.loads(on(node, "undo", "--list", "-o", "json"))["runs"]
+    listed = valid("runs", on(node, "undo", "--list", "-o", "json"))["runs"]
     assert [run["by"] for run in listed] == ["uid 54321"]
     assert [change["in_force"] for change in listed[0]["changes"]] == [True] * 3
 

@@ -24,6 +24,7 @@ from netdoctor.output.output_file import OutputFile
 from netdoctor.system import output_gate
 from netdoctor.system.host import Host
 from netdoctor.system.output_gate import UNCHECKED, GuardedStream, Unchecked, passed
+from tests.schemas import valid
 
 CANARY = "canary4k8s9x2q7m1z"
 SOURCES = sorted(Path(netdoctor.__file__).parent.rglob("*.py"))
@@ -250,7 +251,7 @@ STAGES = {
               "netdoctor.diagnosis.check.diagnose", "netdoctor.diagnosis.check.verified"),
     "fix --dry-run": ("netdoctor.diagnosis.catalogue.Catalogue.load", "netdoctor.diagnosis.check.look",
                       "netdoctor.repair.plan.plan",
-                      "netdoctor.repair.runs.unfinished_notice", "netdoctor.output.repair_text.to_json"),
+                      "netdoctor.repair.runs.unfinished_notice", "netdoctor.output.repair_text.json_text"),
     "fix": ("netdoctor.repair.runs.locked", "netdoctor.repair.runs.unfinished"),
     "undo": ("netdoctor.repair.runs.readable_runs", "netdoctor.repair.journal.state_folder"),
     "undo --list": ("netdoctor.repair.runs.readable_runs",),
@@ -285,8 +286,7 @@ def test_a_mistake_in_any_stage(
     assert f"a mistake in netdoctor ended it ({error.__name__}" in err
     assert len(err.splitlines()) == 1
     if json_too:
-        told = json.loads(out)
-        assert told["schema_version"] == 1
+        told = valid("error", out)
         assert "a mistake in netdoctor" in told["error"]
 
 
@@ -314,10 +314,10 @@ def test_without_the_gate_there_is_one_fixed_sentence(
     assert UNCHECKED in standard.err.told
     assert CANARY not in standard.told
     if "json" in command:
-        assert json.loads(standard.out.told)["error"]
+        assert valid("error", standard.out.told)["error"]
 
 
 def test_a_usage_error_passes_it(standard: Standard) -> None:
     assert standard.run(f"--password={CANARY}", "check", "--output", "json") == 2
     assert CANARY not in standard.told
-    assert json.loads(standard.out.told)["error"]
+    assert valid("error", standard.out.told)["error"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -14,6 +13,7 @@ from netdoctor.repair.journal import Closed
 from netdoctor.repair.runs import runs
 from tests.conftest import ROOT
 from tests.repair.folder_node import BEFORE, Node, node
+from tests.schemas import valid
 from tests.terminal.on_terminal import LONGEST, Terminal
 
 __all__ = ["node"]  # the fixture
@@ -129,8 +129,16 @@ def test_without_a_terminal_nothing_is_done(node: Node) -> None:
     assert "+ forward = 1" in done.stdout
     assert node.files() == before
     assert runs() == []
-    document = json.loads(without_terminal(fix(node, "-o", "json")).stdout)
+    document = valid("error", without_terminal(fix(node, "-o", "json")).stdout)
     assert document["error"].startswith("nothing was changed: without a terminal")
+
+
+def test_json_tells_what_would_be_and_what_was_made(node: Node) -> None:
+    planned = valid("fix", without_terminal(fix(node, "--dry-run", "-o", "json")).stdout)
+    assert (planned["dry_run"], planned["run"], planned["steps"]) == (True, None, [])
+    made = valid("fix", without_terminal(fix(node, "--yes", "-o", "json")).stdout)
+    assert [step["end"] for step in made["steps"]] == ["proved", "proved"]
+    assert made["report"]["exit_code"] == 0
 
 
 def test_yes_stands_for_the_answer(node: Node) -> None:

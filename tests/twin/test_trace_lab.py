@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 import pytest
 
 from tests.conftest import Lab
+from tests.schemas import valid
 
 pytestmark = pytest.mark.lab
 
@@ -23,8 +24,7 @@ def node(lab: Lab) -> Lab:
 def trace(lab: Lab, *words: str, status: int) -> dict[str, Any]:
     done = lab.exec(["/opt/netdoctor/bin/netdoctor", "trace", "-o", "json", *words])
     assert done.returncode == status, done.stdout[-600:] + done.stderr
-    stored: dict[str, Any] = json.loads(done.stdout)
-    return stored
+    return valid("trace", done.stdout)
 
 
 def state_of(lab: Lab) -> str:

@@ -9,6 +9,7 @@ from netdoctor.facts.cluster.workloads import Pod, Pods, Workload, Workloads
 from netdoctor.model import Evidence
 from netdoctor.redact import excerpt
 from netdoctor.shell import command
+from netdoctor.values import Values
 
 
 def no_endpoints(
@@ -16,9 +17,9 @@ def no_endpoints(
 ) -> tuple[str, tuple[Evidence, ...]]:
     """The reason in words, and what shows it: scaled to 0, a selector that picks nobody, or pods that are not ready."""
     known = endpoints.by_service.get(str(service), ())
-    none_ready = Evidence(
-        f"EndpointSlices of {service}", f"0 ready of {len({e.address for e in known})}", "at least one ready"
-    )
+    count = len({endpoint.address for endpoint in known})
+    data = Values(service=str(service), count=0, of=count)
+    none_ready = Evidence(f"EndpointSlices of {service}", f"0 ready of {count}", "at least one ready", data)
     chosen = [p for p in pods.selected(service.namespace, service.selector) if not p.leaving]
     if chosen:
         reason, evidence = _not_ready(chosen)
@@ -54,9 +55,10 @@ def _no_pods(service: Service, behind: Sequence[Workload]) -> tuple[str, list[Ev
 
 def _not_ready(pods: Sequence[Pod]) -> tuple[str, list[Evidence]]:
     """What keeps these pods from getting ready."""
+    named = [(f"{pod.namespace}/{pod.name}", pod) for pod in pods[:3]]
     evidence = [
-        Evidence(f"pod {pod.namespace}/{pod.name}", pod.trouble or f"{pod.phase}, not ready", "ready")
-        for pod in pods[:3]
+        Evidence(f"pod {name}", pod.trouble or f"{pod.phase}, not ready", "ready", Values(pod=name))
+        for name, pod in named
     ]
     trouble = next((p.trouble for p in pods if p.trouble), "not ready")
     said = excerpt(trouble.partition(" ")[2], 120) or trouble

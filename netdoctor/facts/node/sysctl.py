@@ -12,6 +12,7 @@ from pathlib import Path
 from netdoctor.errors import CannotRead
 from netdoctor.model import Evidence
 from netdoctor.system.host import Host
+from netdoctor.values import Values
 
 IP_FORWARD = "net.ipv4.ip_forward"
 BRIDGE_NF_CALL = "net.bridge.bridge-nf-call-iptables"
@@ -56,7 +57,8 @@ class Sysctls:
     def evidence(self, key: str, expected: str) -> Evidence:
         """The setting as evidence."""
         value = self.values[key]
-        return Evidence(path_of(key), "there is no such file" if value is None else value, expected)
+        data = Values(setting=key, value=value or "", expected=expected)
+        return Evidence(path_of(key), "there is no such file" if value is None else value, expected, data)
 
 
 def _settings(text: str) -> str:

@@ -10,8 +10,10 @@ from threading import Event
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.coredns import Upstream, Upstreams
 from netdoctor.facts.cluster.services import Services
-from netdoctor.facts.traffic.vantage import HOST, NEW, VantagePoint, VantagePoints
+from netdoctor.facts.traffic.vantage import HOST, NEW, VantagePoint, VantagePoints, pod_of
+from netdoctor.model import Evidence
 from netdoctor.system.traffic import Reply, ask_all, ask_dns, ask_tcp
+from netdoctor.values import Values
 
 SECONDS = 1.5
 # CoreDNS gives an upstream 2 s before it tries the next and then says SERVFAIL (plugin/forward/proxy.go)
@@ -38,6 +40,12 @@ class Lookup:
     def __str__(self) -> str:
         """As evidence names it."""
         return f"{self.vantage} -> {self.server}:53/{self.transport} {self.name}"
+
+    def evidence(self, expected: str) -> Evidence:
+        """How it ended, as evidence."""
+        pod, answer = pod_of(self.vantage), str(self.reply.answer)
+        data = Values(pod=pod, address=self.server, port=53, protocol=self.transport, name=self.name, answer=answer)
+        return Evidence(str(self), str(self.reply), expected, data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +125,12 @@ class UpstreamLookup:
     def __str__(self) -> str:
         """As evidence names it."""
         return f"{self.vantage} -> {self.upstream}/{self.transport}"
+
+    def evidence(self, expected: str) -> Evidence:
+        """How it ended, as evidence."""
+        pod, to, answer = pod_of(self.vantage), self.upstream, str(self.reply.answer)
+        data = Values(pod=pod, address=to.address, port=to.port, protocol=self.transport, answer=answer)
+        return Evidence(str(self), str(self.reply), expected, data)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,10 +17,11 @@ from netdoctor.facts.gateways.database_login import DatabaseLogins, Login
 from netdoctor.facts.gateways.postgres_servers import PostgresServer, PostgresServers
 from netdoctor.facts.gateways.postgres_session import LOGIN, SECONDS, SELECT, TLS, Session, SessionStep, Slots, run_all
 from netdoctor.facts.traffic.names import cluster_dns_address
-from netdoctor.facts.traffic.vantage import NEW, OLD, VantagePoint, VantagePoints
+from netdoctor.facts.traffic.vantage import NEW, OLD, VantagePoint, VantagePoints, pod_of
 from netdoctor.model import Confidence, Evidence, Finding, NotApplicable, Subject
 from netdoctor.shell import command
 from netdoctor.system.traffic import Answer, Reply, ask_all, ask_dns, ask_tcp
+from netdoctor.values import Values
 
 NAME, TCP = "name", "TCP"
 STAGES = (NAME, TCP, TLS, LOGIN, SELECT)
@@ -157,15 +158,18 @@ def _finding(
     who = f"for {', '.join(modules)}" if modules else pods
     return Finding(
         f"{words}: {service}, {who}: {'; '.join(list(said)[:5])}{state}",
-        tuple(Evidence(f"{s.vantage} -> {service}{_in(s)}, {s.stage}", s.observed, expected) for s in failed[:5]),
+        tuple(_evidence(step, expected) for step in failed[:5]),
         Subject(node=node, namespace=namespace, service=name),
         confidence=Confidence.CONFIRMED,
         by_hand=command("kubectl -n {} logs service/{} --tail=50", namespace, name),  # the server says there why
     )
 
 
-def _in(stage: PostgresStage) -> str:
-    return f" database {stage.database}" if stage.database else ""
+def _evidence(step: PostgresStage, expected: str) -> Evidence:
+    pod, port, answer = pod_of(step.vantage), step.port or None, str(step.reply.answer) if step.reply else ""
+    data = Values(pod=pod, service=step.service, address=step.address, port=port, answer=answer)
+    database = f" database {step.database}" if step.database else ""
+    return Evidence(f"{step.vantage} -> {step.service}{database}, {step.stage}", step.observed, expected, data)
 
 
 def clients(points: VantagePoints) -> list[VantagePoint]:

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.services import EndpointSlices, Service, Services
 from netdoctor.facts.cluster.this_node import ThisNode
-from netdoctor.facts.traffic.vantage import NEW, OLD, VantagePoint, VantagePoints
+from netdoctor.facts.traffic.vantage import NEW, OLD, VantagePoint, VantagePoints, pod_of
+from netdoctor.model import Evidence
 from netdoctor.system.traffic import Reply, ask_all, ask_tcp
+from netdoctor.values import Values
 
 SECONDS = 1.2  # longer than the first SYN's retransmission (1 s): one lost packet is no finding
 POD, NODE, CLUSTER_IP = "pod", "node", "ClusterIP"
@@ -31,6 +33,12 @@ class AskedFlow:
     def __str__(self) -> str:
         """As evidence names it: `pod default/client -> 10.96.0.10:53`."""
         return f"{self.vantage} -> {self.address}:{self.port}"
+
+    def evidence(self, expected: str) -> Evidence:
+        """How it ended, as evidence."""
+        pod, answer = pod_of(self.vantage), str(self.reply.answer)
+        data = Values(pod=pod, address=self.address, port=self.port, protocol="tcp", answer=answer)
+        return Evidence(str(self), str(self.reply), expected, data)
 
 
 @dataclass(frozen=True, slots=True)

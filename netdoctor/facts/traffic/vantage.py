@@ -59,6 +59,11 @@ class VantagePoint:
         return next((s.removeprefix("svc.") for s in self.search if s.startswith("svc.")), "cluster.local")
 
 
+def pod_of(vantage: str) -> str:
+    """The pod of a vantage point's name, as a report's data has it; "" for the host."""
+    return "" if vantage == HOST else vantage.removeprefix("pod ")
+
+
 @dataclass(frozen=True, slots=True)
 class VantagePoints:
     """places to ask from"""
