@@ -1,0 +1,45 @@
+"""The forms of a report, and which of them a file's name asks for."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import PurePath
+
+from netdoctor.diagnosis.catalogue import Catalogue
+from netdoctor.errors import BadInput
+from netdoctor.model import Report
+
+
+class Format(StrEnum):
+    """What a report is written as; the terminal's text is none of them."""
+
+    JSON = "json"
+    MARKDOWN = "markdown"
+
+
+ENDINGS = {
+    ".json": Format.JSON,
+    ".md": Format.MARKDOWN,
+    ".markdown": Format.MARKDOWN,
+}
+
+
+def format_of(path: str) -> Format:
+    """The form that a file's name asks for: JSON where it has no ending. Raises BadInput for an ending of others."""
+    ending = PurePath(path).suffix.lower()
+    if not ending:
+        return Format.JSON
+    if ending not in ENDINGS:
+        raise BadInput(f"{path}: a report is written as .json or .md")
+    return ENDINGS[ending]
+
+
+def document(report: Report, catalogue: Catalogue, form: Format) -> str:
+    """The report in this form, as the whole text of a file."""
+    if form is Format.MARKDOWN:
+        from netdoctor.output.report_markdown import render
+
+        return render(report, catalogue)
+    from netdoctor.output.report_json import to_json
+
+    return to_json(report) + "\n"
