@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from netdoctor.output.report_format import Format
     from netdoctor.recording.confinement import Judgement
 
-OUTPUTS = ["text", "json", "markdown"]
+OUTPUTS = ["text", "json", "markdown", "junit"]
 
 
 @click.command()
@@ -24,8 +24,8 @@ OUTPUTS = ["text", "json", "markdown"]
     "report_file",
     metavar="FILE",
     type=click.Path(dir_okay=False, allow_dash=True),
-    help="Write the report to this file too, in the format that its ending names: .json or .md. With - it goes to "
-    "standard output, and the text to standard error.",
+    help="Write the report to this file too, in the format that its ending names: .json, .md or .xml (JUnit). With - "
+    "it goes to standard output, and the text to standard error.",
 )
 @recording("Judge", "a recording")
 @click.option("-v", "--verbose", is_flag=True, help="Show all evidence and every check as well.")

@@ -15,12 +15,14 @@ class Format(StrEnum):
 
     JSON = "json"
     MARKDOWN = "markdown"
+    JUNIT = "junit"
 
 
 ENDINGS = {
     ".json": Format.JSON,
     ".md": Format.MARKDOWN,
     ".markdown": Format.MARKDOWN,
+    ".xml": Format.JUNIT,
 }
 
 
@@ -30,7 +32,7 @@ def format_of(path: str) -> Format:
     if not ending:
         return Format.JSON
     if ending not in ENDINGS:
-        raise BadInput(f"{path}: a report is written as .json or .md")
+        raise BadInput(f"{path}: a report is written as .json, .md or .xml")
     return ENDINGS[ending]
 
 
@@ -40,6 +42,10 @@ def document(report: Report, catalogue: Catalogue, form: Format) -> str:
         from netdoctor.output.report_markdown import render
 
         return render(report, catalogue)
+    if form is Format.JUNIT:
+        from netdoctor.output import report_junit
+
+        return report_junit.render(report, catalogue)
     from netdoctor.output.report_json import to_json
 
     return to_json(report) + "\n"

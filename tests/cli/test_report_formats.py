@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
 from tests.cli.test_cli import netdoctor, one_sentence, recording
 
 __all__ = ["recording"]  # the fixture
-BEGIN = {"json": "{", "markdown": "## netdoctor check: FAULTY\n"}
-ENDINGS = {".json": "json", ".md": "markdown", ".MD": "markdown", ".markdown": "markdown", "": "json"}
+BEGIN = {"json": "{", "markdown": "## netdoctor check: FAULTY\n", "junit": "<?xml "}
+ENDINGS = {".json": "json", ".md": "markdown", ".MD": "markdown", ".markdown": "markdown", ".xml": "junit", "": "json"}
 
 
 @pytest.mark.parametrize("trust", [False, True])
@@ -65,3 +66,12 @@ def test_two_formats_at_once(recording: Path, tmp_path: Path) -> None:
     done = netdoctor("check", "--facts", recording, "-o", "json", "--report", file)
     assert (json.loads(done.stdout)["schema_version"] > 0, done.stderr) == (True, "")
     assert file.read_text().startswith(BEGIN["markdown"])
+
+
+@pytest.mark.parametrize("arguments", ["-o junit --facts /dev/null", "-o junit -v -q", "--output=junit --report /x/y"])
+def test_an_error_is_a_document_of_junit(arguments: str) -> None:
+    done = netdoctor("check", *arguments.split())
+    assert done.returncode == 2
+    root = ElementTree.fromstring(done.stdout)
+    assert (root.tag, root.get("errors")) == ("testsuites", "1")
+    assert str(root[0][0][0].get("message")) in one_sentence(done)
