@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -10,11 +11,14 @@ from netdoctor.terminal.cluster_options import cluster_access
 from netdoctor.terminal.recording_options import recording
 
 if TYPE_CHECKING:
+    from netdoctor.diagnosis.catalogue import Catalogue
+    from netdoctor.diagnosis.check import Look
+    from netdoctor.diagnosis.traced_cause import TracedCause
     from netdoctor.facts import Facts
     from netdoctor.output.report_format import Format
     from netdoctor.recording.confinement import Judgement
 
-OUTPUTS = ["text", "json", "markdown", "junit"]
+OUTPUTS = ["text", "json", "markdown", "junit", "html"]
 
 
 @click.command()
@@ -24,8 +28,8 @@ OUTPUTS = ["text", "json", "markdown", "junit"]
     "report_file",
     metavar="FILE",
     type=click.Path(dir_okay=False, allow_dash=True),
-    help="Write the report to this file too, in the format that its ending names: .json, .md or .xml (JUnit). With - "
-    "it goes to standard output, and the text to standard error.",
+    help="Write the report to this file too, in the format that its ending names: .json, .md, .html or .xml "
+    "(JUnit). With - it goes to standard output, and the text to standard error.",
 )
 @recording("Judge", "a recording")
 @click.option("-v", "--verbose", is_flag=True, help="Show all evidence and every check as well.")
@@ -43,16 +47,18 @@ def command(
     \b
     Examples:
       sudo netdoctor check
-      netdoctor check --facts node.json.gz --report report.json
+      sudo netdoctor check --report report.html
+      netdoctor check --facts node.json.gz --report report.md
 
     Exit status: 0 healthy, 1 faults found, 3 could not tell.
     """
-    from netdoctor.terminal.output import judged_elsewhere, writable
+    from netdoctor.terminal.output import STANDARD_OUTPUT, judged_elsewhere, writable
 
     if verbose and quiet:
         raise click.UsageError("-v and -q contradict each other")
     detail = "all" if verbose else "verdict" if quiet else "summary"
     form = _form(output, report_file)
+    _refuse_page_on_terminal(form if report_file == STANDARD_OUTPUT else output)
     if report_file is not None:
         writable(report_file, facts_file)
     if facts_file and not trust_recording:
@@ -71,6 +77,21 @@ def _form(output: str, report_file: str | None) -> Format | None:
     if report_file == STANDARD_OUTPUT:
         return Format.JSON if output == "text" else Format(output)
     return format_of(report_file)
+
+
+def _refuse_page_on_terminal(shown: str | None) -> None:
+    """Raise BadInput for HTML that would fill a terminal."""
+    from netdoctor.errors import BadInput
+
+    if shown == "html" and sys.stdout.isatty():
+        raise BadInput("HTML is for a browser: write it to a file with --report report.html")
+
+
+def _traced(seen: Look, catalogue: Catalogue, *forms: str | None) -> TracedCause | str:
+    """The flow that HTML draws, or why there is none; nothing is followed for other formats."""
+    from netdoctor.diagnosis.traced_cause import traced_or_reason
+
+    return traced_or_reason(seen, catalogue) if "html" in forms else ""
 
 
 def _check(output: str, detail: str, report_file: str | None, form: Format | None, facts_file: str | None) -> int:
@@ -99,12 +120,13 @@ def _check(output: str, detail: str, report_file: str | None, form: Format | Non
         notices += unfinished_notice()
     with waiting(live=facts is None) as watch:
         seen = look(catalogue, facts, watch=watch)
+        traced = _traced(seen, catalogue, output, form)
     report = seen.report(notices, () if facts_file else changes_in_force())
     aside = report_file == STANDARD_OUTPUT
     if report_file and form:
-        write_file(report_file, document(report, catalogue, form))
+        write_file(report_file, document(report, catalogue, form, traced))
     if output != "text" and not aside:
-        click.echo(document(report, catalogue, Format(output)), nl=False)
+        click.echo(document(report, catalogue, Format(output), traced), nl=False)
     elif output == "text":
         from netdoctor.output.console import console
         from netdoctor.output.report_text import Detail, render
@@ -129,12 +151,14 @@ def judge(
     from netdoctor.twin.namespace import NOT_ALLOWED
 
     catalogue = Catalogue.load()
-    report = look(catalogue, from_json(data, catalogue)).report(() if own_namespace else (NOT_ALLOWED,))
-    written = document(report, catalogue, Format(form)) if form else None
+    seen = look(catalogue, from_json(data, catalogue))
+    report = seen.report(() if own_namespace else (NOT_ALLOWED,))
+    traced = _traced(seen, catalogue, output, form)
+    written = document(report, catalogue, Format(form), traced) if form else None
     if output == "text":
         text = rendered(render(report, catalogue, Detail(detail)), width, colors)
     elif written is not None and output == form:
         text = written
     else:
-        text = document(report, catalogue, Format(output))
+        text = document(report, catalogue, Format(output), traced)
     return Judgement(text, written, report.exit_code)

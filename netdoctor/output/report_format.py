@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import PurePath
+from typing import TYPE_CHECKING
 
 from netdoctor.diagnosis.catalogue import Catalogue
 from netdoctor.errors import BadInput
 from netdoctor.model import Report
+
+if TYPE_CHECKING:
+    from netdoctor.diagnosis.traced_cause import TracedCause
 
 
 class Format(StrEnum):
@@ -16,12 +20,15 @@ class Format(StrEnum):
     JSON = "json"
     MARKDOWN = "markdown"
     JUNIT = "junit"
+    HTML = "html"
 
 
 ENDINGS = {
     ".json": Format.JSON,
     ".md": Format.MARKDOWN,
     ".markdown": Format.MARKDOWN,
+    ".html": Format.HTML,
+    ".htm": Format.HTML,
     ".xml": Format.JUNIT,
 }
 
@@ -32,16 +39,23 @@ def format_of(path: str) -> Format:
     if not ending:
         return Format.JSON
     if ending not in ENDINGS:
-        raise BadInput(f"{path}: a report is written as .json, .md or .xml")
+        raise BadInput(f"{path}: a report is written as .json, .md, .html or .xml")
     return ENDINGS[ending]
 
 
-def document(report: Report, catalogue: Catalogue, form: Format) -> str:
-    """The report in this form, as the whole text of a file."""
+def document(report: Report, catalogue: Catalogue, form: Format, traced: TracedCause | str = "") -> str:
+    """The report in this form, as the whole text of a file.
+
+    `traced`: the flow that HTML draws, or why there is none.
+    """
     if form is Format.MARKDOWN:
         from netdoctor.output.report_markdown import render
 
         return render(report, catalogue)
+    if form is Format.HTML:
+        from netdoctor.output import report_html
+
+        return report_html.render(report, catalogue, traced)
     if form is Format.JUNIT:
         from netdoctor.output import report_junit
 

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import subprocess
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
-from tests.cli.test_cli import netdoctor, one_sentence, recording
+from tests.cli.test_cli import START, netdoctor, one_sentence, recording
+from tests.conftest import ROOT
 
 __all__ = ["recording"]  # the fixture
-BEGIN = {"json": "{", "markdown": "## netdoctor check: FAULTY\n", "junit": "<?xml "}
-ENDINGS = {".json": "json", ".md": "markdown", ".MD": "markdown", ".markdown": "markdown", ".xml": "junit", "": "json"}
+BEGIN = {
+    "json": "{", "markdown": "## netdoctor check: FAULTY\n", "junit": "<?xml ", "html": "<!doctype html>",
+}  # fmt: skip
+ENDINGS = {
+    ".json": "json", ".md": "markdown", ".MD": "markdown", ".markdown": "markdown", ".xml": "junit", ".html": "html",
+    ".htm": "html", "": "json",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("trust", [False, True])
@@ -59,6 +68,16 @@ def test_a_dash_is_standard_output_as_output_says(recording: Path, output: str, 
     as_text = netdoctor(*arguments)
     assert json.loads(as_text.stdout)["schema_version"]
     assert "CAUSE  net.ipv4.ip_forward is 0" in as_text.stderr
+
+
+@pytest.mark.parametrize("arguments", [["-o", "html"], ["-o", "html", "--report", "-"]])
+def test_a_terminal_is_not_filled_with_html(recording: Path, arguments: list[str]) -> None:
+    ours, theirs = pty.openpty()
+    command = [*START, "check", "--facts", str(recording), *arguments]
+    done = subprocess.run(command, check=False, stdout=theirs, stderr=subprocess.PIPE, text=True, timeout=30, cwd=ROOT)
+    os.close(theirs)
+    os.close(ours)
+    assert (done.returncode, "--report report.html" in done.stderr) == (2, True)
 
 
 def test_two_formats_at_once(recording: Path, tmp_path: Path) -> None:
