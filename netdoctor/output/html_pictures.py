@@ -5,6 +5,7 @@ from __future__ import annotations
 from netdoctor.diagnosis.traced_cause import TracedCause
 from netdoctor.output import html_parts as part
 from netdoctor.output.layout import rendered
+from netdoctor.output.node_picture import draw_node
 from netdoctor.output.walk_picture import draw
 from netdoctor.output.walk_text import render
 from netdoctor.tracing.traced import Traced
@@ -26,8 +27,14 @@ def path_section(traced: TracedCause | str) -> str:
         made = "; ".join(map(part.text, traced.changes))
         after = _figure("after", f"After the repair: {made}", traced.after)
     else:
-        after = f'<p class="quiet">After the repair: not drawn, {part.text(traced.reason)}.</p>'
-    return part.section("path", ROUTE, intro + before + after)
+        after = f'<h3 class="later">After the repair</h3><p class="quiet">Not drawn: {part.text(traced.reason)}.</p>'
+    node = part.section("node", "The node", _scrolled(draw_node(traced.before)))
+    return node + part.section("path", ROUTE, intro + before + after)
+
+
+def _scrolled(picture: str) -> str:
+    """A picture in a frame that is scrolled by keys, where the window is narrow."""
+    return f'<div class="picture" role="group" tabindex="0" aria-label="Picture, scrolls sideways">{picture}</div>'
 
 
 def _figure(name: str, title: str, traced: Traced) -> str:
@@ -38,7 +45,6 @@ def _figure(name: str, title: str, traced: Traced) -> str:
     return (
         f'<figure aria-labelledby="{name}"><figcaption><h3 id="{name}">{title}</h3>'
         f'<b class="{kind}">{part.text(word)}</b> {part.text(rest)}</figcaption>'
-        f'<div class="picture" role="group" tabindex="0" aria-label="Picture, scrolls sideways">'
-        f"{draw(traced, within_a_page=True)}</div></figure>"
+        f"{_scrolled(draw(traced, within_a_page=True))}</figure>"
         f"{part.details('The same path in words', part.block(words, 'words'))}"
     )

@@ -23,7 +23,7 @@ display:flex;flex-wrap:wrap;gap:.35rem .7rem;align-items:center}
 h2{font-size:1.2rem;margin:2.25rem 0 .75rem}
 h3{font-size:1.05rem;line-height:1.4;margin:0 0 .75rem}
 h4{font-size:1rem;margin:0 0 .25rem}
-p{margin:.4rem 0;max-width:50rem}
+p{margin:.4rem 0;max-width:64rem}
 .quiet{color:var(--dim)}
 .badge{font-size:1rem;font-weight:700;letter-spacing:.03em;padding:.1rem .7rem;border-radius:99px;border:2px solid}
 .bad{color:var(--bad)}.good{color:var(--good)}.warn{color:var(--warn)}
@@ -49,7 +49,7 @@ ul.plain>li:first-child{border-top:0}
 margin:0;padding:0}
 .areas li{background:var(--node);border:1px solid var(--edge);border-radius:8px;padding:.6rem .85rem}
 .areas b{display:block}
-figure{margin:1rem 0 0}
+figure{margin:1.5rem 0 0}.later{margin:1.75rem 0 .25rem}
 figcaption{margin-bottom:.5rem}
 .picture{overflow-x:auto;border:1px solid var(--edge);border-radius:10px;background:var(--paper)}
 .picture svg{display:block;margin:0 auto;max-width:100%%;height:auto}

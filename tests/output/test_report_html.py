@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
+from xml.etree import ElementTree
 
 import pytest
 
@@ -15,12 +16,14 @@ from netdoctor.diagnosis.traced_cause import TracedCause, traced_or_reason
 from netdoctor.errors import CannotRead
 from netdoctor.facts.traffic.experiments import Experiments
 from netdoctor.model import Report
+from netdoctor.output.node_picture import draw_node
 from netdoctor.output.report_html import render
+from netdoctor.output.svg import LETTER
 from netdoctor.system.output_gate import passed
 from netdoctor.tracing.ends import FlowEnd
 from tests.output.reports import HOSTILE, RECORDINGS, hostile, looked_at, report_of
 from tests.twin.network import real
-from tests.twin.walks import rejected, to_service
+from tests.twin.walks import CLIENT, DNS, node_state, rejected, to_service
 from tests.worlds import catalogue
 
 VOID = {"meta", "rect", "path", "circle"}  # the last three close themselves
@@ -139,9 +142,48 @@ def test_the_path_is_drawn_before_and_after_the_repair() -> None:
     assert found.after.ending.arrived
     assert found.changes == ("without the rule 2 of inet corp guard (tcp dport 5432 counter drop)",)
     page = page_of(report_of("nft-table-drops-postgres"), found)
-    assert page.tags.count("svg") == 2
+    assert page.tags.count("svg") == 3
     assert "tcp dport 5432 counter" in " ".join(page.texts["text"])
     assert {"STOPPED", "ARRIVED"} <= set(page.texts["b"])
+
+
+@real
+def test_the_node_is_drawn_with_the_hook_that_stops_the_flow() -> None:
+    shown = " ".join(Page(draw_node(traced().before)).texts["text"])
+    pods = [pod.name for pod in traced().before.state.pods]
+    assert [name for name in pods if name.replace("-", "") not in shown.replace("- ", "").replace("-", "")] == []
+    for words in (
+        "bridge 10.244.0.1/16",
+        "uplink eth0 10.77.0.2/24",
+        "outside",
+        "its flow fails",
+        "prerouting ip nat, ip6 nat",
+        "input ip filter, ip6 filter",
+        "postrouting ip nat, ip6 nat",
+        "forward ip filter, ip6 filter, inet corp STOPPED inet corp guard, handle 2 tcp dport 5432 counter drop",
+    ):
+        assert words in shown
+
+
+def test_a_node_with_many_pods_names_some_and_counts_the_others() -> None:
+    walk = replace(to_service(), state=node_state(CLIENT, DNS, *(f"default/pod-{n}" for n in range(9))))
+    texts = Page(draw_node(walk)).texts["text"]
+    assert "and 5 more pods" in texts
+    assert [text for text in texts if text.startswith("default/pod-")] == [f"default/pod-{n}" for n in range(4)]
+    assert "no rules" in texts
+
+
+@pytest.mark.parametrize("kind", list(HOSTILE))
+def test_no_text_of_the_node_leaves_its_box(kind: str) -> None:
+    state = node_state(CLIENT, DNS, HOSTILE[kind], "a" * 200)
+    walk = replace(hostile_path(HOSTILE[kind]).before, state=state, node=HOSTILE[kind] * 5)
+    root = ElementTree.fromstring(draw_node(walk))
+    boxes = [[float(rect.get(key, "0")) for key in ("x", "y", "width", "height")] for rect in root.iter("rect")]
+    for text in root.iter("text"):
+        x, y, end = float(text.get("x", "")), float(text.get("y", "")), LETTER * len(text.text or "")
+        around = [box for box in boxes if box[0] <= x <= box[0] + box[2] and box[1] <= y <= box[1] + box[3]]
+        left, _, width, _ = min(around, key=lambda box: box[2] * box[3])
+        assert left + width >= x + end, text.text
 
 
 @real
