@@ -64,7 +64,7 @@ def traced_cause(look: Look, catalogue: Catalogue) -> TracedCause:
     if cure:
         try:
             after, reason = _follow(known, trial, _wanted(look, catalogue, known, trial, cure, before)), ""
-        except NetdoctorError as error:
+        except (NetdoctorError, OSError) as error:
             reason = error.reason if isinstance(error, CannotRead) else str(error)
     return TracedCause(diagnosis, trial.packet, before, after, changes, reason)
 

@@ -41,7 +41,7 @@ def render(report: Report, catalogue: Catalogue, traced: TracedCause | str) -> s
     word, _ = verdict(report)
     sections = [
         part.section("causes", _causes_title(report), "".join(_diagnoses(report, catalogue))),
-        path_section(traced),
+        path_section(traced) if report.exit_code == 1 else "",
         part.section("areas", "Areas", _areas(report, catalogue)),
         part.section("checks", f"Checks: {tally(report)}", _checks(report, catalogue)),
         part.section("run", "This run", _run(report)),

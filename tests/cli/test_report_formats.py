@@ -13,6 +13,7 @@ import pytest
 
 from tests.cli.test_cli import START, netdoctor, one_sentence, recording
 from tests.conftest import ROOT
+from tests.twin.network import real
 
 __all__ = ["recording"]  # the fixture
 BEGIN = {
@@ -78,6 +79,13 @@ def test_a_terminal_is_not_filled_with_html(recording: Path, arguments: list[str
     os.close(theirs)
     os.close(ours)
     assert (done.returncode, "--report report.html" in done.stderr) == (2, True)
+
+
+@real
+def test_a_process_without_rights_draws_a_recording(tmp_path: Path) -> None:
+    recorded, file = ROOT / "tests/recordings/nft-table-drops-postgres.json", tmp_path / "report.html"
+    assert netdoctor("check", "--facts", recorded, "--report", file).returncode == 1
+    assert file.read_text().count("<svg ") == 3
 
 
 def test_two_formats_at_once(recording: Path, tmp_path: Path) -> None:
