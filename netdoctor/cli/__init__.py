@@ -79,13 +79,13 @@ def _say(error: Exception) -> int:
     from netdoctor.errors import NetdoctorError
 
     if isinstance(error, click.ClickException):
-        _say_json(error.format_message())
+        _say_document(error.format_message())
         with suppress(OSError):
             error.show()
         _let_go(sys.stderr, 2)
         return 2 if isinstance(error, click.UsageError) else error.exit_code
     if isinstance(error, click.Abort):
-        _say_json("interrupted")
+        _say_document("interrupted")
         _say_error("interrupted")
         _let_go(sys.stdout, 1)
         return INTERRUPTED
@@ -94,12 +94,12 @@ def _say(error: Exception) -> int:
         return INTERRUPTED
     if isinstance(error, OSError):  # a full disk, a closed terminal
         where = error.filename or ("the output" if error.errno in (errno.ENOSPC, errno.EIO) else "")
-        _say_json(str(error))
+        _say_document(str(error))
         _let_go(sys.stdout, 1)
         _say_error(f"{where}{': ' if where else ''}{error.strerror or error}")
         return 3
     sentence = str(error) if isinstance(error, NetdoctorError) else _unexpected(error)
-    _say_json(sentence)
+    _say_document(sentence)
     _say_error(sentence)
     _let_go(sys.stdout, 1)
     return error.exit_code if isinstance(error, NetdoctorError) else 3
@@ -141,7 +141,7 @@ def _say_unchecked(sentence: str) -> None:
             told = (
                 f'{{"schema_version": 1, "error": "{sentence}"}}' if stream is sys.stdout else f"netdoctor: {sentence}"
             )
-            if stream is sys.stderr or (_json_asked() and not stream.wrote):
+            if stream is sys.stderr or (_asked("json") and not stream.wrote):
                 stream.say_unchecked(told)
 
 
@@ -185,16 +185,24 @@ def _say_error(sentence: str) -> None:
     _let_go(sys.stderr, 2)
 
 
-def _json_asked() -> bool:
+def _asked(output: str) -> bool:
+    """Whether the command line asks for this output."""
     arguments = sys.argv[1:]
-    return bool({"--output=json", "-ojson"} & set(arguments)) or any(
-        pair in (("--output", "json"), ("-o", "json")) for pair in pairwise(arguments)
+    return bool({f"--output={output}", f"-o{output}"} & set(arguments)) or any(
+        pair in (("--output", output), ("-o", output)) for pair in pairwise(arguments)
     )
 
 
-def _say_json(sentence: str) -> None:
-    """The error as the one JSON document on standard output, unless there is one already."""
-    if _json_asked() and not getattr(sys.stdout, "wrote", False):
+def _say_document(sentence: str) -> None:
+    """The error as the one document on standard output, for programs that read JSON or JUnit; none after another."""
+    if getattr(sys.stdout, "wrote", False):
+        return
+    if _asked("junit"):
+        from netdoctor.output.report_junit import failed
+
+        with suppress(OSError):
+            click.echo(failed(sentence), nl=False)
+    elif _asked("json"):
         import json
 
         with suppress(OSError):

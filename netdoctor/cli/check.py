@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -11,18 +12,25 @@ from netdoctor.terminal.contradictions import never_together
 from netdoctor.terminal.recording_options import recording
 
 if TYPE_CHECKING:
+    from netdoctor.diagnosis.catalogue import Catalogue
+    from netdoctor.diagnosis.check import Look
+    from netdoctor.diagnosis.traced_cause import TracedCause
     from netdoctor.facts import Facts
+    from netdoctor.output.report_format import Format
     from netdoctor.recording.confinement import Judgement
+
+OUTPUTS = ["text", "json", "markdown", "junit", "html"]
 
 
 @click.command()
-@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="What goes to stdout.")
+@click.option("-o", "--output", type=click.Choice(OUTPUTS), default="text", help="What goes to stdout.")
 @click.option(
     "--report",
     "report_file",
     metavar="FILE",
     type=click.Path(dir_okay=False, allow_dash=True),
-    help="Write the JSON report to this file too; with - it is standard output, and the text goes to standard error.",
+    help="Write the report to this file too, in the format that its ending names: .json, .md, .html or .xml "
+    "(JUnit). With - it goes to standard output, and the text to standard error.",
 )
 @recording("Judge", "a recording")
 @click.option("-v", "--verbose", is_flag=True, help="Show all evidence and every check as well.")
@@ -41,26 +49,56 @@ def command(
     \b
     Examples:
       sudo netdoctor check
-      netdoctor check --facts node.json.gz --report report.json
+      sudo netdoctor check --report report.html
+      netdoctor check --facts node.json.gz --report report.md
 
     Exit status: 0 healthy, 1 faults found, 3 could not tell.
     """
-    from netdoctor.terminal.output import judged_elsewhere, writable
+    from netdoctor.terminal.output import STANDARD_OUTPUT, judged_elsewhere, writable
 
     detail = "all" if verbose else "verdict" if quiet else "summary"
+    form = _form(output, report_file)
+    _refuse_page_on_terminal(form if report_file == STANDARD_OUTPUT else output)
     if report_file is not None:
         writable(report_file, facts_file)
     if facts_file and not trust_recording:
-        options = {"output": output, "detail": detail, "wants_report": report_file is not None}
+        options = {"output": output, "detail": detail, "form": form}
         ctx.exit(judged_elsewhere("check", options, facts_file, report_file, "report"))
-    ctx.exit(_check(output, detail, report_file, facts_file))
+    ctx.exit(_check(output, detail, report_file, form, facts_file))
 
 
-def _check(output: str, detail: str, report_file: str | None, facts_file: str | None) -> int:
+def _form(output: str, report_file: str | None) -> Format | None:
+    """What --report writes: what the ending names, on standard output what -o names. Raises BadInput."""
+    from netdoctor.output.report_format import Format, format_of
+    from netdoctor.terminal.output import STANDARD_OUTPUT
+
+    if report_file is None:
+        return None
+    if report_file == STANDARD_OUTPUT:
+        return Format.JSON if output == "text" else Format(output)
+    return format_of(report_file)
+
+
+def _refuse_page_on_terminal(shown: str | None) -> None:
+    """Raise BadInput for HTML that would fill a terminal."""
+    from netdoctor.errors import BadInput
+
+    if shown == "html" and sys.stdout.isatty():
+        raise BadInput("HTML is for a browser: write it to a file with --report report.html")
+
+
+def _traced(seen: Look, catalogue: Catalogue, *forms: str | None) -> TracedCause | str:
+    """The flow that HTML draws, or why there is none; nothing is followed for other formats."""
+    from netdoctor.diagnosis.traced_cause import traced_or_reason
+
+    return traced_or_reason(seen, catalogue) if "html" in forms else ""
+
+
+def _check(output: str, detail: str, report_file: str | None, form: Format | None, facts_file: str | None) -> int:
     """Look at this host, or at a trusted recording, and say what is wrong; the exit status."""
     from netdoctor.diagnosis.catalogue import Catalogue
     from netdoctor.diagnosis.check import look
-    from netdoctor.output.report_json import to_json
+    from netdoctor.output.report_format import Format, document
     from netdoctor.recording.file import from_json
     from netdoctor.recording.named_file import read_recording
     from netdoctor.redact import one_line
@@ -82,12 +120,13 @@ def _check(output: str, detail: str, report_file: str | None, facts_file: str | 
         notices += unfinished_notice()
     with waiting(live=facts is None) as watch:
         seen = look(catalogue, facts, watch=watch)
+        traced = _traced(seen, catalogue, output, form)
     report = seen.report(notices, () if facts_file else changes_in_force())
     aside = report_file == STANDARD_OUTPUT
-    if report_file:
-        write_file(report_file, to_json(report) + "\n")
-    if output == "json" and not aside:
-        click.echo(to_json(report))
+    if report_file and form:
+        write_file(report_file, document(report, catalogue, form, traced))
+    if output != "text" and not aside:
+        click.echo(document(report, catalogue, Format(output), traced), nl=False)
     elif output == "text":
         from netdoctor.output.console import console
         from netdoctor.output.report_text import Detail, render
@@ -99,24 +138,27 @@ def _check(output: str, detail: str, report_file: str | None, facts_file: str | 
 
 
 def judge(
-    data: bytes, own_namespace: bool, width: int, colors: bool, output: str, detail: str, wants_report: bool
+    data: bytes, own_namespace: bool, width: int, colors: bool, output: str, detail: str, form: str | None
 ) -> Judgement:
-    """The report on a recording, in a process that has given up its rights. Raises BadInput."""
+    """The report on a recording, in a process that has given up its rights; `form`: of --report. Raises BadInput."""
     from netdoctor.diagnosis.catalogue import Catalogue
     from netdoctor.diagnosis.check import look
     from netdoctor.output.layout import rendered
-    from netdoctor.output.report_json import to_json
+    from netdoctor.output.report_format import Format, document
     from netdoctor.output.report_text import Detail, render
     from netdoctor.recording.confinement import Judgement
     from netdoctor.recording.file import from_json
     from netdoctor.twin.namespace import NOT_ALLOWED
 
     catalogue = Catalogue.load()
-    report = look(catalogue, from_json(data, catalogue)).report(() if own_namespace else (NOT_ALLOWED,))
-    document = to_json(report) + "\n" if wants_report or output == "json" else None
-    text = (
-        document
-        if document and output == "json"
-        else rendered(render(report, catalogue, Detail(detail)), width, colors)
-    )
-    return Judgement(text, document if wants_report else None, report.exit_code)
+    seen = look(catalogue, from_json(data, catalogue))
+    report = seen.report(() if own_namespace else (NOT_ALLOWED,))
+    traced = _traced(seen, catalogue, output, form)
+    written = document(report, catalogue, Format(form), traced) if form else None
+    if output == "text":
+        text = rendered(render(report, catalogue, Detail(detail)), width, colors)
+    elif written is not None and output == form:
+        text = written
+    else:
+        text = document(report, catalogue, Format(output), traced)
+    return Judgement(text, written, report.exit_code)

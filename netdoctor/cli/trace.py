@@ -165,11 +165,6 @@ def _known(facts_file: str | None, words: tuple[str, str]) -> Known:
 
 
 def _trace(known: Known, source: str, destination: str, port: str, protocol: str) -> Traced:
-    from netdoctor.tracing.ends import FlowEnd
-    from netdoctor.tracing.traced import trace
+    from netdoctor.tracing.traced import trace_named
 
-    name, label = known.source(source)
-    target = known.target(destination, port, protocol)
-    chosen = protocol or target.protocol or ("udp" if target.port == 53 else "tcp")
-    flow, address = known.flow(name, target, chosen)
-    return trace(known.state, FlowEnd(label, address), target, flow, known.node, known.lacking)
+    return trace_named(known, source, destination, port, protocol)

@@ -84,7 +84,7 @@ def experiment(
     search = Search(network.state, situation, refusal, limit, again if host.live else None, settings=settings)
     with ThreadPoolExecutor(1) as beside:  # plans ask copies too, and wait; the first copy is asked meanwhile
         wanted = catalogue.remedies.values() if cures else ()
-        remedies = beside.submit(_remedies, catalogue, wanted, facts, network.state, host, settings)
+        remedies = beside.submit(remedies_to_try, catalogue, wanted, facts, network.state, host, settings)
         found = search.run(asked, (lambda: remedies.result()[0]) if cures else None) if asked else []
         _, refused = remedies.result()
     deleted = _addresses_of_test_pod(facts)
@@ -129,7 +129,7 @@ def _tried(candidate: Intervention) -> Tried:
     )  # fmt: skip
 
 
-def _remedies(
+def remedies_to_try(
     catalogue: Catalogue, remedies: Iterable[Remedy], facts: Facts, state: State, host: Host, settings: Settings
 ) -> tuple[list[Intervention], list[tuple[str, str]]]:
     """What each remedy would change, to be made in a copy; and why others cannot be tried.

@@ -30,6 +30,12 @@ ROOM = 66  # columns of a statement at 80 columns; a longer one gives way to the
 
 def area_lines(report: Report, catalogue: Catalogue) -> Iterator[RenderableType]:
     """A line for each area of which something could be asked, in the order of Area."""
+    for area, outcome, text in area_statements(report, catalogue):
+        yield labelled(Text.assemble("  ", sign(outcome), f" {area}"), text, NAME + 4, at_most=1)
+
+
+def area_statements(report: Report, catalogue: Catalogue) -> Iterator[tuple[Area, Outcome, str]]:
+    """Each area of which something could be asked, how it is, and the sentence that says so."""
     causes = {diagnosis.cause.probe for diagnosis in report.diagnoses}
     by_area: dict[Area, list[Result]] = {area: [] for area in Area}
     for result in report.results:
@@ -38,8 +44,7 @@ def area_lines(report: Report, catalogue: Catalogue) -> Iterator[RenderableType]
     for area, found in by_area.items():
         if found:
             found.sort(key=lambda result: _rank(result, catalogue, causes))
-            outcome, text = _statement(found, catalogue)
-            yield labelled(Text.assemble("  ", sign(outcome), f" {area}"), text, NAME + 4, at_most=1)
+            yield area, *_statement(found, catalogue)
 
 
 def sign(outcome: Outcome) -> tuple[str, str]:

@@ -59,13 +59,14 @@ def _notices(report: Report) -> Iterator[RenderableType]:
         yield hanging(Text(f"  ! {changes} by netdoctor in force here: sudo netdoctor undo --list shows them"), 4)
 
 
-def _causes(report: Report) -> list[Diagnosis]:
+def causes_of(report: Report) -> list[Diagnosis]:
+    """The diagnoses that name a cause which makes the node faulty."""
     return [each for each in report.diagnoses if each.cause.severity is Severity.ERROR and not each.unexplained]
 
 
 def _diagnoses(report: Report, catalogue: Catalogue) -> Iterator[RenderableType]:
     """Warnings, then the causes, then what no cause explains; the first of these with all their fields."""
-    causes = _causes(report)
+    causes = causes_of(report)
     warnings = [each for each in report.diagnoses if each.cause.severity is Severity.WARNING]
     unexplained = [each for each in report.diagnoses if each.unexplained and each not in warnings]
     whole = [*causes, *unexplained, *warnings][:WHOLE]
@@ -100,20 +101,24 @@ def _verdict(report: Report) -> Iterator[RenderableType]:
         yield _no_cause(report)
 
 
-def _no_cause(report: Report, *, hint: bool = False) -> RenderableType:
-    """The verdict where no cause is named; `hint`: also how to see more."""
+def no_cause(report: Report) -> tuple[str, str]:
+    """The verdict where no cause is named: its word, and the sentence after it."""
     count = _count(report, Outcome.PASS)
     if report.exit_code == 3:
         unasked = _count(report, *UNASKED)
-        text = f"no fault was found, but {unasked} of {unasked + count} checks could not be made"
-        return hanging(Text.assemble(("COULD NOT TELL  ", WORDS["COULD NOT TELL"]), text))
+        return "COULD NOT TELL", f"no fault was found, but {unasked} of {unasked + count} checks could not be made"
     warned = "nothing but warnings: " if report.diagnoses else ""
     beside = _count(report, Outcome.NOT_APPLICABLE)
     rest = f"; {beside} do not apply here" if beside else ""
     took = "" if report.recorded else f" in {report.seconds:.1f} s"
-    more = "  (-v lists all)" if hint else ""
-    text = f"{warned}{count} checks passed{took}{rest}"
-    return hanging(Text.assemble(("HEALTHY  ", WORDS["HEALTHY"]), text, (more, "dim")))
+    return "HEALTHY", f"{warned}{count} checks passed{took}{rest}"
+
+
+def _no_cause(report: Report, *, hint: bool = False) -> RenderableType:
+    """The verdict where no cause is named; `hint`: also how to see more."""
+    word, text = no_cause(report)
+    more = "  (-v lists all)" if hint and word == "HEALTHY" else ""
+    return hanging(Text.assemble((f"{word}  ", WORDS[word]), text, (more, "dim")))
 
 
 def _end(report: Report, *, hint: bool) -> Iterator[RenderableType]:
@@ -123,7 +128,7 @@ def _end(report: Report, *, hint: bool) -> Iterator[RenderableType]:
         if report.exit_code == 3:
             yield from _reasons(report)
         return
-    words = [_explained(report)]
+    words = [explained(report)]
     if unasked := _count(report, *UNASKED):
         words.append(f"{unasked} not tested")
     if not report.recorded:
@@ -131,9 +136,9 @@ def _end(report: Report, *, hint: bool) -> Iterator[RenderableType]:
     yield hanging(Text(" · ".join([*words, "-v shows more"] if hint else words), style="dim"))
 
 
-def _explained(report: Report) -> str:
+def explained(report: Report) -> str:
     """How many causes explain how many other failing checks."""
-    causes, failing = _causes(report), _count(report, Outcome.FAIL)
+    causes, failing = causes_of(report), _count(report, Outcome.FAIL)
     if not causes:
         return "1 failing check" if failing == 1 else f"{failing} failing checks"
     explained = {finding.probe for each in causes for finding in each.symptoms}
@@ -143,14 +148,19 @@ def _explained(report: Report) -> str:
     return f"{count} {len(explained)} other failing check{'' if len(explained) == 1 else 's'}"
 
 
-def _reasons(report: Report) -> Iterator[RenderableType]:
+def reasons(report: Report) -> list[str]:
     """Why checks could not be made, each reason once."""
     told = dict.fromkeys(one_line(r.reason) for r in report.results if r.outcome is Outcome.UNKNOWN)
-    reasons = [reason for reason in told if not any(other in reason and other != reason for other in told)]
-    for reason in reasons[:REASONS]:
+    return [reason for reason in told if not any(other in reason and other != reason for other in told)]
+
+
+def _reasons(report: Report) -> Iterator[RenderableType]:
+    """The first reasons, and how many more there are."""
+    found = reasons(report)
+    for reason in found[:REASONS]:
         yield hanging(Text(f"  {reason}"), 4, at_most=3)
-    if len(reasons) > REASONS:
-        yield Text(f"  and {len(reasons) - REASONS} more reasons (-v lists all)", style="dim")
+    if len(found) > REASONS:
+        yield Text(f"  and {len(found) - REASONS} more reasons (-v lists all)", style="dim")
 
 
 def _cannot_check(report: Report) -> Iterator[RenderableType]:

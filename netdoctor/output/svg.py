@@ -12,6 +12,7 @@ from netdoctor.redact import one_line
 SIZE = 11.5  # of the letters; every font is one of equal widths, so that lengths are known
 LETTER = SIZE * 0.602
 LINE = 15.0
+SMALLEST, STEP, WIDEST = 0.85, 100, 6000  # to what part a picture may shrink in a page, and in what steps
 INSET = 10.0
 # name: light, dark
 COLOURS = {
@@ -29,18 +30,28 @@ COLOURS = {
     "nat": ("#8226a8", "#d69af2"),
 }
 RULES = """
-text {{ font: {size}px ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace; fill: {ink}; }}
-.title {{ font-size: 14px; font-weight: bold; }} .name {{ font-weight: bold; }} .dim {{ fill: {dim}; }}
-.nat, .bad, .good {{ font-weight: bold; }} .nat {{ fill: {nat}; }} .bad {{ fill: {bad}; }} .good {{ fill: {good}; }}
-.paper {{ fill: {paper}; }} rect.lane {{ fill: {lane}; }}
+svg text {{ font: {size}px ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace; fill: {ink}; }}
+svg .title {{ font-size: 14px; font-weight: bold; }} svg .name {{ font-weight: bold; }} svg .dim {{ fill: {dim}; }}
+svg .nat, svg .bad, svg .good {{ font-weight: bold; }}
+svg .nat {{ fill: {nat}; }} svg .bad {{ fill: {bad}; }} svg .good {{ fill: {good}; }}
+svg .paper {{ fill: {paper}; }} rect.lane {{ fill: {lane}; }}
 rect.node {{ fill: {node}; stroke: {edge}; stroke-width: 1.5; }}
 rect.card {{ fill: {card}; stroke: {edge}; }} rect.stop {{ fill: {stop}; stroke: {bad}; stroke-width: 2; }}
 rect.ghost {{ fill: {paper}; stroke: {edge}; stroke-dasharray: 4 3; }}
-path {{ fill: none; stroke-width: 2; stroke-linejoin: round; }} .path {{ stroke: {path}; }} .wrong {{ stroke: {bad}; }}
-.back {{ stroke: {good}; stroke-dasharray: 6 4; }} .refusal {{ stroke: {bad}; stroke-dasharray: 6 4; }}
-path.head {{ stroke: none; }} .head.path, .disc {{ fill: {path}; }} .head.back {{ fill: {good}; }}
-.head.refusal, .head.wrong {{ fill: {bad}; }} .number {{ fill: {paper}; font-weight: bold; text-anchor: middle; }}
+svg path {{ fill: none; stroke-width: 2; stroke-linejoin: round; }} svg .cross {{ stroke-width: 3; }}
+svg .path {{ stroke: {path}; }} svg .wrong {{ stroke: {bad}; }}
+svg .back {{ stroke: {good}; stroke-dasharray: 6 4; }} svg .refusal {{ stroke: {bad}; stroke-dasharray: 6 4; }}
+svg path.head {{ stroke: none; }} svg .head.path, svg .disc {{ fill: {path}; }} svg .head.back {{ fill: {good}; }}
+svg .head.refusal, svg .head.wrong {{ fill: {bad}; }}
+svg .number {{ fill: {paper}; font-weight: bold; text-anchor: middle; }}
 """
+STYLE = (
+    RULES.format(size=SIZE, **{name: pair[0] for name, pair in COLOURS.items()})
+    + "@media (prefers-color-scheme: dark) {"
+    + RULES.format(size=SIZE, **{name: pair[1] for name, pair in COLOURS.items()})
+    + "}"
+)
+SIZES = "".join(f".least-{width}{{min-width:{width}px}}" for width in range(0, WIDEST, STEP))
 Line = tuple[str, str]  # a line of text and its class
 Point = tuple[float, float]
 
@@ -142,16 +153,23 @@ class Drawing:
         """Where it ends."""
         x, y = at
         way = f"M{x - 6:.1f} {y - 6:.1f} L{x + 6:.1f} {y + 6:.1f} M{x - 6:.1f} {y + 6:.1f} L{x + 6:.1f} {y - 6:.1f}"
-        self._parts.append(f'<path class="wrong" style="stroke-width:3" d="{way}"/>')
+        self._parts.append(f'<path class="wrong cross" d="{way}"/>')
 
-    def finished(self, width: float, height: float, title: str) -> str:
-        """The whole file."""
-        light = RULES.format(size=SIZE, **{name: pair[0] for name, pair in COLOURS.items()})
-        dark = RULES.format(size=SIZE, **{name: pair[1] for name, pair in COLOURS.items()})
-        head = (
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" '
-            f'height="{height:.0f}" role="img">'
-        )
-        style = f"<style>{light}@media (prefers-color-scheme: dark) {{{dark}}}</style>"
+    def finished(self, width: float, height: float, title: str, *, within_a_page: bool = False) -> str:
+        """The whole picture: a file, or an element of a page that has STYLE already.
+
+        In a page its class says how narrow it may become while its letters can still be read.
+        """
+        size = f'viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}" role="img"'
+        title = one_line(title)
+        if within_a_page:
+            least = int(width * SMALLEST) // STEP * STEP
+            head = [f'<svg {size} class="least-{least}" aria-label={quoteattr(title)}>']
+        else:
+            head = [
+                f'<svg xmlns="http://www.w3.org/2000/svg" {size}>',
+                f"<title>{escape(title)}</title>",
+                f"<style>{STYLE}</style>",
+            ]
         paper = f'<rect class="paper" width="{width:.0f}" height="{height:.0f}"/>'
-        return "\n".join([head, f"<title>{escape(one_line(title))}</title>", style, paper, *self._parts, "</svg>\n"])
+        return "\n".join([*head, paper, *self._parts, "</svg>\n"])

@@ -104,13 +104,13 @@ def card_lines(stay: Stay) -> list[Line]:
             continue
         lines += lines_of(f"✓ {step.chain}", CARD, "dim")
     if stay.stop:
-        lines += _stop_lines(stay.stop)
+        lines += stop_lines(stay.stop)
     elif not stay.passed:
         lines += lines_of("lost in here", CARD, "bad")
     return lines
 
 
-def _stop_lines(stop: TraceStep) -> list[Line]:
+def stop_lines(stop: TraceStep) -> list[Line]:
     """The rule, or the policy, that stopped a packet."""
     place = f"{stop.family} {stop.table} {stop.chain}" + (f", handle {stop.handle}" if stop.handle else "")
     why = "its policy is drop" if stop.is_policy else rule_words(stop.text) or UNREADABLE

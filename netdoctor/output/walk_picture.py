@@ -30,9 +30,9 @@ GAP, EDGE, PAD = 44.0, 24.0, 14.0
 LABEL = 22.0  # of a lane
 
 
-def draw(traced: Traced) -> str:
-    """The picture as the text of an SVG file."""
-    return _Picture(traced).drawn()
+def draw(traced: Traced, *, within_a_page: bool = False) -> str:
+    """The picture as the text of an SVG file, or as an element of a page that has the pictures' style."""
+    return _Picture(traced).drawn(within_a_page=within_a_page)
 
 
 def columns_of(stays: tuple[Stay, ...]) -> list[dict[str, Stay]]:
@@ -147,7 +147,7 @@ class _Picture:
 
     # drawing
 
-    def drawn(self) -> str:
+    def drawn(self, *, within_a_page: bool) -> str:
         """Everything, from the back to the front."""
         self._frame()
         source, target = self._side_box(self.source, self.source_x), self._side_box(self.target, self.target_x)
@@ -165,7 +165,10 @@ class _Picture:
             out.number((box.right - 12, box.y + 13), number)
         self._back(source, target, chain[-1])
         out.lines(EDGE, self.node_bottom + 28, self.ending, 18)
-        return out.finished(self.width, self.height, heading(self.traced))
+        title = heading(self.traced)
+        if within_a_page:
+            title = f"{title}: {self.traced.ending}"
+        return out.finished(self.width, self.height, title, within_a_page=within_a_page)
 
     def _uplink_in(self) -> Iterator[Box]:
         """The uplink by which the question comes in, drawn."""

@@ -94,7 +94,7 @@ def _import_everything() -> None:
     for kind in wanted(catalogue):
         if is_dataclass(kind) and not issubclass(kind, (Host, NodeNetwork)):
             validator(kind).validate_python  # noqa: B018 - made, and remembered
-    import_module("netdoctor.cli.check").judge(NOTHING, True, 80, True, output="text", detail="all", wants_report=True)
+    import_module("netdoctor.cli.check").judge(NOTHING, True, 80, True, output="text", detail="all", form="json")
 
 
 def _judged(asked: dict[str, Any]) -> dict[str, Any]:

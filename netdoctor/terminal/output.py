@@ -88,10 +88,10 @@ def judged_elsewhere(
     found = judge(Judging(command, options, terminal.width, terminal.color_system is not None), recording)
     if target is not None and found.document is not None:
         write_file(target, found.document)
-    as_json = options.get("output") == "json"
-    if not (aside and as_json):  # then it is written already
+    as_text = options.get("output") == "text"
+    if not aside or as_text:  # else it is written already
         click.echo(found.text, nl=False, err=aside)
-    if target is not None and not aside and not as_json:
+    if target is not None and not aside and as_text:
         click.echo(one_line(f"{title}: {target}"), err=True)
     return found.status
 

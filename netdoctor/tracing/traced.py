@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -10,7 +10,7 @@ from netdoctor.system import route_lookup
 from netdoctor.system.host import Host
 from netdoctor.system.legacy_iptables import grown, legacy_counters
 from netdoctor.system.traffic import Answer, Reply
-from netdoctor.tracing.ends import FlowEnd
+from netdoctor.tracing.ends import FlowEnd, Known
 from netdoctor.tracing.packet_path import BRIDGE, IP, PacketPath, Passage, Stay, end_text, way_of
 from netdoctor.twin.build import build
 from netdoctor.twin.rule_words import UNREADABLE, rule_words
@@ -69,12 +69,34 @@ class Traced:
     lacking: tuple[str, ...] = ()  # what could not be read
 
 
-def trace(
-    state: State, source: FlowEnd, target: FlowEnd, flow: Flow, node: str = "", lacking: tuple[str, ...] = ()
+def trace_named(
+    known: Known, source: str, destination: str, port: str, protocol: str, change: Callable[[Twin], None] | None = None
 ) -> Traced:
-    """Build a copy, ask the flow in it and follow its packets. Raises CannotRead where no copy can be made."""
+    """Follow the flow whose ends are named as on the command line. Raises BadInput, CannotRead."""
+    name, label = known.source(source)
+    target = known.target(destination, port, protocol)
+    chosen = protocol or target.protocol or ("udp" if target.port == 53 else "tcp")
+    flow, address = known.flow(name, target, chosen)
+    return trace(known.state, FlowEnd(label, address), target, flow, known.node, known.lacking, change)
+
+
+def trace(
+    state: State,
+    source: FlowEnd,
+    target: FlowEnd,
+    flow: Flow,
+    node: str = "",
+    lacking: tuple[str, ...] = (),
+    change: Callable[[Twin], None] | None = None,
+) -> Traced:
+    """Build a copy, ask the flow in it and follow its packets. Raises CannotRead where no copy can be made.
+
+    `change` is made in the copy first.
+    """
     twin = build(state)
     try:
+        if change:
+            change(twin)
         if flow.source == OUTSIDE and target.address in state.pod_addresses:
             twin.outside.know_pods()
         reply = twin.ask(flow)

@@ -12,7 +12,6 @@ import pytest
 from jsonschema import Draft202012Validator, ValidationError
 
 from netdoctor.changes.file import WriteFile
-from netdoctor.terminal.sayer import Sayer
 from netdoctor.cli.status import as_json as status_json
 from netdoctor.diagnosis.check import look
 from netdoctor.diagnosis.gate import judge
@@ -31,6 +30,7 @@ from netdoctor.rehearsal.exposure import ExposedFlow
 from netdoctor.rehearsal.rehearsal import Rehearsal, TriedFlow
 from netdoctor.repair.executor import Outcomes, StepEnd, StepOutcome
 from netdoctor.repair.plan import NotRepairable, Plan, Step
+from netdoctor.terminal.sayer import Sayer
 from netdoctor.twin.twin import Flow
 from netdoctor.values import Values
 from tests.builders import REFUSED

@@ -114,7 +114,7 @@ def test_a_form_is_one(path: Path) -> None:
 @pytest.mark.parametrize("path", FORMS, ids=lambda path: path.stem)
 def test_what_a_form_asks_to_type_can_be_typed(path: Path) -> None:
     lines = re.findall(r"`sudo netdoctor ([^`]+)`", path.read_text())
-    assert "check --output json --report report.json" in lines
+    assert "check --report report.md" in lines
     for line in lines:
         name, *arguments = shlex.split(line)
         command = group.get_command(None, name)  # type: ignore[arg-type]  # the context is not read

@@ -58,12 +58,29 @@ class NFTA_CHAIN(IntEnum):
     TABLE = 1
     HANDLE = 2
     NAME = 3
+    HOOK = 4
     POLICY = 5
     USE = 6
     PAD = 9
     FLAGS = 10
     ID = 11
     USERDATA = 12
+
+
+class NFTA_HOOK(IntEnum):
+    """Attributes of a chain's hook (linux/netfilter/nf_tables.h)."""
+
+    HOOKNUM = 1
+
+
+class NF_INET(IntEnum):
+    """The hooks of the IP layer (linux/netfilter.h)."""
+
+    PRE_ROUTING = 0
+    LOCAL_IN = 1
+    FORWARD = 2
+    LOCAL_OUT = 3
+    POST_ROUTING = 4
 
 
 class NFT_CHAIN(IntEnum):
