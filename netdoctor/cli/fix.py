@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 import click
 
 from netdoctor.terminal.cluster_options import cluster_access
+from netdoctor.terminal.recording_options import recording
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from netdoctor.diagnosis.catalogue import Catalogue
     from netdoctor.diagnosis.check import Look
+    from netdoctor.recording.confinement import Judgement
     from netdoctor.repair.executor import Outcomes
     from netdoctor.repair.journal import Journal
     from netdoctor.repair.plan import Plan
@@ -42,6 +44,7 @@ FAILED = ("rolled-back", "not-undone")
 @click.option("--without-rehearsal", is_flag=True, help="Repair without a rehearsal: nothing shows whom it cuts off.")
 @click.option("--rehearse-daemon", is_flag=True, help="Rehearse firewalld's part with a second firewalld (1 to 5 s).")
 @click.option("--resume", is_flag=True, help="Keep what an interrupted repair has changed, and go on.")
+@recording("With --dry-run, plan and rehearse the repair of", "a recorded node")
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="What goes to stdout.")
 @cluster_access
 @click.pass_context
@@ -56,6 +59,8 @@ def command(
     without_rehearsal: bool,
     rehearse_daemon: bool,
     resume: bool,
+    facts_file: str | None,
+    trust_recording: bool,
     output: str,
 ) -> None:
     """Repair this host: each change is shown, asked for, made, and proved by the probe that failed, or rolled back.
@@ -69,6 +74,7 @@ def command(
     Examples:
       sudo netdoctor fix --dry-run
       sudo netdoctor fix --confirm 60
+      netdoctor fix --dry-run --facts node.json.gz
 
     Exit status: 0 healthy, 1 faults remain or a repair was rolled back, 2 nobody said yes, 3 could not tell or could
     not do.
@@ -76,31 +82,44 @@ def command(
     from contextlib import ExitStack
 
     from netdoctor.diagnosis.catalogue import Catalogue
-    from netdoctor.errors import BadInput, NetdoctorError
+    from netdoctor.errors import NetdoctorError
     from netdoctor.repair.rollback import STOPPING
     from netdoctor.repair.runs import locked
     from netdoctor.system.host import Host
     from netdoctor.terminal.consent import Choices
+    from netdoctor.terminal.recorded_repair import require_known, show_plan
 
+    choices = Choices(
+        dry_run, yes, only, allow_exposure, without_rehearsal, rehearse_daemon, output, verbose, confirm or 0
+    )
+    if facts_file:
+        ctx.exit(show_plan(choices, facts_file, resume=resume, trusted=trust_recording))
     if not Host().is_root:
         raise NetdoctorError("netdoctor fix has to be run as root: sudo netdoctor fix")
     catalogue = Catalogue.load()
-    for name in only:
-        if name not in catalogue.remedies and name not in catalogue.probes:
-            raise BadInput(f"--only {name}: there is no repair or fault of this name: netdoctor explain lists them")
+    require_known(only, catalogue)
     with ExitStack() as stack:
         if not dry_run:
             stack.enter_context(locked())
             for number in STOPPING:  # whoever is stopped would hold the lock, also against the timer
                 signal.signal(number, signal.SIG_IGN)
             _deal_with_unfinished(resume)
-        choices = Choices(
-            dry_run, yes, only, allow_exposure, without_rehearsal, rehearse_daemon, output, verbose, confirm or 0
-        )
         status, made = _fix(catalogue, choices)
     if made and made.in_force and confirm:
         status = max(status, _wait(made, confirm))
     ctx.exit(status)
+
+
+def judge(
+    data: bytes, own_namespace: bool, width: int, colors: bool, only: list[str], allow_exposure: bool, verbose: bool,
+    output: str,
+) -> Judgement:  # fmt: skip
+    """The plan for a recorded node and its rehearsal, in a process that has given up its rights. Raises BadInput."""
+    from netdoctor.terminal.consent import Choices
+    from netdoctor.terminal.recorded_repair import judged
+
+    choices = Choices(True, False, tuple(only), allow_exposure, False, False, output, verbose)
+    return judged(data, choices, width, colors=colors, copies=own_namespace)
 
 
 def _fix(catalogue: Catalogue, choices: Choices) -> tuple[int, Journal | None]:
