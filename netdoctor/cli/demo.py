@@ -17,7 +17,7 @@ NO_NAMESPACE = (
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class DemoStep:
     """A command, and what it is for."""
 
     title: str
@@ -26,14 +26,14 @@ class Step:
 
 
 STEPS = (
-    Step("What is wrong with this node?", ("check", "--facts", FACTS)),
-    Step("Why is that a fault, and when is it not?", ("explain", "firewalld-rejects-pods")),
-    Step(
+    DemoStep("What is wrong with this node?", ("check", "--facts", FACTS)),
+    DemoStep("Why is that a fault, and when is it not?", ("explain", "firewalld-rejects-pods")),
+    DemoStep(
         "Where does a packet to the internet stop?",
         ("trace", "default/client", "internet", "443", "--facts", FACTS),
         needs_copy=True,
     ),
-    Step("What would the repair change, and whom would it let in?", ("fix", "--dry-run", "--facts", FACTS)),
+    DemoStep("What would the repair change, and whom would it let in?", ("fix", "--dry-run", "--facts", FACTS)),
 )
 
 
@@ -56,7 +56,9 @@ def command(ctx: click.Context, no_pause: bool) -> None:
     from netdoctor.output.console import print_lines
 
     pauses = not no_pause and sys.stdin.isatty() and sys.stdout.isatty()
-    print_lines(["A recorded node: firewalld was reloaded, and its pods have lost the internet.", f"{FACTS} is {RECORDING}"])
+    print_lines(
+        ["A recorded node: firewalld was reloaded, and its pods have lost the internet.", f"{FACTS} is {RECORDING}"]
+    )
     for number, step in enumerate(STEPS, 1):
         if pauses and number > 1 and not _goes_on():
             return
@@ -65,7 +67,7 @@ def command(ctx: click.Context, no_pause: bool) -> None:
     print_lines(["", "On a node of yours: sudo netdoctor check"])
 
 
-def _run(ctx: click.Context, step: Step) -> None:
+def _run(ctx: click.Context, step: DemoStep) -> None:
     """Run the command of a step; where this machine cannot make a copy of the node, say what is not shown."""
     from netdoctor.errors import NetdoctorError
     from netdoctor.output.console import print_lines

@@ -30,9 +30,10 @@ def netdoctor(
     environment: dict[str, str] | None = None,
     before: tuple[str, ...] = (),
     cwd: Path = ROOT,
+    start: list[str] = START,
 ) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(
-        [*before, *START, *map(str, arguments)], check=False, capture_output=True, text=True, timeout=30, cwd=cwd,
+        [*before, *start, *map(str, arguments)], check=False, capture_output=True, text=True, timeout=30, cwd=cwd,
         env={**os.environ, **CLUSTERLESS, **(environment or {})}, stdin=subprocess.DEVNULL,
     )  # fmt: skip
     assert "Traceback" not in done.stdout + done.stderr, done.stderr
