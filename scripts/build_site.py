@@ -95,8 +95,8 @@ def install() -> None:
     """Install the generator, in the versions and with the hashes of requirements/docs.txt."""
     print("installing the site's generator into .site/venv (half a minute)")
     subprocess.run([sys.executable, "-m", "venv", WORK / "venv"], check=True, timeout=120)
-    pip = [WORK / "venv/bin/pip", "install", "-q", "--disable-pip-version-check", "--require-hashes"]
-    subprocess.run([*pip, "-r", ROOT / "requirements/docs.txt"], check=True, timeout=600)
+    pip = [str(WORK / "venv/bin/pip"), "install", "-q", "--disable-pip-version-check", "--require-hashes"]
+    subprocess.run([*pip, "-r", str(ROOT / "requirements/docs.txt")], check=True, timeout=600)
 
 
 def build() -> str:
