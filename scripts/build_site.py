@@ -1,6 +1,6 @@
 """Builds docs/ as a site into site/, without a warning, and with nothing in it that is loaded from elsewhere.
 
-The pages are copied to .site/docs first: README.md becomes the start page, links to files that are no part of the site
+The pages are copied to .site/docs first: README.md becomes the start page, links to files outside the site
 become their text, and a Mermaid diagram, which a browser would need a script from elsewhere for, becomes a list.
 """
 

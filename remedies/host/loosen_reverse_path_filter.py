@@ -51,7 +51,7 @@ def loosen_reverse_path_filter(
         key = f"net.ipv4.conf.{name.replace('.', '/')}.rp_filter"  # as sysctl writes an interface with a dot
         if not KEY.fullmatch(key):
             by_hand = f"write {LOOSE} to /proc/sys/net/ipv4/conf/{name}/rp_filter by hand"
-            raise NotApplicable(f"the name {name} cannot stand in a sysctl key: {by_hand}")
+            raise NotApplicable(f"the name {name} cannot be part of a sysctl key: {by_hand}")
         known = {} if isinstance(network, CannotRead) else network.state.node.sysctls
         yield SetSysctl.planned(host, key, LOOSE, known.get(path_of(key).removeprefix(SETTINGS)))
         if file := keep_at_boot(key, LOOSE, f"rp-filter-{name}", files):
