@@ -74,7 +74,6 @@ def command(
     Examples:
       sudo netdoctor fix --dry-run
       sudo netdoctor fix --confirm 60
-      netdoctor fix --dry-run --facts node.json.gz
 
     Exit status: 0 healthy, 1 faults remain or a repair was rolled back, 2 nobody said yes, 3 could not tell or could
     not do.

@@ -61,7 +61,7 @@ class TestHelp:
         assert done.returncode == 0
         listed = [line.split()[0] for line in done.stdout.partition("Look:")[2].splitlines() if line.startswith("  ")]
         assert sorted(listed) == COMMANDS
-        assert listed[:10] == "check trace explain fix confirm undo gate deploy status record".split()  # noqa: SIM905
+        assert listed[:11] == "check trace explain demo fix confirm undo gate deploy status record".split()  # noqa: SIM905
         for title in ("Look:", "Repair:", "LiteLLM gateways:", "Share:", "More:"):
             assert f"\n{title}\n" in done.stdout
 
