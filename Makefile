@@ -49,8 +49,9 @@ fidelity: .venv/ready ## how far the twin can be trusted: every state of tests/f
 fuzz: .venv/ready ## odd input for everything that reads foreign text, for HOURS (1); what fails is kept as a test
 	@$(PYTHON) scripts/fuzz --seconds $$(( $(or $(HOURS),1) * 3600 )) $(if $(SEED),--seed $(SEED))
 
-docs: .venv/ready ## write the generated pages of docs/
+docs: .venv/ready ## write the generated pages of docs/, and docs/ as a site to site/ (the first time it needs the network)
 	@$(PYTHON) scripts/docs.py
+	@$(PYTHON) scripts/build_site.py
 
 lock: ## write requirements/*.txt, the versions with their hashes, from constraints.txt (needs the network)
 	@scripts/lock

@@ -9,6 +9,7 @@ since 1970, None where it is not what the change writes. `touches_no_way` says w
 not concern any packet on a node; `not_shown` what it does to a node that no copy shows; `opens` what it is meant to
 open beyond what its remedy says. `in_short` is `diff` in a few lines, each beginning with `+ `, `- `, `~ ` or spaces,
 and leaves out nothing that a person needs to agree to it; `touched` names what it edits, to be counted.
+`needs_the_node` is true where the plan says what this machine has (a program): no recording tells that of its node.
 """
 
 from __future__ import annotations
@@ -42,6 +43,11 @@ def is_of_netdoctor(change: Change) -> bool:
     """Whether netdoctor makes such a change: a journal may hold any."""
     say: Any = getattr(change, "is_of_netdoctor", None)
     return say is None or bool(say())
+
+
+def needs_the_node(change: Change) -> bool:
+    """Whether a plan of this change can be made on the node itself only."""
+    return bool(getattr(change, "needs_the_node", False))
 
 
 def left_alone(change: Change) -> str:

@@ -135,8 +135,10 @@ class WriteFile:
     note: str = ""  # what has to be known about it
 
     @classmethod
-    def planned(cls, path: str, text: str, note: str = "", mode: int = 0o644) -> WriteFile:
-        """The change from what is there now. Raises CannotRead."""
+    def planned(cls, path: str, text: str, note: str = "", mode: int = 0o644, *, live: bool = True) -> WriteFile:
+        """The change from what is there now; for a node that is not `live` a new file. Raises CannotRead."""
+        if not live:  # this machine's files are not those of the recorded node
+            return cls(path, text, None, mode=mode, note=note)
         was = FileState.read(path)
         missing = [str(folder) for folder in Path(path).parents if not folder.exists()]
         return cls(path, text, was, tuple(reversed(missing)), was.mode if was else mode, note)

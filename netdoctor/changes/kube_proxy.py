@@ -26,6 +26,7 @@ Translation = tuple[str, str, int, str, int]  # ClusterIP, protocol, port, an en
 class ResyncKubeProxy:
     """Delete kube-proxy's pod on this node; its successor writes all rules when it starts."""
 
+    needs_the_node: ClassVar[bool] = True
     kind: ClassVar[str] = "kube-proxy-resync"
     pod: str  # namespace/name
     mode: str  # of kube-proxy: where its rules stand

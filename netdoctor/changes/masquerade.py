@@ -78,6 +78,7 @@ class RestoreMasquerade:
     """Write the masquerade rules of pods again, as the CNI's bridge plugin did when it made them."""
 
     until_boot: ClassVar[bool] = True
+    needs_the_node: ClassVar[bool] = True
     kind: ClassVar[str] = "pod-masquerade"
     pods: tuple[PodRules, ...]
     forgets: bool  # whether connections without masquerade can be forgotten: the conntrack tool is there

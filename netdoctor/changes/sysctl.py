@@ -64,8 +64,10 @@ class SetSysctl:
                 raise BadInput(f"{path} is no setting that {self.key} changes along with it")
 
     @classmethod
-    def planned(cls, host: Host, key: str, value: str) -> SetSysctl:
-        """The change from what is set now. Raises CannotRead."""
+    def planned(cls, host: Host, key: str, value: str, recorded: str | None = None) -> SetSysctl:
+        """The change from what is set now; on a recorded node from `recorded`, its value there. Raises CannotRead."""
+        if not host.live:
+            return cls(key, value, recorded)
         was = host.read_or_none(path_of(key))
         followers = tuple(_followers_now(host, key).items())
         return cls(key, value, None if was is None else was.strip(), followers, _said_by_others(host, key)[1])

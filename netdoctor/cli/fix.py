@@ -12,6 +12,7 @@ import click
 
 from netdoctor.terminal.cluster_options import cluster_access
 from netdoctor.terminal.contradictions import never_together
+from netdoctor.terminal.recording_options import recording
 from netdoctor.terminal.seconds import Seconds
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from netdoctor.diagnosis.catalogue import Catalogue
     from netdoctor.diagnosis.check import Look
+    from netdoctor.recording.confinement import Judgement
     from netdoctor.repair.confirmation import Confirmation, Kept
     from netdoctor.repair.executor import Outcomes
     from netdoctor.repair.journal import Journal
@@ -45,6 +47,7 @@ FAILED = ("rolled-back", "not-undone")
 @click.option("--without-rehearsal", is_flag=True, help="Repair without a rehearsal: nothing shows whom it cuts off.")
 @click.option("--rehearse-daemon", is_flag=True, help="Rehearse firewalld's part with a second firewalld (1 to 5 s).")
 @click.option("--resume", is_flag=True, help="Keep what an interrupted repair has changed, and go on.")
+@recording("With --dry-run, plan and rehearse the repair of", "a recorded node")
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="What goes to stdout.")
 @cluster_access
 @never_together(
@@ -65,6 +68,8 @@ def command(
     without_rehearsal: bool,
     rehearse_daemon: bool,
     resume: bool,
+    facts_file: str | None,
+    trust_recording: bool,
     output: str,
 ) -> None:
     """Repair this host: each change is shown, asked for, made, and proved by the probe that failed, or rolled back.
@@ -85,26 +90,39 @@ def command(
     from contextlib import ExitStack
 
     from netdoctor.diagnosis.catalogue import Catalogue
-    from netdoctor.errors import BadInput, NetdoctorError
+    from netdoctor.errors import NetdoctorError
     from netdoctor.repair.runs import locked
     from netdoctor.system.host import Host
     from netdoctor.terminal.consent import Choices
+    from netdoctor.terminal.recorded_repair import require_known, show_plan
 
+    choices = Choices(
+        dry_run, yes, only, allow_exposure, without_rehearsal, rehearse_daemon, output, verbose, confirm or 0
+    )
+    if facts_file:
+        ctx.exit(show_plan(choices, facts_file, resume=resume, trusted=trust_recording))
     if not Host().is_root:
         raise NetdoctorError("netdoctor fix has to be run as root: sudo netdoctor fix")
     catalogue = Catalogue.load()
-    for name in only:
-        if name not in catalogue.remedies and name not in catalogue.probes:
-            raise BadInput(f"--only {name}: there is no repair or fault of this name: netdoctor explain lists them")
+    require_known(only, catalogue)
     with ExitStack() as stack:
         if not dry_run:
             stack.enter_context(locked())
             _deal_with_unfinished(resume)
-        choices = Choices(
-            dry_run, yes, only, allow_exposure, without_rehearsal, rehearse_daemon, output, verbose, confirm or 0
-        )
         fixed = _fix(catalogue, choices)
     ctx.exit(_end(fixed, confirm or 0))
+
+
+def judge(
+    data: bytes, own_namespace: bool, width: int, colors: bool, only: list[str], allow_exposure: bool, verbose: bool,
+    output: str,
+) -> Judgement:  # fmt: skip
+    """The plan for a recorded node and its rehearsal, in a process that has given up its rights. Raises BadInput."""
+    from netdoctor.terminal.consent import Choices
+    from netdoctor.terminal.recorded_repair import judged
+
+    choices = Choices(True, False, tuple(only), allow_exposure, False, False, output, verbose)
+    return judged(data, choices, width, colors=colors, copies=own_namespace)
 
 
 @dataclass(frozen=True)

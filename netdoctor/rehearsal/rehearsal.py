@@ -15,7 +15,7 @@ from typing import Any
 from netdoctor.errors import CannotRead, Exposed, NetdoctorError, NotRehearsable
 from netdoctor.facts import Facts
 from netdoctor.facts.cluster.cluster_addresses import ClusterAddresses
-from netdoctor.facts.node.connections import Connections
+from netdoctor.facts.node.connections import Connection, Connections
 from netdoctor.facts.traffic.node_network import NodeNetwork
 from netdoctor.model import Access, Change
 from netdoctor.rehearsal.exposure import ExposedFlow, compared, led_away, ways
@@ -131,8 +131,8 @@ def rehearse(
     state, cluster = facts.get(NodeNetwork).state, facts.get(ClusterAddresses)
     asked = failed_flows(facts, state, cluster)
     flows = [each.flow for each in asked]
-    connections = facts.get(Connections).items
-    changes, not_shown = list(changes), list[str]()
+    connections, not_known = _connections(facts)
+    changes, not_shown = list(changes), not_known
     with ExitStack() as stack:
         before, after, bus = _copies(stack, state, changes if with_daemon else (), not_shown)
         # before the change: what the copies have in common
@@ -164,6 +164,13 @@ def rehearse(
         unseen=tuple(unseen),
         made=made.count,
     )
+
+
+def _connections(facts: Facts) -> tuple[tuple[Connection, ...], list[str]]:
+    """Who is connected to the node; of a recorded node nobody, and what that leaves out. Raises CannotRead."""
+    if facts.get(Host).live:
+        return facts.get(Connections).items, []
+    return (), ["whether it cuts off somebody: a recording does not say who was connected"]
 
 
 @dataclass

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from netdoctor.changes import needs_the_node
 from netdoctor.diagnosis.catalogue import Catalogue
 from netdoctor.diagnosis.check import Look
 from netdoctor.diagnosis.wanted_changes import changes_of
 from netdoctor.facts import Facts
 from netdoctor.model import Change, Outcome, Remedy, Result, Risk
+from netdoctor.system.host import Host
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,9 @@ def _step(catalogue: Catalogue, result: Result, facts: Facts, tried: Collection[
             reasons.append(f"{remedy.name} was tried")
             continue
         changes, reason = changes_of(remedy, result.findings, facts)
+        if not facts.get(Host).live and any(map(needs_the_node, changes)):
+            reasons.append(f"{remedy.name} is planned on the node itself: a recording does not tell all that it needs")
+            continue
         if changes:
             return Step(remedy, result.findings[0].summary, changes), ""
         reasons.append(reason or f"{remedy.name} has nothing to change")

@@ -16,6 +16,7 @@ GROUPS = {
         "check": "Say what is wrong with this node, and why.",
         "trace": "Follow a packet through a copy of this node.",
         "explain": "Show the manual page of a fault or a repair.",
+        "demo": "Show the commands at work on a recorded broken node.",
     },
     "Repair": {
         "fix": "Repair what is wrong, prove it, or roll it back.",

@@ -44,8 +44,9 @@ def enable_bridge_netfilter(
     if not module.loaded:
         yield LoadModule.planned(host, MODULE)
     if sysctls[BRIDGE_NF_CALL] != "1":
-        yield SetSysctl.planned(host, BRIDGE_NF_CALL, "1")
+        yield SetSysctl.planned(host, BRIDGE_NF_CALL, "1", sysctls[BRIDGE_NF_CALL])
     if not module.at_boot:
-        yield WriteFile.planned(MODULE_FILE, f"# written by netdoctor fix; netdoctor undo takes it away\n{MODULE}\n")
+        text = f"# written by netdoctor fix; netdoctor undo takes it away\n{MODULE}\n"
+        yield WriteFile.planned(MODULE_FILE, text, live=host.live)
     if file := keep_at_boot(BRIDGE_NF_CALL, "1", "bridge-netfilter", files):
-        yield WriteFile.planned(*file)
+        yield WriteFile.planned(*file, live=host.live)

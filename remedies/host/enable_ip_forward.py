@@ -41,6 +41,6 @@ def enable_ip_forward(
 ) -> Iterator[Change]:
     """The setting and, if needed, the file."""
     if sysctls[IP_FORWARD] != "1":
-        yield SetSysctl.planned(host, IP_FORWARD, "1")
+        yield SetSysctl.planned(host, IP_FORWARD, "1", sysctls[IP_FORWARD])
     if file := keep_at_boot(IP_FORWARD, "1", "ip-forward", files):
-        yield WriteFile.planned(*file)
+        yield WriteFile.planned(*file, live=host.live)

@@ -24,13 +24,15 @@ from netdoctor import Change, Finding, NotApplicable, remedy
 from netdoctor.changes._at_boot import keep_at_boot
 from netdoctor.changes.file import WriteFile
 from netdoctor.changes.sysctl import KEY, SetSysctl
-from netdoctor.facts.node.sysctl import SysctlFiles
+from netdoctor.errors import CannotRead
+from netdoctor.facts.node.sysctl import SysctlFiles, path_of
 from netdoctor.facts.traffic.departures import Departures
+from netdoctor.facts.traffic.node_network import NodeNetwork
 from netdoctor.model import FROM_PODS, Access
 from netdoctor.system.host import Host
 
 LOOSE = "2"
-
+SETTINGS = "/proc/sys/net/"
 
 # the check refuses senders by the interface, whatever they ask for: the node's own ports open to them with the rest
 FROM_OUTSIDE = (Access.OUTSIDE_TO_POD, Access.OUTSIDE_TO_NODE_PORT, Access.OUTSIDE_TO_NODE, Access.NAMED_SOURCE)
@@ -41,6 +43,7 @@ def loosen_reverse_path_filter(
     findings: tuple[Finding, ...],  # noqa: ARG001 - which interface it is, the capture has seen
     departures: Departures,
     files: SysctlFiles,
+    network: NodeNetwork | CannotRead,
     host: Host,
 ) -> Iterator[Change]:
     """The setting and the file, for each interface by which answers come in and are dropped."""
@@ -48,7 +51,8 @@ def loosen_reverse_path_filter(
         key = f"net.ipv4.conf.{name.replace('.', '/')}.rp_filter"  # as sysctl writes an interface with a dot
         if not KEY.fullmatch(key):
             by_hand = f"write {LOOSE} to /proc/sys/net/ipv4/conf/{name}/rp_filter by hand"
-            raise NotApplicable(f"the name {name} cannot stand in a sysctl key: {by_hand}")
-        yield SetSysctl.planned(host, key, LOOSE)
+            raise NotApplicable(f"the name {name} cannot be part of a sysctl key: {by_hand}")
+        known = {} if isinstance(network, CannotRead) else network.state.node.sysctls
+        yield SetSysctl.planned(host, key, LOOSE, known.get(path_of(key).removeprefix(SETTINGS)))
         if file := keep_at_boot(key, LOOSE, f"rp-filter-{name}", files):
-            yield WriteFile.planned(*file)
+            yield WriteFile.planned(*file, live=host.live)

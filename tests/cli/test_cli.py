@@ -32,9 +32,10 @@ def netdoctor(
     environment: dict[str, str] | None = None,
     before: tuple[str, ...] = (),
     cwd: Path = ROOT,
+    start: list[str] = START,
 ) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(
-        [*before, *START, *map(str, arguments)], check=False, capture_output=True, text=True, timeout=30, cwd=cwd,
+        [*before, *start, *map(str, arguments)], check=False, capture_output=True, text=True, timeout=30, cwd=cwd,
         env={**os.environ, **CLUSTERLESS, **(environment or {})}, stdin=subprocess.DEVNULL,
     )  # fmt: skip
     assert "Traceback" not in done.stdout + done.stderr, done.stderr
@@ -62,7 +63,7 @@ class TestHelp:
         assert done.returncode == 0
         listed = [line.split()[0] for line in done.stdout.partition("Look:")[2].splitlines() if line.startswith("  ")]
         assert sorted(listed) == COMMANDS
-        assert listed[:10] == "check trace explain fix confirm undo gate deploy status record".split()  # noqa: SIM905
+        assert listed[:11] == "check trace explain demo fix confirm undo gate deploy status record".split()  # noqa: SIM905
         for title in ("Look:", "Repair:", "LiteLLM gateways:", "Share:", "More:"):
             assert f"\n{title}\n" in done.stdout
 

@@ -35,7 +35,8 @@ def wheel_of(source: Path, target: Path) -> Path:
 
 
 def modules(wheel: Path) -> set[str]:
-    return {name for name in zipfile.ZipFile(wheel).namelist() if not name.partition("/")[0].endswith(".dist-info")}
+    names = zipfile.ZipFile(wheel).namelist()
+    return {name for name in names if not name.partition("/")[0].endswith((".dist-info", ".data"))}
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +85,24 @@ def test_the_wheel_installed_runs_without_the_repository(wheel: Path, tmp_path: 
     said = run(sys.executable, "-I", "-c", code, tmp_path / "site", ROOT, cwd=tmp_path)
     assert said.splitlines()[-1] == f"netdoctor {__version__}"
     assert int(said.split()[0]) >= 20
+
+
+def test_the_demo_comes_with_the_wheel(wheel: Path, tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    zipfile.ZipFile(wheel).extractall(site)
+    code = (
+        "import sys; site, root, *sys.argv[1:] = sys.argv[1:]; "
+        "sys.path[:] = [site, *(p for p in sys.path if p and p != root)]; from netdoctor.cli import main; main()"
+    )
+    said = run(sys.executable, "-I", "-c", code, site, ROOT, "demo", cwd=tmp_path)
+    assert f"demo.json.gz is {site}/netdoctor/recording/demo.json.gz" in said
+    assert "CAUSE  firewalld rejects traffic from 4 of this node's pods" in said
+
+
+def test_the_manual_page_comes_with_the_wheel(wheel: Path) -> None:
+    archive = zipfile.ZipFile(wheel)
+    (name,) = (n for n in archive.namelist() if n.endswith(".data/data/share/man/man1/netdoctor.1"))
+    assert archive.read(name) == (ROOT / "docs/man/netdoctor.1").read_bytes()
 
 
 def test_the_version_stands_in_one_place(wheel: Path) -> None:
