@@ -10,7 +10,7 @@ from rich.console import Group
 from netdoctor.diagnosis.catalogue import Catalogue
 from netdoctor.diagnosis.check import look
 from netdoctor.errors import BadInput
-from netdoctor.output.console import HangingLine, print_lines
+from netdoctor.output.console import hanging_line, print_lines
 from netdoctor.output.layout import rendered
 from netdoctor.output.repair_text import as_json, nothing_made_lines
 from netdoctor.recording.confinement import Judgement
@@ -63,7 +63,7 @@ def judged(data: bytes, choices: Choices, width: int, *, colors: bool, copies: b
     `copies`: whether this process may make a copy of the node; where it may not, the plan is not rehearsed.
     """
     lines, document, status = _planned(data, choices, copies)
-    shown = Group(*(HangingLine(one_line(line)) for line in lines))
+    shown = Group(*(hanging_line(one_line(line)) for line in lines))
     text = document + "\n" if choices.output == "json" else rendered(shown, width, colors)
     return Judgement(text, None, status)
 

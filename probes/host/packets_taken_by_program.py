@@ -45,7 +45,7 @@ QUEUE_SHOWN_BY = "sudo tc -s qdisc show dev {}"
 def packets_taken_by_program(
     experiments: Experiments | CannotRead, failed: FailedFlows, this: ThisNode
 ) -> Iterator[Finding]:
-    """Lost in a copy as well until it is removed; or answered in the copy, and something is there that the copy lacks."""
+    """Lost in a copy too until it is removed; or answered in the copy, and something is there that the copy lacks."""
     trials = trials_of(experiments, failed)
     yield from _removed(trials, this)
     lost = [trial for trial in trials if trial.passes and trial.kind != HOST_TO_OUTSIDE]
@@ -73,7 +73,10 @@ def _removed(trials: tuple[Trial, ...], this: ThisNode) -> Iterator[Finding]:
     for tried, of_it in named.items():
         yield Finding(
             tried.says,
-            tuple(Evidence(f"copy of the node, {trial.flow}", f"passes {tried.change}", "passes as it is") for trial in of_it[:2]),
+            tuple(
+                Evidence(f"copy of the node, {trial.flow}", f"passes {tried.change}", "passes as it is")
+                for trial in of_it[:2]
+            ),
             Subject(node=this.name),
             confidence=Confidence.CONFIRMED,
             by_hand=tried.by_hand,
