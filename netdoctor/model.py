@@ -188,9 +188,9 @@ class Change(Protocol):
         """Make the change."""
 
     def undo(self, host: Host) -> str | None:
-        """Take it back; one sentence on what stays because somebody else has changed or uses it, if anything does.
+        """Undo it; one sentence on what stays because somebody else has changed or uses it, if anything does.
 
-        Raises Drifted where nothing can be taken back for that reason.
+        Raises Drifted where nothing can be undone for that reason.
         """
 
     def rehearse(self, host: Host) -> None:

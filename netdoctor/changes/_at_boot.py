@@ -21,7 +21,7 @@ def keep_at_boot(key: str, value: str, topic: str, files: SysctlFiles) -> tuple[
     now = boot.setting(key)
     if _says(now, value) and _says(files.setting(key), value):
         return None
-    text = f"# written by netdoctor fix; netdoctor undo takes it away\n{key} = {value}\n"
+    text = f"# written by netdoctor fix; netdoctor undo removes it\n{key} = {value}\n"
     path = f"{FOLDER}/99-netdoctor-{topic}.conf"
     while over := _overruled(path, key, value, text, boot):
         last = _name_after(Path(over[0]).name, topic)
@@ -30,7 +30,7 @@ def keep_at_boot(key: str, value: str, topic: str, files: SysctlFiles) -> tuple[
         path = f"{FOLDER}/{last}"
     end = SysctlFiles({**files.texts, path: text}).last_word(key)
     if end and end[1] != value:
-        return path, text, f"{end[0]} still says {end[1]}: whoever runs `sysctl --system` gets that"
+        return path, text, f"{end[0]} still sets {end[1]}, which `sysctl --system` would apply"
     return path, text, f"because {now[0]} says {now[1]}" if now and now[1] != value else ""
 
 

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="What goes to stdout.")
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="Format of standard output.")
 @click.option(
     "--report",
     "report_file",
     metavar="FILE",
     type=click.Path(dir_okay=False, allow_dash=True),
-    help="Write the JSON report to this file too; with - it is standard output, and the text goes to standard error.",
+    help="Also write the JSON report to this file; with - to standard output, and the text to standard error.",
 )
 @recording("Judge", "a recording")
 @click.option("-v", "--verbose", is_flag=True, help="Show all evidence and every check as well.")

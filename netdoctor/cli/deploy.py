@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("-k", "--kustomization", help="Folder of the manifests; k8s where there is one and no sudo.")
+@click.option("-k", "--kustomization", help="Folder with the manifests; default, without sudo: ./k8s.")
 @click.option("--dry-run", is_flag=True, help="Ask the gate, show what the API server would change, change nothing.")
 @click.option("--force", is_flag=True, help="Deploy even if the gate is not open.")
 @click.option("--force-conflicts", is_flag=True, help="Take over fields that somebody else changed, as kubectl does.")
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     "--timeout", type=click.FloatRange(1, 3600), default=300, show_default=True, help="Seconds for the rollout."
 )
 @click.option("--roll-back/--no-roll-back", default=None, help="Roll back a failed rollout without asking, or never.")
-@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="What goes to stdout.")
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="Format of standard output.")
 @cluster_access
 @click.pass_context
 def command(

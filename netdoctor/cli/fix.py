@@ -28,8 +28,8 @@ FAILED = ("rolled-back", "not-undone")
 @click.command()
 @click.option("--dry-run", is_flag=True, help="Show the exact changes without applying them.")
 @click.option("-y", "--yes", is_flag=True, help="Make the changes that are shown without asking.")
-@click.option("-v", "--verbose", is_flag=True, help="Show every rule that is changed, and every way that opens.")
-@click.option("--only", multiple=True, metavar="ID", help="Make only the repair of this name, or of this fault.")
+@click.option("-v", "--verbose", is_flag=True, help="Show every rule that changes, and every connection that opens.")
+@click.option("--only", multiple=True, metavar="ID", help="Make only the repair with this name, or for this fault.")
 @click.option(
     "--confirm",
     type=click.IntRange(5, 3600),
@@ -42,7 +42,7 @@ FAILED = ("rolled-back", "not-undone")
 @click.option("--without-rehearsal", is_flag=True, help="Repair without a rehearsal: nothing shows whom it cuts off.")
 @click.option("--rehearse-daemon", is_flag=True, help="Rehearse firewalld's part with a second firewalld (1 to 5 s).")
 @click.option("--resume", is_flag=True, help="Keep what an interrupted repair has changed, and go on.")
-@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="What goes to stdout.")
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="Format of standard output.")
 @cluster_access
 @click.pass_context
 def command(

@@ -8,10 +8,8 @@ from netdoctor.terminal.cluster_options import cluster_access
 
 
 @click.command()
-@click.option(
-    "-k", "--kustomization", metavar="DIR", help="The modules' manifests; without sudo ./k8s where there is one."
-)
-@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="What goes to stdout.")
+@click.option("-k", "--kustomization", metavar="DIR", help="Folder with the manifests; default, without sudo: ./k8s.")
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="Format of standard output.")
 @cluster_access
 @click.pass_context
 def command(ctx: click.Context, kustomization: str | None, output: str) -> None:

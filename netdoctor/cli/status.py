@@ -9,7 +9,7 @@ from netdoctor.terminal.cluster_options import cluster_access
 
 @click.command()
 @click.option(
-    "-o", "--output", type=click.Choice(["text", "json", "markdown"]), default="text", help="What goes to stdout."
+    "-o", "--output", type=click.Choice(["text", "json", "markdown"]), default="text", help="Format of standard output."
 )
 @cluster_access
 @click.pass_context

@@ -30,6 +30,9 @@ from netdoctor.system.clock import now
 from netdoctor.system.host import Host
 from netdoctor.twin.missing_programs import missing_in_words
 
+# what a reason begins with, where the sentence around it says the same; the last in recordings of earlier versions
+SAID = ("test pod: ", "not made, because ", "not made, for ")
+
 
 @dataclass(frozen=True)
 class Look:
@@ -70,12 +73,12 @@ class Look:
         yield from self._of_recording(known)
         points, tried, network = known.get(VantagePoints), known.get(Experiments), known.get(NodeNetwork)
         if isinstance(points, VantagePoints) and points.no_new_pod:
-            yield f"no test pod was made: {points.no_new_pod.removeprefix('test pod: ').removeprefix('not made, for ')}"
+            yield f"no test pod was made: {_why_not_made(points.no_new_pod)}"
         if isinstance(tried, CannotRead):
             yield f"not verified on a copy of the node: {tried.reason}"
         if self.experiments and self.experiments.cut_short:
             limit = self.experiments.cut_short
-            yield f"experiments on copies of the node were cut short after {limit}: not every smallest change is known"
+            yield f"experiments on copies of the node were cut short after {limit}: some minimal fixes may be missing"
         if self.experiments and isinstance(network, NodeNetwork) and (lacking := missing_in_words(network.state)):
             yield lacking
 
@@ -93,6 +96,13 @@ class Look:
         network = self.facts.known().get(NodeNetwork)
         if isinstance(network, NodeNetwork) and network.state.not_set_in_words:
             yield network.state.not_set_in_words
+
+
+def _why_not_made(reason: str) -> str:
+    """Why there is no test pod, without the words that say that there is none."""
+    for said in SAID:
+        reason = reason.removeprefix(said)
+    return reason
 
 
 def _about(known: Mapping[type, object]) -> Iterator[str]:
@@ -123,7 +133,7 @@ def look(
     only: Iterable[str] | None = None,
     watch: Callable[[Facts], object] | None = None,
 ) -> Look:
-    """Ask every probe (or those named) on new facts, and take away whatever was made for it.
+    """Ask every probe (or those named) on new facts, and remove everything that was made for it.
 
     `watch` is given the facts before anything is read, so that it can tell what is being waited for.
     """

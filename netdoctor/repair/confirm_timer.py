@@ -74,7 +74,7 @@ class Timer:
         return self._last
 
     def _undone(self) -> bool:
-        """Undo the run, unless it was kept or its end put off meanwhile; whether nothing is left to do.
+        """Undo the run, unless it was kept or its end put off meanwhile; whether it is all done.
 
         Raises JournalError where its journal cannot be read.
         """

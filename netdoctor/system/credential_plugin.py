@@ -1,4 +1,4 @@
-"""A kubeconfig's exec plugin: started once, without a terminal, with the rights of whoever it is started for.
+"""A kubeconfig's exec plugin: started once, without a terminal, with the rights of the user it is started for.
 
 https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins
 """

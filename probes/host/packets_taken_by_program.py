@@ -1,17 +1,16 @@
 """A program or queue on an interface, or IPsec, drops pod traffic.
 
 ## What it checks
-Flows of pods that were not answered on the node, and pass in a copy of it that has the same links, routes, rules and
-settings, where an interface of the node has a traffic-control filter or queue or an XDP program, or where the node has
-IPsec policies: these a copy does not have.
+Flows of pods that are not answered on the node but pass in a copy with the same links, routes, rules and settings, when
+an interface of the node has a traffic-control filter, a queue or an XDP program, or the node has IPsec policies: the
+copy does not have these.
 
 ## Why it matters
 A tc filter or a BPF program drops or redirects before any rule of the packet filter sees the packet, a queue with too
-small a burst drops after all of them, and an IPsec policy may block: neither iptables nor nft shows it, and no trace
-does.
+small a burst drops after all of them, and an IPsec policy may block. Neither iptables nor nft nor a trace shows this.
 
-## When it is no fault
-CNIs such as cilium work by such programs; that they are there is no fault while packets are answered.
+## When it is not a fault
+CNIs such as Cilium work with such programs; their presence is not a fault while packets are answered.
 
 ## By hand
 `tc filter show dev INTERFACE ingress`, `tc filter show dev INTERFACE egress`, `tc -s qdisc show dev INTERFACE`,
@@ -39,7 +38,7 @@ SHOWN_BY = {
 QUEUE_SHOWN_BY = "sudo tc -s qdisc show dev {}"
 
 
-@probe(area=Area.NODE, healthy="no tc, XDP or IPsec takes pod traffic", explains=POD_TRAFFIC)
+@probe(area=Area.NODE, healthy="no tc, XDP or IPsec drops pod traffic", explains=POD_TRAFFIC)
 def packets_taken_by_program(
     experiments: Experiments | CannotRead, failed: FailedFlows, this: ThisNode
 ) -> Iterator[Finding]:
@@ -60,7 +59,7 @@ def packets_taken_by_program(
 
 
 def _by_hand(program: str) -> tuple[str, ...]:
-    """What shows it; there is nothing to take away that is surely not wanted."""
+    """What shows it; nothing there is certain to be unwanted, so nothing is removed."""
     if program.startswith("IPsec"):
         return command("sudo ip xfrm policy")
     found = ON_INTERFACE.fullmatch(program)

@@ -58,7 +58,7 @@ def test_a_kustomization_that_is_no_yaml(checkout: Path) -> None:
     (checkout / "k8s/kustomization.yaml").write_text("a: [")
     done = netdoctor("deploy", cwd=checkout)
     assert done.returncode == 2
-    assert "k8s/kustomization.yaml is no YAML" in one_sentence(done)
+    assert "k8s/kustomization.yaml is not YAML" in one_sentence(done)
     assert not (checkout / "k8s/.env").exists()
 
 

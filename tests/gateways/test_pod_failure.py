@@ -65,7 +65,7 @@ CASES: list[tuple[str, Any, str, list[dict[str, str]], Kind, str]] = [
         Kind.CONFIG,
         'secret "litellm-secrets" not found',
     ),
-    ("memory", pod(BACK_OFF, ended(137, "OOMKilled")), "", [], Kind.OOM, "want of memory"),
+    ("memory", pod(BACK_OFF, ended(137, "OOMKilled")), "", [], Kind.OOM, "out of memory"),
     (
         "no key",
         pod(BACK_OFF, ended(3)),

@@ -30,7 +30,7 @@ UID = "11111111-2222-3333-4444-555555555556"
 CASES = [
     Case("database-slots-exhausted", "too few for all replicas", FAIL,
          (modules(gateway(replicas=9)), servers("llm"), postgres(used=10)), "has 87 connections for the modules, "
-         "and they may open 90", evidence="100 - 3"),
+         "which may open 90", evidence="100 - 3"),
     Case("database-slots-exhausted", "a login found none", FAIL, (postgres(LOGIN, "too many clients", "53300"),),
          "has no free connection"),
     Case("database-slots-exhausted", "enough", PASS, (modules(), servers("llm"), postgres(used=77))),
@@ -47,7 +47,7 @@ CASES = [
     Case("provider-name-unresolved", "resolves", PASS, (modules(), provider())),
     Case("provider-name-unresolved", "refuses connections", PASS, (modules(), provider(REFUSED))),
     Case("provider-name-unresolved", "a config that nobody understands", UNKNOWN,
-         (modules(gateway(models=()), problems=("config.yaml is no YAML",)), Providers(())), "no YAML"),
+         (modules(gateway(models=()), problems=("config.yaml is not YAML",)), Providers(())), "not YAML"),
     Case("provider-unreachable", "refused", FAIL, (modules(), provider(REFUSED)),
          "example.com:8080, the provider of llm"),
     Case("provider-unreachable", "a proxy refuses", FAIL,

@@ -342,7 +342,7 @@ def test_all_rolled_back_waits_for_nothing(node: Node) -> None:
 def test_a_damaged_file_is_one_sentence(node: Node, text: str) -> None:
     state_folder().mkdir(mode=0o700)
     (state_folder() / "confirm.json").write_text(text)
-    with pytest.raises(JournalError, match="is damaged: take it away, and `netdoctor undo` undoes the run"):
+    with pytest.raises(JournalError, match="is damaged: delete it, and `netdoctor undo` undoes the run"):
         pending()
     for arguments in (["--yes"], ["--yes", "--confirm", "60"]):
         done = without_terminal(fix(node, *arguments))

@@ -221,7 +221,7 @@ BEYOND: dict[str, tuple[Callable[[], Change], str]] = {
     "a shell": (lambda: Commands((("sh", "-c", "nft flush ruleset"),)), "sh reaches beyond"),
     "sysctl": (lambda: Commands((("sysctl", "-w", "kernel.panic=1"),)), "sysctl reaches beyond"),
     "another namespace": (lambda: Commands((("ip", "netns", "exec", "x", "true"),)), "ip reaches beyond"),
-    "a zone of firewalld's": (lambda: TrustSource("dmz", PODS, False, False, None, None), "is firewalld's to say"),
+    "a zone of firewalld's": (lambda: TrustSource("dmz", PODS, False, False, None, None), "is known only to firewalld"),
     "the API server": (lambda: ResyncKubeProxy("kube-system/kube-proxy-x", "iptables", (), False), "is not known"),
     "a module": (lambda: LoadModule("nf_nothing_like_it"), "a copy cannot load it"),
     "net.core.rmem_max": (lambda: SetSysctl("net.core.rmem_max", "4711", None), "rmem_max"),
@@ -277,7 +277,7 @@ def test_a_port_that_no_pod_needs_is_a_door_unless_the_cni_had_given_it() -> Non
         insist(rehearsal, allow_exposure=False)
     insist(rehearsal, allow_exposure=True)
     given = replace(TRUST, given_back=True)
-    assert "no new door: the CNI's plugin firewall puts each pod that it makes into zone trusted" in given.diff()
+    assert "opens nothing new: the CNI's plugin firewall puts each pod into zone trusted" in given.diff()
     insist(rehearse(facts, [given], FROM_PODS), allow_exposure=False)
 
 
@@ -318,7 +318,7 @@ def test_bridged_packets_of_others_are_not_rehearsed(machine: bool) -> None:
         change = SetSysctl("net.bridge.bridge-nf-call-iptables", "1", "0")
         rehearsal = rehearse(facts_of(node), [change], FROM_PODS)
     assert rehearsal.verdict is (RehearsalVerdict.NOT_REHEARSED if machine else RehearsalVerdict.SAFE)
-    assert ("what crosses bridge br-up begins to meet iptables" in rehearsal.refusal) is machine
+    assert ("traffic across br-up starts to pass iptables" in rehearsal.refusal) is machine
 
 
 def test_a_sysctl_of_the_kernel_is_no_change_at_all() -> None:

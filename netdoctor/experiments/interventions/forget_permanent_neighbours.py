@@ -18,7 +18,7 @@ KINDS = ("bridge", "veth", "")
 
 
 def propose(situation: Situation) -> Iterator[Intervention]:
-    """One for all entries that somebody has made, of addresses that are no overlay's."""
+    """One for all entries that somebody has made, of addresses that do not belong to an overlay."""
     node = situation.state.node
     kinds = {link.index: link.kind for link in node.interfaces()}
     names = {link.index: link.name for link in node.interfaces()}

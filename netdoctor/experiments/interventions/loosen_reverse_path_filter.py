@@ -24,7 +24,7 @@ def propose(situation: Situation) -> Iterator[Intervention]:
         yield Intervention(
             "loosen-reverse-path-filter",
             UNNAMED,
-            f"the reverse-path check drops packets that come in where their sender is not routed to ({names})",
+            f"the reverse-path check drops packets that arrive where no route leads to their sender ({names})",
             "rp_filter is 0 everywhere",
             partial(_set, tuple(found)),
             by_hand=sysctl_command([f"ipv4/conf/{name}/rp_filter" for name in _strict(found)], LOOSE),

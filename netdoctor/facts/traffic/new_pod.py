@@ -127,10 +127,10 @@ class NewPod:
         this: ThisNode,
         modules: Modules | CannotRead,
     ) -> NewPod:
-        """Create it and wait for its network. Raises CannotRead with the reason where it cannot be had."""
+        """Create it and wait for its network. Raises CannotRead with the reason where there is none."""
         sweep(api, pods)
         if before.hidden:
-            raise CannotRead("test pod", f"not made, for it would change the node: {before.hidden}")
+            raise CannotRead("test pod", f"not made, because it would change the node: {before.hidden}")
         image = image_of_test_pod(host, node_of(nodes, this))
         namespace, like, labels = place(services, None if isinstance(modules, CannotRead) else modules)
         begin = time.monotonic()
