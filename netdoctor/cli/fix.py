@@ -58,19 +58,19 @@ def command(
     resume: bool,
     output: str,
 ) -> None:
-    """Repair this host: each change is shown, asked for, made, and proved by the probe that failed, or rolled back.
+    """Repair this host: show each change, ask, make it, and prove it by the probe that failed, or roll it back.
 
-    Before anything is touched the repair is rehearsed on a copy of the node's network: flows that fail now have to
+    Before anything is touched the repair is rehearsed on a copy of the node's network: flows that fail now must
     pass there, nothing that works may break, nobody who is connected now may be cut off, and nothing may open that the
-    repair is not for. A repair that cannot be rehearsed is not made. Where the node has changed since the plan was
-    made, the new plan is shown, rehearsed and asked for.
+    repair is not meant to open. A repair that cannot be rehearsed is not made. If the node has changed since the plan
+    was made, the new plan is shown and rehearsed, and you are asked again.
 
     \b
     Examples:
       sudo netdoctor fix --dry-run
       sudo netdoctor fix --confirm 60
 
-    Exit status: 0 healthy, 1 faults remain or a repair was rolled back, 2 nobody said yes, 3 could not tell or could
+    Exit status: 0 healthy, 1 faults remain or a repair was rolled back, 2 nobody agreed, 3 could not tell or could
     not do.
     """
     from contextlib import ExitStack
@@ -232,7 +232,7 @@ def _wait(made: Journal, seconds: int) -> int:
         answer = answered(made, lambda line: click.echo(f"\r{one_line(line)} ", err=True, nl=False))
     except KeyboardInterrupt:
         _say("", err=True)
-        _say("nobody has confirmed it: it is undone in time, unless: sudo netdoctor confirm", err=True)
+        _say("not confirmed: it is undone when the time is over, unless: sudo netdoctor confirm", err=True)
         raise
     _say("", err=True)
     _say(answer.sentence, err=True)

@@ -13,9 +13,9 @@ from netdoctor.terminal.cluster_options import cluster_access
 @cluster_access
 @click.pass_context
 def command(ctx: click.Context, kustomization: str | None, output: str) -> None:
-    """Say whether what the modules need is there: open, closed (with the cause), or not verified.
+    """Say whether all that the modules need is available: open, closed (with the cause), or not verified.
 
-    Without manifests the modules in the cluster are asked for; without any the network alone is judged.
+    Without manifests it tests what the modules in the cluster need; without modules, only the network.
 
     \b
     Examples:

@@ -60,7 +60,7 @@ def command(
       sudo netdoctor trace default/client svc/default/postgres 5432
       netdoctor trace pod/client internet 443 --facts node.json --svg way.svg
 
-    Exit status: 0 it arrived, 1 it was lost, 2 no such end, 3 could not tell.
+    Exit status: 0 it arrived, 1 it was lost, 2 unknown source or destination, 3 could not tell.
     """
     from netdoctor.redact import one_line
     from netdoctor.system.kubeconfig import used

@@ -118,7 +118,7 @@ def _bridged(stay: Stay, before: Stay | None) -> bool:
 
 def _words(stay: Stay, before: Stay | None) -> str:
     if _bridged(stay, before):
-        return "iptables is asked for bridged packets too"
+        return "iptables sees bridged packets too"
     return WORDS.get(stay.name, "")
 
 

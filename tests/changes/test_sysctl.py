@@ -191,9 +191,9 @@ def test_the_dot_of_an_interface_is_a_slash_in_a_key() -> None:
         ({"/etc/sysctl.d/zzz.conf": "net.ipv4.conf.all.forwarding = 0"}, "zzzz-99-netdoctor-ip-forward.conf", "zzz."),
         # a name that nothing in z sorts after
         ({"/etc/sysctl.d/~last.conf": "net.ipv4.ip_forward=0"}, "zz-99-netdoctor-ip-forward.conf",
-         "of no effect at boot: /etc/sysctl.d/~last.conf comes after it and says 0"),
+         "no effect at boot: /etc/sysctl.d/~last.conf sorts after it and sets 0"),
         ({"/etc/sysctl.d/~last.conf": "-net.ipv4.ip_forward"}, "zz-99-netdoctor-ip-forward.conf",
-         "~last.conf comes after it and excepts net.ipv4.ip_forward"),
+         "~last.conf sorts after it and excludes net.ipv4.ip_forward"),
         ({f"/etc/sysctl.d/{'z' * 240}.conf": "net.ipv4.ip_forward=0"}, "99-netdoctor-ip-forward.conf", "of no effect"),
         # systemd does not read the last one
         ({"/etc/sysctl.d/50.conf": "net.ipv4.ip_forward=0", "/etc/sysctl.conf": "net.ipv4.ip_forward=1"},

@@ -138,9 +138,9 @@ def test_a_repair_that_cures_nothing_is_refused(closed: Facts) -> None:
     rehearsal = rehearse(closed, [Commands((("nft", "add", "table", "inet", "idle"),))], FROM_PODS)
     assert (rehearsal.closed, rehearsal.opened, rehearsal.not_made) == ((), (), ())
     assert rehearsal.verdict is RehearsalVerdict.REFUSED
-    assert rehearsal.refusal == "with it none of the 1 flows that fail passes in the copy"
+    assert rehearsal.refusal == "with it none of the 1 failing flows passes in the copy"
     for allowed in (False, True):
-        with pytest.raises(Exposed, match=r"none of the 1 flows that fail passes in the copy$"):
+        with pytest.raises(Exposed, match=r"none of the 1 failing flows passes in the copy$"):
             insist(rehearsal, allow_exposure=allowed)
     assert f"  REFUSED  {rehearsal.refusal}" in lines(rehearsal, "")
 
@@ -345,7 +345,7 @@ def test_without_a_second_firewalld_rules_stand_for_it(
     monkeypatch.setattr(second_firewalld, "PROGRAMS", ("dbus-daemon-that-is-not-there", "firewalld"))
     rehearsal = rehearse(closed, [TRUST], FROM_PODS, with_daemon=True)
     assert rehearsal.not_shown == (
-        "what firewalld itself does, rules stand for it: a second firewalld: dbus-daemon-that-is-not-there is not "
+        "what firewalld itself does; rules stand in for it: a second firewalld: dbus-daemon-that-is-not-there is not "
         "installed",
     )
     assert opened(rehearsal) == opened(rehearse(closed, [TRUST], FROM_PODS))

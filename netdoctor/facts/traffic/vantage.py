@@ -60,7 +60,7 @@ class VantagePoint:
 
 @dataclass(frozen=True, slots=True)
 class VantagePoints:
-    """places to ask from"""
+    """places to test from"""
 
     points: tuple[VantagePoint, ...]
     no_new_pod: str  # why there is no test pod, "" where there is one
