@@ -280,7 +280,7 @@ class Report:
     seconds: float
     tool: str
     notices: tuple[str, ...] = ()  # what the user has to know before anything else
-    changes: tuple[Made, ...] = ()  # what netdoctor has changed on this node and not taken back
+    changes: tuple[Made, ...] = ()  # what netdoctor has changed on this node and not undone
     experiments: tuple[Experiment, ...] = ()
     copies: int = 0  # of the node's network, that were made for them
     kubeconfig: str = ""  # the file by which the API server was asked

@@ -12,7 +12,7 @@ import pytest
 from tests.conftest import ROOT
 
 SOURCES = ("netdoctor", "probes", "remedies")
-DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/*.md")
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/*.md", "docs/adr/*.md", "tests/*/README.md")
 FEW = r"(?:\S+ ){0,4}?"  # words between two that belong together
 VERB = r"(?:is|are|was|were|has|have|had|does|do|did|may|can|cannot|will|would|goes|comes|stays?|makes|needs)"
 # the phrase, what to say instead, and a sentence that has it
@@ -66,8 +66,6 @@ PATTERNS = (
 )
 COMPILED = [(re.compile(phrase.replace(" ", r"\s+")), instead) for phrase, instead, _ in PATTERNS]
 NOT_PROSE = re.compile(r"^```.*?^```|<!--.*?-->|`[^`]+`", re.DOTALL | re.MULTILINE)
-# a file and a piece of its text that is right as it stands
-ALLOWED: dict[tuple[str, str], str] = {}
 
 
 def faults(text: str, line: int) -> Iterator[str]:
