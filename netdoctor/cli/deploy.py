@@ -57,7 +57,7 @@ def command(
     if doubt and not _meant(folder, doubt):
         raise BadInput(f"{folder} is not deployed unless it is named, because {doubt}: --kustomization {folder}")
     if not folder:
-        raise BadInput("there is no folder k8s with a kustomization.yaml here: name it with --kustomization")
+        raise BadInput("there is no folder k8s with a kustomization.yaml here: use --kustomization")
     file_in(folder)
     say = Sayer(output)
     begin = time.monotonic()

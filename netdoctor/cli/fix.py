@@ -232,7 +232,7 @@ def _wait(made: Journal, seconds: int) -> int:
         answer = answered(made, lambda line: click.echo(f"\r{one_line(line)} ", err=True, nl=False))
     except KeyboardInterrupt:
         _say("", err=True)
-        _say("not confirmed: it is undone when the time is over, unless: sudo netdoctor confirm", err=True)
+        _say("not confirmed: it will be undone, unless: sudo netdoctor confirm", err=True)
         raise
     _say("", err=True)
     _say(answer.sentence, err=True)

@@ -170,7 +170,7 @@ class Folder:
 def open_named(path: str) -> int:
     """A descriptor of a regular file that the user named, opened with the rights of the user behind sudo.
 
-    Links are followed, for that user could; so are the names of this process's own descriptors, such as /dev/stdin.
+    Links are followed, as that user could; so are the names of this process's own descriptors, such as /dev/stdin.
     Raises CannotRead.
     """
     own = own_descriptor(path)

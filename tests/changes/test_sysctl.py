@@ -194,10 +194,10 @@ def test_the_dot_of_an_interface_is_a_slash_in_a_key() -> None:
          "no effect at boot: /etc/sysctl.d/~last.conf sorts after it and sets 0"),
         ({"/etc/sysctl.d/~last.conf": "-net.ipv4.ip_forward"}, "zz-99-netdoctor-ip-forward.conf",
          "~last.conf sorts after it and excludes net.ipv4.ip_forward"),
-        ({f"/etc/sysctl.d/{'z' * 240}.conf": "net.ipv4.ip_forward=0"}, "99-netdoctor-ip-forward.conf", "of no effect"),
+        ({f"/etc/sysctl.d/{'z' * 240}.conf": "net.ipv4.ip_forward=0"}, "99-netdoctor-ip-forward.conf", "no effect"),
         # systemd does not read the last one
         ({"/etc/sysctl.d/50.conf": "net.ipv4.ip_forward=0", "/etc/sysctl.conf": "net.ipv4.ip_forward=1"},
-         "99-netdoctor-ip-forward.conf", "because /etc/sysctl.d/50.conf says 0"),
+         "99-netdoctor-ip-forward.conf", "because /etc/sysctl.d/50.conf sets 0"),
         ({"/etc/sysctl.conf": "net.ipv4.ip_forward=0"}, "99-netdoctor-ip-forward.conf", "sysctl --system"),
     ],
 )  # fmt: skip

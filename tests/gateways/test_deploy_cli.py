@@ -34,7 +34,7 @@ def netdoctor(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 def test_a_folder_that_has_no_manifests(arguments: tuple[str, ...], tmp_path: Path) -> None:
     done = netdoctor("deploy", *arguments, cwd=tmp_path)
     assert done.returncode == 2
-    assert "name it with --kustomization" in one_sentence(done)
+    assert "use --kustomization" in one_sentence(done)
 
 
 @pytest.mark.parametrize("arguments", [("--timeout", "0"), ("--timeout", "x"), ("surplus",), ("--nonsense",)])

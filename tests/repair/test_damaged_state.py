@@ -54,7 +54,7 @@ class TestSomebodyElses:
     def test_it_is_not_used(self, state: Path, tmp_path: Path, how: str) -> None:
         repaired(tmp_path)
         subprocess.run(["sh", "-euc", how], cwd=state, check=True)
-        with pytest.raises(JournalError, match=r"is not (used|believed): ") as told:
+        with pytest.raises(JournalError, match=r"is not (used|trusted): ") as told:
             runs()
         assert len(str(told.value)) < 300 + 2 * len(str(tmp_path))
         if "runs/" not in how:

@@ -251,7 +251,7 @@ def test_a_journal_is_a_regular_file_of_limited_size(what: str) -> None:
         os.mkfifo(path)
     elif what == "folder":
         path.mkdir()
-    with pytest.raises(JournalError, match="is no journal"):
+    with pytest.raises(JournalError, match="is not a journal"):
         load(path)
 
 

@@ -119,7 +119,7 @@ def test_ctrl_c_at_the_question_leaves_it_to_the_timer(node: Node) -> None:
     terminal.until("Keep it? Press ENTER within 600 s")
     terminal.type("\x03")
     assert terminal.ended() == 130
-    assert "it is undone when the time is over, unless: sudo netdoctor confirm" in terminal.text
+    assert "it will be undone, unless: sudo netdoctor confirm" in terminal.text
     assert timer_runs()
     assert confirm(node).returncode == 0
 

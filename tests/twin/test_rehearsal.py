@@ -322,7 +322,7 @@ def test_bridged_packets_of_others_are_not_rehearsed(machine: bool) -> None:
 
 
 def test_a_sysctl_of_the_kernel_is_no_change_at_all() -> None:
-    with pytest.raises(BadInput, match=r"kernel\.panic is no net\.\* sysctl"):
+    with pytest.raises(BadInput, match=r"kernel\.panic is not a net\.\* sysctl"):
         SetSysctl("kernel.panic", "1", None)
 
 

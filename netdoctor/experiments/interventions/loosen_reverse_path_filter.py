@@ -32,7 +32,7 @@ def propose(situation: Situation) -> Iterator[Intervention]:
 
 
 def _strict(found: Mapping[str, str]) -> list[str]:
-    """The interfaces to loosen; `all` alone where it is strict, for the greater of both values counts."""
+    """The interfaces to loosen; `all` alone where it is strict, because the greater of both values counts."""
     strict = [name for name, value in found.items() if value == STRICT]
     return ["all"] if "all" in strict else strict
 
