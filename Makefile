@@ -1,9 +1,9 @@
 .PHONY: demo test busy check fast coverage lint dist lab bench fidelity fuzz docs lock
 PYTHON := .venv/bin/python
 FAST := "not lab and not thorough"
-# else each of the tests' many starts of netdoctor would compile it anew
+# else each of the tests' many starts of netdoctor would compile it again
 unexport PYTHONDONTWRITEBYTECODE
-ifdef ALL  # every fault is repaired and taken back, not a third of them
+ifdef ALL  # every fault is repaired and undone, not a third of them
 export NETDOCTOR_TEST_ALL := 1
 endif
 

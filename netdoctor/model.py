@@ -191,9 +191,9 @@ class Change(Protocol):
         """Make the change."""
 
     def undo(self, host: Host) -> str | None:
-        """Take it back; one sentence on what stays because somebody else has changed or uses it, if anything does.
+        """Undo it; one sentence on what stays because somebody else has changed or uses it, if anything does.
 
-        Raises Drifted where nothing can be taken back for that reason.
+        Raises Drifted where nothing can be undone for that reason.
         """
 
     def rehearse(self, host: Host) -> None:
@@ -283,7 +283,7 @@ class Report:
     seconds: float
     tool: str
     notices: tuple[str, ...] = ()  # what the user has to know before anything else
-    changes: tuple[Made, ...] = ()  # what netdoctor has changed on this node and not taken back
+    changes: tuple[Made, ...] = ()  # what netdoctor has changed on this node and not undone
     experiments: tuple[Experiment, ...] = ()
     copies: int = 0  # of the node's network, that were made for them
     kubeconfig: str = ""  # the file by which the API server was asked

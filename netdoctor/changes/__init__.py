@@ -1,4 +1,4 @@
-"""One kind of edit, one file: data that can apply itself and take itself back.
+"""One kind of edit, one file: data that can apply and undo itself.
 
 A change is a frozen dataclass whose fields are all JSON, so that the journal can hold it. Its classmethod `planned`
 reads what it will replace. A file here is the only registration: whatever class in it has a `kind` is a change. An

@@ -21,17 +21,17 @@ def keep_at_boot(key: str, value: str, topic: str, files: SysctlFiles) -> tuple[
     now = boot.setting(key)
     if _says(now, value) and _says(files.setting(key), value):
         return None
-    text = f"# written by netdoctor fix; netdoctor undo takes it away\n{key} = {value}\n"
+    text = f"# written by netdoctor fix; netdoctor undo removes it\n{key} = {value}\n"
     path = f"{FOLDER}/99-netdoctor-{topic}.conf"
     while over := _overruled(path, key, value, text, boot):
         last = _name_after(Path(over[0]).name, topic)
         if len(last) > LONGEST or f"{FOLDER}/{last}" <= path:
-            return path, text, f"of no effect at boot: {_in_words(*over, key)}; change that by hand"
+            return path, text, f"no effect at boot: {_in_words(*over, key)}; change that by hand"
         path = f"{FOLDER}/{last}"
     end = SysctlFiles({**files.texts, path: text}).last_word(key)
     if end and end[1] != value:
-        return path, text, f"{end[0]} still says {end[1]}: whoever runs `sysctl --system` gets that"
-    return path, text, f"because {now[0]} says {now[1]}" if now and now[1] != value else ""
+        return path, text, f"{end[0]} still sets {end[1]}, which `sysctl --system` would apply"
+    return path, text, f"because {now[0]} sets {now[1]}" if now and now[1] != value else ""
 
 
 def _says(setting: tuple[str, str] | None, value: str) -> bool:
@@ -40,7 +40,7 @@ def _says(setting: tuple[str, str] | None, value: str) -> bool:
 
 def _in_words(file: str, value: str | None, key: str) -> str:
     """What a file that comes after ours says of a setting."""
-    return f"{file} comes after it and " + (f"excepts {key}" if value is None else f"says {value}")
+    return f"{file} sorts after it and " + (f"excludes {key}" if value is None else f"sets {value}")
 
 
 def _name_after(name: str, topic: str) -> str:

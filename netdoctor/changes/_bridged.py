@@ -18,7 +18,7 @@ def pods_alone(state: State) -> str:
     bridges = {link.index for link in links if link.kind == BRIDGE}
     if any(link.master in bridges and link.index not in pods for link in links):
         return ""
-    return f"{MODULE} acts on what crosses a bridge, and only pods are at this node's; the probes ask those afterwards"
+    return f"{MODULE} acts on bridged traffic, and this node bridges only pods; the probes test those afterwards"
 
 
 def others_ports(state: State) -> str:
@@ -28,12 +28,12 @@ def others_ports(state: State) -> str:
         ports = [link for link in links if link.master == bridge.index]
         if hidden := _hidden(ports, pods):
             names = ", ".join(link.name for link in hidden)
-            return f"what crosses bridge {bridge.name} begins to meet iptables, and no copy asks what is behind {names}"
+            return f"traffic across {bridge.name} starts to pass iptables, and no copy tests what is behind {names}"
     return ""
 
 
 def _hidden(ports: list[Link], pods: Container[int]) -> list[Link]:
-    """The ports of a bridge behind which may be what talks across it, and is no pod."""
+    """The ports of a bridge that are not pods' and may have something behind them that talks across it."""
     others = [link for link in ports if link.index not in pods]
     local = [link for link in others if link.kind in LOCAL_KINDS]
     if len(others) > 1 or (local and len(ports) > 1):

@@ -36,7 +36,7 @@ def contents(state: FileState) -> tuple[Any, frozenset[Element]]:
     try:
         root = ElementTree.fromstring(state.data.encode("latin-1"))
     except (ElementTree.ParseError, LookupError, ValueError, RecursionError) as error:  # LookupError by its encoding
-        raise Drifted(f"somebody has written a file of firewalld's that is no XML: {trouble(error)}") from error
+        raise Drifted(f"somebody has written a firewalld file that is not XML: {trouble(error)}") from error
     return tuple(sorted(root.attrib.items())), frozenset(_element(child) for child in root)
 
 
@@ -137,7 +137,7 @@ def _sources(data: bytes, address: str) -> Iterator[int]:
     try:
         parser.Parse(data, True)
     except (expat.ExpatError, LookupError, ValueError) as error:
-        raise Drifted(f"somebody has written a file of firewalld's that is no XML: {trouble(error)}") from error
+        raise Drifted(f"somebody has written a firewalld file that is not XML: {trouble(error)}") from error
     yield from places
 
 

@@ -38,7 +38,7 @@ def put_back(host: Host) -> None:
     try:
         texts = {family: str(text) for family, text in json.loads(stored.data).items() if family in FAMILIES}
     except (ValueError, AttributeError, RecursionError) as error:
-        advice = "iptables rules of others may be missing; take the file away when none are"
+        advice = "iptables rules of others may be missing; delete the file when none are"
         raise CannotRead(KEPT, f"damaged: {advice}") from error
     for family, text in texts.items():
         now = Ruleset.parse(host.run([f"{family}-save"], timeout=SECONDS))
@@ -50,7 +50,7 @@ def put_back(host: Host) -> None:
 def missing(before: Ruleset, now: Ruleset) -> str:
     """What iptables-restore --noflush has to read so that what is gone of `before` is there again; "" when nothing is.
 
-    A chain of others that has rules is left as it is: its owner has written it anew.
+    A chain of others that has rules is left as it is: its owner has written it again.
     """
     text = []
     for table, chains in before.chains.items():

@@ -36,7 +36,7 @@ def translate(host: Host, family: str, ends: Iterable[tuple[str, str, int, str]]
 
 
 def masquerade(host: Host, family: str, networks: Iterable[str]) -> None:
-    """Before any other rule: what these networks send beyond themselves gets the node's address. Raises CannotRead."""
+    """Before any other rule: traffic from these networks to others gets the node's address. Raises CannotRead."""
     inside = list(networks)
     lines = [f":{CHAIN} - [0:0]"]
     lines += [f"-A {CHAIN} -d {network} -j RETURN" for network in inside]

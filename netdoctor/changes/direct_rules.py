@@ -41,10 +41,10 @@ class RemoveDirectRules:
             permanent = bus.call("config.direct", "getSettings", path=CONFIG)
             in_force, at_boot = _rules(bus.call("direct", "getAllRules")), _rules(permanent[1])
         if chains or passthroughs or permanent[0] or permanent[2]:
-            raise NotApplicable("there are direct chains or passthroughs: whether they may go is their owner's to say")
+            raise NotApplicable("there are direct chains or passthroughs: only their owner can say whether they may go")
         for rule in (*in_force, *at_boot):
             if not _only_accepts(rule):
-                raise NotApplicable(f"the direct rule `{words(rule)}` does not just accept: its owner must judge")
+                raise NotApplicable(f"the direct rule `{words(rule)}` does more than accept: its owner must decide")
         file = FileState.read(DIRECT_FILE)
         if file and not _is_read(file, at_boot):
             raise NotApplicable(
@@ -89,7 +89,7 @@ class RemoveDirectRules:
             raise Drifted("firewalld's direct rules have changed since the repair was planned")
 
     def apply(self, host: Host) -> None:  # noqa: ARG002 - the protocol's
-        """Remove them, at boot first: whoever reloads in between loses nothing more. Raises CannotRead."""
+        """Remove them, at boot first: a reload in between loses nothing more. Raises CannotRead."""
         with firewalld_bus() as bus:
             self.apply_over(bus)
 
@@ -212,7 +212,7 @@ def words(rule: Rule) -> str:
 
 
 def _only_accepts(rule: Rule) -> bool:
-    """Whether the rule accepts in table filter: firewalld's own tables judge the packet all the same."""
+    """Whether the rule accepts in table filter: firewalld's own tables still judge the packet."""
     ipv, table, _, _, arguments = rule
     target = [after for word, after in pairwise(arguments) if word in ("-j", "--jump")]
     return ipv in ("ipv4", "ipv6") and table == "filter" and target == ["ACCEPT"]

@@ -34,7 +34,7 @@ class FileState:
 
     @classmethod
     def read(cls, path: str) -> FileState | None:
-        """The file now, None where there is none. Raises CannotRead, also for what is no regular file."""
+        """The file now, None where there is none. Raises CannotRead, also when it is not a regular file."""
         try:
             number = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         except (FileNotFoundError, NotADirectoryError):

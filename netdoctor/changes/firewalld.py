@@ -77,7 +77,7 @@ class TrustSource:
             lines.append(f"+firewall-cmd --permanent --zone={self.zone} --add-source={self.source}")
             lines.append(f" {self.path}: {'changed' if self.file else 'created'} by firewalld")
         if self.given_back:
-            lines.append(f" no new door: the CNI's plugin firewall puts each pod that it makes into zone {self.zone}")
+            lines.append(f" opens nothing new: the CNI's plugin firewall puts each pod into zone {self.zone}")
         return "\n".join(lines)
 
     def in_short(self) -> list[str]:
@@ -126,7 +126,7 @@ class TrustSource:
         if self.at_run_time:
             return
         if self.zone != "trusted":
-            raise NotRehearsable(f"what firewalld's zone {self.zone} does to a source is firewalld's to say")
+            raise NotRehearsable(f"what firewalld's zone {self.zone} does to a source is known only to firewalld")
         family = f"ip{'6' if to_network(self.source).version == 6 else ''}"
         rules = []
         for base, zone in CHAINS.items():
@@ -207,7 +207,7 @@ class TrustSource:
         end = time.monotonic() + SEEN_SECONDS
         while self.source in bus.call("config.zone", "getSources", path=_permanent(bus, self.zone)):
             if time.monotonic() > end:
-                raise CannotRead(self.path, "firewalld has not read it again; `firewall-cmd --reload` has it do that")
+                raise CannotRead(self.path, "firewalld has not read it again; `firewall-cmd --reload` makes it do so")
             time.sleep(PAUSE)
 
     def _undo_file(self) -> str | None:
@@ -219,7 +219,7 @@ class TrustSource:
             return None
         said = f"so only {self.source} is taken out"
         if now is None or source_of(self.source) not in contents(now)[1]:
-            said = f"and {self.source} is not in it any more"
+            said = f"and {self.source} is no longer in it"
         else:
             put(self.path, without(now, self.source))
         # what earlier changes of the repair have bound goes with their undo

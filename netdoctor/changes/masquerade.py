@@ -156,11 +156,11 @@ class RestoreMasquerade:
         for pod in self.pods:
             ipaddress.ip_address(pod.address), ipaddress.ip_network(pod.prefix)
             if not all(PLAIN.fullmatch(word) for word in (pod.network, pod.container_id)):
-                raise NotRehearsable(f"{pod.network} {pod.container_id} is no network and container")
+                raise NotRehearsable(f"{pod.network} {pod.container_id} is not a network and a container")
         self.apply(host)
 
     def undo(self, host: Host) -> None:
-        """Take these rules away again, and no others. Raises Drifted when somebody else changed them, CannotRead."""
+        """Remove these rules again, and no others. Raises Drifted when somebody else changed them, CannotRead."""
         now = _read(host)
         lines = []
         for pod in self.pods:

@@ -28,7 +28,7 @@ class LoadModule:
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z0-9_]+", self.name):
-            raise BadInput(f"{self.name} is no name of a kernel module")
+            raise BadInput(f"{self.name} is not the name of a kernel module")
 
     @classmethod
     def planned(cls, host: Host, name: str) -> LoadModule:
@@ -91,10 +91,10 @@ class LoadModule:
         try:
             come = [user for user in users(host, self.name) if user not in self.users]
         except CannotRead as error:
-            return f"{self.name} stays loaded, for what uses it cannot be seen: {error}"
+            return f"{self.name} stays loaded: netdoctor cannot see what uses it: {error}"
         if come:
             more = f" and {len(come) - MOST} more" if len(come) > MOST else ""
-            return f"{self.name} stays loaded, for these may use it since: {', '.join(come[:MOST])}{more}"
+            return f"{self.name} stays loaded: these may have come to use it: {', '.join(come[:MOST])}{more}"
         try:
             host.run(["rmmod", self.name], timeout=MODPROBE_SECONDS)
         except CannotRead as error:  # taken into use this very moment

@@ -58,10 +58,10 @@ class SetSysctl:
 
     def __post_init__(self) -> None:
         if not KEY.fullmatch(self.key):
-            raise BadInput(f"{self.key} is no net.* sysctl")
+            raise BadInput(f"{self.key} is not a net.* sysctl")
         for path, _ in self.followers:  # a journal may name any
             if not _follows(path, self.key):
-                raise BadInput(f"{path} is no setting that {self.key} changes along with it")
+                raise BadInput(f"{path} is not a setting that {self.key} changes along with it")
 
     @classmethod
     def planned(cls, host: Host, key: str, value: str, recorded: str | None = None) -> SetSysctl:
@@ -101,13 +101,13 @@ class SetSysctl:
     def _bearer(self) -> str:
         """What has to be there for the setting to be."""
         interface = OF_INTERFACE.fullmatch(self.key)
-        return f"interface {interface[1].replace('/', '.')}" if interface else "what the kernel has this setting for"
+        return f"interface {interface[1].replace('/', '.')}" if interface else "what the setting belongs to"
 
     def check(self, host: Host) -> None:
         """Raise Drifted unless the setting and its followers are still as planned. Raises CannotRead."""
         now = self._now(host)
         if self.was is not None and now != self.was:
-            gone = f"{self._bearer} is gone: there is no {self.key} any more"
+            gone = f"{self._bearer} is gone: {self.key} no longer exists"
             raise Drifted(
                 f"{gone if now is None else f'{self.key} is {now}'}, and it was {self.was} when the repair was planned"
             )
@@ -133,7 +133,7 @@ class SetSysctl:
     def rehearse(self, host: Host) -> None:
         """Set it in the copy. Raises NotRehearsable for a setting that is the whole machine's."""
         if self._now(host) is None:
-            raise NotRehearsable(f"{self.key} is no setting of a network namespace")
+            raise NotRehearsable(f"{self.key} is not a setting of a network namespace")
         try:
             self.apply(host)
         except CannotRead as error:  # shown in every namespace, and the machine's own
@@ -148,11 +148,13 @@ class SetSysctl:
         if self.was is None or now is None:
             return None  # it goes with the module that brought it
         if now not in (self.was, self.value):
-            anew = f", or {self._bearer} was made anew," if OF_INTERFACE.fullmatch(self.key) else ""
-            raise Drifted(f"{self.key} is {now}: somebody has changed it{anew} since netdoctor set it to {self.value}")
+            remade = f", or {self._bearer} was recreated," if OF_INTERFACE.fullmatch(self.key) else ""
+            raise Drifted(
+                f"{self.key} is {now}: somebody has changed it{remade} since netdoctor set it to {self.value}"
+            )
         file, said = _said_by_others(host, self.key)
         if now == self.value and said == self.value != self.at_boot:
-            return f"{self.key} = {now}: {file} says so since"
+            return f"{self.key} = {now}: {file} has set it since"
         wanted, theirs = self._wanted_followers(host, now, self.was)
         if now != self.was:
             _write(path_of(self.key), self.was)  # and the kernel writes all that follows it

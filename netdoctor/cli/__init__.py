@@ -120,8 +120,8 @@ def _unexpected(error: BaseException) -> str:
         with suppress(OSError):
             click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
     return (
-        f"a mistake in netdoctor ended it ({type(error).__name__}{where}); report it to {REPORT_TO}, "
-        f"with what it says when {DETAILS}=1 is in the environment"
+        f"a bug in netdoctor ended it ({type(error).__name__}{where}); report it to {REPORT_TO}, "
+        f"with its output when {DETAILS}=1 is in the environment"
     )
 
 

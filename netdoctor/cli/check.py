@@ -23,13 +23,13 @@ OUTPUTS = ["text", "json", "markdown", "junit", "html"]
 
 
 @click.command()
-@click.option("-o", "--output", type=click.Choice(OUTPUTS), default="text", help="What goes to stdout.")
+@click.option("-o", "--output", type=click.Choice(OUTPUTS), default="text", help="Format of standard output.")
 @click.option(
     "--report",
     "report_file",
     metavar="FILE",
     type=click.Path(dir_okay=False, allow_dash=True),
-    help="Write the report to this file too, in the format that its ending names: .json, .md, .html or .xml "
+    help="Also write the report to this file, in the format that its ending names: .json, .md, .html or .xml "
     "(JUnit). With - it goes to standard output, and the text to standard error.",
 )
 @recording("Judge", "a recording")

@@ -7,7 +7,7 @@ import click
 
 @click.command()
 def command() -> None:
-    """Keep the repair that waits to be confirmed (netdoctor fix --confirm SECONDS); else it is undone in time.
+    """Keep the repair that waits to be confirmed (netdoctor fix --confirm SECONDS), so that it is not undone.
 
     \b
     Examples:

@@ -23,14 +23,14 @@ TIMEOUT = Seconds(1, 3600)
 
 
 @click.command()
-@click.option("-k", "--kustomization", help="Folder of the manifests; k8s where there is one and no sudo.")
+@click.option("-k", "--kustomization", help="Folder with the manifests; default, without sudo: ./k8s.")
 @click.option("--dry-run", is_flag=True, help="Ask the gate, show what the API server would change, change nothing.")
 @click.option("--force", is_flag=True, help="Deploy even if the gate is not open.")
 @click.option("--force-conflicts", is_flag=True, help="Take over fields that somebody else changed, as kubectl does.")
 @click.option("--images", is_flag=True, help="Ask for a picture in the smoke test too; a real provider charges for it.")
 @click.option("--timeout", type=TIMEOUT, default=300, show_default=True, help=f"For the rollout: {TIMEOUT.in_words}.")
 @click.option("--roll-back/--no-roll-back", default=None, help="Roll back a failed rollout without asking, or never.")
-@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="What goes to stdout.")
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="Format of standard output.")
 @cluster_access
 @click.pass_context
 def command(
@@ -63,7 +63,7 @@ def command(
     if doubt and not _meant(folder, doubt):
         raise BadInput(f"{folder} is not deployed unless it is named, because {doubt}: --kustomization {folder}")
     if not folder:
-        raise BadInput("there is no folder k8s with a kustomization.yaml here: name it with --kustomization")
+        raise BadInput("there is no folder k8s with a kustomization.yaml here: use --kustomization")
     file_in(folder)
     say = Sayer(output)
     begin = time.monotonic()

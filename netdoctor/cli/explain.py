@@ -85,7 +85,7 @@ def _list(catalogue: Catalogue) -> list[str]:
         "",
         *_section("symptoms, which a cause explains", (probe for probe in others if probe.symptom)),
         "",
-        *_section("what the LiteLLM gateways need besides", of_gateways),
+        *_section("what else the LiteLLM gateways need", of_gateways),
         "",
         *_section("remedies", catalogue.remedies.values()),
     ]

@@ -34,8 +34,8 @@ FAILED = ("rolled-back", "not-undone")
 @click.command()
 @click.option("--dry-run", is_flag=True, help="Show the exact changes without applying them.")
 @click.option("-y", "--yes", is_flag=True, help="Make the changes that are shown without asking.")
-@click.option("-v", "--verbose", is_flag=True, help="Show every rule that is changed, and every way that opens.")
-@click.option("--only", multiple=True, metavar="ID", help="Make only the repair of this name, or of this fault.")
+@click.option("-v", "--verbose", is_flag=True, help="Show every rule that changes, and every connection that opens.")
+@click.option("--only", multiple=True, metavar="ID", help="Make only the repair with this name, or for this fault.")
 @click.option(
     "--confirm",
     type=CONFIRM,
@@ -48,7 +48,7 @@ FAILED = ("rolled-back", "not-undone")
 @click.option("--rehearse-daemon", is_flag=True, help="Rehearse firewalld's part with a second firewalld (1 to 5 s).")
 @click.option("--resume", is_flag=True, help="Keep what an interrupted repair has changed, and go on.")
 @recording("With --dry-run, plan and rehearse the repair of", "a recorded node")
-@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="What goes to stdout.")
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="Format of standard output.")
 @cluster_access
 @never_together(
     ("--dry-run", "--yes", "a dry run changes nothing that could be agreed to"),
@@ -72,19 +72,19 @@ def command(
     trust_recording: bool,
     output: str,
 ) -> None:
-    """Repair this host: each change is shown, asked for, made, and proved by the probe that failed, or rolled back.
+    """Repair this host: show each change, ask, make it, and prove it by the probe that failed, or roll it back.
 
-    Before anything is touched the repair is rehearsed on a copy of the node's network: flows that fail now have to
+    Before anything is touched the repair is rehearsed on a copy of the node's network: flows that fail now must
     pass there, nothing that works may break, nobody who is connected now may be cut off, and nothing may open that the
-    repair is not for. A repair that cannot be rehearsed is not made. Where the node has changed since the plan was
-    made, the new plan is shown, rehearsed and asked for.
+    repair is not meant to open. A repair that cannot be rehearsed is not made. If the node has changed since the plan
+    was made, the new plan is shown and rehearsed, and you are asked again.
 
     \b
     Examples:
       sudo netdoctor fix --dry-run
       sudo netdoctor fix --confirm 60
 
-    Exit status: 0 healthy, 1 faults remain or a repair was rolled back, 2 nobody said yes, 3 could not tell or could
+    Exit status: 0 healthy, 1 faults remain or a repair was rolled back, 2 nobody agreed, 3 could not tell or could
     not do.
     """
     from contextlib import ExitStack
@@ -281,7 +281,7 @@ def _wait(made: Journal, seconds: int) -> Kept:
     try:
         answer = answered(made, lambda line: click.echo(f"\r{one_line(line)} ", err=True, nl=False))
     except KeyboardInterrupt:
-        _say_lines(["", "nobody has confirmed it: it is undone in time, unless: sudo netdoctor confirm"], err=True)
+        _say_lines(["", "not confirmed: it will be undone, unless: sudo netdoctor confirm"], err=True)
         raise
     _say_lines(["", answer.sentence], err=True)
     if answer.kept:

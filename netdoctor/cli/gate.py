@@ -8,16 +8,14 @@ from netdoctor.terminal.cluster_options import cluster_access
 
 
 @click.command()
-@click.option(
-    "-k", "--kustomization", metavar="DIR", help="The modules' manifests; without sudo ./k8s where there is one."
-)
-@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="What goes to stdout.")
+@click.option("-k", "--kustomization", metavar="DIR", help="Folder with the manifests; default, without sudo: ./k8s.")
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="Format of standard output.")
 @cluster_access
 @click.pass_context
 def command(ctx: click.Context, kustomization: str | None, output: str) -> None:
-    """Say whether what the modules need is there: open, closed (with the cause), or not verified.
+    """Say whether all that the modules need is available: open, closed (with the cause), or not verified.
 
-    Without manifests the modules in the cluster are asked for; without any the network alone is judged.
+    Without manifests it tests what the modules in the cluster need; without modules, only the network.
 
     \b
     Examples:

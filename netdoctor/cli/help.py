@@ -28,7 +28,7 @@ def command(ctx: click.Context, name: str) -> None:
     """
     parent = ctx.parent
     if parent is None or not isinstance(parent.command, CommandGroup):
-        raise click.UsageError("it belongs to no list of commands")
+        raise click.UsageError("it is not in any list of commands")
     if not name:
         click.echo(parent.get_help())
         return

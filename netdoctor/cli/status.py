@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option(
-    "-o", "--output", type=click.Choice(["text", "json", "markdown"]), default="text", help="What goes to stdout."
+    "-o", "--output", type=click.Choice(["text", "json", "markdown"]), default="text", help="Format of standard output."
 )
 @cluster_access
 @click.pass_context

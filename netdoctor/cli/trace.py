@@ -32,17 +32,17 @@ def _destinations(ctx: click.Context, _: click.Parameter, incomplete: str) -> li
 @click.argument("source", metavar="SRC", shell_complete=_sources)
 @click.argument("destination", metavar="DST", shell_complete=_destinations)
 @click.argument("port", metavar="[PORT]", default="")
-@click.option("--udp/--tcp", default=None, help="TCP where nothing says otherwise; UDP for port 53.")
+@click.option("--udp/--tcp", default=None, help="Default: TCP, or UDP for port 53.")
 @recording("Copy", "a recorded node")
 @click.option(
     "--svg",
     "picture",
     metavar="FILE",
     type=click.Path(dir_okay=False, allow_dash=True),
-    help="Draw the way into this file too; with - it is standard output, and the text goes to standard error.",
+    help="Also draw the path into this file; with - into standard output, and the text goes to standard error.",
 )
-@click.option("-v", "--verbose", is_flag=True, help="Also every step of every packet.")
-@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="What goes to stdout.")
+@click.option("-v", "--verbose", is_flag=True, help="Show every step of every packet.")
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="Format of standard output.")
 @cluster_access
 @never_together(("--svg -", "--output json", "both want standard output; give the picture a file"))
 @click.pass_context
@@ -65,7 +65,7 @@ def command(
       sudo netdoctor trace default/client svc/default/postgres 5432
       netdoctor trace pod/client internet 443 --facts node.json --svg way.svg
 
-    Exit status: 0 it arrived, 1 it was lost, 2 no such end, 3 could not tell.
+    Exit status: 0 it arrived, 1 it was lost, 2 unknown source or destination, 3 could not tell.
     """
     from netdoctor.redact import one_line
     from netdoctor.system.kubeconfig import used

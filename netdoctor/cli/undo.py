@@ -27,9 +27,9 @@ def _runs(_ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]
 
 @click.command()
 @click.argument("run", required=False, shell_complete=_runs)
-@click.option("--list", "list_only", is_flag=True, help="List the runs and what of them is in force.")
+@click.option("--list", "list_only", is_flag=True, help="List the runs and how much of each is in force.")
 @click.option("--force", is_flag=True, help="Leave alone what somebody else has changed since, and undo the rest.")
-@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="What goes to stdout.")
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="Format of standard output.")
 @never_together(
     ("--list", "--force", "a list undoes nothing"),
     ("--list", "RUN", "the list names every run, and undoes none"),

@@ -27,6 +27,8 @@ from netdoctor.system.clock import now
 from netdoctor.system.host import Host
 from netdoctor.twin.missing_programs import missing_in_words
 
+# what a reason begins with, where the sentence around it says the same; the last in recordings of earlier versions
+
 
 @dataclass(frozen=True)
 class Look:
@@ -76,7 +78,7 @@ class Look:
             yield f"not verified on a copy of the node: {tried.reason}"
         if self.experiments and self.experiments.cut_short:
             limit = self.experiments.cut_short
-            yield f"experiments on copies of the node were cut short after {limit}: not every smallest change is known"
+            yield f"experiments on copies of the node were cut short after {limit}: some minimal fixes may be missing"
         if self.experiments and isinstance(network, NodeNetwork) and (lacking := missing_in_words(network.state)):
             yield lacking
 
@@ -118,7 +120,7 @@ def look(
     *,
     cures: bool = True,
 ) -> Look:
-    """Ask every probe (or those named) on new facts, and take away whatever was made for it.
+    """Ask every probe (or those named) on new facts, and remove everything that was made for it.
 
     `watch` is given the facts before anything is read, so that it can tell what is being waited for. Without `cures`
     the experiments ask only whether what failed fails in a copy too, and not what would let it pass.

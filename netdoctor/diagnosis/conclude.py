@@ -80,7 +80,7 @@ class _Case:
         return self.experiments.cut_short
 
     def cures(self) -> list[tuple[Trial, tuple[Tried, ...], bool]]:
-        """The trials that a change cured which takes one of the causes away, or any change where none is known."""
+        """The trials cured by a change that removes one of the causes, or by any change where none is known."""
         wanted = None if self.only_seen else self.causes
         return [(trial, *found) for trial in self.trials if (found := _cure(trial, wanted))]
 
@@ -112,7 +112,7 @@ def _case(catalogue: Catalogue, diagnosis: Diagnosis, experiments: Experiments) 
 
 
 def _cured(case: _Case) -> Diagnosis | None:
-    """What failed fails in the copy too, and passes there once the cause is taken away: confirmed.
+    """What failed fails in the copy too, and passes there once the cause is removed: confirmed.
 
     Likely only, where something on the node is in no copy, or where the search ended before the opposite was tried.
     """
@@ -165,7 +165,7 @@ def _not_tried(case: _Case) -> Diagnosis | None:
 
 
 def _passes_in_the_copy(case: _Case) -> Diagnosis | None:
-    """What failed on the node passes in the copy as it is: what loses it is none of what a copy has."""
+    """What failed on the node passes in the copy as it is: nothing that a copy has loses it."""
     passing = [trial for trial in case.trials if trial.passes]
     if not passing or not case.only_seen:
         return None
@@ -208,7 +208,7 @@ def proof(shown: list[tuple[Trial, tuple[Tried, ...], bool]], failing: int) -> s
 
 
 def _cure(trial: Trial, causes: Collection[str] | None) -> tuple[tuple[Tried, ...], bool] | None:
-    """The smallest cure in which one of these causes is taken away, and whether nothing else is enough."""
+    """The smallest cure in which one of these causes is removed, and whether nothing else is enough."""
     fitting = [
         (cure, needed)
         for cure, needed in zip(trial.cures, trial.necessary, strict=True)

@@ -91,7 +91,7 @@ def _take(chosen: ChangeSet, answer: Mapping[str, bool], found: dict[str, list[C
 
 
 def _shrunk(candidates: Sequence[Intervention], passes: Passes, flow: str) -> ChangeSet | None:
-    """A smallest set within the whole one: whatever can be left out is, what is no remedy first.
+    """A smallest set within the whole one: everything dispensable is left out, first what is not a remedy.
 
     None where not all could be tried.
     """

@@ -1,6 +1,6 @@
 """How much work a search may do: copies, and processor time that this process got.
 
-A limit of the clock's would give a busy node another answer than a quiet one; so it gets the same answer, later.
+A limit of the clock's would give a busy node a different answer from a quiet one; so it gets the same answer, later.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Facts: what was read, once per run, by whom first asked.
 
-A fact is a frozen dataclass of plain data with a classmethod `collect`. Whoever needs it asks by a parameter's type::
+A fact is a frozen dataclass of plain data with a classmethod `collect`. Code that needs it asks by a parameter's type::
 
     def ip_forward_disabled(sysctls: Sysctls) -> Iterator[Finding]: ...
 
@@ -37,7 +37,7 @@ NAMED, LONGEST_NAME = 3, 40  # unknown facts of a recording that are named, and 
 
 
 class Finalizers:
-    """What has to be taken away at the end of a run, newest first; also after Ctrl-C."""
+    """What must be removed at the end of a run, newest first; also after Ctrl-C."""
 
     def __init__(self) -> None:
         self._stack = ExitStack()
@@ -138,7 +138,7 @@ class Facts:
         return typing.cast(F, cell.result())
 
     def _begin(self, kind: type) -> Future[Any]:
-        """The fact's cell; whoever comes first has it collected, in a thread that nobody has to wait for."""
+        """The fact's cell; the first to ask has it collected, in a thread that nothing has to wait for."""
         with self._lock:
             cell = self._cells.get(kind)
             if cell is not None:
@@ -200,7 +200,7 @@ class Facts:
         return {kind: cell.exception() or cell.result() for kind, cell in cells}
 
     def close(self) -> None:
-        """Take away what was made for this run (test pods). Ctrl-C meanwhile takes effect afterwards."""
+        """Remove what was made for this run (test pods). Ctrl-C meanwhile takes effect afterwards."""
         failures: list[Exception] = []
 
         def work() -> None:

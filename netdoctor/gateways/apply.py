@@ -71,7 +71,7 @@ def namespace_exists(api: KubeApi, namespace: str) -> bool:
 def make_namespace(api: KubeApi, namespace: str, *, host_network: bool) -> None:
     """Make the namespace, which admits restricted pods only, unless some want the host's network. Raises CannotRead.
 
-    One that somebody else makes meanwhile is no error.
+    One that somebody else makes meanwhile is not an error.
     """
     labels = {"pod-security.kubernetes.io/enforce": "privileged" if host_network else "restricted"}
     metadata = {"name": namespace, "labels": labels}

@@ -133,7 +133,7 @@ class Deployer:
         self._took("Prometheus", begin)
 
     def prune(self) -> tuple[str, ...]:
-        """Take away the ConfigMaps and Secrets of earlier deployments that nothing refers to any more."""
+        """Delete the ConfigMaps and Secrets of earlier deployments that nothing refers to any more."""
         return prune(self.api, self.modules.namespace, self.objects)
 
     def roll_back(self, tell: Tell) -> bool:

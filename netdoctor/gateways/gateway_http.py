@@ -86,7 +86,7 @@ def ask(
     except OSError as error:
         return GatewayReply(0, error.strerror or str(error), round(time.monotonic() - begin, 2))
     except ValueError:  # its text repeats the header
-        return GatewayReply(0, "its key cannot stand in a header", round(time.monotonic() - begin, 2))
+        return GatewayReply(0, "its key cannot be sent in a header", round(time.monotonic() - begin, 2))
 
 
 def _plain(error: Exception, timeout: float) -> str:

@@ -54,12 +54,12 @@ LOGS: tuple[tuple[re.Pattern[str], Kind, str, bool], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE | re.DOTALL), kind, sentence, lasting)
     for pattern, kind, sentence, lasting in (
         (r"no master key is set", Kind.KEY, "LiteLLM has no master key: LITELLM_MASTER_KEY is empty", True),
-        (r"master key is a publicly known default", Kind.KEY, "LiteLLM refuses a key that everybody knows", True),
+        (r"master key is a publicly known default", Kind.KEY, "LiteLLM refuses its well-known default key", True),
         (r"Config file not found: (\S+)", Kind.GATEWAY_CONFIG, "LiteLLM's config file {1} is not there", True),
         (r"No module named '(\w+)'", Kind.GATEWAY_CONFIG, "the image has no Python package {1}, which the config needs",
          True),
         (r"(?:while (?:parsing|scanning)|mapping values|could not find expected).{0,120}?(line \d+)",
-         Kind.GATEWAY_CONFIG, "LiteLLM's config is no YAML: {1}", True),
+         Kind.GATEWAY_CONFIG, "LiteLLM's config is not YAML: {1}", True),
         (r"error while attempting to bind on address \(([^)]*)\)", Kind.CRASH, "its port is taken: {1}", True),
         (r"P1013", Kind.DATABASE, "the database URL is invalid (@ # / % in a password must be encoded)", True),
         (r"P1000|password authentication failed for user \"([^\"]*)\"", Kind.DATABASE,
@@ -67,7 +67,7 @@ LOGS: tuple[tuple[re.Pattern[str], Kind, str, bool], ...] = tuple(
          True),
         (r"P1003|database \"([^\"]*)\" does not exist", Kind.DATABASE, "the database {1} does not exist in Postgres",
          True),
-        (r"P1010|no pg_hba\.conf entry", Kind.DATABASE, "Postgres lets nobody in from there (pg_hba.conf)", True),
+        (r"P1010|no pg_hba\.conf entry", Kind.DATABASE, "Postgres accepts no login from there (pg_hba.conf)", True),
         (r"too many clients|remaining connection slots|too many connections", Kind.DATABASE,
          "Postgres has no connection slot left", False),
         (r"role \"([^\"]*)\" does not exist", Kind.DATABASE, "the role {1} does not exist in Postgres", True),
@@ -87,7 +87,7 @@ IMAGE_REASONS = ("ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "Inval
 CONFIG_REASONS = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError")
 STATUS_CODES = {
     "404": "nothing answers at that path: the probe's path is wrong",
-    "401": "it wants a key: the probe's path is wrong",
+    "401": "it requires a key: the probe's path is wrong",
     "503": "LiteLLM says that it is not ready (is its database there?)",
 }
 BEFORE_CONTAINERS = ("FailedCreatePodSandBox", "sandbox", "FailedMount", "MountVolume")
@@ -149,7 +149,7 @@ def _of_container(
     last = (container.get("lastState") or {}).get("terminated")
     end = _failed(state.get("terminated")) or last
     if end and end.get("reason") == "OOMKilled":
-        return Failure(pod, Kind.OOM, f"{name} was killed for want of memory (OOMKilled): raise its limit", True)
+        return Failure(pod, Kind.OOM, f"{name} was killed: out of memory (OOMKilled): raise its limit", True)
     if container.get("ready"):
         return None
     running = bool(state.get("running"))
@@ -176,7 +176,7 @@ def _of_waiting(pod: str, container: Mapping[str, Any]) -> Failure | None:
     waiting = (container.get("state") or {}).get("waiting") or {}
     reason, said = str(waiting.get("reason", "")), str(waiting.get("message", ""))
     if reason in IMAGE_REASONS:
-        sentence = f"the image {container.get('image')} cannot be had: {cut(said or reason)}"
+        sentence = f"the image {container.get('image')} cannot be pulled: {cut(said or reason)}"
         return Failure(pod, Kind.IMAGE, sentence, True)
     if reason in CONFIG_REASONS:
         return Failure(pod, Kind.CONFIG, f"the kubelet cannot start {container['name']}: {cut(said or reason)}", True)

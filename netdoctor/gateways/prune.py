@@ -1,4 +1,4 @@
-"""Old ConfigMaps and Secrets of the modules: each change makes one of a new name, and nothing else takes the old away.
+"""Old ConfigMaps and Secrets of the modules: each change makes one of a new name, and nothing else deletes the old.
 
 One stays as long as anything that a roll back could go back to refers to it (revisionHistoryLimit in k8s/ is 3).
 """

@@ -174,7 +174,7 @@ def _failures(api: KubeApi, namespace: str, progress: tuple[Progress, ...]) -> t
 
 
 def _owners(api: KubeApi, namespace: str, workloads: tuple[str, ...]) -> set[tuple[str, str]]:
-    """Kind and name of what owns the pods that count: of a Deployment its newest ReplicaSet, for the older ones go."""
+    """Kind and name of what owns the pods that count: of a Deployment only its newest ReplicaSet."""
     kinds = {kind.lower(): kind for kind in PLURALS}
     found = set()
     for workload in workloads:

@@ -159,7 +159,7 @@ def _calls(target: Target, images: bool, end: float) -> Iterator[SmokeStep]:
         yield SmokeStep(OWN, False, "its ConfigMap names no model")
         return
     if model.mode == COSTLY and not images:
-        yield SmokeStep(OWN, None, "no picture and no /health asked for, they cost money (--images)")
+        yield SmokeStep(OWN, None, "no picture and no /health requested: they cost money (--images)")
         return
     yield _steady(lambda: _own(target, model), end)
     if not target.replicas:

@@ -111,7 +111,7 @@ def _idle(gateway: Gateway, progress: Progress | None) -> str:
     if progress and not progress.wanted:
         return "scaled to 0"
     if not gateway.service:
-        return "no Service picks its pods"
+        return "no Service selects its pods"
     if progress and not progress.done and progress.ready >= progress.wanted:
         return "its latest change is not rolled out"
     return ""

@@ -40,7 +40,7 @@ def console(stderr: bool = False) -> Console:
 
 
 def _columns() -> int:
-    """The width of what is no terminal: COLUMNS where it is set."""
+    """The width of what is not a terminal: COLUMNS where it is set."""
     told = os.environ.get("COLUMNS", "")
     return int(told) if told.isdecimal() and int(told) else UNWRAPPED
 

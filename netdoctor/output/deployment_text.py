@@ -1,6 +1,6 @@
 """A deployment for a person: what was applied, why a rollout is not complete, and how the modules serve.
 
-Each is one line; whoever writes it passes it through `netdoctor.redact.one_line`.
+Each is one line; the caller that writes it passes it through `netdoctor.redact.one_line`.
 """
 
 from __future__ import annotations
@@ -53,6 +53,6 @@ def serving(result: Deployment, total: float) -> str:
     """The last line: how many modules serve, and what each stage took, of `total` seconds."""
     good = sum(served.ok and served.asked for served in result.served)
     spared = [served.module for served in result.served if served.ok and not served.asked]
-    more = f", {', '.join(spared)} was asked for nothing that costs money (--images)" if spared else ""
+    more = f", {', '.join(spared)} got no request that costs money (--images)" if spared else ""
     parts = [f"{stage} {seconds:.1f}" for stage, seconds in result.seconds.items()]
     return f"{good} of {len(result.served)} modules serve{more}; after {total:.1f} s: {', '.join(parts)}"

@@ -112,7 +112,7 @@ class OutputFile:
             raise self._refuse("it is the name of a folder")
         about = folder.about(self.name)
         if about is not None and stat.S_ISFIFO(about.st_mode) and about.st_uid != self._rights.uid:
-            raise self._refuse("it is somebody else's FIFO, who could let it wait for ever")
+            raise self._refuse("it is another user's FIFO, who could make netdoctor wait for ever")
         if about is None or stat.S_ISREG(about.st_mode) or _is_written_at_once(about):
             return about
         raise self._refuse(LINK if stat.S_ISLNK(about.st_mode) else "it is neither a file, nor a FIFO, nor a terminal")

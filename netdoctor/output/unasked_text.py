@@ -15,7 +15,7 @@ NOT_A_NODE = "this is not a Kubernetes node, or not one that netdoctor can read"
 
 
 def without_node(reasons: Iterable[str]) -> str:
-    """Why no API server could be asked on a machine that is no node, by the reasons of checks; "" on a node."""
+    """Why no API server could be asked on a machine that is not a node, by the reasons of checks; "" on a node."""
     for reason in reasons:
         if BEFORE in reason and reason.endswith(AFTER):
             return reason.partition(BEFORE)[2].removesuffix(AFTER)

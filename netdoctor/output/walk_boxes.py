@@ -26,7 +26,7 @@ class BoxSide:
 
 
 def source_of(traced: Traced) -> BoxSide:
-    """Whoever asks."""
+    """The sender."""
     name, passage = traced.walk.flow.source, traced.way.on_node
     address = traced.source.address or (passage.stays[0].before.source if passage else "")
     if name in (NODE, OUTSIDE):

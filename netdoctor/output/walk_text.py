@@ -27,7 +27,7 @@ WORDS = {
     "bridge input": "up to the node's IP layer",
     "bridge forward": "from port to port",
     "bridge output": "down into the bridge",
-    "bridge postrouting": "out of a port",
+    "bridge postrouting": "leaves by a bridge port",
     "prerouting": "before routing",
     "forward": "through the node",
     "input": "to a program of the node",
@@ -67,7 +67,7 @@ def notices(traced: Traced) -> Iterator[str]:
     """What the copy does not show."""
     yield from traced.lacking
     if programs := traced.state.node.programs:
-        yield f"not in the copy, and it may take packets: {', '.join(programs)}"
+        yield f"not in the copy, and may drop packets: {', '.join(programs)}"
 
 
 def heading(traced: Traced) -> str:
@@ -119,7 +119,7 @@ def _bridged(stay: Stay, before: Stay | None) -> bool:
 
 def _words(stay: Stay, before: Stay | None) -> str:
     if _bridged(stay, before):
-        return "the bridge asks the rules of IP too"
+        return "iptables sees bridged packets too"
     return WORDS.get(stay.name, "")
 
 
@@ -180,7 +180,7 @@ def _folded(rules: Rules, but: list[str]) -> str:
     words = f"{rules.family} {rules.table} {rules.chains[0]}"
     if idle:
         led = ", ".join(idle) if len(idle) <= NAMED else f"{len(idle)} chains"
-        words += f": {led}, nothing for it there"
+        words += f": {led}, no matching rule"
     policy = rules.effects[-1].verdict if rules.effects else ""
     return f"{words}: {policy}" if policy == "policy accept" and not idle else words
 

@@ -91,7 +91,7 @@ def _names(known: Mapping[type, object]) -> tuple[set[str], set[str]]:
 
 
 def _node_names(known: Mapping[type, object]) -> set[str]:
-    """What the cluster's nodes are called, and this machine where it is none of them."""
+    """What the cluster's nodes are called, and this machine where it is not one of them."""
     hosts: set[str] = set()
     this, nodes = known.get(ThisNode), known.get(Nodes)
     if isinstance(this, ThisNode):
@@ -161,16 +161,16 @@ def _given(stored: dict[str, Any], kinds: dict[str, type]) -> dict[type, object]
 
 
 def _stored(recording: Any) -> dict[str, Any]:
-    """The facts that a recording has stored, by their names. Raises BadInput for what is none of this version."""
+    """The facts that a recording has stored, by their names. Raises BadInput for what is not of this version."""
     if not isinstance(recording, dict):
-        raise BadInput("not a recording of netdoctor: it is no object")
+        raise BadInput("not a netdoctor recording: the top level is not an object")
     if "facts" not in recording and OF_A_REPORT & recording.keys():
         raise BadInput("this is a report, not a recording: netdoctor record FILE makes a recording")
     if lacking := [key for key in ("schema_version", "facts") if key not in recording]:
-        raise BadInput(f"not a recording of netdoctor: it has no {lacking[0]!r}")
+        raise BadInput(f"not a netdoctor recording: it has no {lacking[0]!r}")
     version, stored = recording["schema_version"], recording["facts"]
     if not isinstance(stored, dict):
-        raise BadInput("not a recording of netdoctor: its facts are no object")
+        raise BadInput("not a netdoctor recording: its facts are not an object")
     if version != SCHEMA_VERSION:
         raise BadInput(f"a recording of version {version!r:.20}; this netdoctor reads version {SCHEMA_VERSION}")
     return stored

@@ -64,9 +64,9 @@ def _wrong_alone(value: Any) -> str:
     if isinstance(value, str) and len(value) > LONGEST:
         return f"a text of {len(value)} characters"
     if isinstance(value, int) and not -LARGEST <= value < LARGEST:
-        return "no number of 64 bits"
+        return "not a 64-bit number"
     if isinstance(value, float) and not 0 <= value <= MOST_SECONDS:
-        return f"{value!r:.20} is no length of time"
+        return f"{value!r:.20} is not a length of time"
     return ""
 
 
@@ -75,6 +75,6 @@ def _of_form(name: str, held: Any, where: str) -> Iterator[str]:
         fits, form = FORMS[name]
         for text in held if isinstance(held, tuple) else (held,):
             if isinstance(text, str) and not fits(text):
-                yield f"{where}: it holds what is no {form}"
+                yield f"{where}: it holds something that is not a {form}"
     elif name in PORTS and isinstance(held, int) and not 0 <= held <= 65535:
-        yield f"{where}: {held} is no port"
+        yield f"{where}: {held} is not a port"

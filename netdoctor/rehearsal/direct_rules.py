@@ -115,7 +115,7 @@ def _what_it_spares(rule: Rule) -> str:
         return str(error)
     policy = there.policies.get(table, {}).get(chain, "")
     if policy != "ACCEPT":
-        return f"the policy of chain {chain} is {policy}" if policy else f"{chain} is no built-in chain of {table}"
+        return f"the policy of chain {chain} is {policy}" if policy else f"{chain} is not a built-in chain of {table}"
     line = _judging_line(there, table, chain)
     return f"`{line}` comes after it or may come after it in chain {chain}" if line else ""
 

@@ -82,7 +82,7 @@ def compared(before: Twin, after: Twin, tried: list[ExposedFlow]) -> tuple[set[E
 def led_away(before: Twin, after: Twin, both: set[ExposedFlow], cluster: ClusterAddresses) -> set[ExposedFlow]:
     """The ways open in both that the node itself answers in the first one, and somebody else in the second.
 
-    A NodePort has its end in a pod, whoever holds its place on the node: it counts for those who are connected alone.
+    A NodePort has its end in a pod, whatever holds its place on the node: it counts only for those who are connected.
     """
     node_ports = {*cluster.node_ports}
     taken = _led_to_others(after) - _led_to_others(before)
@@ -96,7 +96,7 @@ def led_away(before: Twin, after: Twin, both: set[ExposedFlow], cluster: Cluster
 
 
 def _led_to_others(twin: Twin) -> set[tuple[str, str, str, int]]:
-    """What a copy's tracked connections asked for, and somebody else than the node answers."""
+    """What a copy's tracked connections asked for, and somebody other than the node answers."""
     own = {str(address.ip) for _, address in twin.state.node.own_addresses()}
     tracked = conntrack.established(twin.run(lambda: conntrack.dump(None)), ended=True)
     return {(each.protocol, each.source, each.destination, each.port) for each in tracked if each.answers not in own}

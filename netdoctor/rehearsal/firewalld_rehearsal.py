@@ -69,7 +69,7 @@ class ByFirewalld(Protocol):
 def copies_with_firewalld(state: State) -> Iterator[tuple[Twin, Twin, FirewalldBus]]:
     """Two copies of this node, the second with a firewalld, for the length of a with block; and the bus to that one.
 
-    Both have the table that the node's firewalld has now. Raises CannotRead where that cannot be had.
+    Both have the table that the node's firewalld has now. Raises CannotRead where that is not possible.
     """
     if not state.node.has_table("inet", TABLE):
         raise CannotRead(SOURCE, f"firewalld keeps no table inet {TABLE} on this node")

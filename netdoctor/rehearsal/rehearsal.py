@@ -114,7 +114,7 @@ class Rehearsal:
         opens = f"it would open {_some(self.needless)}" if self.needless else ""
         if not self.cures_nothing:
             return opens
-        in_vain = f"with it none of the {len(self.flows)} flows that fail passes in the copy"
+        in_vain = f"with it none of the {len(self.flows)} failing flows passes in the copy"
         return f"{in_vain}, and {opens}" if opens else in_vain
 
 
@@ -246,7 +246,7 @@ def _unseen(who: People, passing: Collection[ExposedFlow]) -> tuple[list[str], l
     silent = [way for way in who.ways if way not in passing]
     logins = [*who.out_of_sight, *(str(way) for way in silent if way in who.logged_in)]
     others = [*who.others_out_of_sight, *(str(way) for way in silent if way.kind is Access.CONNECTED)]
-    words = "is connected now and passes in no copy of the node, so nothing shows whether the repair keeps that way"
+    words = "is connected now, but passes in none of the copies, so nothing shows whether the repair keeps that way"
     return others, [f"{login} {words}" for login in logins]
 
 
@@ -258,7 +258,7 @@ def _copies(
         try:
             return stack.enter_context(copies_with_firewalld(state))
         except CannotRead as error:
-            not_shown.append(f"what firewalld itself does, rules stand for it: {error}")
+            not_shown.append(f"what firewalld itself does; rules stand in for it: {error}")
     return stack.enter_context(closing(build(state))), stack.enter_context(closing(build(state))), None
 
 

@@ -168,7 +168,7 @@ def _seclude(libc: ctypes.CDLL) -> None:
     )
     done = not libc.unshare(CLONE_NEWNS) and not any(libc.mount(*step, None) for step in steps)
     if not done or libc.prctl(PR_CAPBSET_DROP, CAP_SYS_MODULE, 0, 0, 0):
-        raise OSError(ctypes.get_errno(), f"it cannot be shut in: {os.strerror(ctypes.get_errno())}")
+        raise OSError(ctypes.get_errno(), f"it cannot be confined: {os.strerror(ctypes.get_errno())}")
 
 
 def _stop(one: subprocess.Popen[bytes]) -> None:

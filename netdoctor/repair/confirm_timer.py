@@ -74,7 +74,7 @@ class Timer:
         return self._last
 
     def _undone(self) -> bool:
-        """Undo the run, unless it was kept or its end put off meanwhile; whether nothing is left to do.
+        """Undo the run, unless it was kept or its end put off meanwhile; whether it is all done.
 
         Raises JournalError where its journal cannot be read.
         """
@@ -98,7 +98,7 @@ class Timer:
         """End a netdoctor that has held the lock long after the end: stopped by Ctrl-Z, or its terminal is blocked."""
         pid = holder()
         if pid and self._last is not None and self._last.overdue > STOPPED:
-            self._say(f"netdoctor (pid {pid}) holds the lock and does nothing: it is ended")
+            self._say(f"netdoctor (pid {pid}) holds the lock and does nothing: it is killed")
             with suppress(OSError):
                 os.kill(pid, signal.SIGKILL)
 

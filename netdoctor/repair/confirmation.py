@@ -98,7 +98,7 @@ def pending() -> Pending | None:
     try:
         return TypeAdapter(Pending).validate_json(data, strict=True)
     except ValidationError as error:
-        raise JournalError(f"{path} is damaged: take it away, and `netdoctor undo` undoes the run") from error
+        raise JournalError(f"{path} is damaged: delete it, and `netdoctor undo` undoes the run") from error
 
 
 @contextmanager

@@ -167,14 +167,12 @@ def _not_as_planned(step: Step, seen: Look) -> StepOutcome | None:
     """Why a step of the plan is not taken, now that the steps before it were; None where it is."""
     result = seen.results.get(step.probe)
     if result is None or result.outcome is not Outcome.FAIL:
-        return StepOutcome(step.name, step.probe, StepEnd.SKIPPED, f"{step.probe} does not fail any more")
+        return StepOutcome(step.name, step.probe, StepEnd.SKIPPED, f"{step.probe} no longer fails")
     changes, reason = changes_of(step.remedy, result.findings, seen.facts)
     if not changes:
-        return StepOutcome(step.name, step.probe, StepEnd.SKIPPED, reason or "nothing is left to change")
+        return StepOutcome(step.name, step.probe, StepEnd.SKIPPED, reason or "nothing needs to change")
     if changes != step.changes:
-        return StepOutcome(
-            step.name, step.probe, StepEnd.DRIFTED, "it would change something else than what was planned"
-        )
+        return StepOutcome(step.name, step.probe, StepEnd.DRIFTED, "it would change something other than planned")
     return None
 
 

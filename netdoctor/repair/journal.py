@@ -106,14 +106,14 @@ class Journal:
 
     @property
     def unfinished(self) -> bool:
-        """Whether it has no end and something in force that is not proved, or was about to be taken back."""
+        """Whether it has no end and something in force that is not proved, or was about to be rolled back."""
         taking_back = self.ended is not None
         return self.closed is None and any(taking_back or e.state is not EntryState.VERIFIED for e in self.in_force)
 
     def plan(self, step: str, change: Change) -> Entry:
         """Write down a change that is about to be made. Raises Drifted for one that could not be read back."""
         if not is_of_netdoctor(change):
-            raise Drifted(f"{change.describe()}: undo would not take this back")
+            raise Drifted(f"{change.describe()}: undo would not revert this")
         entry = Entry(len(self.entries), step, change)
         self.entries.append(entry)
         try:
@@ -228,24 +228,24 @@ def load(path: Path) -> Journal:
 
 
 def _bytes_of(path: Path) -> bytes:
-    """A journal's bytes. Raises JournalError, also for what is no regular file or too large for a journal."""
+    """A journal's bytes. Raises JournalError, also for what is not a regular file or too large for a journal."""
     try:
         number = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         try:
             about = os.fstat(number)
             if not stat.S_ISREG(about.st_mode):
-                raise JournalError(f"{path} is no journal: it is not a regular file")
+                raise JournalError(f"{path} is not a journal: it is not a regular file")
             if about.st_uid not in (0, os.geteuid()) or about.st_mode & OTHERS_WRITE:
-                raise JournalError(f"{path} is not believed: somebody else than root may have written it")
+                raise JournalError(f"{path} is not trusted: somebody other than root may have written it")
             if about.st_size > LARGEST:
-                raise JournalError(f"{path} is no journal: it has {about.st_size >> 20} MB")
+                raise JournalError(f"{path} is not a journal: it has {about.st_size >> 20} MB")
             with os.fdopen(number, "rb", closefd=False) as file:
                 return file.read(LARGEST)
         finally:
             os.close(number)
     except OSError as error:
         if error.errno == errno.ELOOP:
-            raise JournalError(f"{path} is no journal: it is a symbolic link") from error
+            raise JournalError(f"{path} is not a journal: it is a symbolic link") from error
         raise JournalError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
@@ -273,7 +273,7 @@ def _take_header(journal: Journal, record: Mapping[str, Any]) -> None:
     journal.started = str(record["started"])
     journal.sequence = record.get("sequence", 0)
     if type(journal.sequence) is not int or journal.sequence < 0:
-        raise NoRecord("its number among the runs is no number")
+        raise NoRecord("its number among the runs is not a number")
     journal.machine = str(record.get("machine", ""))
     journal.boot = str(record["boot"]) if "boot" in record else None
     journal.by = str(record.get("by", ""))
@@ -290,7 +290,7 @@ def _take_state(journal: Journal, record: Mapping[str, Any]) -> None:
 
 
 def reopen(journal: Journal) -> None:
-    """Make a loaded journal fit to be written again: take away a last line that was cut short. Raises JournalError."""
+    """Make a loaded journal fit to be written again: remove a last line that was cut short. Raises JournalError."""
     data = _bytes_of(journal.path)
     try:
         if not data.endswith(b"\n"):

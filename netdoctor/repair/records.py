@@ -24,14 +24,14 @@ def in_words(error: Exception) -> str:
     if isinstance(error, NoRecord):
         return str(error).splitlines()[0]
     if isinstance(error, (json.JSONDecodeError, UnicodeError, RecursionError)):
-        return "the line is damaged: it is no JSON"
-    return "the line is damaged: it is no record of netdoctor's"
+        return "the line is damaged: it is not JSON"
+    return "the line is damaged: it is not a netdoctor record"
 
 
 def time_of(at: object) -> float:
     """Seconds since 1970, as a line has them. Raises NoRecord."""
     if type(at) not in (int, float) or not 0 <= at < LATEST:  # type: ignore[operator]
-        raise NoRecord("the time in it is no time")
+        raise NoRecord("the time in it is not a time")
     return float(at)  # type: ignore[arg-type]
 
 
@@ -40,7 +40,7 @@ def word_of(kind: type[Word], word: object) -> Word:
     try:
         return kind(str(word))
     except ValueError as error:
-        raise NoRecord(f"{str(word)!r:.40} is nothing that a run or a change can be") from error
+        raise NoRecord(f"{str(word)!r:.40} is not a state of a run or a change") from error
 
 
 def fields_of(change: Change) -> dict[str, Any]:

@@ -37,7 +37,7 @@ class Taken:
 
 
 def undo(entries: Collection[Entry], journal: Journal, say: Callable[[str], None], force: bool = False) -> Taken:
-    """Take changes back, newest first; Ctrl-C, SIGTERM, SIGQUIT and SIGHUP wait until it is done, and are told.
+    """Roll changes back, newest first; Ctrl-C, SIGTERM, SIGQUIT and SIGHUP wait until it is done, and are told.
 
     A change that cannot be undone stops it; with `force` the others are undone nevertheless. A journal that cannot
     be written stops nothing; that is said.
@@ -61,7 +61,7 @@ def undo(entries: Collection[Entry], journal: Journal, say: Callable[[str], None
 
 
 def _take_back(entry: Entry, journal: Journal, say: Callable[[str], None], taken: Taken) -> bool:
-    """Take one change back, if netdoctor has made it. Whether that went; `taken` gets what did not go, and why."""
+    """Roll one change back, if netdoctor has made it. Whether that went; `taken` gets what did not go, and why."""
     if journal.never_made(entry):
         journal.note(entry, EntryState.UNDONE)
         say(f"never made: {entry.change.describe()}")
@@ -103,7 +103,7 @@ def _made_by_somebody_else(entry: Entry, journal: Journal) -> str:
     """What shows that what is there now is not what the change has made; "" where nothing shows it."""
     rebooted = journal.boot is not None and this_boot() not in ("", journal.boot)
     if rebooted and getattr(entry.change, "until_boot", False) and not _is_kept_at_boot(entry, journal):
-        return "the machine was started since, and what it has now is not netdoctor's"
+        return "the machine has rebooted since, and what it has now is not netdoctor's"
     if entry.state is not EntryState.APPLYING or entry.began is None:
         return ""
     made = getattr(entry.change, "written_at", None)
@@ -133,7 +133,7 @@ def _insist_that_it_was_not_made(entry: Entry) -> None:
 def _in_words(error: Exception) -> str:
     if isinstance(error, (NetdoctorError, OSError)):
         return str(error)
-    return f"an error that was not foreseen: {type(error).__name__}: {error}"
+    return f"an unexpected error: {type(error).__name__}: {error}"
 
 
 @contextmanager

@@ -61,7 +61,7 @@ def next_number() -> int:
 
 def advice(path: Path) -> str:
     """What to do about a journal that cannot be read."""
-    return f"look in it for what it changed and take that back by hand, then rename it to {path.name}.damaged"
+    return f"look in it for what it changed and undo that by hand, then rename it to {path.name}.damaged"
 
 
 def _newest_first(journals: list[Journal]) -> list[Journal]:

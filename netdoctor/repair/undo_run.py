@@ -20,7 +20,7 @@ class UndoneRun:
 
     @property
     def whole(self) -> bool:
-        """Whether nothing is left to do."""
+        """Whether it is all done."""
         return not self.stuck and not self.unwritten
 
 
@@ -53,7 +53,7 @@ def _closed(journal: Journal, how: Closed) -> str:
     try:
         journal.close(how)
     except JournalError as error:
-        return f", but {error}: until it can be, netdoctor takes the run for one that is in force"
+        return f", but {error}: until it can be, netdoctor treats the run as in force"
     return ""
 
 
@@ -62,7 +62,7 @@ def _sentence(journal: Journal, taken: Taken, some: bool, force: bool) -> str:
     if not taken.stuck:
         return f"run {journal.run} is undone"
     if not journal.in_force:
-        return f"run {journal.run} is undone but for what somebody else has changed"
+        return f"run {journal.run} is undone except for what somebody else has changed"
     if force:
         advice = "netdoctor undo tries it again"
     elif taken.failed:

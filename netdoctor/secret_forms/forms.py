@@ -132,7 +132,7 @@ def _end_of_userinfo(rest: str, scheme: str) -> int:
 
 
 def _begins_password(authority: str, scheme: str) -> bool:
-    """Whether a password that holds a slash begins here: what is around the colon is no host and port."""
+    """Whether a password that holds a slash begins here: what is around the colon is not a host and a port."""
     user, colon, password = authority.partition(":")
     is_port = password.isdigit() and scheme in WEB
     return bool(colon) and not is_port and "." not in user

@@ -160,7 +160,7 @@ def spans(text: str) -> Iterator[Span]:
 
 
 def _is_secret(text: str, form: Form, match: re.Match[str], objects: set[int]) -> bool:
-    """Whether what a pattern found is no name, no word and nothing that was hidden before."""
+    """Whether what a pattern found is not a name, not a word and nothing that was hidden before."""
     value = match["value"]
     if "[redacted]" in value:
         return False

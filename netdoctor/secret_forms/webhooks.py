@@ -1,4 +1,4 @@
-"""Addresses that are secret themselves: whoever knows a webhook's path may use it."""
+"""Addresses that are secret themselves: anybody who knows a webhook's path may use it."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ def _counts(word: str) -> bool:
 
 
 def _mixed(segment: str, share: float) -> bool:
-    """Whether the kinds of its letters change so often that it is no camel case and no name with a number."""
+    """Whether the kinds of its letters change so often that it is neither camel case nor a name with a number."""
     return len(RUNS.findall(segment)) >= share * len(segment)
 
 

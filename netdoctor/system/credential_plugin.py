@@ -1,4 +1,4 @@
-"""A kubeconfig's exec plugin: started once, without a terminal, with the rights of whoever it is started for.
+"""A kubeconfig's exec plugin: started once, without a terminal, with the rights of the user it is started for.
 
 https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins
 """
@@ -43,7 +43,7 @@ def ask_plugin(plugin: Mapping[str, Any], folder: str, cluster: Mapping[str, Any
     if not command or version not in VERSIONS:
         raise Unusable("its exec plugin has no command, or an apiVersion that is not known")
     if word(plugin, "interactiveMode") == "Always":
-        raise Unusable(f"its exec plugin {command} asks questions, and netdoctor starts it without a terminal")
+        raise Unusable(f"its exec plugin {command} is interactive, and netdoctor starts it without a terminal")
     if "/" in command:
         command = str(Path(folder, command))  # a relative one begins where the kubeconfig is
     spec: dict[str, Any] = {"interactive": False}

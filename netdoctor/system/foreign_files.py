@@ -1,6 +1,6 @@
 """Files that are opened for somebody else: below a pod's root, in a checkout, and where a report is written.
 
-Whoever may write there chooses what stands under a name: a link to a file of root's, a FIFO that nobody writes to, a
+Who may write there chooses what stands under a name: a link to a file of root's, a FIFO that nobody writes to, a
 device. So the kernel is told how far a path may lead (openat2; where it has no such call, each component is opened
 without following it), the file is looked at before it is opened for reading, and reading ends at a limit.
 """
@@ -22,7 +22,7 @@ from netdoctor.system.openat2 import BENEATH, IN_ROOT, NO_MAGICLINKS, NO_SYMLINK
 from netdoctor.system.rights import behind_sudo, ours
 
 LARGEST = 1 << 20  # bytes of a file, where nothing else is said
-LINK = "a symbolic link stands in its path, and netdoctor follows none there"
+LINK = "its path has a symbolic link, and netdoctor does not follow one there"
 # names of what this process has open already: there is nothing to look up
 OWN = re.compile(
     r"/dev/std(?P<stream>in|out|err)|/(?:dev|proc/self|proc/thread-self|proc/(?P<pid>[0-9]+))/fd/(?P<number>[0-9]{1,9})"
@@ -107,7 +107,7 @@ class Folder:
             return stat.S_ISDIR(os.fstat(place).st_mode)
 
     def trouble(self, path: str) -> CannotRead | None:
-        """Why what stands at this path is not to be opened: it is no file and no folder, or a link leads there."""
+        """Why what stands at this path must not be opened: it is neither a file nor a folder, or a link leads there."""
         name = os.path.join(self.path, path)  # noqa: PTH118 - `.` and `..` stay as they are
         try:
             place = open_place(self.descriptor, path, NO_SYMLINKS)
@@ -170,7 +170,7 @@ class Folder:
 def open_named(path: str) -> int:
     """A descriptor of a regular file that the user named, opened with the rights of the user behind sudo.
 
-    Links are followed, for that user could; so are the names of this process's own descriptors, such as /dev/stdin.
+    Links are followed, as that user could; so are the names of this process's own descriptors, such as /dev/stdin.
     Raises CannotRead.
     """
     own = own_descriptor(path)

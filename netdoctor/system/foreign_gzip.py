@@ -18,13 +18,11 @@ def unpacked(data: bytes, most: int) -> bytes:
     try:
         found = opened.decompress(data, most + 1)
     except zlib.error as error:
-        raise BadInput("not a recording of netdoctor: gzip that cannot be unpacked") from error
+        raise BadInput("not a netdoctor recording: gzip that cannot be unpacked") from error
     if len(found) > most:
-        raise BadInput(
-            f"not a recording of netdoctor: unpacked it is larger than {most >> 20} MB, the most that is read"
-        )
+        raise BadInput(f"not a netdoctor recording: unpacked it is larger than {most >> 20} MB, the most that is read")
     if not opened.eof:
-        raise BadInput("not a recording of netdoctor: gzip that ends too early")
+        raise BadInput("not a netdoctor recording: gzip that ends too early")
     if opened.unused_data:
-        raise BadInput("not a recording of netdoctor: more than one file is packed in it")
+        raise BadInput("not a netdoctor recording: more than one file is packed in it")
     return found

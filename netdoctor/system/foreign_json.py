@@ -19,9 +19,9 @@ LEADS_TO_HALF_A_LETTER = re.compile(rb"\\u[dD][89a-fA-F]")
 def decode(data: bytes) -> Any:
     """The value. Raises BadInput with one sentence."""
     if len(data) > LARGEST:
-        raise BadInput(f"not a recording of netdoctor: {len(data) >> 20} MB, and the largest that is read has 64 MB")
+        raise BadInput(f"not a netdoctor recording: {len(data) >> 20} MB, and the largest that is read has 64 MB")
     if (values := data.count(b",") + data.count(b"{") + data.count(b"[")) > MOST_VALUES:
-        raise BadInput(f"not a recording of netdoctor: {values} values in it, and no more than {MOST_VALUES} are read")
+        raise BadInput(f"not a netdoctor recording: {values} values in it, and no more than {MOST_VALUES} are read")
     try:
         text = data.decode("utf-8-sig")
         _measure_depth(data)
@@ -31,13 +31,13 @@ def decode(data: bytes) -> Any:
         if LEADS_TO_HALF_A_LETTER.search(data):
             json.dumps(found, ensure_ascii=False).encode()
     except UnicodeDecodeError as error:
-        raise BadInput("not a recording of netdoctor: no UTF-8 text") from error
+        raise BadInput("not a netdoctor recording: not UTF-8 text") from error
     except UnicodeEncodeError as error:
-        raise BadInput("not a recording of netdoctor: half a letter is in it") from error
+        raise BadInput("not a netdoctor recording: it holds half a character") from error
     except json.JSONDecodeError as error:
-        raise BadInput(f"not a recording of netdoctor: no JSON that can be read: line {error.lineno}") from error
+        raise BadInput(f"not a netdoctor recording: not JSON that can be read: line {error.lineno}") from error
     except (ValueError, RecursionError) as error:
-        raise BadInput(f"not a recording of netdoctor: no JSON that can be read: {_reason(error)}") from error
+        raise BadInput(f"not a netdoctor recording: not JSON that can be read: {_reason(error)}") from error
     return found
 
 
@@ -66,7 +66,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _no_number(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no number")
+    raise ValueError(f"{name} is not a number")
 
 
 def _integer(text: str) -> int:

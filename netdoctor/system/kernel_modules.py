@@ -96,7 +96,7 @@ def _is_there(name: str) -> bool:
 def require(name: str, source: str) -> None:
     """Raise CannotRead, for this source, unless the module is there."""
     if not present(name):
-        raise CannotRead(source, f"the kernel module {name} is not loaded, and looking loads none")
+        raise CannotRead(source, f"the kernel module {name} is not loaded, and a check does not load it")
 
 
 def allow(argv: Sequence[str], stdin: str | None = None) -> None:
@@ -105,7 +105,7 @@ def allow(argv: Sequence[str], stdin: str | None = None) -> None:
     if program == EITHER:
         program = backend(program)
     if program not in PROGRAMS:
-        raise CannotRead(program, "it is not among the programs that looking starts: it might load a kernel module")
+        raise CannotRead(program, "a check does not start this program: it might load a kernel module")
     needed = list(PROGRAMS[program])
     if program == "nft" and stdin:
         needed += [module for words, module in STATEMENTS.items() if words in stdin]

@@ -66,7 +66,7 @@ class KubeApi:
         return self._request("POST", path, {}, obj)
 
     def delete(self, path: str, grace_seconds: int | None = None, uid: str = "") -> None:
-        """Delete the object at this path; one that is gone already is no error.
+        """Delete the object at this path; one that is gone already is not an error.
 
         `uid`: only this very object, and not another that has its name by now: the API server refuses that.
         """
@@ -130,7 +130,7 @@ class KubeApi:
 
 def _plain_reason(error: Exception) -> str:
     if isinstance(error, ValueError) and "header" in str(error):  # its text repeats the header
-        return "a value of the kubeconfig cannot stand in a header"
+        return "a value of the kubeconfig cannot be sent in a header"
     cause = getattr(error, "reason", None) or error
     text = str(cause)
     for words, plain in (
@@ -179,7 +179,7 @@ def connect(host: Host) -> KubeApi:  # noqa: ARG001 - the one place where a remo
         pool = client.rest_client.pool_manager
         _load_certificates(pool)
     except (TypeError, AttributeError) as error:  # the client expects mappings and lists where they should be
-        raise CannotRead(f"kubeconfig {chosen.path}", "it cannot be used: it is no kubeconfig") from error
+        raise CannotRead(f"kubeconfig {chosen.path}", "it cannot be used: it is not a kubeconfig") from error
     except Exception as error:  # ConfigException, ssl's errors: all mean the same to the user
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise CannotRead(f"kubeconfig {chosen.path}", f"it cannot be used: {reason}") from error

@@ -1,6 +1,6 @@
 """The kubeconfig: which one is used, whether root may use it, and all that it refers to in one piece.
 
-One that somebody else than root can change is used with that user's rights only: no program is started for it, and no
+One that somebody other than root can change is used with that user's rights only: no program is started for it, and no
 file is read that the user could not read. What was looked at is handed on as data, never by its path.
 """
 
@@ -94,11 +94,11 @@ def choose(
         _Choices.current = replace(_Choices.current, file=str(Path(file).absolute()))
     if context is not None:
         if not context or not context.isprintable():
-            raise BadInput("--context: it is no name of a context")
+            raise BadInput("--context: it is not the name of a context")
         _Choices.current = replace(_Choices.current, context=context)
     if as_user:
         if behind_sudo() is None:
-            raise BadInput("--as-user is for root by way of sudo: nobody called sudo here")
+            raise BadInput("--as-user is for root through sudo, and sudo was not used here")
         _Choices.current = replace(_Choices.current, as_user=True)
     if starts_nothing:
         _Choices.current = replace(_Choices.current, starts_nothing=True)
@@ -280,7 +280,7 @@ def _part(entry: kubeconfig_files.ConfigEntry, name: str, reader: _Reader) -> st
         try:
             base64.b64decode(data)
         except (binascii.Error, ValueError) as error:
-            raise kubeconfig_files.Unusable(f"its {name}-data is no base64") from error
+            raise kubeconfig_files.Unusable(f"its {name}-data is not base64") from error
         return data
     path = kubeconfig_files.word(entry.value, name)
     data = base64.b64encode(reader.file(str(Path(entry.folder, path)))).decode() if path else ""

@@ -73,12 +73,12 @@ def _parse(data: bytes) -> Mapping[str, Any]:
         config = load(data.decode())
     except yaml.MarkedYAMLError as error:
         line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
-        raise Unusable(f"{line}it is no YAML") from error
+        raise Unusable(f"{line}it is not YAML") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise Unusable("it is no YAML") from error
+        raise Unusable("it is not YAML") from error
     remember_fields(config.get("users") if isinstance(config, dict) else config)
     if not isinstance(config, dict):
-        raise Unusable("it is no kubeconfig")
+        raise Unusable("it is not a kubeconfig")
     return config
 
 
@@ -87,7 +87,7 @@ def _entries(config: Mapping[str, Any], section: str) -> Iterable[tuple[str, Map
     if listed is None:
         return
     if not isinstance(listed, list):
-        raise Unusable(f"its {section} are no list")
+        raise Unusable(f"its {section} are not a list")
     for entry in listed:
         if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
             raise Unusable(f"one of its {section} has no name")
@@ -99,7 +99,7 @@ def mapping(value: Any, name: str) -> Mapping[str, Any]:
     if value is None:
         return {}
     if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
-        raise Unusable(f"{name}: it is no mapping")
+        raise Unusable(f"{name}: it is not a mapping")
     return value
 
 
@@ -109,7 +109,7 @@ def word(values: Mapping[str, Any], name: str) -> str:
     if value is None:
         return ""
     if not isinstance(value, str) or not value.replace("\n", "").isprintable():
-        raise Unusable(f"its {name} is no text")
+        raise Unusable(f"its {name} is not a text")
     return value
 
 
@@ -119,7 +119,7 @@ def words(values: Mapping[str, Any], name: str) -> list[str]:
     if value is None:
         return []
     if not isinstance(value, list) or not all(isinstance(item, str) and "\0" not in item for item in value):
-        raise Unusable(f"its {name} is no list of texts")
+        raise Unusable(f"its {name} is not a list of texts")
     return value
 
 

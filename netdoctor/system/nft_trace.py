@@ -1,8 +1,8 @@
 """Which rule of the kernel's packet filter drops a packet: nftables' own trace, read over netlink.
 
-A table of our own marks the packets of one flow, and no other; it is there for as long as the flow is asked, and taken
-away whatever happens. Empty chains in it, placed between the kernel's hooks, say how far a packet came where no rule of
-nftables has dropped it: a legacy iptables rule, for instance, drops between two of them.
+A table of our own marks the packets of one flow, and no other; it is there for as long as the flow is asked, and
+removed whatever happens. Empty chains in it, placed between the kernel's hooks, say how far a packet came where no rule
+of nftables has dropped it: a legacy iptables rule, for instance, drops between two of them.
 """
 
 from __future__ import annotations
@@ -214,7 +214,7 @@ def _listed(text: str) -> dict[int, str]:
 def chain_rules(host: Host, family: str, table: str, chain: str) -> dict[int, str]:
     """The rules of a chain by handle, in order; none where it cannot be listed.
 
-    nft reads its arguments as one command: a name that is no plain one is not given to it.
+    nft reads its arguments as one command: a name that is not a plain one is not given to it.
     """
     if not all(NAME.fullmatch(name) for name in (table, chain)):
         return {}

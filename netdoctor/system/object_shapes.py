@@ -1,6 +1,6 @@
 """What Kubernetes objects have to look like for netdoctor to read them, and nothing of what they mean.
 
-A manifest may hold anything, and so may the answer of a server that is no API server. Where a mapping, a list or a
+A manifest may hold anything, and so may the answer of a server that is not an API server. Where a mapping, a list or a
 single value is expected, and something else stands, the object is refused in one sentence; null is what it is to
 Kubernetes: as if the field were not there.
 """
@@ -133,10 +133,10 @@ def shaped(obj: Any, kind: str = "") -> dict[str, Any]:
     `kind` is that of an item of a list, which need not say its own.
     """
     if not isinstance(obj, dict):
-        raise Misshapen("an object is no mapping")
+        raise Misshapen("an object is not a mapping")
     own = obj.get("kind") or kind
     if not isinstance(own, str):
-        raise Misshapen("its kind is no text")
+        raise Misshapen("its kind is not a text")
     of_items = own.removesuffix("List")
     if own.endswith("List") and ("items" in obj or of_items in KINDS):
         return _list_of(obj, own, of_items)
@@ -151,7 +151,7 @@ def shaped(obj: Any, kind: str = "") -> dict[str, Any]:
 def _list_of(obj: Mapping[str, Any], kind: str, of_items: str) -> dict[str, Any]:
     items = obj.get("items")
     if not isinstance(items, list | None):
-        raise Misshapen(f"the items of a {kind[:60]} are no list")
+        raise Misshapen(f"the items of a {kind[:60]} are not a list")
     return {**obj, "items": [shaped(item, of_items) for item in items or () if item is not None]}
 
 

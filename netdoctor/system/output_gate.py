@@ -1,4 +1,4 @@
-"""The gate: every byte for the outside passes here, whoever writes it, and what cannot be checked is not written.
+"""The gate: every byte for the outside passes here, whatever code writes it, and what cannot be checked is not written.
 
 `install` puts it before standard output and standard error, so that a library, a warning or a traceback passes too.
 Files that the user names pass it in `netdoctor.output.output_file`. Children get pipes: the gate has no descriptor
@@ -82,7 +82,7 @@ class GuardedStream(io.TextIOBase):
 
     @property
     def buffer(self) -> GuardedBytes:
-        """For whoever writes bytes; they pass the gate too."""
+        """For code that writes bytes; they pass the gate too."""
         return GuardedBytes(self)
 
     def isatty(self) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-TOO_MANY, NO_VALUE = "it unfolds to too many values", "it holds a value that is none"
+TOO_MANY, NO_VALUE = "it unfolds to too many values", "it holds an invalid value"
 TWO = "it holds more than one document"
 OURS = (TOO_MANY, NO_VALUE, TWO)  # all that this module says itself
 LARGEST = 1_000_000  # values of a document, with each alias counted as all that it stands for
@@ -46,7 +46,7 @@ def trouble(error: Exception) -> str:
     if isinstance(error, RecursionError):
         return "it is too deep"
     if isinstance(error, UnicodeError):
-        return "it is no UTF-8 text"
+        return "it is not UTF-8 text"
     return str(error) if type(error) is yaml.YAMLError and str(error) in OURS else NO_VALUE
 
 

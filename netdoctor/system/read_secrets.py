@@ -1,6 +1,6 @@
 """Secrets that netdoctor reads: remembered where they enter, before anything can be raised or written.
 
-What has other forms than it should is passed over: this looks at objects and files before their form is checked.
+What does not have the expected form is passed over: this looks at objects and files before their form is checked.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def remember_value(name: str, value: str) -> None:
 
 
 def is_ordinary(value: str) -> bool:
-    """Whether a value without a telling name is no secret: a name, a number, a switch or an address."""
+    """Whether a value without a telling name is not a secret: a name, a number, a switch or an address."""
     if len(value) < LONG and ORDINARY.fullmatch(value):
         return True
     return HOST.fullmatch(value) is not None or is_address(value.partition("/")[0])

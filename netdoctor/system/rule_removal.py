@@ -1,6 +1,6 @@
 """The commands that take a rule of a packet filter away, or have a chain accept, and that find who writes it.
 
-nft reads its arguments as one text: a name that is no plain one could say something else there, and gets no command.
+nft reads its arguments as one text: a name that is not a plain one could say something else there, and gets no command.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The folder of the journals: whoever may write there could have root change anything by `netdoctor undo`."""
+"""The folder of the journals: anybody who may write there could have root change anything by `netdoctor undo`."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 Every question is asked from a fresh thread that enters the namespace and ends there: a thread keeps its namespace, so a
 pool thread would answer the next question from the wrong pod. Sockets are connected ones with IP_RECVERR, so that an
-ICMP error arrives with its type, its code and the address of whoever sent it instead of as a time-out.
+ICMP error arrives with its type, its code and the address of its sender instead of as a time-out.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ def cluster_access(command: Command) -> Command:
         metavar="FILE",
         expose_value=False,
         callback=_file,
-        help="Use this kubeconfig, whoever can change it: its exec plugin runs with your rights.",
+        help="Use this kubeconfig, even if others can change it: its exec plugin runs with your rights.",
     )
     context = click.option(
         "--context",

@@ -26,7 +26,7 @@ GROUPS = {
     "LiteLLM gateways": {
         "gate": "Say whether the gateways can be deployed.",
         "deploy": "Deploy the gateways once the gate is open.",
-        "status": "Tell how the gateways are.",
+        "status": "Show the state of the gateways.",
     },
     "Share": {
         "record": "Write the facts of this node to a file.",

@@ -68,7 +68,7 @@ def forget_what_was_typed() -> None:
 
 
 def _done(run: str, what: Callable[[str], object]) -> bool:
-    """Do this under the lock, whoever holds it for a moment; False where the run's time is over before."""
+    """Do this under the lock, waiting while another holds it; False where the run's time is over before."""
     while (found := pending()) is not None and found.run == run and found.left:
         try:
             with locked():

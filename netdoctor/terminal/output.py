@@ -111,14 +111,14 @@ def writable(path: str, recording: str | None = None) -> str:
         with OutputFile.named(path) as file:
             file.check()
             if recording is not None and file.is_the_same_as(recording):
-                raise BadInput(f"{path} is the recording itself: what is to be written would replace it")
+                raise BadInput(f"{path} is the recording itself: writing there would replace it")
     except CannotRead as error:
         raise BadInput(f"{path} {error.reason}") from error
     return path
 
 
 def drawable(path: str) -> None:
-    """Refuse a picture's name that promises another format than SVG. Raises BadInput."""
+    """Refuse a picture's name that promises a format other than SVG. Raises BadInput."""
     suffix = PurePath(path).suffix
     if suffix.lower() in NOT_SVG:
         raise BadInput(f"{path}: only SVG is drawn; name it {PurePath(path).with_suffix('.svg')}")

@@ -210,11 +210,11 @@ def _packets(steps: Iterable[TraceStep]) -> Iterator[list[_Open]]:
         layer = LAYERS.get(step.family, IP)
         hook, priority = _place_of(step)
         stay = now.get(layer)
-        anew = step.is_bracket and not (stay and stay.goes_on(hook, priority))
-        if stays and _is_another(step, layer, hook, stays, anew=anew):
+        enters = step.is_bracket and not (stay and stay.goes_on(hook, priority))
+        if stays and _is_another(step, layer, hook, stays, enters=enters):
             yield stays
             stays, now, stay = [], {}, None
-        if stay is None or anew:
+        if stay is None or enters:
             stay = _Open(step, layer, hook if step.is_bracket else "ingress", -1000, step.packet)
             now[layer] = stay
             stays.append(stay)
@@ -235,9 +235,9 @@ def _place_of(step: TraceStep) -> tuple[str, int]:
     return hook, int(priority)
 
 
-def _is_another(step: TraceStep, layer: str, hook: str, stays: list[_Open], *, anew: bool) -> bool:
-    """Whether a step is of another packet than these stays; `anew`: it comes to a hook."""
-    if anew:
+def _is_another(step: TraceStep, layer: str, hook: str, stays: list[_Open], *, enters: bool) -> bool:
+    """Whether a step is of a different packet from these stays'; `enters`: it comes to a hook."""
+    if enters:
         return _begins(step, layer, hook, stays)
     return layer == DEVICE and stays[-1].layer != DEVICE
 

@@ -23,7 +23,7 @@ SILENT = "no neighbour answers for it (ARP)"
 # what the kernel's routing says, in plain words
 REFUSALS = {
     "Invalid cross-device link": "the way back to its source does not lead through {interface} (rp_filter)",
-    "No route to host": "there is no way to {destination}",
+    "No route to host": "there is no route to {destination}",
     "Network is unreachable": "no route leads to {destination}",
     "Permission denied": "a route or rule prohibits {destination}",
 }
@@ -190,7 +190,7 @@ def _arrived(state: State, walk: Walk, way: PacketPath, reply: Reply) -> str:
     where = end_text(there.destination, there.destination_port)
     name = pod_at(state, there.destination)
     if not name and there.destination not in own_addresses(state):
-        back = "an answer finds its way back; that there is one is taken for granted"
+        back = "an answer finds its way back, assuming that there is one"
         return f"at {where}, outside the node, with source {there.source}; {back}"
     place = f"at {where}" + (f" (pod {name})" if name else "")
     if reply.answer is Answer.REFUSED:
@@ -216,7 +216,7 @@ def _lost(state: State, walk: Walk, way: PacketPath, reply: Reply, refusal: str,
         origin = {NODE: "the node", OUTSIDE: "the outside"}.get(walk.flow.source, f"pod {walk.flow.source}")
         yield f"before the node's first hook: nothing came out of {origin}"
         if reply.answer is Answer.NET_UNREACHABLE and not reply.icmp:
-            why = ", for a ClusterIP means nothing beyond the nodes" if in_service else ""
+            why = ": a ClusterIP means nothing beyond the nodes" if in_service else ""
             yield f"{origin} has no route to {walk.flow.destination}{why}"
         elif reply.answer is Answer.HOST_UNREACHABLE:
             yield SILENT
@@ -270,7 +270,7 @@ def _question_lost(state: State, passage: Passage, refusal: str) -> Iterator[str
 
 def _not_routed(state: State, last: Stay, refusal: str) -> Iterator[str]:
     """That routing had no way for the packet, and the setting or the words of the kernel that say why."""
-    yield "after prerouting: routing has no way for it (no forward, no input)"
+    yield "after prerouting: routing has no route for it (no forward, no input)"
     key = "ipv6/conf/all/forwarding" if ":" in last.after.destination else "ipv4/ip_forward"
     if state.node.sysctls.get(key) == "0":
         yield f"net.{key.replace('/', '.')} is 0"

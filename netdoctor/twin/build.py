@@ -233,7 +233,7 @@ def _named(link: Link) -> bytes:
 
 def _write(key: str, value: str) -> None:
     if ".." in key.split("/"):
-        raise CannotRead("twin", f"{key} is no setting of a network namespace")
+        raise CannotRead("twin", f"{key} is not a setting of a network namespace")
     try:
         with open(f"/proc/sys/net/{key}", "w", encoding="ascii") as file:  # noqa: PTH123 - no truncation
             file.write(value)
@@ -246,7 +246,7 @@ def _write(key: str, value: str) -> None:
 
 
 def _write_differing(state: NetworkState, names: set[str], fresh: dict[str, str]) -> Iterator[tuple[str, str]]:
-    """Write what differs from a fresh namespace, and tell it: ip_forward first, for it rewrites conf/*."""
+    """Write what differs from a fresh namespace, and tell it: ip_forward first, because it rewrites conf/*."""
     for key, value in _differing_of_the_namespace(state.sysctls, fresh):
         _write(key, value)
         yield key, value

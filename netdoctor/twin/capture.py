@@ -134,7 +134,7 @@ def _nftables() -> tuple[nftables.NftObject, ...]:
 
 
 def sysctls() -> dict[str, str]:
-    """The settings below /proc/sys/net that belong to a namespace, without what is no setting."""
+    """The settings below /proc/sys/net that belong to a namespace, without what is not a setting."""
     found = {}
     root = "/proc/sys/net/"
     for tree in TREES:

@@ -13,7 +13,7 @@ from netdoctor.system.traffic import CLONE_NEWNET, in_namespace
 T = TypeVar("T")
 CLONE_NEWUSER = 0x10000000
 NOT_ALLOWED = (
-    "not verified on a copy of the node: this machine allows no user namespace to a process without rights; "
+    "not verified on a copy of the node: this machine does not let an unprivileged process make a user namespace; "
     "with --trust-recording the copy is made with yours"
 )
 
@@ -51,7 +51,7 @@ class Namespace:
         return in_namespace(self.path, work).result()
 
     def close(self) -> None:
-        """Let it go; the kernel takes it away with all that is in it."""
+        """Let it go; the kernel removes it with all that is in it."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1

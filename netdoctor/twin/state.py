@@ -133,7 +133,7 @@ class State:
             return ""
         more = f" and {len(self.not_set) - NAMED} more" if len(self.not_set) > NAMED else ""
         names = ", ".join(name[:60] for name in self.not_set[:NAMED])
-        return f"not set in a copy, for they are not known to be a network namespace's own settings: {names}{more}"
+        return f"not set in a copy, because they are not known to belong to a network namespace: {names}{more}"
 
 
 def address_of(raw: bytes) -> str:

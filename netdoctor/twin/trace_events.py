@@ -147,7 +147,7 @@ def _handles(objects: tuple[NftObject, ...]) -> dict[tuple[str, str, str], list[
 
 
 def packet_of(event: Event) -> Packet | None:
-    """The packet as an event tells it; None where it does not, or where it is no packet of IP's."""
+    """The packet as an event tells it; None where it does not, or where it is not an IP packet."""
     header, transport = event.network, event.transport
     if len(header) >= IPV4.size and header[0] >> 4 == 4:
         protocol, source, destination = IPV4.unpack_from(header)

@@ -68,7 +68,7 @@ def _settings(state: NetworkState) -> None:
     for key, value in state.sysctls.items():
         parts = key.split("/")
         if not SETTING.fullmatch(key) or {".", ".."} & {*parts} or "\0" in value or NO_SETTING.search(key):
-            raise ValueError(f"{key!r:.60} is no setting of a network namespace")
+            raise ValueError(f"{key!r:.60} is not a setting of a network namespace")
         key.encode(), value.encode()
     for listener in state.listeners:
         if listener.protocol not in ("tcp", "udp") or not 0 < listener.port <= 65535:

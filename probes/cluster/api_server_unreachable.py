@@ -4,8 +4,8 @@
 `GET /version` with the administrator's kubeconfig.
 
 ## Why it matters
-Without it nothing new is scheduled, and Services and pods change without kube-proxy hearing of it. What runs goes on.
-netdoctor goes on too: Services stand in kube-proxy's rules, pods in the CNI's cache.
+Without it nothing new is scheduled, and kube-proxy does not learn of changes to Services and pods. Running pods keep
+running. netdoctor continues too: it reads Services from kube-proxy's rules and pods from the CNI's cache.
 
 ## By hand
 `curl -k https://NODE:8443/livez`; `crictl ps -a | grep apiserver`; `journalctl -u kubelet`.

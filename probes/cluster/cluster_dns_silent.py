@@ -1,7 +1,7 @@
 """The cluster DNS does not answer queries for Service names.
 
 ## What it checks
-`kubernetes.default.svc` asked of the cluster DNS address from each pod, over UDP, and once over TCP.
+A query for `kubernetes.default.svc` to the cluster DNS address from each pod, over UDP, and once over TCP.
 
 ## Why it matters
 Modules find Postgres by its name.

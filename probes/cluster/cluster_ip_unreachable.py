@@ -1,11 +1,11 @@
 """ClusterIPs do not answer.
 
 ## What it checks
-A TCP connection to the ClusterIPs of the API server and of the cluster DNS, from the host and from each pod asked, if
+A TCP connection to the ClusterIPs of the API server and of the cluster DNS, from the host and from each tested pod, if
 the Service has a ready endpoint.
 
 ## Why it matters
-Modules reach DNS, Postgres and each other by ClusterIP. That of the API server proves little about forwarding: its
+Modules reach DNS, Postgres and each other by ClusterIP. The API server's ClusterIP proves little about forwarding: its
 endpoint is the node itself.
 
 ## By hand

@@ -4,7 +4,7 @@
 The cluster DNS Service has a ready endpoint; if not, whether its workload is scaled to 0, or what its pods wait for.
 
 ## Why it matters
-Without an endpoint kube-proxy rejects every DNS question: no name resolves, of Services or outside.
+Without an endpoint kube-proxy rejects every DNS query: no name resolves, neither Service names nor outside names.
 
 ## By hand
 `kubectl -n kube-system get deployment coredns`; scale it up with

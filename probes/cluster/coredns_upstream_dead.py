@@ -2,15 +2,15 @@
 
 ## What it checks
 Each upstream of the Corefile's forward lines for the root zone, one by one, over UDP and TCP, from the host itself. One
-that does not answer the host is dead for everybody: no rule on the way from pods is to blame. Resolvers of stub domains
-are not asked: other names do not depend on them. An IPv6 upstream is of no use to a CoreDNS that has IPv4 alone.
+that does not answer the host is dead for every client: no rule on the path from pods is the cause. Resolvers of stub
+domains are not tested: other names do not depend on them. CoreDNS with only IPv4 cannot use an IPv6 upstream.
 
 ## Why it matters
-CoreDNS gives an upstream two seconds before it tries another. With all of them dead no outside name resolves; with one
-of two dead some names are slow.
+CoreDNS waits two seconds for an upstream before it tries another. When all of them are dead, no outside name resolves;
+when one of two is dead, some names are slow.
 
 ## By hand
-`dig @UPSTREAM example.com`, then name a resolver that answers in the Corefile's `forward` line
+`dig @UPSTREAM example.com`, then put a resolver that answers into the Corefile's `forward` line
 (`kubectl -n kube-system edit configmap coredns`).
 """
 
@@ -38,7 +38,7 @@ def coredns_upstream_dead(
     firewalld: Firewalld | CannotRead,
     this: ThisNode,
 ) -> Iterator[Finding]:
-    """Upstreams that answer nobody on this host."""
+    """Upstreams that do not answer anything on this host."""
     if not upstreams.items:
         raise NotApplicable("the Corefile forwards to no address")
     dead = _dead(upstreams, answers)
@@ -69,7 +69,7 @@ def coredns_upstream_dead(
 
 
 def _dead(upstreams: Upstreams, answers: UpstreamAnswers) -> list[Upstream]:
-    """The upstreams that were asked and answered nobody. Raises CannotRead where none could be asked."""
+    """The upstreams that were asked and did not answer. Raises CannotRead where none could be asked."""
     asked = {lookup.upstream for lookup in answers.lookups}
     if not asked:
         raise CannotRead("CoreDNS's upstreams", "on its own loopback, and CoreDNS is not on this node")
@@ -123,7 +123,7 @@ def _in_words(dead: list[Upstream], upstreams: Upstreams) -> str:
 
 
 def _clears_firewalld(firewalld: Firewalld | CannotRead, unanswered: list[UpstreamLookup]) -> str:
-    """That a running firewalld is not to blame, where the host itself gets no answer; else ""."""
+    """That a running firewalld is not the cause, where the host itself gets no answer; else ""."""
     if isinstance(firewalld, CannotRead) or not firewalld.running:
         return ""
     if not any(lookup.vantage == HOST for lookup in unanswered):

@@ -1,8 +1,8 @@
 """The Corefile cannot be used.
 
 ## What it checks
-The Corefile is not empty, and its blocks are closed. Where CoreDNS is not ready: whether the log of its pods says that
-it ended because of its Corefile (a directive that it does not know, a value that a plugin refuses).
+The Corefile is not empty, and its blocks are closed. When CoreDNS is not ready: whether the log of its pods says that
+it exited because of its Corefile (an unknown directive, a value that a plugin rejects).
 
 ## Why it matters
 CoreDNS with a broken Corefile keeps the old one until its pod is replaced; the new pod does not start.

@@ -1,14 +1,14 @@
 """Postgres has too few free connections for the modules.
 
 ## What it checks
-What the modules may open (replicas times `database_connection_pool_limit`, 10 where the config does not say) against
-`max_connections` less the reserved ones and those that others hold. What the modules hold already does not count. A
-login that is refused with SQLSTATE 53300 says the same without numbers.
+The connections that the modules may open (replicas times `database_connection_pool_limit`, 10 by default) against
+`max_connections` less reserved connections and those that others hold. Connections that the modules hold already do
+not count. A login refused with SQLSTATE 53300 says the same without numbers.
 
 ## Why it matters
-The modules start, and under load answer `sorry, too many clients already`.
+The modules start, and under load fail with `sorry, too many clients already`.
 
-## When it is no fault
+## When it is not a fault
 Limits of a role or of a database are not counted; a pooler in front of Postgres may multiply its connections.
 
 ## By hand
@@ -67,7 +67,7 @@ def _too_few(
     short = [finding for finding in found if finding]
     uncounted = users.keys() - counted.keys()
     if uncounted and not short:
-        raise CannotRead("free connections", f"{', '.join(sorted(uncounted))} let nobody in who could count them")
+        raise CannotRead("free connections", f"{', '.join(sorted(uncounted))} accepted no login that could count them")
     return short
 
 
@@ -97,7 +97,7 @@ def _compare(slots: Slots, names: tuple[str, ...], modules: Modules, this: ThisN
     namespace, _, name = slots.service.rpartition("/")
     held = ", ".join(sorted({f"{user} in {database}" for database, user in others})[:3]) or "nobody"
     return Finding(
-        f"Postgres {slots.service} has {max(free, 0)} connections for the modules, and they may open {wanted}",
+        f"Postgres {slots.service} has {max(free, 0)} free connections for the modules, which may open {wanted}",
         (
             Evidence("max_connections, less the reserved ones", f"{slots.limit} - {slots.reserved}", "more"),
             Evidence(

@@ -1,22 +1,22 @@
 """A Service points to a port on which nothing listens.
 
 ## What it checks
-Where the cluster DNS or Postgres refuses connections at its ClusterIP: whether its endpoints refuse them too, and
-what listens in their pods, at which address and port.
+When the cluster DNS or Postgres refuses connections at its ClusterIP: whether its endpoints refuse them too, and
+what listens in their pods, on which address and port.
 
 ## Why it matters
-A Service sends packets to `targetPort` of its pods, and nothing checks that somebody listens there: the pods are
-ready, the endpoints are listed, kube-proxy's rules stand, and every connection is refused. Two mistakes look like
-that: another port in the Service than in the program, and a program that listens at 127.0.0.1 alone, as Postgres does
+A Service sends packets to `targetPort` of its pods, but nothing checks that a program listens there: the pods are
+ready, the endpoints are listed, kube-proxy's rules are in place, and every connection is refused. Two mistakes look
+like that: the Service and the program use different ports, or the program listens on 127.0.0.1 only, as Postgres does
 unless its `listen_addresses` says otherwise.
 
-## When it is no fault
-When the program listens there and the refusal comes from elsewhere: a rule of a packet filter can refuse in its name.
+## When it is not a fault
+When the program listens there and the refusal comes from elsewhere: a packet filter rule can refuse on its behalf.
 
 ## By hand
 `kubectl get endpointslices -l kubernetes.io/service-name=NAME -o wide` shows the ports, `kubectl exec POD -- ss -tln`
-or `nsenter -t PID -n ss -tln` on the node what listens. Correct `targetPort` of the Service, or the address at which
-the program listens.
+or `nsenter -t PID -n ss -tln` on the node shows what listens. Correct the Service's `targetPort`, or the address on
+which the program listens.
 """
 
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ LOOPBACK = ("127.", "::1")
 
 @probe(area=Area.SERVICES, healthy="endpoints listen on their ports", explains=CLUSTER_IPS)
 def endpoint_port_closed(closed: ClosedEndpoints, services: Services, this: ThisNode) -> Iterator[Finding]:
-    """Endpoints that refuse, and in whose pods nobody listens at that address and port."""
+    """Endpoints that refuse, in whose pods nothing listens on that address and port."""
     databases = [str(service) for service in services.postgres]
     seen = set()
     for endpoint in closed.items:

@@ -1,19 +1,19 @@
 """kube-proxy does not run.
 
 ## What it checks
-The cluster has kube-proxy's ConfigMap, its rules are on this node, no process has that name, and none answers for it at
-its metrics and healthz ports, as those of k3s and MicroK8s do. Where its rules cannot be read (mode ipvs): its
-DaemonSet has a pod on this node, and there is no process.
+The cluster has kube-proxy's ConfigMap, its rules are on this node, no process has that name, and no process answers at
+its metrics and healthz ports, as k3s and MicroK8s do. When its rules cannot be read (mode ipvs): its DaemonSet has a
+pod on this node, and there is no process.
 
 ## Why it matters
-The rules that it left behind go on working, so nothing looks broken at first. But no change reaches them: a pod that is
-replaced keeps its old address there, and a new Service or NodePort gets no rule at all.
+The rules that it left behind keep working, so nothing looks broken at first. But they are no longer updated: a replaced
+pod keeps its old address there, and a new Service or NodePort gets no rule at all.
 
-## When it is no fault
-Another program may have taken kube-proxy's place (Cilium, kube-router). Then take its ConfigMap and its rules away.
+## When it is not a fault
+Another program may have taken kube-proxy's place (Cilium, kube-router). Then delete kube-proxy's ConfigMap and rules.
 
 ## By hand
-`kubectl -n kube-system get pods -o wide`, then the log of the one on this node that DaemonSet kube-proxy controls.
+`kubectl -n kube-system get pods -o wide`, then read the log of the pod on this node that DaemonSet kube-proxy controls.
 """
 
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ from netdoctor.symptoms import CLUSTER_IPS
 def kube_proxy_not_running(
     kube_proxy: KubeProxy, translated: Translated, pods: Pods | CannotRead, this: ThisNode
 ) -> Iterator[Finding]:
-    """Rules that nobody keeps up to date."""
+    """Rules that are no longer kept up to date."""
     unread = f"kube-proxy's mode is {kube_proxy.mode or 'unknown'}: its rules are not read"
     if not translated.known and not kube_proxy.pod:
         raise NotApplicable(unread)
@@ -48,7 +48,7 @@ def kube_proxy_not_running(
         data = Values(pod=kube_proxy.pod)
         left = Evidence(f"pod {kube_proxy.pod}", unread, "a process that keeps them up to date", data)
     yield Finding(
-        f"kube-proxy does not run on this node ({trouble}): Services and pods that are new are not reached",
+        f"kube-proxy does not run on this node ({trouble}): new Services and pods are not reached",
         (Evidence("/proc", "no process kube-proxy", "one"), left),
         Subject(node=this.name),
         confidence=Confidence.CONFIRMED,

@@ -1,26 +1,26 @@
 """kube-proxy's rules are missing.
 
 ## What it checks
-Each port of a ClusterIP and each NodePort with a ready endpoint stands in kube-proxy's rules, is led to an endpoint to
-the last chain, and packets are led into them: in mode iptables the chain KUBE-SERVICES in table nat, entered from
-PREROUTING and OUTPUT; in mode nftables the table `ip kube-proxy`. Services that kube-proxy may leave out on this node
-are not asked for: those with the label of another proxy, and those with `internalTrafficPolicy: Local` and no ready
-endpoint on this node.
+Each port of a ClusterIP and each NodePort with a ready endpoint is in kube-proxy's rules, every chain leads on to an
+endpoint, and packets enter these rules: in mode iptables the chain KUBE-SERVICES in table nat, entered from PREROUTING
+and OUTPUT; in mode nftables the table `ip kube-proxy`. Services that kube-proxy may leave out on this node are
+skipped: those with the label of another proxy, and those with `internalTrafficPolicy: Local` and no ready endpoint on
+this node.
 
 ## Why it matters
-A ClusterIP is on no interface: only these rules turn it into a pod's address. Without them its packets go to the
+No interface has a ClusterIP: only these rules translate it to a pod's address. Without them its packets go to the
 default gateway and are lost.
 
-kube-proxy writes about once a second: where a Service is missing that changed in the last three seconds, or whose
-endpoints did, the rules are read again three seconds later.
+kube-proxy writes about once a second: when a missing Service or its endpoints changed in the last three seconds, the
+rules are read again three seconds later.
 
 ## When it mends itself
-kube-proxy looks every 30 s whether its rules were flushed, and writes them again. What has been flushed besides
-(the masquerade of pods) stays away.
+kube-proxy checks every 30 s whether its rules were flushed, and writes them again. Other flushed rules (the
+masquerade of pods) do not come back.
 
-## When it is no fault
-When no kube-proxy runs on this node, it has left no rule, and ClusterIPs answer pods: something else translates them,
-and the ConfigMap of kube-proxy has stayed behind.
+## When it is not a fault
+When no kube-proxy runs on this node, none of its rules are left, and ClusterIPs answer pods: something else translates
+them, and kube-proxy's ConfigMap was left behind.
 
 ## By hand
 Delete kube-proxy's pod on the node: the new one writes all rules within a second.
@@ -51,7 +51,7 @@ def kube_proxy_rules_missing(
     if not (kube_proxy.running or kube_proxy.pod or translated.ports):
         answering = _answering_cluster_ip(reach)
         if answering:
-            raise NotApplicable(f"no kube-proxy runs here, and {answering} answers: another translates it")
+            raise NotApplicable(f"no kube-proxy runs here, and {answering} answers: something else translates it")
     process = "running" if kube_proxy.running else f"not running. {kube_proxy.trouble}".rstrip(" .")
     yield Finding(
         _summary(translated),

@@ -1,21 +1,21 @@
 """Pods use a nameserver address that does not belong to any Service.
 
 ## What it checks
-Where the cluster DNS is silent: whether the nameserver in the pods' resolv.conf is the ClusterIP of a Service with
+When the cluster DNS is silent: whether the nameserver in the pods' resolv.conf is the ClusterIP of a Service with
 port 53.
 
 ## Why it matters
 The kubelet writes the nameserver into each pod's resolv.conf, from `clusterDNS` of its configuration, once, when it
-makes the pod. If that is another address than the DNS Service has, because the Service was made anew, or somebody
-deleted it, or the configuration came from another cluster, no name resolves in any pod, and CoreDNS is well.
+creates the pod. If that differs from the DNS Service's address, because the Service was recreated or deleted, or the
+configuration came from another cluster, no name resolves in any pod, although CoreDNS is fine.
 
-## When it is no fault
-When names resolve all the same, or the address is a link-local one: a DNS cache on each node has such addresses.
+## When it is not a fault
+When names resolve anyway, or the address is link-local: a DNS cache on each node has such an address.
 
 ## By hand
 `kubectl -n kube-system get service kube-dns` shows the address, `grep -A1 clusterDNS /var/lib/kubelet/config.yaml`
-what the kubelet writes. Make the Service with that `clusterIP`, or correct the kubelet's configuration, restart the
-kubelet, and make the pods anew.
+what the kubelet writes. Create the Service with that `clusterIP`, or correct the kubelet's configuration, restart the
+kubelet, and recreate the pods.
 """
 
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ from netdoctor.system.kube_api import KubeApi
 def nameserver_of_no_service(
     api: KubeApi, services: Services, names: ClusterDns, points: VantagePoints, this: ThisNode
 ) -> Iterator[Finding]:
-    """The nameserver that was asked answers nobody, and no Service has its address."""
+    """The nameserver that was asked does not answer, and no Service has its address."""
     if services.source != api.server:
         raise NotApplicable("the Services are not known from the API server")
     asked = names.of(SERVICE_NAME)
@@ -71,7 +71,7 @@ def nameserver_of_no_service(
 
 
 def _by_hand(address: str) -> tuple[str, ...]:
-    """Have the kubelet write this address; pods get it when they are made again."""
+    """Make the kubelet write this address; pods get it when they are recreated."""
     edit = command("sudoedit /var/lib/kubelet/config.yaml  # clusterDNS: {}", address)
     return (*edit, *command("sudo systemctl restart kubelet")) if edit else ()
 

@@ -1,12 +1,12 @@
 """A new pod gets no network.
 
 ## What it checks
-A test pod is made, and the CNI connects it within four seconds. Nothing is pulled: it names the pause image that the
-node has. Where none is found it names an image that does not exist: the kubelet gives its sandbox a network before it
-looks for the image.
+A test pod is created, and the CNI connects it within four seconds. Nothing is pulled: the pod uses the node's pause
+image. If the node has none, the pod names an image that does not exist: the kubelet gives its sandbox a network before
+it looks for the image.
 
 ## Why it matters
-What netdoctor's pod does not get, the modules' pods do not get either.
+If netdoctor's pod gets no network, the modules' pods get none either.
 
 ## By hand
 `kubectl get events -A | grep -i sandbox`; `journalctl -u kubelet -u containerd`.

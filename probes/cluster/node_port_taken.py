@@ -6,8 +6,8 @@ The NodePorts in the modules' manifests against those of all Services in the clu
 ## Why it matters
 The API server refuses the Service (`provided port is already allocated`), and a deployment stops half-way.
 
-## When it is no fault
-A process of the host on a NodePort is left out: kube-proxy's rules come first, and the modules answer all the same.
+## When it is not a fault
+A host process on a NodePort does not count: kube-proxy's rules come first, and the modules still answer.
 
 ## By hand
 `kubectl get services -A | grep 30100`.

@@ -1,8 +1,8 @@
 """Outside names do not resolve through the cluster DNS.
 
 ## What it checks
-A name that no cache can hold, asked of the cluster DNS address from each pod. NXDOMAIN is an answer from outside;
-SERVFAIL is CoreDNS saying that no upstream answered.
+A query for a name that no cache can hold, to the cluster DNS address from each pod. NXDOMAIN is an answer from outside;
+SERVFAIL means that CoreDNS got no answer from any upstream.
 
 ## Why it matters
 Gateways call their providers by name.

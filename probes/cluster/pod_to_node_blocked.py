@@ -1,11 +1,11 @@
 """Pods do not reach their own node.
 
 ## What it checks
-A TCP connection from each pod asked to the node's address, at the kubelet's port.
+A TCP connection from each tested pod to the node's address, at the kubelet's port.
 
 ## Why it matters
-Pods need the node for host-network services: metrics, webhooks, a database on the host. A node that lets pods reach
-everything but itself can be meant so: alone this is a warning.
+Pods need the node for host-network services: metrics, webhooks, a database on the host. A node may block
+pods from itself on purpose: alone this is a warning.
 
 ## By hand
 `nsenter --net=/proc/PID/ns/net nc -vz NODE 10250`.

@@ -1,11 +1,11 @@
 """Pods do not reach the outside.
 
 ## What it checks
-A DNS question from each pod asked to every upstream resolver that answers the host itself: what the host reaches, a
-pod has to reach, if it has an address of that family.
+A DNS query from each tested pod to every upstream resolver that answers the host itself: a pod must reach what the host
+reaches, if it has an address of that family.
 
 ## Why it matters
-CoreDNS is such a pod: outside names fail for everybody when it cannot ask its upstreams.
+CoreDNS is such a pod: outside names fail for every pod when it cannot reach its upstreams.
 
 ## By hand
 `nsenter --net=/proc/PID/ns/net dig @UPSTREAM example.com`.

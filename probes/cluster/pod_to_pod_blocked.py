@@ -1,11 +1,11 @@
 """Pods do not reach other pods.
 
 ## What it checks
-A TCP connection from each pod asked to the test pod and to older pods, by their own addresses. A refusal is an answer:
+A TCP connection from each tested pod to the test pod and to older pods, by their own addresses. A refusal is an answer:
 the packet arrived.
 
 ## Why it matters
-Everything else stands on it: DNS, Services and databases are pods.
+Everything else depends on it: DNS, Services and databases are pods.
 
 ## By hand
 `nsenter --net=/proc/PID/ns/net` into a pod's namespace, then `nc -vz ADDRESS PORT`.

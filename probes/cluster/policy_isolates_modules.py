@@ -3,14 +3,14 @@
 ## What it checks
 The NetworkPolicies of the cluster, with those in the modules' manifests in place of the ones of the same name:
 whether pods with the modules' labels may ask the cluster DNS, reach Postgres and call their providers. It is read
-from the objects; no packet shows it, for it is not known whether this cluster's CNI enforces policies (bridge and
-kindnet's older versions do not).
+from the objects; no packet proves it, because it is not known whether this cluster's CNI enforces policies (bridge and
+older versions of kindnet do not).
 
 ## Why it matters
 Without DNS a module finds neither Postgres nor its provider, and the time-outs look like a broken network.
 
-## When it is no fault
-DNS over TCP alone is rarely needed: then it is a warning.
+## When it is not a fault
+If only DNS over TCP is blocked, it is a warning: DNS over TCP is rarely needed.
 
 ## By hand
 `kubectl -n litellm get networkpolicies -o yaml`; a rule for DNS names port 53 for UDP and TCP.

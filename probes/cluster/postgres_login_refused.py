@@ -1,11 +1,11 @@
 """Postgres refuses the login.
 
 ## What it checks
-A login as the modules do it: with DATABASE_URL of a pod, or the POSTGRES_* variables of the pods behind
+A login like the modules': with DATABASE_URL from a pod, or the POSTGRES_* variables of the pods behind
 the Service.
 
 ## Why it matters
-The network is fine then, and no repair of it helps: the password, the role, the database, pg_hba.conf
+The network is fine, and repairing it does not help: the password, the role, the database, pg_hba.conf
 or the number of connections is wrong.
 
 ## By hand

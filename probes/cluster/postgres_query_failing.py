@@ -4,7 +4,7 @@
 `SELECT 1` after the login.
 
 ## Why it matters
-A server that lets in and does not answer is overloaded, read-only after a crash, or a pooler without a server.
+A server that accepts logins but does not answer is overloaded, read-only after a crash, or a pooler without a server.
 
 ## By hand
 `psql -c 'SELECT 1'`.

@@ -1,11 +1,11 @@
 """Postgres does not speak its protocol, or TLS fails.
 
 ## What it checks
-The server answers libpq's request for TLS with one byte, and where TLS is wanted, the handshake succeeds.
+The server answers libpq's request for TLS with one byte, and where TLS is required, the handshake succeeds.
 
 ## Why it matters
-Something else on the port, a server that hangs, or a certificate that nobody trusts looks like a
-network fault from a module.
+Something else on the port, a server that hangs, or an untrusted certificate looks like a
+network fault to a module.
 
 ## By hand
 `psql 'sslmode=require host=CLUSTER_IP'`.

@@ -4,7 +4,7 @@
 A TCP connection to the ClusterIP of each Postgres Service, from the test pod and from older pods.
 
 ## Why it matters
-This is where the modules' wait ends, or does not.
+The modules wait at startup until this connection succeeds.
 
 ## By hand
 `nsenter --net=/proc/PID/ns/net nc -vz CLUSTER_IP 5432`.

@@ -1,14 +1,14 @@
 """Postgres has no ready pod behind its Service.
 
 ## What it checks
-Each Postgres Service has a ready endpoint; if not, whether its workload is scaled to 0, its selector picks nobody, or
-its pods are not ready.
+Each Postgres Service has a ready endpoint; if not, whether its workload is scaled to 0, its selector matches no pod,
+or its pods are not ready.
 
 ## Why it matters
-kube-proxy refuses connections to a Service without endpoints. No repair of the network brings Postgres back then.
+kube-proxy refuses connections to a Service without endpoints. Repairing the network does not bring Postgres back.
 
-## When it is no fault
-Alone in a namespace without a pod it is a warning: nobody there misses it.
+## When it is not a fault
+If its namespace has no other pod it is a warning: nothing there uses it.
 
 ## By hand
 `kubectl get endpointslices,pods -l app=postgres`; `kubectl scale deployment postgres --replicas=1`.

@@ -1,11 +1,11 @@
 """The name of a module's provider does not resolve.
 
 ## What it checks
-Each host that a module's config calls (`api_base`, or the model's usual address), asked of the pods' resolver from a
-test pod: the full name, then with the search list.
+A query to the pods' resolver from a test pod for each host that a module's config calls (`api_base`, or the model's
+usual address): the full name, then with the search list.
 
 ## Why it matters
-The module is up and lists its models, and every call ends in `APIConnectionError`.
+The module is up and lists its models, but every call ends in `APIConnectionError`.
 
 ## By hand
 `nsenter --net=/proc/PID/ns/net dig @10.96.0.10 PROVIDER`; `kubectl get configmap -n litellm -o yaml | grep api_base`.
@@ -55,7 +55,7 @@ def _evidence(provider: Provider) -> Evidence:
 
 
 def _by_hand(provider: Provider, namespace: str) -> tuple[str, ...]:
-    """Ask the same server for the same name from the node, and look where the modules have it from."""
+    """Ask the same server for the same name from the node, and look where the modules get it from."""
     return (
         *command("dig @{} {}", provider.server, provider.host),
         *command("kubectl -n {} get configmaps -o yaml | grep -nF {}", namespace, provider.host),

@@ -1,11 +1,12 @@
 """A module's provider does not accept connections.
 
 ## What it checks
-A TCP connection from a test pod to each host and port that a module's config calls. No request is made, and no key
-sent. Where a module's environment names a proxy (`HTTPS_PROXY`, `NO_PROXY`), the proxy is asked, and not the provider.
+A TCP connection from a test pod to each host and port that a module's config calls. No request is made, and no key is
+sent. Where a module's environment names a proxy (`HTTPS_PROXY`, `NO_PROXY`), the proxy is tested instead of the
+provider.
 
 ## Why it matters
-The module is up and lists its models, and every call ends in `APIConnectionError` after some seconds.
+The module is up and lists its models, but every call ends in `APIConnectionError` after some seconds.
 
 ## By hand
 `nsenter --net=/proc/PID/ns/net nc -vz HOST PORT`.

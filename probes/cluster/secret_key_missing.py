@@ -1,8 +1,8 @@
-"""A value that the modules take from a Secret is not there.
+"""A value that the modules take from a Secret is missing.
 
 ## What it checks
-Every key of a Secret that a workload of the modules names and that is not optional: it is there, and it is not empty.
-Only that is looked at; no value is kept or shown.
+Every required Secret key that a workload of the modules names exists and is not empty. Only that is checked; no value
+is kept or shown.
 
 ## Why it matters
 A pod whose key is missing stays in CreateContainerConfigError. With an empty master key LiteLLM refuses to start;
@@ -35,7 +35,7 @@ def secret_key_missing(modules: Modules | CannotRead) -> Iterator[Finding]:
     if unread and not lost:
         raise CannotRead(str(unread[0]), unread[0].state)
     if lost:
-        more = f", and {len(lost) - 1} more keys that the modules need are not there" if len(lost) > 1 else ""
+        more = f", and {len(lost) - 1} more keys that the modules need are missing" if len(lost) > 1 else ""
         yield Finding(
             f"{lost[0]} is {lost[0].state}{more}",
             tuple(Evidence(str(s), s.state, "a value") for s in lost[:8]),

@@ -1,15 +1,15 @@
 """Packets between pods on one bridge bypass iptables.
 
 ## What it checks
-The module br_netfilter is there and `net.bridge.bridge-nf-call-iptables` is 1, where a Linux-bridge CNI meets a
-kube-proxy that translates ClusterIPs by netfilter.
+The module br_netfilter is loaded and `net.bridge.bridge-nf-call-iptables` is 1, where the CNI uses a Linux bridge and
+kube-proxy translates ClusterIPs with netfilter.
 
 ## Why it matters
-A packet to a ClusterIP is translated to a pod's address. When that pod is on the same bridge, its answer is switched
-straight back, past conntrack: nobody turns the source into the ClusterIP again, and the client drops the answer. So
-ClusterIPs time out (DNS first) while pod addresses answer.
+A packet to a ClusterIP is translated to a pod's address. When that pod is on the same bridge, its reply is switched
+straight back and bypasses conntrack: the source is not translated back to the ClusterIP, and the client drops the
+reply. So ClusterIPs time out (DNS first) while pod addresses answer.
 
-## When it is no fault
+## When it is not a fault
 When no pod talks to a ClusterIP whose pod is on the same node's bridge, or the CNI has no Linux bridge.
 
 ## By hand

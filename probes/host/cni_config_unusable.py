@@ -1,14 +1,14 @@
 """The CNI cannot connect a new pod.
 
 ## What it checks
-/etc/cni/net.d holds a configuration, it can be read, and every plugin that it names is there.
+/etc/cni/net.d holds a readable configuration, and every plugin that it names is installed.
 
 ## Why it matters
 The runtime takes the first file by name. Without a usable one, or with a plugin missing, new pods stay in
-ContainerCreating while those that run go on.
+ContainerCreating while running pods keep working.
 
-## When it is no fault
-When a new pod gets its network all the same: the runtime has its configuration or plugins elsewhere.
+## When it is not a fault
+When a new pod gets its network anyway: the runtime has its configuration or plugins elsewhere.
 
 ## By hand
 `ls /etc/cni/net.d /opt/cni/bin`; `journalctl -u containerd`.

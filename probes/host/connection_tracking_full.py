@@ -4,18 +4,18 @@
 `net.netfilter.nf_conntrack_count`, the connections that the node tracks, against `net.netfilter.nf_conntrack_max`.
 
 ## Why it matters
-Once the table is full, the kernel drops packets that would open a new connection, unless it finds one that it may
-forget. There is no ICMP error; its log says `nf_conntrack: table full, dropping packet`. Each DNS question is a
+Once the table is full, the kernel drops packets that would open a new connection, unless it finds one that it can
+discard. There is no ICMP error; its log says `nf_conntrack: table full, dropping packet`. Each DNS query is a
 connection. Existing connections keep working.
 
 ## When it mends itself
-When whoever opens the connections stops: an idle UDP connection is forgotten after 30 s, an established TCP connection
-only after days.
+When the program that opens the connections stops: an idle UDP connection expires after 30 s, an established TCP
+connection only after days.
 
 ## By hand
 `conntrack -C` and `sysctl net.netfilter.nf_conntrack_max`; `conntrack -L | awk '{print $1, $4, $5}' | sort | uniq -c`
 shows which hosts they belong to. kube-proxy sets the limit when it starts: raise `conntrack.maxPerCore` and
-`conntrack.min` in its configuration, else its next start overwrites a value that was set with sysctl.
+`conntrack.min` in its configuration, or its next start overwrites a value that was set with sysctl.
 """
 
 from collections.abc import Iterator

@@ -1,14 +1,15 @@
 """The node has no default route.
 
 ## What it checks
-The main routing table has a default route, where upstream resolvers outside the node's own networks answer nobody.
+The main routing table has a default route, when upstream resolvers outside the node's own networks do not answer.
 
 ## Why it matters
-Without it the kernel answers `network is unreachable` at once to whatever is not local, for the host and for pods.
+Without it the kernel answers `network is unreachable` at once to all traffic that is not local, from the host and from
+pods.
 
-## When it is no fault
+## When it is not a fault
 - An air-gapped node whose resolvers are on its own network.
-- The default route is in another table, to which a rule of `ip rule` leads: then the resolvers answer.
+- The default route is in another table, which an `ip rule` points to: then the resolvers answer.
 - Only IPv6 resolvers are unreachable: this route is about IPv4.
 
 ## By hand
@@ -38,7 +39,7 @@ from netdoctor.system.traffic import Answer
     ),
 )
 def default_route_missing(links: Links, answers: UpstreamAnswers, this: ThisNode) -> Iterator[Finding]:
-    """No default route, and upstreams that are unreachable for want of a route."""
+    """No default route, and upstreams that are unreachable because there is no route."""
     if links.default_routes:
         return
     beyond = [

@@ -4,13 +4,13 @@
 Whether firewalld has direct rules, chains or passthroughs while kube-proxy's or the CNI's iptables rules are missing.
 
 ## Why it matters
-Direct rules live in iptables' own tables. To put them in place firewalld flushes these tables, at the first direct
-rule and at every reload. kube-proxy's rules are back after half a minute; the masquerade that the CNI wrote once for
-each pod never. The advice that circulates (`--direct --add-rule ipv4 filter OUTPUT 0 -p udp --dport 53 -j ACCEPT`) does
-not help pods at all, for their packets are forwarded and never pass OUTPUT.
+Direct rules live in iptables' own tables. To put them in place firewalld flushes these tables, at the first direct rule
+and at every reload. kube-proxy's rules are back after half a minute; the masquerade rule that the CNI wrote once for
+each pod never comes back. Common advice (`--direct --add-rule ipv4 filter OUTPUT 0 -p udp --dport 53 -j ACCEPT`) does
+not help pods at all, because their packets are forwarded and never pass OUTPUT.
 
-## When it is no fault
-Direct rules with all of kube-proxy's and the CNI's rules in place.
+## When it is not a fault
+When all of kube-proxy's and the CNI's rules are in place despite the direct rules.
 
 ## By hand
 `firewall-cmd --permanent --direct --get-all-rules`, then the same with `--remove-rule ...`. No `--reload`.

@@ -1,21 +1,21 @@
 """firewalld rejects pod traffic.
 
 ## What it checks
-Which of firewalld's zones each pod's packets fall in: by a source, else by the bridge's interface, else the default
-zone. A pod is in trouble when that zone does not accept and its own packets come back as ICMP 3/13 (or vanish, for a
-zone with target DROP).
+Which firewalld zone each pod's packets fall into: by source, else by the bridge's interface, else the default zone. A
+pod is affected when that zone does not accept and the pod's own packets come back as ICMP 3/13 (or vanish, if the
+zone's target is DROP).
 
 ## Why it matters
 minikube's CNI configuration has the plugin `firewall`: it asks firewalld to put each new pod's address into zone
-trusted, at run time only. A reload or restart of firewalld forgets these sources. Pods made before it are then rejected
-towards pods, node and outside, while a new pod works: a test pod proves nothing about the old ones.
-The rejections are rate-limited by the kernel, so most of them look like time-outs: CoreDNS logs `i/o timeout`.
+trusted, at run time only. A reload or restart of firewalld forgets these sources. Traffic from pods created before
+it is then rejected on its way to pods, node and outside, while a new pod works: a test pod proves nothing about the old
+ones. The kernel rate-limits the rejections, so most of them look like time-outs: CoreDNS logs `i/o timeout`.
 
-## When it is no fault
-firewalld may run, and pods may fall in any zone, as long as their packets get through.
+## When it is not a fault
+firewalld may run, and pods may be in any zone, as long as their packets get through.
 
 ## By hand
-`firewall-cmd --zone=trusted --add-source=POD_CIDR`, once as it is and once with `--permanent`. Never `--reload`: it
+`firewall-cmd --zone=trusted --add-source=POD_CIDR`, once without and once with `--permanent`. Never `--reload`: it
 wipes kube-proxy's and the CNI's rules where a direct rule exists (and always with firewalld 1.3 and older).
 """
 

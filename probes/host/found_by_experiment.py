@@ -1,19 +1,19 @@
 """A setting, link, route or rule of the node loses pod traffic.
 
 ## What it checks
-Flows of pods that were not answered, on a copy of the node: throw-away network namespaces with the same links,
+Unanswered flows of pods are repeated on a copy of the node: throw-away network namespaces with the same links,
 addresses, routes, rules and settings. Where a flow fails there as on the node, changes are tried on fresh copies, one
-by one; this names what has to change for the packet to pass, where no other probe has a name for it.
+by one; this probe names what must change for the packet to pass, where no other probe has a name for it.
 
 ## Why it matters
-A reverse-path check, a port that has left the bridge, a forgotten routing rule: each is right on some node, so that it
-is there proves nothing. That the packet passes without it, and does not with everything else changed, does.
+A reverse-path check, a port that has left the bridge, a forgotten routing rule: each is right on some node, so its
+presence proves nothing. The proof is that the packet passes without it, and does not pass with everything else changed.
 
-## When it is no fault
+## When it is not a fault
 Nothing is tried where every flow is answered.
 
 ## By hand
-Change what is named, and ask again; `netdoctor trace POD ADDRESS PORT` shows the packet's way before and after.
+Change what is named, and check again; `netdoctor trace POD ADDRESS PORT` shows the packet's path before and after.
 """
 
 from collections.abc import Iterator

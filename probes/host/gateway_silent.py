@@ -1,15 +1,15 @@
 """The gateway does not answer.
 
 ## What it checks
-The next hop of the routes to CoreDNS's upstream resolvers, where none of them answers the host: it is asked by ARP for
+The next hop of the routes to CoreDNS's upstream resolvers, when none of them answers the host: an ARP request asks for
 its link-layer address.
 
 ## Why it matters
-Every packet beyond the node's own networks goes to this address first. When it is silent, or wrong, names outside do
-not resolve, and resolvers look dead that are alive.
+Every packet beyond the node's own networks goes to this address first. When it is silent, or wrong, outside names do
+not resolve, and live resolvers look dead.
 
-## When it is no fault
-A gateway that answers nobody's ARP, while the outside answers.
+## When it is not a fault
+When the outside answers although the gateway ignores ARP requests.
 
 ## By hand
 `ip route get RESOLVER`, `ip neighbour show to GATEWAY`, `arping -I INTERFACE GATEWAY`.
@@ -38,7 +38,7 @@ from netdoctor.symptoms import OUTSIDE
     ),
 )
 def gateway_silent(gateways: Gateways, answers: UpstreamAnswers, this: ThisNode) -> Iterator[Finding]:
-    """A gateway that does not say where it is, where the resolvers behind it do not answer either."""
+    """A gateway that does not answer ARP, when the resolvers behind it do not answer either."""
     lookups = answers.from_host()
     silent: dict[str, list[AskedNextHop]] = {}
     for gateway in gateways.items:

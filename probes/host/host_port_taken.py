@@ -1,8 +1,8 @@
 """A port that a module wants on the host is taken.
 
 ## What it checks
-For modules with hostNetwork: who listens on their container port on this node, and whether two modules want the same
-one. A pod of the module itself is nobody else.
+For modules with hostNetwork: which process listens on their container port on this node, and whether two modules want
+the same one. A module's own pods do not count.
 
 ## Why it matters
 LiteLLM ends with `address already in use`; when it is port 4000 it takes a random one instead and never becomes
@@ -68,7 +68,7 @@ def _by_hand(port: int, processes: list[ListeningProcess]) -> tuple[str, ...]:
 
 
 def _processes(gateway: Gateway, listeners: Listeners, pods: Pods) -> list[ListeningProcess]:
-    """The processes at the module's port that are none of its own pods'."""
+    """The processes at the module's port that do not belong to its own pods."""
     own = {pod.uid for pod in pods.items if _is_its_own(pod, gateway)}
     at_port = [listener for listener in listeners.items if listener.port == gateway.container_port]
     return [listener for listener in at_port if pod_uid(listener.cgroup) not in own]

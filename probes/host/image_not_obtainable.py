@@ -1,15 +1,15 @@
 """An image of the modules is not on the node and cannot be pulled.
 
 ## What it checks
-Each image that the modules' workloads name: among those on the node (as the node and its container runtime list
-them), else whether its registry's name resolves on the host and its port answers. Nothing is pulled, so it stays open
-whether the registry has the tag, and lets you in.
+Each image that the modules' workloads name: among those on the node (as the node and its container runtime list them),
+else whether its registry's name resolves on the host and its port answers. Nothing is pulled, so it stays unknown
+whether the registry has the tag and grants access.
 
 ## Why it matters
 The pods stay in ErrImagePull or ErrImageNeverPull.
 
-## When it is no fault
-Where the container runtime pulls through a mirror or a proxy, asking the registry proves nothing: then it is unknown.
+## When it is not a fault
+When the container runtime pulls through a mirror or a proxy, asking the registry proves nothing: the result is unknown.
 
 ## By hand
 `ctr -n k8s.io images ls -q`; `crictl pull IMAGE`.

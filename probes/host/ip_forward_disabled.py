@@ -1,17 +1,17 @@
 """The node does not forward IPv4 packets.
 
 ## What it checks
-`net.ipv4.ip_forward` is 1, read before any test pod exists: the CNI writes 1 with each pod that it adds.
+`net.ipv4.ip_forward` is 1, read before any test pod exists: the CNI sets it to 1 with each pod that it adds.
 
 ## Why it matters
 A node routes between its pods' bridge and its own interfaces. With forwarding off the kernel drops those packets
-without a log line and without an ICMP error: pods see time-outs, to the outside and to every ClusterIP.
+without a log line or an ICMP error: pods see time-outs to the outside and to every ClusterIP.
 
-## When it is no fault
-When pods reach the outside all the same (each interface can forward on its own: `net.ipv4.conf.*.forwarding`).
+## When it is not a fault
+When pods reach the outside anyway (each interface can forward on its own: `net.ipv4.conf.*.forwarding`).
 
 ## By hand
-`sysctl -w net.ipv4.ip_forward=1`, and a file in /etc/sysctl.d that sorts last to keep it.
+`sysctl -w net.ipv4.ip_forward=1`; to keep it, a file in /etc/sysctl.d that sorts last.
 """
 
 from collections.abc import Iterator

@@ -1,15 +1,15 @@
 """A rule of the packet filter drops pod traffic.
 
 ## What it checks
-Packets of pods that were not answered are sent once more and traced through every hook of netfilter, which names the
-rule: table, chain, handle and text. Nothing is traced where everything is answered.
+Unanswered packets of pods are sent once more and traced through every netfilter hook. The trace names the rule: table,
+chain, handle and text. Nothing is traced when everything is answered.
 
 ## Why it matters
-A rule that somebody added (a hardening job, a security agent, an old script) drops without a word, and from outside it
+A rule that somebody added (a hardening job, a security agent, an old script) drops silently, and from outside it
 looks like any other time-out.
 
-## When it is no fault
-What belongs to firewalld's zones and to kube-proxy's own rejections has probes of its own.
+## When it is not a fault
+firewalld's zones and kube-proxy's own rejections have their own probes.
 
 ## By hand
 `nft add rule inet TABLE CHAIN ip saddr POD meta nftrace set 1` in a table of your own, then `nft monitor trace`.
@@ -51,7 +51,7 @@ def _table_that_drops(drop: Drop) -> str:
 
 
 def _by_hand(dropped: list[Drop]) -> tuple[str, ...]:
-    """Take the rules away, and look for who writes the first one again."""
+    """Delete the rules, and look for what writes the first one again."""
     removed = all_of(
         without_legacy_rule(d.legacy)
         if d.legacy

@@ -1,12 +1,12 @@
 """The node's routing refuses pod traffic.
 
 ## What it checks
-Packets of pods that were not answered and that no rule dropped: what the kernel's routing says to them
+For unanswered packets of pods that no rule dropped: what the kernel's routing says about them
 (`ip route get DESTINATION from POD iif BRIDGE`).
 
 ## Why it matters
 A prohibit route answers with ICMP 3/13, as firewalld's reject does; a blackhole route and a failed reverse-path check
-say nothing at all. No rule of the packet filter is to blame, and none shows them.
+give no answer at all. No packet filter rule causes this, and none shows it.
 
 ## By hand
 `ip route show table all | grep -E 'prohibit|blackhole|unreachable'`, `ip rule`; delete what should not be there.

@@ -1,18 +1,17 @@
 """A program or queue on an interface, or IPsec, drops pod traffic.
 
 ## What it checks
-Flows of pods that were not answered on the node. A copy of the node has its tbf queues, its filters of classic
-BPF, and its IPsec policies where none needs a key: where a flow fails in the copy too and passes once one of these is
-removed, it is named. What a copy does not have (eBPF, XDP, other queues, IPsec with keys) is named where a flow fails
-on the node and passes in the copy.
+Flows of pods that are not answered on the node. A copy of the node has its tbf queues, its filters of classic BPF, and
+its IPsec policies if none of them needs a key: if a flow fails in the copy too and passes once one of these is removed,
+that one is named. What a copy does not have (eBPF, XDP, other queues, IPsec with keys) is named if a flow fails on the
+node and passes in the copy.
 
 ## Why it matters
 A tc filter or a BPF program drops or redirects before any rule of the packet filter sees the packet, a queue with too
-small a burst drops after all of them, and an IPsec policy may block: neither iptables nor nft shows it, and no trace
-does.
+small a burst drops after all of them, and an IPsec policy may block. Neither iptables nor nft nor a trace shows this.
 
-## When it is no fault
-CNIs such as cilium work by such programs; that they are there is no fault while packets are answered.
+## When it is not a fault
+CNIs such as Cilium work with such programs; their presence is not a fault while packets are answered.
 
 ## By hand
 `tc filter show dev INTERFACE ingress`, `tc filter show dev INTERFACE egress`, `tc -s qdisc show dev INTERFACE`,
@@ -41,7 +40,7 @@ SHOWN_BY = {
 QUEUE_SHOWN_BY = "sudo tc -s qdisc show dev {}"
 
 
-@probe(area=Area.NODE, healthy="no tc, XDP or IPsec takes pod traffic", explains=POD_TRAFFIC)
+@probe(area=Area.NODE, healthy="no tc, XDP or IPsec drops pod traffic", explains=POD_TRAFFIC)
 def packets_taken_by_program(
     experiments: Experiments | CannotRead, failed: FailedFlows, this: ThisNode
 ) -> Iterator[Finding]:
@@ -84,7 +83,7 @@ def _removed(trials: tuple[Trial, ...], this: ThisNode) -> Iterator[Finding]:
 
 
 def _by_hand(program: str) -> tuple[str, ...]:
-    """What shows it; there is nothing to take away that is surely not wanted."""
+    """What shows it; nothing there is certain to be unwanted, so nothing is removed."""
     if program.startswith("IPsec"):
         return command("sudo ip xfrm policy")
     found = ON_INTERFACE.fullmatch(program)

@@ -1,19 +1,19 @@
 """Pods have lost their masquerade.
 
 ## What it checks
-Where the outside does not answer pods: whether their packets leave the uplink with the pod's own address. And where the
+When the outside does not answer pods: whether their packets leave the uplink with the pod's own address. When the
 CNI's bridge plugin masquerades (`ipMasq`): whether each pod that it has connected has its rule in iptables.
 
 ## Why it matters
-Beyond the node nobody knows the pod network. Without masquerade a packet leaves with the pod's own address and the
-answer finds no way back: the outside times out while the cluster works. The plugin writes the rule once, when the pod
-is made; whoever flushes iptables takes it away for good.
+Hosts beyond the node have no route to the pod network. Without masquerade a packet leaves with the pod's own address
+and the reply cannot return: the outside times out while the cluster works. The plugin writes the rule once, when the
+pod is created; flushing iptables removes it for good.
 
-## When it is no fault
-When the outside answers pods all the same: a router knows the pod network, or another rule translates.
+## When it is not a fault
+When the outside answers pods anyway: a router knows the pod network, or another rule translates.
 
 ## By hand
-Make the pods anew, after kube-proxy's rules are back: CoreDNS first, then the others.
+Recreate the pods once kube-proxy's rules are back: CoreDNS first, then the others.
 """
 
 from collections.abc import Iterator

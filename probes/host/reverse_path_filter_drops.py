@@ -1,21 +1,21 @@
 """The reverse-path filter drops replies from outside.
 
 ## What it checks
-Where pods, or the host itself, get no answer from outside: whether an answer comes back to the node, by which
+When pods, or the host itself, get no answer from outside: whether a reply comes back to the node, through which
 interface, and whether a strict reverse-path check (`rp_filter` 1) drops packets meanwhile.
 
 ## Why it matters
-With two uplinks, or a routing rule for the pods' addresses, questions may leave by one interface and answers come in by
-another. With `rp_filter` 1 the kernel takes a packet only from the interface by which it would send to its sender; all
-others it drops, without a word in any log.
+With two uplinks, or a routing rule for the pods' addresses, requests may leave through one interface and replies arrive
+on another. With `rp_filter` 1 the kernel accepts a packet only on the interface through which it would reach the
+sender; it drops all others and logs nothing.
 
-## When it is no fault
-A strict check on a node whose answers come in where its questions leave; also where a routing rule with `iif` leads
-what comes from pods over a second uplink: the check follows such a rule.
+## When it is not a fault
+When replies arrive where requests leave, despite a strict check; also when a routing rule with `iif` sends pod traffic
+over a second uplink: the check follows such a rule.
 
 ## By hand
-`nstat -az TcpExtIPReversePathFilter` before and after a question; `tcpdump -ni any host RESOLVER`;
-`ip route get RESOLVER from POD iif BRIDGE` tells by which interface an answer has to come.
+`nstat -az TcpExtIPReversePathFilter` before and after a query; `tcpdump -ni any host RESOLVER`;
+`ip route get RESOLVER from POD iif BRIDGE` shows on which interface a reply must arrive.
 """
 
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ from netdoctor.symptoms import OUTSIDE
     explains=("found-by-experiment", "coredns-upstream-dead", *OUTSIDE),
 )
 def reverse_path_filter_drops(departures: Departures, this: ThisNode) -> Iterator[Finding]:
-    """Answers that came back by another interface, with a check that dropped packets."""
+    """Replies that came back through another interface, with a check that dropped packets."""
     lost = [departure for departure in departures.items if departure.refused_on_return]
     if not lost:
         return

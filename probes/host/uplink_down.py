@@ -1,19 +1,19 @@
 """The node's uplink is down, or has no carrier.
 
 ## What it checks
-Where no resolver answers the host: the interfaces of the routes to them, administratively up and with a carrier. Where
-no route leads to them, the interfaces that have the node's address, unless a default route leads over another one.
+When no resolver answers the host: the interfaces of the routes to them are administratively up and have a carrier. If
+no route leads to them, the interfaces that have the node's address, unless a default route uses another one.
 
 ## Why it matters
-Without it nothing leaves the node. When an interface goes down the kernel takes its routes along, so that the default
-route is missing too: that is a consequence, and adding the route again is refused.
+Without it nothing leaves the node. When an interface goes down the kernel removes its routes, so the default route
+is missing too: that is a consequence, and the kernel refuses to add the route again.
 
-## When it is no fault
+## When it is not a fault
 A second uplink that is down while the outside answers, or while the silent resolvers are not behind it.
 
 ## By hand
-`ip link show INTERFACE`: DOWN wants `ip link set INTERFACE up`, and then the routes; NO-CARRIER is a cable, a switch or
-the other end.
+`ip link show INTERFACE`: for DOWN, `ip link set INTERFACE up`, then add the routes; NO-CARRIER points to a cable, a
+switch or the other end.
 """
 
 from collections.abc import Iterator
@@ -67,7 +67,7 @@ def uplink_down(links: Links, answers: UpstreamAnswers | CannotRead, this: ThisN
 
 
 def _by_hand(link: Interface) -> tuple[str, ...]:
-    """Set it up; without a carrier the other end is to blame, and it can only be looked at."""
+    """Set it up; without a carrier the cause is at the other end, and it can only be looked at."""
     return command("ip -s link show dev {}" if link.up else "sudo ip link set dev {} up", link.name)
 
 
@@ -89,7 +89,7 @@ def _own(links: Links, this: ThisNode) -> list[Interface]:
 
 
 def _can_be_an_uplink(link: Interface, ports: set[str]) -> bool:
-    """Whether it has another end; a bridge that is no link's master (`ports`) is nobody's."""
+    """Whether it has another end; a bridge that is not the master of a link (`ports`) leads nowhere."""
     if link.name == "lo" or link.kind in LEADING_NOWHERE:
         return False
     return link.kind != "bridge" or link.name in ports

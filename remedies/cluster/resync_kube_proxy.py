@@ -1,10 +1,10 @@
-"""Have kube-proxy write its rules again.
+"""Make kube-proxy write its rules again.
 
 ## What it does
 Deletes kube-proxy's pod on this node, which is the one that DaemonSet kube-system/kube-proxy controls; the DaemonSet
-creates a new one, which writes all rules when it starts (measured: 0.6 s to 2.7 s). Where the DaemonSet's template has
-changed since the pod was created, the pod stays: a new one would be another kube-proxy. Then it forgets tracked
-connections to ClusterIPs that no rule translated: CoreDNS hangs on such a one for 30 s and more.
+creates a new one, which writes all rules when it starts (measured: 0.6 s to 2.7 s). If the DaemonSet's template has
+changed since the pod was created, the pod stays: a new one would be a different kube-proxy. Then it deletes tracked
+connections to ClusterIPs that no rule translated: CoreDNS hangs on such a connection for 30 s and more.
 
 ## What it costs
 kube-proxy restarts; established connections are not touched.
@@ -62,11 +62,11 @@ def resync_kube_proxy(
 
 
 def _require_restartable(kube_proxy: KubeProxy, translated: Translated) -> None:
-    """Raise NotApplicable where deleting kube-proxy's pod would not have the same kube-proxy write its rules anew."""
+    """Raise NotApplicable where deleting kube-proxy's pod would not make the same kube-proxy write its rules again."""
     if not translated.known:
-        raise NotApplicable(f"kube-proxy's mode is {kube_proxy.mode}: delete its pod by hand, it writes its rules anew")
+        raise NotApplicable(f"kube-proxy's mode is {kube_proxy.mode}: delete its pod by hand: it rewrites its rules")
     if not kube_proxy.pod:
-        raise NotApplicable("kube-proxy runs in no pod on this node that the API server knows")
+        raise NotApplicable("kube-proxy does not run in a pod on this node that the API server knows")
     if kube_proxy.configured not in ("", kube_proxy.mode):
         raise NotApplicable(
             f"kube-proxy runs in mode {kube_proxy.mode} and is set to {kube_proxy.configured}: "

@@ -2,7 +2,7 @@
 
 ## What it does
 Loads br_netfilter if it is not there, and sets `net.bridge.bridge-nf-call-iptables` to 1. Where the next boot would not
-do the same, it writes a file of its own in /etc/modules-load.d and one in /etc/sysctl.d.
+do the same, it writes its own file in /etc/modules-load.d and one in /etc/sysctl.d.
 
 ## What it costs
 Nothing restarts. Packets that cross any bridge of this node (of virtual machines too) pass iptables from then on.
@@ -46,7 +46,7 @@ def enable_bridge_netfilter(
     if sysctls[BRIDGE_NF_CALL] != "1":
         yield SetSysctl.planned(host, BRIDGE_NF_CALL, "1", sysctls[BRIDGE_NF_CALL])
     if not module.at_boot:
-        text = f"# written by netdoctor fix; netdoctor undo takes it away\n{MODULE}\n"
+        text = f"# written by netdoctor fix; netdoctor undo removes it\n{MODULE}\n"
         yield WriteFile.planned(MODULE_FILE, text, live=host.live)
     if file := keep_at_boot(BRIDGE_NF_CALL, "1", "bridge-netfilter", files):
         yield WriteFile.planned(*file, live=host.live)

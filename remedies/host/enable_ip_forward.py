@@ -1,17 +1,17 @@
 """Turn IPv4 forwarding on, now and at boot.
 
 ## What it does
-Sets `net.ipv4.ip_forward` to 1. Where the next boot would not end with 1, it also writes a file of its own in
-/etc/sysctl.d, under a name that sorts after every file that says otherwise. No other file is touched.
+Sets `net.ipv4.ip_forward` to 1. Where the next boot would not end with 1, it also writes its own file in
+/etc/sysctl.d, under a name that sorts after every file that sets another value. No other file is touched.
 
 ## What it costs
 Nothing restarts. The kernel sets `forwarding` of every interface along with it, turns `accept_redirects` off and large
 receive offload off.
 
-A node with several uplinks becomes a router between them, and one way to the virtual machines and containers at its
-bridges. Where a rehearsal shows that a host behind an uplink could then reach one behind another uplink or at such a
-bridge, the repair is refused unless you say `--allow-exposure`; where rules drop what is forwarded there, nothing opens
-and nothing is said.
+A node with several uplinks becomes a router between them, and to the virtual machines and containers on its bridges.
+Where a rehearsal shows that a host behind an uplink could then reach one behind another uplink or at such a bridge, the
+repair is refused unless you say `--allow-exposure`; where rules drop such forwarded traffic, nothing opens and nothing
+is reported.
 
 ## By hand
 `sysctl -w net.ipv4.ip_forward=1`; `echo net.ipv4.ip_forward = 1 > /etc/sysctl.d/99-netdoctor-ip-forward.conf`.

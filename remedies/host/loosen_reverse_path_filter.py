@@ -1,18 +1,18 @@
 """Set one interface's reverse-path filter to loose.
 
 ## What it does
-Sets `net.ipv4.conf.INTERFACE.rp_filter` to 2, for the interface by which the answers come in: a packet is taken when
-its sender can be reached by any interface. Where the next boot would not end with 2, it also writes a file of its own
-in /etc/sysctl.d. No other interface is touched.
+Sets `net.ipv4.conf.INTERFACE.rp_filter` to 2 on the interface where the replies arrive: a packet is accepted when its
+sender can be reached through any interface. Where the next boot would not end with 2, it also writes its own file in
+/etc/sysctl.d. No other interface is touched.
 
 ## What it costs
-Nothing restarts. Pods, NodePorts and ports of the node that the check kept from being asked by this interface are
-reached again, where no rule forbids it. Senders with a forged address are no longer refused at it, as long as a route
+Nothing restarts. Pods, NodePorts and ports of the node that the check made unreachable through this interface can be
+reached again, unless a rule forbids it. Senders with a forged address are no longer refused there, as long as a route
 leads to that address: on a node with a default route that is any address.
 
 ## By hand
-`sysctl -w net.ipv4.conf.INTERFACE.rp_filter=2`; better, where it can be done: route so that answers come in where the
-questions leave.
+`sysctl -w net.ipv4.conf.INTERFACE.rp_filter=2`; better, where possible: change the routes so that replies arrive
+where requests leave.
 
 ## Undo
 Removes the file and sets the old value.

@@ -2,23 +2,23 @@
 
 ## What it does
 Removes every direct rule from the permanent configuration and from the rules in force, over D-Bus, without a reload.
-Removing a direct rule flushes nothing (measured with firewalld 1.3.3 and 2.3.1). It acts only where no rule changes
-what becomes of a packet: each is an ACCEPT in table filter, nothing in its chain drops (neither the policy nor a rule),
-firewalld itself judges in nftables (FirewallBackend=nftables), and a copy of the node without the rules answers as one
-with them: those who are connected now, each source that a rule names, neighbours, strangers, and pods. With any other
-direct rule, chain or passthrough it leaves all as it is, and shows the reason and the commands.
+Removing a direct rule flushes nothing (measured with firewalld 1.3.3 and 2.3.1). It acts only if no rule changes
+the fate of a packet: each is an ACCEPT in table filter, nothing in its chain drops (neither the policy nor a rule),
+firewalld itself filters with nftables (FirewallBackend=nftables), and a copy of the node without the rules answers like
+one with them: to current connections, each source that a rule names, neighbours, strangers, and pods. With any other
+direct rule, chain or passthrough it leaves everything as it is, and shows the reason and the commands.
 
 ## What it costs
-Nothing restarts. The rules that were wiped before do not come back by it: that is what resync-kube-proxy and
-restore-pod-masquerade are for.
+Nothing restarts. It does not bring back rules that were wiped before: resync-kube-proxy and restore-pod-masquerade do
+that.
 
 ## By hand
 `firewall-cmd --permanent --direct --get-all-rules`; the same with `--remove-rule ...`, with and without `--permanent`.
 
 ## Undo
 Restores /etc/firewalld/direct.xml and firewalld's backup of it to the byte, and the rules in force. firewalld 2 flushes
-iptables when it adds the first direct rule: undo keeps the rules of others meanwhile, and writes back whatever is gone
-(measured: all 79 of them back, kube-proxy's were away for 0.03 s). Rules in ebtables are not kept.
+iptables when it adds the first direct rule: undo saves the rules of others first, and writes back those that are gone
+(measured: all 79 of them back, kube-proxy's were missing for 0.03 s). Rules in ebtables are not saved.
 """
 
 from collections.abc import Iterator
@@ -45,7 +45,7 @@ def remove_direct_rules(
     from netdoctor.rehearsal.direct_rules import that_matter
 
     if not host.live:
-        raise NotApplicable("a recorded firewalld is on no bus of this machine")
+        raise NotApplicable("a recorded firewalld is not on this machine's bus")
     if not (firewalld.direct or firewalld.permanent_direct):
         return
     if isinstance(network, CannotRead):

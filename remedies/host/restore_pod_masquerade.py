@@ -1,21 +1,21 @@
 """Restore the CNI's masquerade rules of running pods.
 
 ## What it does
-Writes, for each pod that has lost it, the rules that the CNI's bridge plugin wrote when it made the pod: a chain
-`CNI-...` in table nat and the jump to it from POSTROUTING. They are the same to the letter, so the plugin removes them
-when the pod goes. Then it forgets these pods' tracked connections to the outside that are not masqueraded: they would
-go on so, and CoreDNS keeps its sockets open.
+For each pod that has lost them, writes the rules that the CNI's bridge plugin wrote when it connected the pod: a chain
+`CNI-...` in table nat and the jump to it from POSTROUTING. They are identical, so the plugin removes them with the
+pod. Then it deletes these pods' tracked connections to the outside that are not masqueraded: they would stay
+unmasqueraded, because CoreDNS keeps its sockets open.
 
 ## What it costs
-Nothing restarts. Connections to the outside that could not work any more are forgotten.
+Nothing restarts. Tracked connections to the outside that could no longer work are deleted.
 
 ## By hand
-Make the pods anew, in this order: wait until kube-proxy's rules are there (`iptables-save -t nat`, KUBE-SERVICES), then
-CoreDNS, then every other pod that is not on the host's network. A CoreDNS made before the rules are there hangs on an
-untranslated connection to the API server for 30 s and more.
+Recreate the pods, in this order: wait until kube-proxy's rules are there (`iptables-save -t nat`, KUBE-SERVICES), then
+CoreDNS, then every other pod that is not on the host's network. A CoreDNS created before the rules are there hangs on
+an untranslated connection to the API server for 30 s and more.
 
 ## Undo
-Takes away these rules and chains, and no others; a chain that was there and empty is left there and empty.
+Deletes these rules and chains, and no others; a chain that existed and was empty is left empty.
 """
 
 from collections.abc import Iterator
@@ -40,9 +40,9 @@ def restore_pod_masquerade(
     """One change for all pods."""
     bridge = cni.plugin("bridge") or {}
     if bridge.get("ipMasqBackend", "iptables") != "iptables":
-        raise NotApplicable(f"{cni.path} masquerades with {bridge['ipMasqBackend']}: make the pods anew")
+        raise NotApplicable(f"{cni.path} masquerades with {bridge['ipMasqBackend']}: recreate the pods")
     if not cni.pod_network:
-        raise NotApplicable(f"{cni.path} does not say which network its pods are in: make them anew")
+        raise NotApplicable(f"{cni.path} does not say which network its pods are in: recreate them")
     network = to_network(cni.pod_network)
     lost = {pod.address for pod in masquerade.missing}
     pods = [

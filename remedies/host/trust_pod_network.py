@@ -7,19 +7,19 @@ rule exists, and always with firewalld 1.3 and older.
 
 ## What it costs
 Nothing restarts and no connection breaks. Packets whose source is a pod's address pass firewalld, towards other pods,
-the node and the outside; NetworkPolicies are judged elsewhere and still hold.
+the node and the outside; NetworkPolicies are enforced elsewhere and still hold.
 
 Zone trusted lets pods reach every port of the node. Where the CNI's plugin `firewall` puts each pod into it (minikube's
-network configuration), they had that before, and it is given back. Elsewhere pods need other pods, the outside, DNS,
-the kubelet, and what Services and NodePorts lead to; where a rehearsal shows that any other port of the node would open
-to them (etcd, a database), the repair is refused unless you say `--allow-exposure`.
+network configuration), they had that access before, and it is restored. Elsewhere pods need other pods, the outside,
+DNS, the kubelet, and what Services and NodePorts lead to; where a rehearsal shows that any other port of the node would
+open to them (etcd, a database), the repair is refused unless you say `--allow-exposure`.
 
 ## By hand
 `firewall-cmd --zone=trusted --add-source=POD_CIDR`, and the same with `--permanent`. No `--reload`.
 
 ## Undo
-Takes the source out of both, and restores the zone's file and firewalld's backup of it to the byte; a file that was not
-there goes. Where somebody else has edited the zone since, their edit stays.
+Removes the source from both, and restores the zone's file and firewalld's backup of it to the byte; a file that did not
+exist before is deleted. If somebody else has edited the zone since, their edit stays.
 """
 
 from collections.abc import Iterator

@@ -99,7 +99,7 @@ class TestZone:
         zones.write_text(later)
         said = change.undo(Host())
         assert said
-        assert "is not in it any more" in said
+        assert "is no longer in it" in said
         assert zones.read_text() == later
 
     def test_a_file_that_somebody_has_removed_stays_away(self, zones: Path) -> None:

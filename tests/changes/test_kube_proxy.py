@@ -164,7 +164,7 @@ class TestResync:
 
     def test_a_template_that_has_changed_since_is_drift(self, node: Node, server: Server) -> None:
         server.pods, server.template = [listed("uid-real")], "bbb"
-        with pytest.raises(Drifted, match="another template"):
+        with pytest.raises(Drifted, match="a different template"):
             on(node, CHANGE.check)
 
     def test_its_uid_goes_with_the_delete(self, node: Node, server: Server) -> None:

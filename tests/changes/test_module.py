@@ -108,7 +108,7 @@ def test_it_stays_for_what_has_come_since(machine: Path, path: str, text: str, s
     write(machine / path, text)
     told = change.undo(Host(loads=True))
     assert told
-    assert told.startswith(f"{MODULE} stays loaded, for these may use it since: ")
+    assert told.startswith(f"{MODULE} stays loaded: these may have come to use it: ")
     assert said in told
     assert not (machine / "unloaded").exists()
     # what was there before the repair is no reason
@@ -128,7 +128,7 @@ def test_in_doubt_it_stays(machine: Path, monkeypatch: pytest.MonkeyPatch) -> No
         raise CannotRead("/proc/7/ns/net", "permission denied")
 
     monkeypatch.setattr(_bridge_users, "_other_namespaces", unseen)
-    assert "what uses it cannot be seen: /proc/7/ns/net: permission denied" in str(change.undo(Host(loads=True)))
+    assert "netdoctor cannot see what uses it: /proc/7/ns/net: permission denied" in str(change.undo(Host(loads=True)))
     assert not (machine / "unloaded").exists()
 
 

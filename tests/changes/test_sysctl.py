@@ -55,7 +55,7 @@ loose.apply(host); put("conf/veth7/rp_filter", "1")
 try:
     loose.undo(host)
 except Drifted as error:
-    assert "somebody has changed it, or interface veth7 was made anew, since netdoctor set it to 2" in str(error), error
+    assert "somebody has changed it, or interface veth7 was recreated, since netdoctor set it to 2" in str(error), error
 else:
     sys.exit("drift was not seen")
 subprocess.run(["ip", "link", "delete", "veth7"], check=True)
@@ -63,7 +63,7 @@ loose.undo(host)
 try:
     loose.check(host)
 except Drifted as error:
-    assert str(error).startswith("interface veth7 is gone: there is no net.ipv4.conf.veth7.rp_filter any more"), error
+    assert str(error).startswith("interface veth7 is gone: net.ipv4.conf.veth7.rp_filter no longer exists"), error
 else:
     sys.exit("it was not missed")
 print("fine")
@@ -137,7 +137,7 @@ assert change.undo(host) is None and now() == "0", "a file of our own is nobody'
 change = planned()
 (files / "50-router.conf").write_text("net.ipv4.ip_forward = 1\\n")
 said = change.undo(host)
-assert now() == "1" and "/etc/sysctl.d/50-router.conf says so since" in said, said
+assert now() == "1" and "/etc/sysctl.d/50-router.conf has set it since" in said, said
 assert planned().undo(host) is None and now() == "0", "it said so before the repair, too"
 (files / "50-router.conf").unlink()
 change = planned()
@@ -147,7 +147,7 @@ print("fine")
 """
 
 
-STORIES = {"as before": ROUND_TRIP, "others have set followers": FOLLOWERS, "a file says so since": ADOPTED}
+STORIES = {"as before": ROUND_TRIP, "others have set followers": FOLLOWERS, "a file has set it since": ADOPTED}
 
 
 @pytest.mark.parametrize("story", STORIES.values(), ids=list(STORIES))
@@ -191,13 +191,13 @@ def test_the_dot_of_an_interface_is_a_slash_in_a_key() -> None:
         ({"/etc/sysctl.d/zzz.conf": "net.ipv4.conf.all.forwarding = 0"}, "zzzz-99-netdoctor-ip-forward.conf", "zzz."),
         # a name that nothing in z sorts after
         ({"/etc/sysctl.d/~last.conf": "net.ipv4.ip_forward=0"}, "zz-99-netdoctor-ip-forward.conf",
-         "of no effect at boot: /etc/sysctl.d/~last.conf comes after it and says 0"),
+         "no effect at boot: /etc/sysctl.d/~last.conf sorts after it and sets 0"),
         ({"/etc/sysctl.d/~last.conf": "-net.ipv4.ip_forward"}, "zz-99-netdoctor-ip-forward.conf",
-         "~last.conf comes after it and excepts net.ipv4.ip_forward"),
-        ({f"/etc/sysctl.d/{'z' * 240}.conf": "net.ipv4.ip_forward=0"}, "99-netdoctor-ip-forward.conf", "of no effect"),
+         "~last.conf sorts after it and excludes net.ipv4.ip_forward"),
+        ({f"/etc/sysctl.d/{'z' * 240}.conf": "net.ipv4.ip_forward=0"}, "99-netdoctor-ip-forward.conf", "no effect"),
         # systemd does not read the last one
         ({"/etc/sysctl.d/50.conf": "net.ipv4.ip_forward=0", "/etc/sysctl.conf": "net.ipv4.ip_forward=1"},
-         "99-netdoctor-ip-forward.conf", "because /etc/sysctl.d/50.conf says 0"),
+         "99-netdoctor-ip-forward.conf", "because /etc/sysctl.d/50.conf sets 0"),
         ({"/etc/sysctl.conf": "net.ipv4.ip_forward=0"}, "99-netdoctor-ip-forward.conf", "sysctl --system"),
     ],
 )  # fmt: skip

@@ -145,7 +145,7 @@ class TestStreams:
         assert "owned" in done.stdout
         assert "\x1b" not in done.stdout
         recording.write_text(text.replace("owned", "\\ud800"))
-        assert one_sentence(netdoctor("check", "--facts", recording)).endswith("half a letter is in it")
+        assert one_sentence(netdoctor("check", "--facts", recording)).endswith("it holds half a character")
 
     def test_a_fifo_that_nobody_reads(self, recording: Path, tmp_path: Path) -> None:
         fifo = tmp_path / "fifo"

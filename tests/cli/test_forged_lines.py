@@ -105,4 +105,4 @@ def test_an_error_of_yaml_is_told_by_its_line_alone() -> None:
     assert "line " in str(refused.value)
     failure = of_log("p", f"while scanning a simple key\n  key {CANARY}\n  in x, line 7, column 3")
     assert failure is not None
-    assert failure.sentence == "LiteLLM's config is no YAML: line 7"
+    assert failure.sentence == "LiteLLM's config is not YAML: line 7"

@@ -135,7 +135,7 @@ def the_repair_taken_back_they_fail_again(story: Story) -> None:
     lab.must("kubectl -n litellm delete pod -l app.kubernetes.io/component=audio --wait=false --grace-period=1")
     lab.must("kubectl -n litellm delete pod -l app.kubernetes.io/name=prometheus --wait=false --grace-period=1")
     story.until("a module's new pod hangs", lambda: "Init:" in audio(story), 60)
-    story.until("Prometheus, made anew, reaches none", lambda: up(lab) == 0, 120)
+    story.until("Prometheus, recreated, reaches none", lambda: up(lab) == 0, 120)
 
 
 def nothing_secret_was_written(story: Story) -> None:

@@ -37,7 +37,7 @@ def test_a_probe_is_a_manual_page_too(file: Path) -> None:
     assert title.endswith(".")
     assert blank == ""
     headings = re.findall(r"^## (.+)$", manual, re.MULTILINE)
-    allowed = ["What it checks", "Why it matters", "When it mends itself", "When it is no fault", "By hand"]
+    allowed = ["What it checks", "Why it matters", "When it mends itself", "When it is not a fault", "By hand"]
     assert {"What it checks", "Why it matters", "By hand"} <= set(headings)
     assert headings == [heading for heading in allowed if heading in headings]
     for heading in headings:

@@ -79,7 +79,7 @@ STATES = [
     State("database missing", "closed", ("postgres-login-refused",),
           'for audio: FATAL: database "litellm_audio" does not exist (SQLSTATE 3D000)',
           (f"{PSQL} 'drop database litellm_audio with (force)'",), (f"{PSQL} 'create database litellm_audio'",)),
-    State("too few slots", "closed", ("database-slots-exhausted",), "connections for the modules, and they may open",
+    State("too few slots", "closed", ("database-slots-exhausted",), "free connections for the modules, which may open",
           (hold(180),), ("kill $(cat /tmp/holder); sleep 1",), need="Postgres has free connections"),
     State("slots exhausted", "closed", ("database-slots-exhausted",), "has no free connection",
           (hold(220),), ("kill $(cat /tmp/holder); sleep 1",), need="Postgres accepts the login"),

@@ -101,10 +101,10 @@ class TestKubeProxysPod:
     @pytest.mark.parametrize(
         ("api", "says"),
         [
-            (cluster(daemon_set(), revision(1, "aaa"), revision(2, "bbb")), "another template"),
+            (cluster(daemon_set(), revision(1, "aaa"), revision(2, "bbb")), "a different template"),
             (cluster(daemon_set(strategy="OnDelete"), revision(1, "aaa"), revision(2, "bbb")), "OnDelete"),
-            (cluster(daemon_set()), "another template"),
-            (cluster(daemon_set(), revision(9, "aaa", owner="ds-0"), revision(2, "bbb")), "another template"),
+            (cluster(daemon_set()), "a different template"),
+            (cluster(daemon_set(), revision(9, "aaa", owner="ds-0"), revision(2, "bbb")), "a different template"),
             (Cluster({DAEMON_SET: daemon_set()}), "cannot be read"),
             (cluster(daemon_set(generation=2), revision(1, "aaa")), "just been changed"),
             (cluster(daemon_set(deletionTimestamp="2026-01-01T00:00:00Z"), revision(1, "aaa")), "being deleted"),

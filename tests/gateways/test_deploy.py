@@ -41,7 +41,7 @@ MAIN = "/spec/template/spec/containers/0"
 CASES = [
     Broken("an image that there is not", "the image lab.local/litellm:0.0.0 cannot be had",
            patch(f"{{op: replace, path: {MAIN}/image, value: lab.local/litellm:0.0.0}}"), closes_gate=True),
-    Broken("too little memory", "killed for want of memory (OOMKilled)",
+    Broken("too little memory", "was killed: out of memory (OOMKilled)",
            patch(f"{{op: replace, path: {MAIN}/resources/limits/memory, value: 96Mi}}",
                  f"{{op: replace, path: {MAIN}/resources/requests/memory, value: 96Mi}}")),
     Broken("a probe's path that is wrong", "gets 404: nothing answers at that path",
@@ -49,7 +49,7 @@ CASES = [
     Broken("a database that does not exist", "the database nowhere does not exist in Postgres",
            merge("initContainers: [{name: wait-for-postgres, env: [{name: PGDATABASE, value: nowhere}]}]"),
            closes_gate=True),
-    Broken("a key that everybody knows", "a key that everybody knows",
+    Broken("a key that everybody knows", "refuses its well-known default key",
            merge("containers: [{name: litellm, env: [{name: LITELLM_MASTER_KEY, value: sk-1234, valueFrom: null}]}]")),
 ]  # fmt: skip
 

@@ -37,7 +37,7 @@ def netdoctor(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 def test_a_folder_that_has_no_manifests(arguments: tuple[str, ...], tmp_path: Path) -> None:
     done = netdoctor("deploy", *arguments, cwd=tmp_path)
     assert done.returncode == 2
-    assert "name it with --kustomization" in one_sentence(done)
+    assert "use --kustomization" in one_sentence(done)
 
 
 @pytest.mark.parametrize("arguments", [("--timeout", "0"), ("--timeout", "x"), ("surplus",), ("--nonsense",)])
@@ -62,7 +62,7 @@ def test_a_kustomization_that_is_no_yaml(checkout: Path) -> None:
     (checkout / "k8s/kustomization.yaml").write_text("a: [")
     done = netdoctor("deploy", cwd=checkout)
     assert done.returncode == 2
-    assert "k8s/kustomization.yaml is no YAML" in one_sentence(done)
+    assert "k8s/kustomization.yaml is not YAML" in one_sentence(done)
     assert not (checkout / "k8s/.env").exists()
 
 

@@ -68,6 +68,6 @@ def test_how_the_modules_serve() -> None:
     assert served_line(BAD) == "  ✗ audio       30102  HTTP 500"
     result = Deployment("litellm", served=(GOOD, SPARED, BAD), seconds=TOOK)
     assert serving(result, 31.26) == (
-        "1 of 3 modules serve, image-gen was asked for nothing that costs money (--images); "
+        "1 of 3 modules serve, image-gen got no request that costs money (--images); "
         "after 31.3 s: apply 1.2, rollout 30.0"
     )

@@ -93,7 +93,7 @@ def test_no_file_is_made_outside_of_the_folder(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "says"),
-    [("\ufeffA=b\n", "line 1: it begins with a byte order mark"), ("A=b\nexport C=d\n", "line 2: it is no NAME=value"),
+    [("\ufeffA=b\n", "line 1: it begins with a byte order mark"), ("A=b\nexport C=d\n", "line 2: it is not NAME=value"),
      ("A=" + "x" * 70000, "line 1: it is longer than kustomize reads"), ("A=b\0c\n", "line 1: it holds a NUL")],
 )  # fmt: skip
 def test_lines_that_kustomize_would_drop_or_refuse(folder: Path, text: str, says: str) -> None:
@@ -113,7 +113,7 @@ def test_other_line_ends_stay_as_they_are(folder: Path) -> None:
 def test_nothing_is_read_or_written_through_a_link(folder: Path) -> None:
     (folder / "real.env").write_text("LLM_MASTER_KEY=\n")
     (folder / "k8s/.env").symlink_to("../real.env")
-    with pytest.raises(BadInput, match=r"k8s/\.env cannot be read: a symbolic link stands in its path"):
+    with pytest.raises(BadInput, match=r"k8s/\.env cannot be read: its path has a symbolic link"):
         find(str(folder / "k8s"))
     assert (folder / "real.env").read_text() == "LLM_MASTER_KEY=\n"
 

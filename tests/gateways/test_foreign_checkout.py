@@ -150,7 +150,7 @@ def test_root_builds_upon_no_strangers_folder(place: Path, monkeypatch: pytest.M
     os.chown(place / "checkout" / theirs, USER, USER)
     done = netdoctor("gate", "-k", "overlays/lab", cwd=place / "checkout")
     assert done.returncode == 2
-    assert f"k8s belongs to uid {USER}, and root builds only upon what is root's" in one_sentence(done)
+    assert f"k8s belongs to uid {USER}, and root builds only root's own files" in one_sentence(done)
 
 
 @needs_kubectl

@@ -65,7 +65,7 @@ CASES: list[tuple[str, Any, str, list[dict[str, str]], Kind, str]] = [
         Kind.CONFIG,
         'secret "litellm-secrets" not found',
     ),
-    ("memory", pod(BACK_OFF, ended(137, "OOMKilled")), "", [], Kind.OOM, "want of memory"),
+    ("memory", pod(BACK_OFF, ended(137, "OOMKilled")), "", [], Kind.OOM, "out of memory"),
     (
         "no key",
         pod(BACK_OFF, ended(3)),
@@ -80,7 +80,7 @@ CASES: list[tuple[str, Any, str, list[dict[str, str]], Kind, str]] = [
         "the master key is a publicly known default.",
         [],
         Kind.KEY,
-        "everybody knows",
+        "well-known default key",
     ),
     (
         "config",
@@ -90,7 +90,7 @@ CASES: list[tuple[str, Any, str, list[dict[str, str]], Kind, str]] = [
         Kind.GATEWAY_CONFIG,
         "/nonexistent.yaml",
     ),
-    ("yaml", pod(BACK_OFF, ended(1)), SCANNER, [], Kind.GATEWAY_CONFIG, "no YAML"),
+    ("yaml", pod(BACK_OFF, ended(1)), SCANNER, [], Kind.GATEWAY_CONFIG, "not YAML"),
     ("P1001", pod(BACK_OFF, ended(2)), P1001, [], Kind.NETWORK, "Postgres at postgres:5432"),
     ("waits for a name", pod(RUNNING, init=True), PSQL, [], Kind.NETWORK, "postgres does not resolve"),
     ("gave up on a name", pod(ended(1), init=True), PSQL, [], Kind.NETWORK, "postgres does not resolve"),

@@ -31,7 +31,7 @@ def test_all_is_well() -> None:
 @pytest.mark.parametrize(
     "wrong",
     [replace(WELL, ready=1), replace(WELL, wanted=0, ready=0, trouble="scaled to 0"), replace(WELL, answers=False),
-     replace(WELL, node_port=0, answers=None, trouble="no Service picks its pods")],
+     replace(WELL, node_port=0, answers=None, trouble="no Service selects its pods")],
     ids=["a replica less", "scaled to 0", "silent", "no Service"],
 )  # fmt: skip
 def test_a_module_that_nobody_reaches_is_not_ready(wrong: ModuleStatus) -> None:

@@ -260,6 +260,6 @@ def test_a_strangers_fifo_is_not_waited_for(place: Path, before_the_check: bool)
         if not before_the_check:
             file.check()
             reader = put()
-        with pytest.raises(CannotRead, match="somebody else's FIFO"):
+        with pytest.raises(CannotRead, match="another user's FIFO"):
             file.write(b"x" * (1 << 20))
     os.close(reader)

@@ -129,7 +129,7 @@ PROVED = tuple(
 )
 ENDS = (
     *PROVED[:2],
-    replace(PROVED[2], end=StepEnd.SKIPPED, why="kube-proxy-rules-missing does not fail any more"),
+    replace(PROVED[2], end=StepEnd.SKIPPED, why="kube-proxy-rules-missing no longer fails"),
     PROVED[3],
 )
 

@@ -28,7 +28,7 @@ UPDATE = os.environ.get("NETDOCTOR_UPDATE_SNAPSHOTS") == "1"
 COMMAND = re.compile(r"  (fix|why|see|   ) ")  # stays on one line, so that it can be pasted
 ON_N1 = Subject(node="n1")
 CAUSE = Finding(
-    "net.ipv4.ip_forward is 0: the node drops whatever its pods send beyond their own bridge",
+    "net.ipv4.ip_forward is 0: the node drops all pod traffic that leaves the pods' own bridge",
     (
         Evidence("/proc/sys/net/ipv4/ip_forward", "0", "1"),
         Evidence("pod default/client-7d9-abcde -> 8.8.8.8:53/udp", "no answer within 1.5 s", "an answer"),
@@ -104,7 +104,7 @@ def test_the_verdict_comes_last() -> None:
     assert text_of(HEALTHY, detail=Detail.ALL).splitlines()[-1].startswith("HEALTHY  ")
     lines = text_of(FAULTY, detail=Detail.ALL).splitlines()
     assert [line for line in lines[-20:] if line.startswith("CAUSE  ")] == [
-        "CAUSE  net.ipv4.ip_forward is 0: the node drops whatever its pods send"
+        "CAUSE  net.ipv4.ip_forward is 0: the node drops all pod traffic that"
     ]
 
 

@@ -29,15 +29,15 @@ from tests.probes.cases import FAIL, NOT_APPLICABLE, PASS, UNKNOWN, Case
 UID = "11111111-2222-3333-4444-555555555556"
 CASES = [
     Case("database-slots-exhausted", "too few for all replicas", FAIL,
-         (modules(gateway(replicas=9)), servers("llm"), postgres(used=10)), "has 87 connections for the modules, "
-         "and they may open 90", evidence="100 - 3"),
+         (modules(gateway(replicas=9)), servers("llm"), postgres(used=10)), "has 87 free connections for the modules, "
+         "which may open 90", evidence="100 - 3"),
     Case("database-slots-exhausted", "a login found none", FAIL, (postgres(LOGIN, "too many clients", "53300"),),
          "has no free connection"),
     Case("database-slots-exhausted", "enough", PASS, (modules(), servers("llm"), postgres(used=77))),
     Case("database-slots-exhausted", "the modules hold them themselves", PASS,
          (modules(), servers("llm"), postgres(used=95, by=("litellm_llm", "litellm")))),
     Case("database-slots-exhausted", "nobody could count", UNKNOWN, (modules(), servers("llm"), postgres()),
-         "let nobody"),
+         "accepted no login"),
     Case("database-slots-exhausted", "Postgres comes with the deployment", NOT_APPLICABLE,
          (modules(), servers(later=("litellm/postgres",))), "comes with"),
     Case("provider-name-unresolved", "NXDOMAIN", FAIL, (modules(), provider(lookup=NXDOMAIN)),
@@ -47,7 +47,7 @@ CASES = [
     Case("provider-name-unresolved", "resolves", PASS, (modules(), provider())),
     Case("provider-name-unresolved", "refuses connections", PASS, (modules(), provider(REFUSED))),
     Case("provider-name-unresolved", "a config that nobody understands", UNKNOWN,
-         (modules(gateway(models=()), problems=("config.yaml is no YAML",)), Providers(())), "no YAML"),
+         (modules(gateway(models=()), problems=("config.yaml is not YAML",)), Providers(())), "not YAML"),
     Case("provider-unreachable", "refused", FAIL, (modules(), provider(REFUSED)),
          "example.com:8080, the provider of llm"),
     Case("provider-unreachable", "a proxy refuses", FAIL,

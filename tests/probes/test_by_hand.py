@@ -74,7 +74,7 @@ TYPED = {
     ("postgres-query-failing", "hangs"): LOG_OF_POSTGRES,
     ("postgres-tls-broken", "something else listens"): LOG_OF_POSTGRES,
     ("postgres-without-endpoints", "scaled to 0"): ["kubectl -n default scale deployment/postgres --replicas=1"],
-    ("postgres-without-endpoints", "the selector picks nobody"): ["kubectl -n default edit service/postgres"],
+    ("postgres-without-endpoints", "the selector matches no pod"): ["kubectl -n default edit service/postgres"],
     ("postgres-without-endpoints", "not ready"): ["kubectl -n default describe pod/postgres-66c-qwert"],
     ("provider-name-unresolved", "NXDOMAIN"): ASK_PROVIDER,
     ("provider-unreachable", "refused"): ["nc -vz -w 3 93.184.215.14 8080"],

@@ -170,7 +170,7 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 @pytest.mark.parametrize("command", [("check",), ("trace", "default/client", "10.96.0.10", "53")])
 def test_without_user_namespaces_it_is_judged_without_a_copy(command: tuple[str, ...]) -> None:
     done = netdoctor(*command, "--facts", RECORDING, before=(sys.executable, "-c", WITHOUT_NAMESPACES))
-    assert "no user namespace to a process without rights" in " ".join((done.stdout + done.stderr).split())
+    assert "does not let an unprivileged process make a user namespace" in " ".join((done.stdout + done.stderr).split())
     assert done.returncode == (1 if command == ("check",) else 3)
 
 

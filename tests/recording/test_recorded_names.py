@@ -144,7 +144,7 @@ def recorded() -> str:
 
 
 def test_every_row_is_held() -> None:
-    assert table("the same by the same everywhere:\n\n") == list(REPLACED)
+    assert table("consistently everywhere:\n\n") == list(REPLACED)
     assert table("Not in a recording at all:\n\n") == list(LEFT_OUT)
     assert table("Visible in a recording:\n\n") == list(VISIBLE)
 

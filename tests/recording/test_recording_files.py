@@ -76,7 +76,7 @@ class TestStandardInput:
     def test_nothing(self) -> None:
         done = fed('"$@" </dev/null', "check", "--facts", "-")
         assert done.returncode == 2
-        assert one_sentence(done).startswith("netdoctor: not a recording of netdoctor")
+        assert one_sentence(done).startswith("netdoctor: not a netdoctor recording")
 
     def test_without_end(self) -> None:
         done = fed('"$@" </dev/zero', "check", "--facts", "-")

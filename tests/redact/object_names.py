@@ -342,7 +342,7 @@ LINES: tuple[Callable[[], str], ...] = (
     lambda: f"coredns-not-ready does not pass: 2 of 2 pods are not ready (kube-system/{_pod()})",
     lambda: f"the password of {_namespace()}/postgres-{_of(SAFE, 10)}-{_of(SAFE, 5)} is not known",
     lambda: f"keys: {_namespace()}/{_secret()} written, which only its owner may read",
-    lambda: f"the name eth0/{DICE.randrange(99)} cannot stand in a sysctl key: net.ipv4.conf.eth0/10.rp_filter",
+    lambda: f"the name eth0/{DICE.randrange(99)} cannot be part of a sysctl key: net.ipv4.conf.eth0/10.rp_filter",
     lambda: f"{_of(HEX, 8)}\\x2d{_of(HEX, 4)}.mount and dev-disk-by\\x2duuid-{_of(HEX, 4)}.swap",
 )
 

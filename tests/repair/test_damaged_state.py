@@ -54,7 +54,7 @@ class TestSomebodyElses:
     def test_it_is_not_used(self, state: Path, tmp_path: Path, how: str) -> None:
         repaired(tmp_path)
         subprocess.run(["sh", "-euc", how], cwd=state, check=True)
-        with pytest.raises(JournalError, match=r"is not (used|believed): ") as told:
+        with pytest.raises(JournalError, match=r"is not (used|trusted): ") as told:
             runs()
         assert len(str(told.value)) < 300 + 2 * len(str(tmp_path))
         if "runs/" not in how:
@@ -117,7 +117,7 @@ class TestDamagedJournal:
             done = netdoctor(*command)
             assert done.returncode == 3
             said = one_sentence(done)
-            assert f"{journal.path}, line 1: the line is damaged: it is no JSON" in said
+            assert f"{journal.path}, line 1: the line is damaged: it is not JSON" in said
             assert f"then rename it to {journal.path.name}.damaged" in said
         journal.path.rename(f"{journal.path}.damaged")
         assert netdoctor("undo").stdout == "nothing to undo\n"
@@ -141,4 +141,4 @@ class TestDamagedJournal:
         journal.path.symlink_to("/dev/zero")
         done = netdoctor("fix")
         assert done.returncode == 3
-        assert f"{journal.path} is no journal: it is a symbolic link" in one_sentence(done)
+        assert f"{journal.path} is not a journal: it is a symbolic link" in one_sentence(done)

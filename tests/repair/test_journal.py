@@ -117,7 +117,7 @@ def replaced(line: int, old: str, new: str) -> bytes:
         (2, "/proc/sys/net/ipv4/conf/eth0/forwarding", "/etc/shadow", "no change of kind sysctl"),
         (2, "conf/eth0/forwarding", "conf/../forwarding", "no change of kind sysctl"),
         (2, "conf/eth0/forwarding", "conf/eth0/rp_filter", "no change of kind sysctl"),
-        (1, '"sequence": 1', '"sequence": "last"', "its number among the runs is no number"),
+        (1, '"sequence": 1', '"sequence": "last"', "its number among the runs is not a number"),
         (2, '"followers"', '"more": 1, "followers"', "fields that it does not have"),
         (2, '"number": 0', '"number": 1', "a record is missing"),
         (3, '"number": 0', '"number": 7', "never planned"),
@@ -258,7 +258,7 @@ def test_a_damaged_one_hides_no_other() -> None:
     found, damaged = readable_runs()
     assert [journal.run for journal in found] == [good.run]
     assert len(damaged) == 1
-    assert damaged[0].startswith(f"{bad.path}, line 1: the line is damaged: it is no JSON; ")
+    assert damaged[0].startswith(f"{bad.path}, line 1: the line is damaged: it is not JSON; ")
     with pytest.raises(JournalError, match="line 1"):
         runs()
 
@@ -266,10 +266,10 @@ def test_a_damaged_one_hides_no_other() -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("\xff\n", "it is no JSON"),
-        ("[" * 100_000 + "\n", "it is no JSON"),
-        ('"text"\n', "it is no record of netdoctor's"),
-        ("3\n", "it is no record of netdoctor's"),
+        ("\xff\n", "it is not JSON"),
+        ("[" * 100_000 + "\n", "it is not JSON"),
+        ('"text"\n', "it is not a netdoctor record"),
+        ("3\n", "it is not a netdoctor record"),
     ],
 )
 def test_damage_in_plain_words(text: str, says: str) -> None:
@@ -292,7 +292,7 @@ def test_a_journal_is_a_regular_file_of_limited_size(what: str) -> None:
         os.mkfifo(path)
     elif what == "folder":
         path.mkdir()
-    with pytest.raises(JournalError, match="is no journal"):
+    with pytest.raises(JournalError, match="is not a journal"):
         load(path)
 
 
@@ -303,7 +303,7 @@ def test_the_time_of_a_beginning_is_a_time(at: str) -> None:
     journal.begin(entry)
     assert load(journal.path) == journal
     journal.path.write_text(journal.path.read_text().replace(f'"at": {entry.began}', f'"at": {at}'))
-    with pytest.raises(JournalError, match="line 3: the time in it is no time"):
+    with pytest.raises(JournalError, match="line 3: the time in it is not a time"):
         load(journal.path)
 
 
@@ -317,6 +317,6 @@ def test_fields_that_came_later_may_be_missing() -> None:
 def test_what_could_not_be_read_back_is_not_planned(monkeypatch: pytest.MonkeyPatch) -> None:
     journal = begin()
     monkeypatch.delenv("NETDOCTOR_STATE_DIR")
-    with pytest.raises(Drifted, match="undo would not take this back"):
+    with pytest.raises(Drifted, match="undo would not revert this"):
         journal.plan("write-files", WriteFile("/etc/cron.d/x", "x\n", None))
     assert load(journal.path).entries == []

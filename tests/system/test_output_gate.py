@@ -283,11 +283,11 @@ def test_a_mistake_in_any_stage(
     assert status == 3
     assert "Traceback" not in out + err
     assert CANARY not in out + err
-    assert f"a mistake in netdoctor ended it ({error.__name__}" in err
+    assert f"a bug in netdoctor ended it ({error.__name__}" in err
     assert len(err.splitlines()) == 1
     if json_too:
         told = valid("error", out)
-        assert "a mistake in netdoctor" in told["error"]
+        assert "a bug in netdoctor" in told["error"]
 
 
 def test_the_details_are_shown_where_they_are_asked_for(standard: Standard, monkeypatch: pytest.MonkeyPatch) -> None:

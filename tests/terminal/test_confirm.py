@@ -168,7 +168,7 @@ def test_ctrl_c_at_the_question_leaves_it_to_the_timer(node: Node) -> None:
     terminal.until("Keep it? Press ENTER within 600 s")
     terminal.type("\x03")
     assert terminal.ended() == 130
-    assert "it is undone in time, unless: sudo netdoctor confirm" in terminal.text
+    assert "it will be undone, unless: sudo netdoctor confirm" in terminal.text
     assert timer_runs()
     assert confirm(node).returncode == 0
 
@@ -392,7 +392,7 @@ def test_all_rolled_back_waits_for_nothing(node: Node) -> None:
 def test_a_damaged_file_is_one_sentence(node: Node, text: str) -> None:
     state_folder().mkdir(mode=0o700)
     (state_folder() / "confirm.json").write_text(text)
-    with pytest.raises(JournalError, match="is damaged: take it away, and `netdoctor undo` undoes the run"):
+    with pytest.raises(JournalError, match="is damaged: delete it, and `netdoctor undo` undoes the run"):
         pending()
     for arguments in (["--yes"], ["--yes", "--confirm", "60"]):
         done = without_terminal(fix(node, *arguments))

@@ -138,9 +138,9 @@ def test_a_repair_that_cures_nothing_is_refused(closed: Facts) -> None:
     rehearsal = rehearse(closed, [Commands((("nft", "add", "table", "inet", "idle"),))], FROM_PODS)
     assert (rehearsal.closed, rehearsal.opened, rehearsal.not_made) == ((), (), ())
     assert rehearsal.verdict is RehearsalVerdict.REFUSED
-    assert rehearsal.refusal == "with it none of the 1 flows that fail passes in the copy"
+    assert rehearsal.refusal == "with it none of the 1 failing flows passes in the copy"
     for allowed in (False, True):
-        with pytest.raises(Exposed, match=r"none of the 1 flows that fail passes in the copy$"):
+        with pytest.raises(Exposed, match=r"none of the 1 failing flows passes in the copy$"):
             insist(rehearsal, allow_exposure=allowed)
     assert f"  REFUSED  {rehearsal.refusal}" in lines(rehearsal, "")
 
@@ -221,7 +221,7 @@ BEYOND: dict[str, tuple[Callable[[], Change], str]] = {
     "a shell": (lambda: Commands((("sh", "-c", "nft flush ruleset"),)), "sh reaches beyond"),
     "sysctl": (lambda: Commands((("sysctl", "-w", "kernel.panic=1"),)), "sysctl reaches beyond"),
     "another namespace": (lambda: Commands((("ip", "netns", "exec", "x", "true"),)), "ip reaches beyond"),
-    "a zone of firewalld's": (lambda: TrustSource("dmz", PODS, False, False, None, None), "is firewalld's to say"),
+    "a zone of firewalld's": (lambda: TrustSource("dmz", PODS, False, False, None, None), "is known only to firewalld"),
     "the API server": (lambda: ResyncKubeProxy("kube-system/kube-proxy-x", "iptables", (), False), "is not known"),
     "a module": (lambda: LoadModule("nf_nothing_like_it"), "a copy cannot load it"),
     "net.core.rmem_max": (lambda: SetSysctl("net.core.rmem_max", "4711", None), "rmem_max"),
@@ -277,7 +277,7 @@ def test_a_port_that_no_pod_needs_is_a_door_unless_the_cni_had_given_it() -> Non
         insist(rehearsal, allow_exposure=False)
     insist(rehearsal, allow_exposure=True)
     given = replace(TRUST, given_back=True)
-    assert "no new door: the CNI's plugin firewall puts each pod that it makes into zone trusted" in given.diff()
+    assert "opens nothing new: the CNI's plugin firewall puts each pod into zone trusted" in given.diff()
     insist(rehearse(facts, [given], FROM_PODS), allow_exposure=False)
 
 
@@ -318,11 +318,11 @@ def test_bridged_packets_of_others_are_not_rehearsed(machine: bool) -> None:
         change = SetSysctl("net.bridge.bridge-nf-call-iptables", "1", "0")
         rehearsal = rehearse(facts_of(node), [change], FROM_PODS)
     assert rehearsal.verdict is (RehearsalVerdict.NOT_REHEARSED if machine else RehearsalVerdict.SAFE)
-    assert ("what crosses bridge br-up begins to meet iptables" in rehearsal.refusal) is machine
+    assert ("traffic across br-up starts to pass iptables" in rehearsal.refusal) is machine
 
 
 def test_a_sysctl_of_the_kernel_is_no_change_at_all() -> None:
-    with pytest.raises(BadInput, match=r"kernel\.panic is no net\.\* sysctl"):
+    with pytest.raises(BadInput, match=r"kernel\.panic is not a net\.\* sysctl"):
         SetSysctl("kernel.panic", "1", None)
 
 
@@ -345,7 +345,7 @@ def test_without_a_second_firewalld_rules_stand_for_it(
     monkeypatch.setattr(second_firewalld, "PROGRAMS", ("dbus-daemon-that-is-not-there", "firewalld"))
     rehearsal = rehearse(closed, [TRUST], FROM_PODS, with_daemon=True)
     assert rehearsal.not_shown == (
-        "what firewalld itself does, rules stand for it: a second firewalld: dbus-daemon-that-is-not-there is not "
+        "what firewalld itself does; rules stand in for it: a second firewalld: dbus-daemon-that-is-not-there is not "
         "installed",
     )
     assert opened(rehearsal) == opened(rehearse(closed, [TRUST], FROM_PODS))

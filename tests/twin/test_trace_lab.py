@@ -103,7 +103,7 @@ def test_a_recording_tells_the_same_elsewhere(node: Lab, tmp_path: Path) -> None
          ("client", "postgres", "5432"), "STOPPED", "at inet mine f, handle 2: tcp dport 5432 drop: the "
          "sender hears nothing"),
         ("ip route add blackhole 8.8.8.8", "ip route del blackhole 8.8.8.8", ("client", "8.8.8.8", "53"),
-         "LOST", "routing has no way for it"),
+         "LOST", "routing has no route for it"),
     ],
     ids=("firewalld reload", "ip_forward", "no masquerade", "bridge netfilter", "a table drops", "blackhole"),
 )  # fmt: skip

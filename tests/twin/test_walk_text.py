@@ -103,7 +103,7 @@ class TestText:
             "pod default/client (10.244.0.9) → Service kube-system/kube-dns (10.96.0.10), port 53/udp",
             "    10.96.0.10:53 → 10.244.0.10:53  (DNAT by KUBE-SEP-SISP6ORRA37L3ZYK for kube-system/kube-dns:dns)",
             "    nat: PREROUTING → KUBE-SERVICES → KUBE-SEP-SISP6ORRA37L3ZYK",
-            "    ip filter FORWARD: KUBE-FORWARD, nothing for it there",
+            "    ip filter FORWARD: KUBE-FORWARD, no matching rule",
             "    ip filter CNI-FORWARD, handle 16, accepts it: -s 10.244.0.9/32",
             "    10.244.0.10:53 → 10.96.0.10:53  (by conntrack, which knows the flow)",
             "ARRIVED at 10.244.0.10:53 (pod kube-system/coredns-8547bb4c78-bgxb4), and the answer came back",
@@ -150,7 +150,7 @@ class TestText:
         node = replace(it.state.node, programs=("eth0 (tc ingress)",))
         it = replace(it, state=replace(it.state, node=node), lacking=("endpoints on other nodes are not in the copy",))
         assert "! endpoints on other nodes are not in the copy" in text(it)
-        assert "! not in the copy, and it may take packets: eth0 (tc ingress)" in text(it)
+        assert "! not in the copy, and may drop packets: eth0 (tc ingress)" in text(it)
 
     def test_json_has_the_same(self) -> None:
         stored = as_json(rejected())
@@ -163,7 +163,7 @@ class TestText:
 class TestLost:
     def test_without_forwarding(self) -> None:
         assert str(lost("forward", ipv4__ip_forward="0").ending) == (
-            "LOST after prerouting: routing has no way for it (no forward, no input); net.ipv4.ip_forward is 0; the "
+            "LOST after prerouting: routing has no route for it (no forward, no input); net.ipv4.ip_forward is 0; the "
             "sender hears nothing"
         )
 

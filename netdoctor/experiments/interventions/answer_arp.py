@@ -23,7 +23,7 @@ def propose(situation: Situation) -> Iterator[Intervention]:
         yield Intervention(
             "answer-arp",
             UNNAMED,
-            f"the node does not answer its neighbours' ARP questions ({names})",
+            f"the node does not answer its neighbours' ARP requests ({names})",
             "arp_ignore and arp_filter are 0",
             partial(_set, tuple(found)),
             by_hand=sysctl_command(found, "0"),

@@ -18,7 +18,7 @@ KINDS = ("bridge", "veth", "")
 
 
 def propose(situation: Situation) -> Iterator[Intervention]:
-    """One for all entries that somebody has made, of addresses that are no overlay's."""
+    """One for all entries that somebody has made, of addresses that do not belong to an overlay."""
     node = situation.state.node
     kinds = {link.index: link.kind for link in node.interfaces()}
     names = {link.index: link.name for link in node.interfaces()}
@@ -33,7 +33,7 @@ def propose(situation: Situation) -> Iterator[Intervention]:
         yield Intervention(
             "forget-permanent-neighbours",
             UNNAMED,
-            f"a permanent neighbour entry says where {words} is, and nobody is there",
+            f"a permanent neighbour entry for {words} names an address where nothing answers",
             f"without the permanent neighbour entry of {words}",
             partial(_delete, tuple(body for body, _, _ in found)),
             by_hand=all_of(command("sudo ip neigh del {} dev {}", address, name) for _, address, name in found),

@@ -21,7 +21,7 @@ def propose(situation: Situation) -> Iterator[Intervention]:
         off = [whole, *off]
     if off:
         names = ", ".join(f"net.{key.replace('/', '.')}" for key in off[:3])
-        says = f"{names} is 0: what comes in there is not forwarded"
+        says = f"{names} is 0: packets that arrive there are not forwarded"
         make = partial(_set, tuple(off))
         by_hand = sysctl_command(off, "1")
         yield Intervention("forward-at-every-interface", UNNAMED, says, f"{names} is 1", make, by_hand=by_hand)

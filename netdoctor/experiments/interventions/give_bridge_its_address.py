@@ -50,7 +50,7 @@ def _bridge_of_most_pods(state: State) -> tuple[int, str] | None:
 
 
 def _lost_gateways(state: State) -> Iterator[Address]:
-    """The gateways of most pods' default routes that are no addresses of the node, two at most."""
+    """The gateways of most pods' default routes that the node does not have as addresses, two at most."""
     own = {str(address.ip) for _, address in state.node.own_addresses()}
     found: Counter[str] = Counter()
     for pod in state.pods:

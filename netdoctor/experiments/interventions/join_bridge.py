@@ -1,4 +1,4 @@
-"""A pod's interface that is no port of the bridge is one, like those of the other pods."""
+"""A pod's interface that is not a port of the bridge becomes one, like those of the other pods."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def propose(situation: Situation) -> Iterator[Intervention]:
         yield Intervention(
             "join-bridge",
             UNNAMED,
-            f"{shown} is no port of bridge {name}",
+            f"{shown} is not a port of bridge {name}",
             f"{shown} is a port of {name}",
             partial(_join, tuple(link.index for link in lost), bridge),
             by_hand=_by_hand(lost, name),

@@ -24,7 +24,7 @@ def propose(situation: Situation) -> Iterator[Intervention]:
         yield Intervention(
             "loosen-reverse-path-filter",
             UNNAMED,
-            f"the reverse-path check drops packets that come in where their sender is not routed to ({names})",
+            f"the reverse-path check drops packets that arrive where no route leads to their sender ({names})",
             "rp_filter is 0 everywhere",
             partial(_set, tuple(found)),
             by_hand=sysctl_command([f"ipv4/conf/{name}/rp_filter" for name in _strict(found)], LOOSE),
@@ -32,7 +32,7 @@ def propose(situation: Situation) -> Iterator[Intervention]:
 
 
 def _strict(found: Mapping[str, str]) -> list[str]:
-    """The interfaces to loosen; `all` alone where it is strict, for the greater of both values counts."""
+    """The interfaces to loosen; `all` alone where it is strict, because the greater of both values counts."""
     strict = [name for name, value in found.items() if value == STRICT]
     return ["all"] if "all" in strict else strict
 

@@ -1,4 +1,4 @@
-"""What pods send beyond the node leaves with the node's address, whatever other rules say."""
+"""Pod traffic that leaves the node does so with the node's address, whatever other rules say."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def propose(situation: Situation) -> Iterator[Intervention]:
         "masquerade-pods",
         "pod-masquerade-missing",
         f"packets of pods leave {last.interface_out} with the pods' own addresses",
-        f"what {', '.join(networks)} sends beyond itself is masqueraded",
+        f"traffic from {', '.join(networks)} to other networks is masqueraded",
         partial(_load, tuple(networks)),
     )
 

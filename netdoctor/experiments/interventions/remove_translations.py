@@ -20,7 +20,7 @@ CHANGES = re.compile(
     r"-j (DNAT|SNAT|REDIRECT|NETMAP|TPROXY|NOTRACK|CT --notrack|TTL|HL|MARK|CONNMARK)\b"
     r"|\b(dnat|snat)( ip6?)?( prefix)? to\b|\bredirect\b|\bnotrack\b|\btproxy\b|\b(ttl|hoplimit|mark) set\b"
 )
-PAST = "takes what pods send past its translation"
+PAST = "sends pod traffic past its translation"
 PASSES = re.compile(r"-j (ACCEPT|RETURN)$")  # in table nat: no rule after it translates
 
 
@@ -59,4 +59,4 @@ def _done_by(step: TraceStep, for_service: bool) -> str:
     # kube-proxy itself writes neither into KUBE-SERVICES
     if for_service and step.direction == REQUEST and step.table == "nat" and PASSES.search(step.text):
         return "" if step.chain.startswith(("KUBE-POST", *OWNERS[1:])) else PAST
-    return "changes what pods send" if CHANGES.search(step.text) and not step.chain.startswith(OWNERS) else ""
+    return "changes pod traffic" if CHANGES.search(step.text) and not step.chain.startswith(OWNERS) else ""

@@ -15,7 +15,7 @@ BEFORE_OTHERS = 1  # by so much before the rules that lead astray
 
 
 def propose(situation: Situation) -> Iterator[Intervention]:
-    """One for the flow's ClusterIP, where its packet came to no rule that translates, or to what is no endpoint."""
+    """One for the flow's ClusterIP, where its packet came to no rule that translates, or not to an endpoint."""
     flow, ends = situation.flow, _endpoints(situation)
     if not ends or situation.without_endpoints:
         return
@@ -28,7 +28,7 @@ def propose(situation: Situation) -> Iterator[Intervention]:
     change = f"{asked} is translated to {ends[0][0]}:{ends[0][2]}"
     if astray:
         cause, earlier = UNNAMED, BEFORE_OTHERS
-        says = f"rules lead {asked} to {astray[0]}, which is no endpoint of it"
+        says = f"rules lead {asked} to {astray[0]}, which is not an endpoint of it"
     else:
         cause, earlier = "kube-proxy-rules-missing", 0
         says = f"no rule translates {asked}"

@@ -119,7 +119,7 @@ class Upstream:
 
     @property
     def on_loopback(self) -> bool:
-        """Whether it answers whoever is in the same network namespace alone."""
+        """Whether it answers only clients in the same network namespace."""
         return self.address.startswith("127.") or self.address == "::1"
 
 
@@ -155,12 +155,12 @@ class Upstreams:
             elif upstream := parse_upstream(word):
                 items.append(upstream)
         if path in NODE_RESOLV_CONF and not items:
-            raise CannotRead("CoreDNS's resolv.conf", f"not known, and {path} names no resolver but on loopback")
+            raise CannotRead("CoreDNS's resolv.conf", f"not known, and {path} names only resolvers on loopback")
         return cls(tuple(dict.fromkeys(items)), source)
 
 
 def parse_upstream(word: str) -> Upstream | None:
-    """A forward target such as 8.8.8.8, 8.8.8.8:5353, [::1]:53 or tls://9.9.9.9; None for what is no address."""
+    """A forward target such as 8.8.8.8, 8.8.8.8:5353, [::1]:53 or tls://9.9.9.9; None for what is not an address."""
     scheme, _, rest = word.rpartition("://")
     tls = scheme == "tls"
     port = 853 if tls else 53

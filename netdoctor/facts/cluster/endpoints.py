@@ -15,7 +15,7 @@ from netdoctor.values import Values
 def no_endpoints(
     service: Service, endpoints: EndpointSlices, workloads: Workloads, pods: Pods
 ) -> tuple[str, tuple[Evidence, ...]]:
-    """The reason in words, and what shows it: scaled to 0, a selector that picks nobody, or pods that are not ready."""
+    """The reason in words, and what shows it: scaled to 0, no pod for the selector, or pods that are not ready."""
     known = endpoints.by_service.get(str(service), ())
     count = len({endpoint.address for endpoint in known})
     data = Values(service=str(service), count=0, of=count)
@@ -42,11 +42,11 @@ def endpoints_by_hand(service: Service, workloads: Workloads, pods: Pods) -> tup
 
 
 def _no_pods(service: Service, behind: Sequence[Workload]) -> tuple[str, list[Evidence]]:
-    """Why a Service's selector picks no pod."""
+    """Why a Service's selector matches no pod."""
     selector = ", ".join(f"{k}={v}" for k, v in sorted(service.selector.items())) or "none"
     if not behind:
         shown = Evidence(f"selector of Service {service}", selector, "the labels of a workload's pods")
-        return f"its selector ({selector}) picks no pod of any workload", [shown]
+        return f"its selector ({selector}) matches no pod of any workload", [shown]
     names = ", ".join(str(w) for w in behind)
     if all(w.wanted == 0 for w in behind):
         return f"{names} is scaled to 0", [Evidence(f"{service.namespace} {names}", "replicas 0", "replicas 1 or more")]

@@ -73,10 +73,7 @@ def _changed(api: KubeApi, daemon_set: Mapping[str, Any], pod: Pod) -> str:
     current = str(((newest or {}).get("metadata", {}).get("labels") or {}).get(HASH, ""))
     if current and current == pod.labels.get(HASH):
         return ""
-    return (
-        f"its DaemonSet (updateStrategy {strategy}) has another template than the pod was made from: "
-        "a new pod would be another one"
-    )
+    return f"its DaemonSet (updateStrategy {strategy}) has a different template from the pod's: a new pod would differ"
 
 
 def _controls(uid: str, item: Mapping[str, Any]) -> bool:

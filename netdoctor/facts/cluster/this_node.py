@@ -25,7 +25,7 @@ NO_NODE = "no API server to ask ({nodes}), and no kubelet has ever run here"
 
 
 class NotANode(CannotRead):
-    """This machine, whose name is `machine`, is none of the cluster's nodes."""
+    """This machine, whose name is `machine`, is not one of the cluster's nodes."""
 
     def __init__(self, machine: str) -> None:
         super().__init__("this node", f"no node of the cluster has an address of this machine ({machine})")

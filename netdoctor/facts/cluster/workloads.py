@@ -142,7 +142,7 @@ def pod_of(item: Mapping[str, Any]) -> Pod:
 
 
 def _waiting(status: Mapping[str, Any]) -> Iterator[str]:
-    """Why containers wait, in the kubelet's words; that it is making them is no trouble."""
+    """Why containers wait, in the kubelet's words; that it is creating them is not trouble."""
     for state in (*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ())):
         waiting = state.get("state", {}).get("waiting")
         if waiting and waiting.get("reason") not in ("ContainerCreating", "PodInitializing"):

@@ -1,4 +1,4 @@
-"""Who to log in as at Postgres. Held in memory only: this is no dataclass of facts that a recording would keep."""
+"""Who to log in as at Postgres. Held in memory only: this is not a dataclass of facts, which a recording would keep."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def _of_variable(
 ) -> tuple[dict[str, tuple[Login, ...]], str]:
     """The login of VARIABLE for each server that it is meant for; and where it came from, or why it is not used.
 
-    Raises BadInput, and CannotRead where there is no other login than one that is not used (`needed`).
+    Raises BadInput, and CannotRead where the only login is one that is not used (`needed`).
     """
     login = parse_url(url)
     meant, reason = meant_by(url, servers, services)
@@ -162,7 +162,7 @@ def meant_by(url: str, servers: Sequence[PostgresServer], services: Services) ->
         names = [name, *map(str, same)]
     reachable = [server for server in servers if host and server.port == port]
     meant = tuple(s.name for s in reachable if s.name in names or s.address in names)
-    return meant, "" if meant else f"{VARIABLE} names another host than a Postgres Service"
+    return meant, "" if meant else f"{VARIABLE} names a host that is not a Postgres Service"
 
 
 def _ambiguous(name: str, same: list[Service]) -> str:
@@ -176,7 +176,7 @@ def _services_of(name: str, port: int, services: Services) -> list[Service]:
 
 
 def of_modules(servers: PostgresServers, objects: ModuleObjects) -> dict[str, tuple[Login, ...]]:
-    """The logins of the gateways at each server, one for all those that log in alike; without a password none."""
+    """The logins of the gateways at each server, one for all that log in the same way; without a password none."""
     found: dict[str, dict[Login, list[str]]] = {}
     by_module = {module: server.name for server in servers.items for module in server.modules}
     for workload in objects.gateways:
@@ -200,7 +200,7 @@ def parse_url(url: str) -> Login:
     except ValueError:
         parts = urlsplit("")
     if parts.scheme not in ("postgresql", "postgres") or not parts.username:
-        raise BadInput(f"{VARIABLE} is no usable postgresql:// URL with a user")
+        raise BadInput(f"{VARIABLE} is not a usable postgresql:// URL with a user")
     query = dict(item.split("=", 1) for item in parts.query.split("&") if "=" in item)
     if query.get("sslmode", "prefer") not in SSL_MODES:
         raise BadInput(f"{VARIABLE} has an sslmode that libpq does not know")

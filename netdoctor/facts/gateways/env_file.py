@@ -62,7 +62,7 @@ class EnvFile:
 
     @property
     def open_to_others(self) -> bool:
-        """Whether somebody else than its owner may read it."""
+        """Whether anybody but its owner may read it."""
         return self.exists and bool(self.mode & 0o077)
 
     @property
@@ -167,7 +167,7 @@ def _trouble(line: str, *, first: bool) -> str:
     if len(line.encode()) >= LONGEST_LINE:
         return "it is longer than kustomize reads"
     if bare and not bare.startswith("#") and not ASSIGNMENT.match(bare):
-        return "it is no NAME=value"
+        return "it is not NAME=value"
     return "it holds a NUL" if "\0" in line else ""
 
 

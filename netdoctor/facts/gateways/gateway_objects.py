@@ -1,6 +1,6 @@
 """The objects of the gateway modules: from a kustomization that somebody named, else those in the cluster.
 
-They hold Secrets, so this is no dataclass that a recording would keep;
+They hold Secrets, so this is not a dataclass, which a recording would keep;
 `facts/gateways/gateways.py` says what may be written.
 """
 
@@ -103,12 +103,12 @@ def not_theirs(key: str, namespace: str) -> str:
     """Why manifests of this namespace do not get what Kind/namespace/name stands for; "" where they do."""
     other = key.split("/")[1]
     if other != namespace:
-        return f"it is in another namespace than the deployment, {namespace or 'which has none'}"
+        return f"its namespace is not the deployment's, {namespace or 'which has none'}"
     return "no Secret of the cluster's own namespaces is read for manifests" if other.startswith("kube-") else ""
 
 
 def readable(there: Object, key: str) -> Object:
-    """The object, if it is no Secret of the cluster's own making, such as a token. Raises CannotRead."""
+    """The object, unless it is a Secret that the cluster itself made, such as a token. Raises CannotRead."""
     kind = str(there.get("type") or "Opaque")
     if there.get("kind") == "Secret" and kind not in SECRET_TYPES:
         raise CannotRead(key, f"a Secret of type {kind[:60]} is not read for a module")
@@ -171,7 +171,7 @@ def key_of(obj: Object) -> str:
 
 
 def data_of(obj: Object) -> dict[str, str]:
-    """The values of a Secret or ConfigMap, decoded; one that is no base64 is left out."""
+    """The values of a Secret or ConfigMap, decoded; one that is not base64 is left out."""
     found = {str(k): str(v) for k, v in (obj.get("stringData") or {}).items()}
     for key, value in (obj.get("data") or {}).items():
         if obj.get("kind") != "Secret":

@@ -73,7 +73,7 @@ def file_in(folder: str) -> Path:
     """The kustomization file of a folder. Raises BadInput where there is none."""
     if found := _file_in(folder):
         return found
-    raise BadInput(f"{folder or 'the empty name'} is no folder with a kustomization.yaml: name it with --kustomization")
+    raise BadInput(f"{folder or 'the empty name'} is not a folder with a kustomization.yaml: use --kustomization")
 
 
 def _file_in(folder: str) -> Path | None:
@@ -102,7 +102,7 @@ def parse(text: str, folder: str) -> tuple[Mapping[str, Any], ...]:
     try:
         documents = [d for d in load_all(text) if d is not None]
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise BadInput(f"the manifests of {folder} are no YAML: {trouble(error)}") from error
+        raise BadInput(f"the manifests of {folder} are not YAML: {trouble(error)}") from error
     for document in documents:
         remember_objects(document)
     for document in documents:
@@ -114,10 +114,10 @@ def parse(text: str, folder: str) -> tuple[Mapping[str, Any], ...]:
 
 
 def _require_object(document: object, folder: str) -> None:
-    """Raises BadInput for what is no object with a name."""
+    """Raises BadInput for what is not an object with a name."""
     metadata = document.get("metadata") if isinstance(document, dict) and document.get("kind") else None
     if not isinstance(metadata, dict):
-        raise BadInput(f"the manifests of {folder} hold something that is no Kubernetes object")
+        raise BadInput(f"the manifests of {folder} hold something that is not a Kubernetes object")
     name = metadata.get("name")
     if not isinstance(name, str) or not name:
         raise BadInput(f"the manifests of {folder} hold an object without a name")

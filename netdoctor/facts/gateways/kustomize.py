@@ -79,7 +79,7 @@ def _wait(running: subprocess.Popen[bytes]) -> int:
 
 @contextmanager
 def _program(kubectl: Kubectl) -> Iterator[int]:
-    """A descriptor of the program: root opens it, for it may be where the user cannot go. Raises CannotRead."""
+    """A descriptor of the program: root opens it, because it may be where the user cannot go. Raises CannotRead."""
     path = Path(kubectl.argv[0]).resolve()
     if path.name == "snap":  # its launcher wants privileges that are given up; the program stands beside it
         name = Path(kubectl.argv[0]).name

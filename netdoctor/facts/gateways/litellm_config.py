@@ -76,12 +76,12 @@ def config_of(
             try:
                 config = load(text)
             except (yaml.YAMLError, ValueError, RecursionError) as error:
-                problems.append(f"{key} of ConfigMap {namespace}/{name} is no YAML: {trouble(error)}")
+                problems.append(f"{key} of ConfigMap {namespace}/{name} is not YAML: {trouble(error)}")
                 continue
             remember_fields(config)
             if isinstance(config, dict):
                 return config
-            problems.append(f"{key} of ConfigMap {namespace}/{name} is no LiteLLM config")
+            problems.append(f"{key} of ConfigMap {namespace}/{name} is not a LiteLLM config")
     if not any(f"ConfigMap {namespace}/" in problem for problem in problems):
         problems.append(f"{workload} mounts no ConfigMap with a LiteLLM config")
     return {}
@@ -106,7 +106,7 @@ def _value(text: object, environment: Mapping[str, str]) -> str:
 
 
 def endpoint(url: str) -> str:
-    """host:port of a URL, without user and password; "" for what is no http URL."""
+    """host:port of a URL, without user and password; "" for what is not an http URL."""
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port

@@ -1,6 +1,6 @@
-"""Folders of manifests, read for whoever asked: with that user's rights, through no link, and up to a limit.
+"""Folders of manifests, read for the user who asked: with that user's rights, through no link, and up to a limit.
 
-A checkout is a stranger's: its links, FIFOs and sizes are chosen by whoever wrote it, and root must not lend its eyes.
+A checkout is a stranger's: its links, FIFOs and sizes are chosen by its author, and root must not lend its eyes.
 """
 
 from __future__ import annotations
@@ -78,11 +78,11 @@ def read(path: str, rights: Rights) -> ManifestFolder:
     except CannotRead as error:
         raise unreadable(error, rights) from error
     if found is None:
-        raise BadInput(f"{path} is no folder with a kustomization.yaml: name it with --kustomization")
+        raise BadInput(f"{path} is not a folder with a kustomization.yaml: use --kustomization")
     if rights.uid == 0 and (owner := about.st_uid or found.uid):  # who could put a link in it while kustomize reads
         raise BadInput(
-            f"{os.path.normpath(path)} belongs to {Rights.of(owner).name}, and root builds only upon what is root's: "
-            "give it to root, or call netdoctor by sudo"
+            f"{os.path.normpath(path)} belongs to {Rights.of(owner).name}, and root builds only root's own files: "
+            "give it to root, or run netdoctor with sudo"
         )
     mapping = _mapping(os.path.join(path, name), found.data)  # noqa: PTH118
     folder = ManifestFolder(path, mapping, (about.st_dev, about.st_ino))
@@ -100,7 +100,7 @@ def walk(path: str, rights: Rights) -> Iterator[ManifestFolder]:
             continue
         seen.add(folder.identity)
         if len(seen) > MOST_FOLDERS:
-            raise BadInput(f"{path} builds upon more than {MOST_FOLDERS} folders")
+            raise BadInput(f"{path} builds on more than {MOST_FOLDERS} folders")
         yield folder
         names = [name for field in FOLDERS for name in folder.list(field) if isinstance(name, str)]
         to_read += reversed(_folders(folder, names, rights))
@@ -164,7 +164,7 @@ def _mapping(path: str, data: bytes) -> dict[str, Any]:
     try:
         read = load(data.decode("utf-8"))
     except (ValueError, yaml.YAMLError, RecursionError) as error:
-        raise BadInput(f"{path} is no YAML that can be read: {trouble(error)}") from error
+        raise BadInput(f"{path} is not YAML that can be read: {trouble(error)}") from error
     if not isinstance(read, dict):
-        raise BadInput(f"{path} is no kustomization")
+        raise BadInput(f"{path} is not a kustomization")
     return read

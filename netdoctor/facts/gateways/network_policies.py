@@ -148,7 +148,7 @@ def in_block(block: Mapping[str, Any], address: str) -> bool:
         return inside and not any(where in to_network(e) for e in block.get("except") or ())
     except ValueError as error:
         if address:
-            raise CannotRead("NetworkPolicies", "an ipBlock that holds no network") from error
+            raise CannotRead("NetworkPolicies", "an ipBlock that does not hold a network") from error
         return False
 
 

@@ -31,7 +31,7 @@ class PostgresServer:
 
 @dataclass(frozen=True, slots=True)
 class PostgresServers:
-    """places where Postgres is wanted"""
+    """places where Postgres is expected"""
 
     items: tuple[PostgresServer, ...]
     later: tuple[str, ...]  # namespace/name of the modules' Services that the deployment brings

@@ -108,7 +108,7 @@ class Session:
         if "connected" not in answer:
             stage, state, text = classify(str(answer.get("error")), login)
             if "FATAL" not in text and any(words in text for words in OTHER_METHOD):
-                self.withheld = f"{self.server.name} {_asks_for(text)}, and netdoctor sends no password so: {ALLOWED}"
+                self.withheld = f"{self.server.name} {_asks_for(text)}, and no password is sent that way: {ALLOWED}"
                 return
             yield SessionStep(stage, False, text, state, login)
             return
@@ -225,7 +225,7 @@ def _asks_for(text: str) -> str:
     ):
         if words in text:
             return plain
-    return "asks for another login than by SCRAM"
+    return "asks for a login other than SCRAM"
 
 
 def _speaks_postgres(address: str, port: int) -> tuple[bool, str]:
@@ -241,7 +241,7 @@ def _speaks_postgres(address: str, port: int) -> tuple[bool, str]:
         return True, "TLS is offered"
     if answer == b"N":
         return True, "no TLS (the server does not offer it)"
-    return False, f"not a Postgres: it answered {answer!r} to the TLS request" if answer else "it hung up at once"
+    return False, f"not a Postgres: it answered {answer!r} to the TLS request" if answer else "it closed at once"
 
 
 # texts of the server (errcodes.txt, in English) and of libpq, with the SQLSTATE and the step that they belong to

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """whose needs are asked about
+    """whose needs are checked
 
     `check` judges everything that it finds; the gate judges what the modules need, and not their neighbours. A
     recording holds the node's network state also where nothing fails.

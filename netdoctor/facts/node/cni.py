@@ -69,7 +69,7 @@ class CniConfig:
         except json.JSONDecodeError as error:
             raise ValueError(f"not JSON: line {error.lineno}") from error
         except (ValueError, RecursionError) as error:
-            raise ValueError("not JSON: a value that is none, or too deep") from error
+            raise ValueError("not JSON: a value is invalid, or nested too deeply") from error
         if not isinstance(config, dict):
             raise ValueError("not a JSON object")
         plugins = config.get("plugins", [config])
@@ -132,7 +132,7 @@ def judged(plugin: Mapping[str, Any]) -> Mapping[str, Any]:
     """What facts and probes look at in a plugin's configuration: others of its keys may hold credentials."""
     kind = _word(plugin["type"])
     if not kind:
-        raise ValueError("a plugin whose type is no file's name")
+        raise ValueError("a plugin whose type is not a file name")
     found: dict[str, Any] = {"type": kind}
     found |= {key: plugin[key] for key in FLAGS if isinstance(plugin.get(key), bool)}
     for key, known in CHOICES.items():
@@ -206,7 +206,7 @@ class Attachments:
 
     @staticmethod
     def parse(text: str) -> Attachment | None:
-        """One cache file, or None for the loopback's and for what is no cache file."""
+        """One cache file, or None for the loopback's and for what is not a cache file."""
         try:
             return _attachment(json.loads(text))
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):

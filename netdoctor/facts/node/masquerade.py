@@ -34,7 +34,7 @@ class Masquerade:
     def collect(cls, cni: CniConfig, attachments: Attachments, iptables: Iptables | CannotRead) -> Masquerade:
         """Compare the connected pods with the rules; a rule for a whole prefix counts for every pod in it.
 
-        A pod that is leaving has lost nothing: the bridge plugin takes the interface away, then the rule, and libcni
+        A pod that is leaving has lost nothing: the bridge plugin removes the interface, then the rule, and libcni
         forgets the pod last (containernetworking/plugins, plugins/main/bridge, cmdDel).
         """
         if not cni.masquerades:
@@ -61,7 +61,7 @@ def covered(address: str, sources: set[str]) -> bool:
 
 
 def still_connected(pod: Attachment) -> bool:
-    """Whether its interface is there now; also where its namespace may not be entered, for then nobody knows."""
+    """Whether its interface is there now; also where its namespace may not be entered, because then it is not known."""
     try:
         in_namespace(pod.netns, partial(socket.if_nametoindex, pod.interface)).result()
     except (OSError, CannotRead) as error:

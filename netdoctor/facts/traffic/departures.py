@@ -87,7 +87,7 @@ def _departure(host: Host, points: VantagePoints, links: Links, lookup: Upstream
     left = [frame for frame in frames if frame.target == upstream.address and frame.outgoing]
     back = _back_by(frames, upstream.address)
     if not left and not links.default_devices:
-        raise CannotRead("uplink", f"there is no default route, and {lookup} was seen leaving by no interface")
+        raise CannotRead("uplink", f"there is no default route, and {lookup} was not seen leaving by any interface")
     return Departure(
         flow=str(lookup),
         pod_address="" if point.kind == HOST else point.address,

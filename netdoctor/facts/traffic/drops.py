@@ -1,6 +1,6 @@
 """Where packets that were not answered end: the rule that drops them, found by sending them once more.
 
-They are sent in a twin of the node, so that the node's own rules stay untouched; only what the twin does not show alike
+They are sent in a twin of the node, so that the node's own rules stay untouched; only what the twin shows differently
 is traced on the node itself. Nothing is traced where everything is answered.
 """
 

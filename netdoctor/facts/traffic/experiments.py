@@ -16,7 +16,7 @@ from netdoctor.system.nft_trace import Dropped
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """A change that was tried, and the fault that it takes away."""
+    """A change that was tried, and the fault that it removes."""
 
     name: str
     cause: str  # a probe

@@ -159,7 +159,7 @@ def _of_upstreams(answers: UpstreamAnswers) -> Iterator[tuple[_Failed, str]]:
 def refused_by_routing(host: Host, flow: FailedFlow, bridge: str) -> str:
     """What the kernel's routing says to a packet of this flow that comes in from the bridge; "" if it has a route.
 
-    A ClusterIP is no question to routing: by then it has been translated.
+    Routing never sees a ClusterIP: by then it has been translated.
     """
     if not bridge or flow.kind not in (OUTSIDE, POD, NODE) or (":" in flow.source) != (":" in flow.destination):
         return ""

@@ -22,7 +22,7 @@ SERVICE_NAME, OUTSIDE_NAME = "Service name", "outside name"
 
 
 def uncached_name() -> str:
-    """An outside name that no cache can hold; whether it exists does not matter, for NXDOMAIN is an answer too."""
+    """An outside name that no cache can hold; whether it exists does not matter: NXDOMAIN is an answer too."""
     return f"p{secrets.randbelow(10**12)}.example.com"
 
 

@@ -127,7 +127,7 @@ class NewPod:
         this: ThisNode,
         modules: Modules | CannotRead,
     ) -> NewPod:
-        """Create it and wait for its network. Raises CannotRead with the reason where it cannot be had."""
+        """Create it and wait for its network. Raises CannotRead with the reason where there is none."""
         sweep(api, pods)
         if before.hidden:
             raise CannotRead("test pod", f"it would change the node: {before.hidden}")

@@ -32,7 +32,7 @@ class NodeNetwork:
     ) -> NodeNetwork:
         """Read it after the flows were asked, and only where one failed or a recording wants it. Raises CannotRead."""
         if not failed.items and not scope.whole_state:
-            raise CannotRead(SOURCE, "not read, for no flow has failed")
+            raise CannotRead(SOURCE, "not read, because no flow has failed")
         if not host.is_root:
             raise CannotRead(SOURCE, "not root", Why.NOT_PERMITTED)
         pods = {f"{p.namespace}/{p.pod}": (p.netns, p.address) for p in points.pods}

@@ -137,7 +137,7 @@ def _address_of(name: str, providers: Providers | None) -> str:
 
 
 def _at(places: list[Place], target: str, protocol: str, port: int) -> list[tuple[Place, int]]:
-    """Each place with the port that a policy sees: the pod's own, for the Service's is translated before."""
+    """Each place with the port that a policy sees: the pod's own, because the Service's is translated before."""
     if not target or target.isdecimal():
         return [(place, int(target or port)) for place in places]
     found = []

@@ -66,7 +66,7 @@ def pod_of(vantage: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class VantagePoints:
-    """places to ask from"""
+    """places to test from"""
 
     points: tuple[VantagePoint, ...]
     no_new_pod: str  # why there is no test pod, "" where there is one

@@ -26,12 +26,12 @@ Say = Callable[[str], str]
 def redact_recording(
     facts_json: Any, state: State | None, hosts: set[str], keep: set[str], outside: set[str] = NONE, domain: str = ""
 ) -> tuple[Any, State | None]:
-    """Facts as JSON and the node's network, redacted alike.
+    """Facts as JSON and the node's network, redacted in the same way.
 
     `hosts`: names of the node; `keep`: names of namespaces, Services and pods, of which none is taken for a host's;
     `outside`: names of hosts outside of the cluster; `domain`: the cluster's own, where it is not cluster.local.
     Keys of one word name facts, fields, tables and chains, and stay. The facts are given without the state: packed, it
-    is no text.
+    is not text.
     """
     networks = (state.node, *state.pods) if state else ()
     interfaces = {link.name for network in networks for link in network.interfaces()}
@@ -73,7 +73,7 @@ def _state(state: State, pseudonyms: Pseudonyms) -> State:
     said: dict[str, str] = {}
 
     def say(words: str) -> str:
-        """Each text once: the namespaces have thousands of settings, and nearly all are alike."""
+        """Each text once: the namespaces have thousands of settings, and nearly all are the same."""
         if words not in said:
             said[words] = pseudonyms.text(words)
         return said[words]

@@ -231,7 +231,7 @@ class Pseudonyms:
 
 
 def _names(hosts: Iterable[str], keep: frozenset[str]) -> dict[str, str]:
-    """New names of hosts, by the old ones in small letters; an address is no name, and node-1 has one already."""
+    """New names of hosts, by the old ones in small letters; an address is not a name, and node-1 has one already."""
     given = {host.lower().rstrip(".") for host in hosts} - {""}
     firsts = {host.partition(".")[0] for host in given}
     free = _free_names(firsts)

@@ -1,7 +1,7 @@
-"""What the kernel takes back of the nftables objects that it has dumped, iptables-nft's tables included.
+"""What the kernel accepts again of the nftables objects that it has dumped, iptables-nft's tables included.
 
-`nft list ruleset | nft -f` is no copy: it loads what nft made of xtables matches, and iptables-nft then calls its own
-tables incompatible. What the kernel dumps goes back as it came, but for attributes that its own parser refuses
+`nft list ruleset | nft -f` does not copy: it loads what nft made of xtables matches, and iptables-nft then calls its
+own tables incompatible. What the kernel dumps goes back as it came, but for attributes that its own parser refuses
 (linux/netfilter/nf_tables.h; measured on kernel 6.18).
 """
 
@@ -86,7 +86,7 @@ def taken_back(objects: Iterable[NftObject]) -> Iterator[tuple[int, bytes, int]]
 
 @lru_cache(maxsize=1 << 16)  # each copy of a node asks for the same
 def _taken(each: NftObject) -> tuple[Attribute, ...]:
-    """What the kernel takes back of an object that it has dumped."""
+    """What the kernel accepts again of an object that it has dumped."""
     items = [(kind, value) for kind, value in attributes(each.body) if kind & KIND not in READ_ONLY[each.kind]]
     found = {kind & KIND: value for kind, value in items}
     if each.kind == TABLE:
