@@ -212,6 +212,14 @@ def test_a_cause_says_what_to_type_next_and_where_its_page_is() -> None:
         assert (ROOT / entry.page).is_file()
 
 
+def test_what_copies_showed_is_no_evidence_of_a_report_unless_it_is_all() -> None:
+    copied = Evidence("copy of the node, a -> b", "it passes with this changed", "it passes as it is")
+    for evidence, shown in (((*CAUSE.evidence, copied), len(CAUSE.evidence)), ((copied,), 1)):
+        report = replace(FAULTY, diagnoses=(Diagnosis(replace(CAUSE, evidence=evidence), proof="on a copy"),))
+        cause = report_document(report).causes[0]
+        assert (len(cause.evidence), cause.proof) == (shown, "on a copy")
+
+
 def test_nothing_empty_is_written() -> None:
     def empty(value: object) -> bool:
         if isinstance(value, dict):
