@@ -27,8 +27,6 @@ from netdoctor.system.clock import now
 from netdoctor.system.host import Host
 from netdoctor.twin.missing_programs import missing_in_words
 
-# what a reason begins with, where the sentence around it says the same; the last in recordings of earlier versions
-
 
 @dataclass(frozen=True)
 class Look:
