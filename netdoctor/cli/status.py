@@ -44,8 +44,8 @@ def command(ctx: click.Context, output: str) -> None:
     facts = Facts()
     try:
         status = read(facts)
-    except CannotRead:
-        why = _without_node(facts)
+    except CannotRead as error:
+        why = _without_node(facts) if error.source == "kubeconfig" else ""  # there is none at all
         if output != "text" or not why:
             raise
         print_lines(cannot_check(why, "status"))

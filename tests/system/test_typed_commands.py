@@ -32,7 +32,7 @@ UNPRINTABLE = ["x\ny", "x\ry", "x\ty", "x\x1b[2Jy", "x\0y", "x\u202ey", "x\u200b
 def test_a_value_is_one_word_of_the_shell(value: str) -> None:
     (line,) = command("sudo ip link set dev {} up", value)
     assert shlex.split(line) == ["sudo", "ip", "link", "set", "dev", value, "up"]
-    (line,) = command("sudo iptables-legacy {}", ("-D", value))
+    (line,) = command("sudo iptables-legacy {:options}", ("-D", value))
     assert shlex.split(line) == ["sudo", "iptables-legacy", "-D", value]
 
 
@@ -49,8 +49,8 @@ def test_what_cannot_stand_in_a_line_as_it_is_makes_no_command(value: str) -> No
 
 @pytest.mark.parametrize("value", UNPRINTABLE)
 def test_words_that_do_not_print_make_no_command(value: str) -> None:
-    assert command("sudo iptables-legacy {}", ("-D", value)) == ()
-    assert command("sudo iptables-legacy {}", ()) == ()
+    assert command("sudo iptables-legacy {:options}", ("-D", value)) == ()
+    assert command("sudo iptables-legacy {:options}", ()) == ()
 
 
 def test_a_secret_makes_no_command() -> None:
