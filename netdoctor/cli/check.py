@@ -48,7 +48,6 @@ def command(
 
     \b
     Examples:
-      sudo netdoctor check
       sudo netdoctor check --report report.html
       netdoctor check --facts node.json.gz --report report.md
 
