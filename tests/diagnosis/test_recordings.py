@@ -13,6 +13,7 @@ import yaml
 
 from netdoctor.diagnosis.catalogue import Catalogue
 from netdoctor.diagnosis.check import look
+from netdoctor.facts.traffic.vantage import VantagePoints
 from netdoctor.model import Outcome, Report, Severity
 from netdoctor.recording.file import from_json
 from tests.conftest import ROOT
@@ -71,6 +72,17 @@ def healthy() -> dict[str, Any]:
 def judged(recording: dict[str, Any]) -> Report:
     catalogue = Catalogue.load()
     return look(catalogue, from_json(json.dumps(recording), catalogue)).report()
+
+
+@pytest.mark.parametrize("preface", ["not made, for", "not made, because"])  # the first one is an earlier version's
+def test_why_there_is_no_test_pod_is_said_once(preface: str) -> None:
+    recording = (RECORDINGS[0].parent / "ip-forward-zero.json").read_text()
+    recording = recording.replace("not made, for", preface).replace("not made, because", preface)
+    catalogue = Catalogue.load()
+    seen = look(catalogue, from_json(recording, catalogue), only=())
+    seen.facts.get(VantagePoints)
+    because = "ip_forward is 0, and the CNI sets it to 1 with each pod"
+    assert f"no test pod was made: it would change the node: {because}" in seen.report().notices
 
 
 def test_a_healthy_recording_that_is_older_than_a_check_is_healthy(healthy: dict[str, Any]) -> None:

@@ -39,7 +39,7 @@ def merge(pod: str) -> str:
 
 MAIN = "/spec/template/spec/containers/0"
 CASES = [
-    Broken("an image that there is not", "the image lab.local/litellm:0.0.0 cannot be had",
+    Broken("an image that there is not", "the image lab.local/litellm:0.0.0 cannot be pulled",
            patch(f"{{op: replace, path: {MAIN}/image, value: lab.local/litellm:0.0.0}}"), closes_gate=True),
     Broken("too little memory", "was killed: out of memory (OOMKilled)",
            patch(f"{{op: replace, path: {MAIN}/resources/limits/memory, value: 96Mi}}",

@@ -116,7 +116,7 @@ def _start(options: argparse.Namespace, fresh: bool) -> int:
     requirements.load_modules()
     with lab.lock():
         if lab.ready and not fresh:
-            raise LabError(f"lab {lab.name} is already up; `tests/lab/lab reset --name {lab.name}` starts it anew")
+            raise LabError(f"lab {lab.name} is already up; `tests/lab/lab reset --name {lab.name}` starts it again")
         lab.down()
         if project := wheels.available():
             make_all([wheels.PYTHON, wheels.HATCHLING, wheels.WHEEL], _say)

@@ -50,7 +50,7 @@ def holder(folder: Path) -> int:
     """The process that holds the namespace belonging to a run folder; raises LabError when there is none."""
     if pid := spawned(folder, HOLDER):
         return pid
-    raise LabError("the lab's network is gone: `tests/lab/lab reset` makes it anew")
+    raise LabError("the lab's network is gone: `tests/lab/lab reset` creates it again")
 
 
 def start_outside(folder: Path, groups: list[Path], labtool: Path, coredns: Path) -> None:
