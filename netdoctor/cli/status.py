@@ -63,7 +63,7 @@ def command(ctx: click.Context, output: str) -> None:
 
 
 def _without_node(facts: Facts) -> str:
-    """Why no API server could be asked on a machine that is no node; "" on a node, and where one could be asked."""
+    """Why no API server could be asked on a machine that is not a node; "" on a node, and where one could be asked."""
     from netdoctor.errors import CannotRead
     from netdoctor.facts.cluster.this_node import ThisNode
     from netdoctor.output.unasked_text import without_node

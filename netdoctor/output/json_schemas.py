@@ -97,7 +97,7 @@ def _describe(schema: dict[str, Any], kind: type) -> None:
 
 
 def _strict(value: Any) -> Any:
-    """The schema without titles that repeat a name, and with objects that have no other key than those it names."""
+    """The schema without titles that repeat a name, and with objects that have only the keys it names."""
     if isinstance(value, list):
         return [_strict(item) for item in value]
     if not isinstance(value, dict):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Format(StrEnum):
-    """What a report is written as; the terminal's text is none of them."""
+    """What a report is written as; the terminal's text is not among them."""
 
     JSON = "json"
     MARKDOWN = "markdown"

@@ -275,7 +275,7 @@ def test_a_mistake_in_any_stage(
 
     if command.startswith(("fix", "undo")) and not Host().is_root:
         pytest.skip("root alone")
-    monkeypatch.setattr("netdoctor.diagnosis.check.run", lambda *_: {})  # quick: no probe is asked
+    monkeypatch.setattr("netdoctor.diagnosis.check.run", lambda *_, **__: {})  # quick: no probe is asked
     monkeypatch.setattr(stage, fails)
     json_too = not command.startswith(("record", "explain"))
     status = standard.run(*command.split(), *(["--output", "json"] if json_too else []))
@@ -309,7 +309,7 @@ def test_without_the_gate_there_is_one_fixed_sentence(
         raise ZeroDivisionError(CANARY)
 
     monkeypatch.setattr(redaction, "visible", fails)
-    monkeypatch.setattr("netdoctor.diagnosis.check.run", lambda *_: {})
+    monkeypatch.setattr("netdoctor.diagnosis.check.run", lambda *_, **__: {})
     assert standard.run(*command.split()) == 3
     assert UNCHECKED in standard.err.told
     assert CANARY not in standard.told
