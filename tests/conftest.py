@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,9 +20,11 @@ LAB = ROOT / "tests/lab/lab"
 # not by way of a version manager's shell script, and without what the site adds: some thousand times
 COMMAND = (sys.executable, "-IS", str(LAB))
 REQUIRED = os.environ.get("NETDOCTOR_REQUIRE_LAB") == "1"
-os.environ.pop(
-    "COLUMNS", None
-)  # the workers of pytest-xdist have it, and what netdoctor writes to pipes would be wrapped
+# the workers of pytest-xdist have it, and what netdoctor writes to pipes would be wrapped
+os.environ.pop("COLUMNS", None)
+# a shell's background job ignores them, and so would every program that a test starts
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @dataclass(frozen=True)
