@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from netdoctor.errors import CannotRead
@@ -31,6 +32,9 @@ def of_pods(host: Host, uids: Collection[str]) -> Iterator[tuple[str, str]]:
 
 def socket_inodes(folder: Path) -> set[str]:
     """The inodes of the sockets that a process holds. Raises OSError, also where only root may look."""
-    names = [str(entry.readlink()) for entry in (folder / "fd").iterdir()]
+    names = []
+    for entry in (folder / "fd").iterdir():
+        with suppress(FileNotFoundError):  # it was closed meanwhile
+            names.append(str(entry.readlink()))
     matches = [SOCKET.fullmatch(name) for name in names]
     return {match[1] for match in matches if match}

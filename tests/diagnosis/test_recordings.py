@@ -74,10 +74,9 @@ def judged(recording: dict[str, Any]) -> Report:
     return look(catalogue, from_json(json.dumps(recording), catalogue)).report()
 
 
-@pytest.mark.parametrize("preface", ["not made, for", "not made, because"])  # the first one is an earlier version's
-def test_why_there_is_no_test_pod_is_said_once(preface: str) -> None:
+def test_why_there_is_no_test_pod_is_said_once() -> None:
     recording = (RECORDINGS[0].parent / "ip-forward-zero.json").read_text()
-    recording = recording.replace("not made, for", preface).replace("not made, because", preface)
+    assert "not made, for" in recording, "it is of an earlier version"
     catalogue = Catalogue.load()
     seen = look(catalogue, from_json(recording, catalogue), only=())
     seen.facts.get(VantagePoints)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -73,7 +74,7 @@ def test_without_a_copy_the_plan_is_not_rehearsed_and_would_be_refused() -> None
     recording = RECORDINGS / "note-a-firewalld-reload.json"
     done = netdoctor("fix", "--dry-run", "--facts", recording, before=(sys.executable, "-c", WITHOUT_NAMESPACES))
     assert done.returncode == 1
-    assert "not rehearsed on a copy of this node: this machine allows no user namespace" in done.stdout
+    assert "not rehearsed on a copy of this node: this machine does not let" in done.stdout
     assert "It would be refused: it is not rehearsed" in done.stdout
 
 
@@ -81,7 +82,7 @@ def test_without_a_copy_the_plan_is_not_rehearsed_and_would_be_refused() -> None
 def test_a_recording_cannot_be_repaired(more: tuple[str, ...]) -> None:
     done = netdoctor("fix", *more, "--facts", RECORDINGS / "healthy.json")
     assert done.returncode == 2
-    assert "a recording cannot be repaired" in one_sentence(done)
+    assert re.search("a recording cannot be repaired|a dry run (changes|goes on with) nothing", one_sentence(done))
 
 
 def test_a_name_that_nothing_has_is_refused() -> None:
