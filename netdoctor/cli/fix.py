@@ -200,15 +200,15 @@ def _say_what_is_unfinished() -> None:
     _say_lines([f"! {notice}" for notice in unfinished_notice()], err=True)
 
 
-def _look(catalogue: Catalogue, cures: bool) -> Look:
-    """Look at this node, and show on the terminal what is waited for; `cures` as `look` has it."""
+def _look(catalogue: Catalogue, experiments: bool) -> Look:
+    """Look at this node, and show on the terminal what is waited for; `experiments` as `look` has it."""
     from netdoctor.diagnosis.check import look
     from netdoctor.facts import Facts
     from netdoctor.facts.gateways.scope import Scope
     from netdoctor.terminal.output import waiting
 
     with waiting() as watch:
-        return look(catalogue, Facts(context=(Scope(False, whole_state=True),)), watch=watch, cures=cures)
+        return look(catalogue, Facts(context=(Scope(False, whole_state=True),)), watch=watch, experiments=experiments)
 
 
 def _agreement(choices: Choices, asks: bool) -> Agreement:
@@ -247,9 +247,9 @@ def _repair(
 
     with confirming(journal, choices.confirm) as put_off:
 
-        def look_and_put_off(cures: bool) -> Look:
+        def look_and_put_off(experiments: bool) -> Look:
             put_off()
-            return look_again(cures)
+            return look_again(experiments)
 
         try:
             outcomes = repair(

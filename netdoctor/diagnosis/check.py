@@ -38,7 +38,7 @@ class Look:
     experiments: Experiments | None
     started: str  # of a recording: when it was made
     seconds: float
-    cures: bool = True  # whether the experiments tried what lets a lost packet pass
+    experimented: bool = True  # whether what failed was tried on copies of the node
 
     def report(self, notices: Iterable[str] = (), changes: tuple[Made, ...] = ()) -> Report:
         """The look as a report, with what the user has to know first, and what earlier repairs have changed."""
@@ -116,12 +116,12 @@ def look(
     only: Iterable[str] | None = None,
     watch: Callable[[Facts], object] | None = None,
     *,
-    cures: bool = True,
+    experiments: bool = True,
 ) -> Look:
     """Ask every probe (or those named) on new facts, and remove everything that was made for it.
 
-    `watch` is given the facts before anything is read, so that it can tell what is being waited for. Without `cures`
-    the experiments ask only whether what failed fails in a copy too, and not what would let it pass.
+    `watch` is given the facts before anything is read, so that it can tell what is being waited for. Without
+    `experiments` nothing is tried on copies of the node.
     """
     begin, facts = time.monotonic(), facts or Facts()
     recorded = facts.known().get(Recorded)
@@ -129,12 +129,12 @@ def look(
     with closing(facts):
         if watch:
             watch(facts)
-        results = run(catalogue, facts, only, cures=cures)
+        results = run(catalogue, facts, only, experiments=experiments)
         tried = facts.known().get(Experiments)
-        experiments = tried if isinstance(tried, Experiments) else None
-        diagnoses = verified(catalogue, diagnose(catalogue, results), experiments)
+        made = tried if isinstance(tried, Experiments) else None
+        diagnoses = verified(catalogue, diagnose(catalogue, results), made)
         seconds = time.monotonic() - begin
-    return Look(results, diagnoses, facts, experiments, started, seconds, cures)
+    return Look(results, diagnoses, facts, made, started, seconds, experiments)
 
 
 @contextmanager

@@ -7,7 +7,6 @@ it asks for are there, so that it goes on beside the probes' other questions.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -24,7 +23,7 @@ from netdoctor.facts.traffic.experiments import Experiments, Trial, Tried
 from netdoctor.facts.traffic.failed_flows import TEST_POD, FailedFlow, FailedFlows, refused_by_routing
 from netdoctor.facts.traffic.new_pod import NewPod
 from netdoctor.facts.traffic.node_network import NodeNetwork
-from netdoctor.model import Change, Remedy
+from netdoctor.model import Change
 from netdoctor.shell import command
 from netdoctor.system.host import Host
 from netdoctor.system.traffic import Reply, in_namespace
@@ -43,20 +42,19 @@ AGAIN = 0.5  # seconds for a flow that is asked on the node once more: an error 
 def experiment(
     catalogue: Catalogue,
     facts: Facts,
-    cures: bool,
     failed: FailedFlows,
     network: NodeNetwork | CannotRead,
     cluster: ClusterAddresses,
     cni: CniConfig,
     host: Host,
 ) -> Experiments:
-    """Copy the node, ask what failed, and with `cures` try what remedies would change, and what else may matter.
+    """Copy the node, ask what failed, and try what remedies would change, and what else may matter.
 
     Raises CannotRead where no copy can be made or some part of the state cannot be copied.
     """
     begin = time.monotonic()
     if not failed.items:
-        return Experiments((), (), 0, 0.0)
+        return no_experiments()
     if isinstance(network, CannotRead):
         raise network
     by_name = {flow.name: flow for flow in failed.items}
@@ -83,9 +81,8 @@ def experiment(
 
     search = Search(network.state, situation, refusal, limit, again if host.live else None, settings=settings)
     with ThreadPoolExecutor(1) as beside:  # plans ask copies too, and wait; the first copy is asked meanwhile
-        wanted = catalogue.remedies.values() if cures else ()
-        remedies = beside.submit(remedies_to_try, catalogue, wanted, facts, network.state, host, settings)
-        found = search.run(asked, (lambda: remedies.result()[0]) if cures else None) if asked else []
+        remedies = beside.submit(remedies_to_try, catalogue, facts, network.state, host, settings)
+        found = search.run(asked, lambda: remedies.result()[0]) if asked else []
         _, refused = remedies.result()
     deleted = _addresses_of_test_pod(facts)
     return Experiments(
@@ -97,6 +94,11 @@ def experiment(
         tuple(sorted(search.causes)),
         tuple([*lacking, *refused, *search.refused.items()]),
     )
+
+
+def no_experiments() -> Experiments:
+    """What was tried where nothing is to be tried."""
+    return Experiments((), (), 0, 0.0)
 
 
 def _addresses_of_test_pod(facts: Facts) -> tuple[str, ...]:
@@ -130,7 +132,7 @@ def _tried(candidate: Intervention) -> Tried:
 
 
 def remedies_to_try(
-    catalogue: Catalogue, remedies: Iterable[Remedy], facts: Facts, state: State, host: Host, settings: Settings
+    catalogue: Catalogue, facts: Facts, state: State, host: Host, settings: Settings
 ) -> tuple[list[Intervention], list[tuple[str, str]]]:
     """What each remedy would change, to be made in a copy; and why others cannot be tried.
 
@@ -139,7 +141,7 @@ def remedies_to_try(
     found, refused = [], []
     twin = None if host.live else build(state, settings)
     try:
-        for remedy in remedies:
+        for remedy in catalogue.remedies.values():
             plan = partial(changes_of, remedy, (), facts)
             changes, reason = twin.run(plan) if twin else plan()
             changes = tuple(change for change in changes if change.kind not in LATER)

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import PurePath
 
 from netdoctor.diagnosis.catalogue import Catalogue
-from netdoctor.diagnosis.experiment import LONGEST, experiment
+from netdoctor.diagnosis.experiment import LONGEST, experiment, no_experiments
 from netdoctor.errors import CannotRead, Why
 from netdoctor.facts import Facts, parameters
 from netdoctor.facts.traffic.experiments import Experiments
@@ -18,15 +18,16 @@ NOT_IN_RECORDING = "not in this recording, which is older than this check"
 
 
 def run(
-    catalogue: Catalogue, facts: Facts, only: Iterable[str] | None = None, *, cures: bool = True
+    catalogue: Catalogue, facts: Facts, only: Iterable[str] | None = None, *, experiments: bool = True
 ) -> dict[str, Result]:
     """The result of each probe (or of those named, and what they require), in an order that follows `requires`.
 
-    `cures`: whether experiments search for what lets a lost packet pass.
+    Without `experiments` nothing is tried on copies of the node.
     """
     wanted = set(catalogue.probes) if only is None else _with_requirements(catalogue, only)
     order = [name for name in catalogue.order() if name in wanted]
-    facts.made_by(Experiments, partial(experiment, catalogue, facts, cures), LONGEST)
+    maker = partial(experiment, catalogue, facts) if experiments else no_experiments
+    facts.made_by(Experiments, maker, LONGEST)
     facts.prefetch(want.kind for name in order for want in parameters(catalogue.probes[name].run))
     results: dict[str, Result] = {}
     for name in order:

@@ -116,9 +116,7 @@ def _wanted(
 ) -> list[Intervention]:
     """The cure's changes, to be made in a copy. Raises CannotRead where one of them cannot be found again."""
     wanted = [(tried.name, tried.change) for tried in cure]
-    remedies, _ = remedies_to_try(
-        catalogue, catalogue.remedies.values(), look.facts, known.state, look.facts.get(Host), {}
-    )
+    remedies, _ = remedies_to_try(catalogue, look.facts, known.state, look.facts.get(Host), {})
     pool = {each.key: each for each in remedies}
     walked = before
     for _ in range(BEHIND):

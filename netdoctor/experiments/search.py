@@ -71,11 +71,10 @@ class Search:
     _spent: list[Twin] = field(default_factory=list)  # copies that have answered
     _known: dict[tuple[frozenset[tuple[str, str]], float], dict[str, bool]] = field(default_factory=dict)
 
-    def run(self, flows: Sequence[Asked], candidates: Callable[[], Iterable[Intervention]] | None) -> list[Found]:
+    def run(self, flows: Sequence[Asked], candidates: Callable[[], Iterable[Intervention]]) -> list[Found]:
         """Ask each flow in a copy, and search cures for those that fail there as on the node. Raises CannotRead.
 
-        `candidates` gives those that no failing flow's way points to, once the first copy has answered; where it is
-        None, no cure is searched for.
+        `candidates` gives those that no failing flow's way points to, once the first copy has answered.
         """
         with closing(self._copy()) as twin, ExitStack() as at_the_end:
             at_the_end.callback(self._close_spent)
@@ -86,7 +85,7 @@ class Search:
             with Tracer(twin, texts=False) as tracer:
                 pairs = zip(flows, replies, strict=True)
                 found = [self._first(twin, tracer, asked, reply) for asked, reply in pairs]
-            searched = self._searched(found, candidates) if candidates else [first for first, _ in found]
+            searched = self._searched(found, candidates)
             answers = [(each, future.result()) for each, future in zip(searched, patient, strict=True)]
         return [
             Found(each.asked, late, False, Dropped(), "", "") if each.alike and each.asked.passes(late) else each

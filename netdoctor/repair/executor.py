@@ -25,7 +25,7 @@ from netdoctor.model import Change, Outcome
 from netdoctor.repair.journal import Closed, EntryState, Journal
 from netdoctor.repair.plan import Plan, Step
 from netdoctor.repair.plan import plan as make_plan
-from netdoctor.repair.proof import LookAgain, complete, guards_of, is_judged_by_cures, prove, settled
+from netdoctor.repair.proof import LookAgain, complete, guards_of, prove, rests_on_experiments, settled
 from netdoctor.repair.rollback import undo
 from netdoctor.system.host import Host
 
@@ -149,13 +149,13 @@ def execute(
     """
     seen, done = first, list[StepOutcome]()
     for step in plan.to_apply:
-        by_cures = is_judged_by_cures(catalogue, step.probe)
-        if by_cures:
+        on_copies = rests_on_experiments(catalogue, step.probe)
+        if on_copies:
             seen = complete(seen, look)
         outcome = _not_as_planned(step, seen) if seen is not first else None
         if outcome is None:
             guards = guards_of(catalogue, seen)
-            outcome, seen = _take(step, guards, partial(look, by_cures), journal, say)
+            outcome, seen = _take(step, guards, partial(look, on_copies), journal, say)
         done.append(outcome)
         ended(outcome)
         if outcome.end is not StepEnd.PROVED:

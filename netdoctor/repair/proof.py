@@ -18,24 +18,32 @@ SETTLE_SECONDS = 10.0  # what was broken may need a moment: CoreDNS is asked for
 HOPELESS_LOOKS = 3  # a target that fails as often in a row is not going to pass
 PAUSE = 0.5
 FINE = (Outcome.PASS, Outcome.NOT_APPLICABLE)
-LookAgain = Callable[[bool], "Look"]  # whether its experiments search for what lets a lost packet pass
+LookAgain = Callable[[bool], "Look"]  # whether what fails is tried on copies of the node
 
 
-def is_judged_by_cures(catalogue: Catalogue, probe: str) -> bool:
-    """Whether a probe goes by what experiments have found, so that without their search it would pass."""
-    return any(wanted.kind is Experiments for wanted in parameters(catalogue.probes[probe].run))
+def rests_on_experiments(catalogue: Catalogue, probe: str) -> bool:
+    """Whether a probe goes by what copies of the node showed, so that without experiments it would pass."""
+    waiting = [wanted.kind for wanted in parameters(catalogue.probes[probe].run)]
+    seen: set[type] = set()
+    while waiting:
+        kind = waiting.pop()
+        collect = getattr(kind, "collect", None)
+        if collect and kind not in seen:
+            waiting += [wanted.kind for wanted in parameters(collect)]
+        seen.add(kind)
+    return Experiments in seen
 
 
 def guards_of(catalogue: Catalogue, seen: Look) -> list[str]:
-    """The probes that have to pass after a repair as they do now: not those that pass because nothing was searched."""
+    """The probes that have to pass after a repair as they do now: not those that pass because nothing was tried."""
     passed = [name for name, result in seen.results.items() if result.outcome is Outcome.PASS]
-    return passed if seen.cures else [name for name in passed if not is_judged_by_cures(catalogue, name)]
+    return passed if seen.experimented else [name for name in passed if not rests_on_experiments(catalogue, name)]
 
 
 def complete(seen: Look, look: LookAgain) -> Look:
-    """The same; or a new look where something is wrong, and no cure was searched for."""
+    """The same; or a new look where something is wrong, and nothing was tried on copies."""
     is_fine = all(result.outcome in FINE for result in seen.results.values())
-    return seen if seen.cures or is_fine else look(True)
+    return seen if seen.experimented or is_fine else look(True)
 
 
 def settled(seen: Look, look: LookAgain) -> Look:

@@ -107,16 +107,16 @@ class Node:
     folder: Path
     said: list[str] = field(default_factory=list)
     looks: int = 0
-    cures: list[bool] = field(default_factory=list)  # of each look: whether experiments searched for cures
+    experimented: list[bool] = field(default_factory=list)  # of each look: whether it tried things on copies
 
     def catalogue(self, *remedies: Remedy) -> Catalogue:
         probes: tuple[Probe, ...] = (forwarding_off, names_unresolved, door_open)
         return Catalogue.of({p.name: p for p in probes}, {r.name: r for r in remedies})
 
-    def look(self, catalogue: Catalogue, cures: bool = True) -> Look:
+    def look(self, catalogue: Catalogue, experiments: bool = True) -> Look:
         self.looks += 1
-        self.cures.append(cures)
-        return look_at(catalogue, Facts({Folder: Folder(self.folder)}, live=False), cures=cures)
+        self.experimented.append(experiments)
+        return look_at(catalogue, Facts({Folder: Folder(self.folder)}, live=False), experiments=experiments)
 
     def repair(self, *remedies: Remedy, say: Callable[[str], None] | None = None) -> tuple[Outcomes, Journal]:
         catalogue = self.catalogue(*remedies)
@@ -137,7 +137,7 @@ class Node:
             catalogue,
             planned,
             first,
-            lambda cures: self.look(catalogue, cures),
+            lambda experiments: self.look(catalogue, experiments),
             journal,
             say or self.said.append,
             agree,

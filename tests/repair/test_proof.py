@@ -11,7 +11,7 @@ from netdoctor import Area, Finding, probe
 from netdoctor.diagnosis.catalogue import Catalogue
 from netdoctor.errors import CannotRead
 from netdoctor.facts.traffic.experiments import Experiments
-from netdoctor.repair.proof import complete, guards_of, is_judged_by_cures
+from netdoctor.repair.proof import complete, guards_of, rests_on_experiments
 from tests.repair.folder_node import (
     Node,
     add_names,
@@ -26,50 +26,50 @@ from tests.repair.folder_node import (
 __all__ = ["node"]
 
 
-@probe(area=Area.NODE, healthy="nothing was found by a search")
-def found_by_search(experiments: Experiments | CannotRead) -> Iterator[Finding]:
+@probe(area=Area.NODE, healthy="nothing was found on copies")
+def found_on_copies(experiments: Experiments | CannotRead) -> Iterator[Finding]:
     yield from ()
 
 
 def catalogue() -> Catalogue:
-    probes = (forwarding_off, names_unresolved, door_open, found_by_search)
+    probes = (forwarding_off, names_unresolved, door_open, found_on_copies)
     return Catalogue.of({each.name: each for each in probes}, {})
 
 
-def test_a_proof_searches_for_no_cures(node: Node) -> None:
+def test_a_proof_tries_nothing_on_copies(node: Node) -> None:
     node.repair(switch_on, add_names)
-    assert node.cures == [True, False, False], "the look that is planned from, and one for each step"
+    assert node.experimented == [True, False, False], "the look that is planned from, and one for each step"
 
 
-def test_what_is_left_is_planned_from_a_look_that_searched(node: Node) -> None:
+def test_what_is_left_is_planned_from_a_look_with_experiments(node: Node) -> None:
     (node.folder / "a.conf").write_text("forward = 1\n")
     node.repair(add_nothing_useful)
-    assert True in node.cures[1:], "the repair did not help: what else would, is searched for"
+    assert True in node.experimented[1:], "the repair did not help: what else would is tried"
 
 
-def test_a_probe_that_goes_by_experiments_is_proved_by_a_search() -> None:
+def test_a_probe_that_goes_by_experiments_is_proved_by_them() -> None:
     real = Catalogue.load()
-    judged = {name for name in real.probes if is_judged_by_cures(real, name)}
-    assert {"found-by-experiment", "packets-taken-by-program"} <= judged
-    assert "ip-forward-disabled" not in judged
-    assert is_judged_by_cures(catalogue(), "found-by-search")
+    resting = {name for name in real.probes if rests_on_experiments(real, name)}
+    assert {"found-by-experiment", "packets-taken-by-program", "packets-dropped-by-rule"} <= resting
+    assert "ip-forward-disabled" not in resting
+    assert rests_on_experiments(catalogue(), "found-on-copies")
 
 
-def test_what_passed_without_a_search_has_to_pass_only_where_one_was_made(node: Node) -> None:
+def test_what_passed_without_experiments_does_not_have_to_pass(node: Node) -> None:
     (node.folder / "a.conf").write_text("forward = 1\n")
-    searched = node.look(catalogue())
-    assert guards_of(catalogue(), searched) == ["forwarding-off", "door-open", "found-by-search"]
-    assert guards_of(catalogue(), replace(searched, cures=False)) == ["forwarding-off", "door-open"]
+    experimented = node.look(catalogue())
+    assert guards_of(catalogue(), experimented) == ["forwarding-off", "door-open", "found-on-copies"]
+    assert guards_of(catalogue(), replace(experimented, experimented=False)) == ["forwarding-off", "door-open"]
 
 
-@pytest.mark.parametrize(("searched", "is_fine", "looks"), [(False, False, 1), (False, True, 0), (True, False, 0)])
-def test_only_what_is_wrong_and_was_not_searched_is_looked_at_again(
-    node: Node, searched: bool, is_fine: bool, looks: int
+@pytest.mark.parametrize(("experimented", "is_fine", "looks"), [(False, False, 1), (False, True, 0), (True, False, 0)])
+def test_only_what_is_wrong_and_was_not_tried_is_looked_at_again(
+    node: Node, experimented: bool, is_fine: bool, looks: int
 ) -> None:
     (node.folder / "a.conf").write_text("forward = 1\n")
     if is_fine:
         (node.folder / "sub/deep").mkdir(parents=True)
         (node.folder / "sub/deep/b.conf").write_text("names = 1\n")
-    seen = node.look(node.catalogue(), searched)
-    complete(seen, lambda cures: node.look(node.catalogue(), cures))
-    assert node.cures[1:] == [True] * looks
+    seen = node.look(node.catalogue(), experimented)
+    complete(seen, lambda experiments: node.look(node.catalogue(), experiments))
+    assert node.experimented[1:] == [True] * looks
