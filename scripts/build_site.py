@@ -105,11 +105,14 @@ def build() -> str:
     program = generator()
     if program is None:
         return "the generator is not installed"
+    shutil.rmtree(SITE, ignore_errors=True)
     done = subprocess.run(
         [program, "build", "--clean", "--strict"], check=False, capture_output=True, text=True, cwd=ROOT, timeout=300
     )
-    if done.returncode or "arning" in done.stdout + done.stderr:
-        return done.stdout + done.stderr
+    said = done.stdout + done.stderr
+    # it ends with 0 also where the kernel gives its watcher no more inotify instances, and has built nothing then
+    if done.returncode or "arning" in said or not (SITE / "index.html").exists():
+        return said
     return "\n".join(loaded_from_elsewhere())
 
 

@@ -59,7 +59,7 @@ class ResyncKubeProxy:
 
     def describe(self) -> str:
         """One line: what will be different."""
-        return f"kube-proxy writes its rules again: delete pod {self.pod}, its DaemonSet makes a new one"
+        return f"kube-proxy's rules are written again, by replacing its pod {self.pod}"
 
     def diff(self) -> str:
         """What a person would type."""

@@ -42,7 +42,9 @@ def command(
     ctx: click.Context, output: str, report_file: str | None, facts_file: str | None, trust_recording: bool,
     verbose: bool, quiet: bool,
 ) -> None:  # fmt: skip
-    """Probe this host and, from test pods, the cluster; name the cause. Changes nothing.
+    """Probe this host and, from test pods, the cluster; name the cause.
+
+    Changes no setting and no rule: it makes one test pod, and deletes it.
 
     A recording is judged by a process without rights, within 10 seconds and 512 MB.
 

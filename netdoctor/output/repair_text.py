@@ -17,7 +17,7 @@ from netdoctor.output.unasked_text import cannot_check, unasked_lines, without_n
 from netdoctor.rehearsal.rehearsal import Rehearsal
 from netdoctor.repair.confirmation import Confirmation, Kept
 from netdoctor.repair.executor import Outcomes, StepEnd, StepOutcome
-from netdoctor.repair.plan import Plan, Step
+from netdoctor.repair.plan import NotRepairable, Plan, Step
 
 NAME_WIDTH = 23
 ENDS = {
@@ -37,7 +37,7 @@ def plan_lines(seen: Look, plan: Plan, *, verbose: bool = False) -> list[str]:
     report = seen.report()
     by = f" · kubeconfig {report.kubeconfig}" if report.kubeconfig else ""
     lines = [f"node {report.node}{by}"] if plan.steps or plan.not_repairable else []
-    if verbose or not plan.to_apply:
+    if verbose or not (plan.to_apply or plan.not_repairable):
         lines += _causes(seen.diagnoses)
     if plan.to_apply:
         lines += [f"for {_and(_treated(seen.diagnoses, plan))}, in this order:", ""]
@@ -46,9 +46,25 @@ def plan_lines(seen: Look, plan: Plan, *, verbose: bool = False) -> list[str]:
     for step in plan.steps:
         if step not in plan.to_apply:
             lines += ["", *_step_lines(step, "by hand, netdoctor does not do this:", verbose=True)]
-    for item in plan.not_repairable:
-        lines += ["", f"not repaired: {item.summary} ({item.probe})", f"  {item.reason}"]
+    for item in _shown(seen.diagnoses, plan):
+        lines += ["", f"not repaired: {item.summary} ({item.probe})", *_instead(item, seen.diagnoses, report.recorded)]
     return lines
+
+
+def _shown(diagnoses: Iterable[Diagnosis], plan: Plan) -> list[NotRepairable]:
+    """What is not repaired, without what a cause explains that is not repaired either."""
+    left = {item.probe for item in plan.not_repairable}
+    explained = {finding.probe for d in diagnoses if d.cause.probe in left for finding in d.symptoms}
+    return [item for item in plan.not_repairable if item.probe not in explained]
+
+
+def _instead(item: NotRepairable, diagnoses: Iterable[Diagnosis], recorded: bool) -> list[str]:
+    """Why it is not repaired; or the commands that a person can type, with the values found."""
+    by_hand = [line for d in diagnoses if d.cause.probe == item.probe for line in d.cause.by_hand]
+    if not by_hand:
+        return [f"  {item.reason}"]
+    where = "on the node, by hand:" if recorded else "by hand:"
+    return [f"  {where}", *(f"    {line}" for line in by_hand)]
 
 
 def _causes(diagnoses: Iterable[Diagnosis]) -> list[str]:
@@ -116,7 +132,8 @@ def nothing_made_lines(plan: Plan, seen: Look, refused: str, dry_run: bool, comm
         would = f"It would be {refused}" if refused else f"To make these changes: {command}"
         return ["", f"Nothing was changed. {would}"]
     if seen.diagnoses:
-        return ["", "netdoctor has no repair for this; see netdoctor explain ID"]
+        pages = dict.fromkeys(f"netdoctor explain {diagnosis.cause.probe}" for diagnosis in seen.diagnoses)
+        return ["", f"netdoctor does not repair this by itself; what it means: {', '.join(pages)}"]
     results = seen.results.values()
     if why := without_node(result.reason for result in results):
         return cannot_check(why, "fix")

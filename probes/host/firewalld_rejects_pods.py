@@ -170,5 +170,5 @@ def _how(firewalld: Firewalld, cni: CniConfig, strays: list[Attachment], *, new_
     if connected and firewalld.started > connected:
         return "; firewalld was started after them", firewalld.started
     if new_is_fine and cni.plugin("firewall"):
-        return "; a reload dropped them from zone trusted, which only pods created since are in", ""
+        return "; a reload removed them from zone trusted, and only pods created since are in it", ""
     return "", ""

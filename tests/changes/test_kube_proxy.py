@@ -72,7 +72,7 @@ def later(node: Node, rules: str = RULES) -> None:
 def test_it_is_deleted_and_the_rules_are_waited_for(node: Node, server: Server) -> None:
     server.successor = lambda: later(node)
     assert CHANGE.describe() == (
-        "kube-proxy writes its rules again: delete pod kube-system/kube-proxy-abcde, its DaemonSet makes a new one"
+        "kube-proxy's rules are written again, by replacing its pod kube-system/kube-proxy-abcde"
     )
     assert CHANGE.diff().splitlines() == [
         "+kubectl -n kube-system delete pod kube-proxy-abcde",

@@ -151,7 +151,7 @@ CASES = [
          (firewalld(), iptables("KUBE-SERVICES"))),
     Case("direct-rules-flush-iptables", "no firewalld", NOT_APPLICABLE, (), "does not run"),
     Case("firewalld-rejects-pods", "old pods are forgotten, the new one works", FAIL,
-         (firewalld("10.244.0.9/32"), reach(old=REJECTED), FIREWALLD_RULES), "a reload dropped them from zone trusted",
+         (firewalld("10.244.0.9/32"), reach(old=REJECTED), FIREWALLD_RULES), "a reload removed them from zone trusted",
          evidence="# handle 231"),
     Case("firewalld-rejects-pods", "all pods are rejected", FAIL,
          (firewalld(), reach(REJECTED, REJECTED, REJECTED), upstream_answers(pods=REJECTED)), "in zone public"),
