@@ -187,10 +187,12 @@ class TestExplain:
          ("what else the LiteLLM gateways need:", "provider-unreachable"), ("remedies:", "enable-ip-forward")],
     )  # fmt: skip
     def test_each_kind_is_listed_by_itself(self, title: str, name: str) -> None:
-        listed = netdoctor("explain").stdout.partition(f"{title}\n")[2].partition("\n\n")[0]
+        said = netdoctor("explain").stdout
+        listed = said.partition(f"{title}\n")[2].partition("\n\n")[0]
         names = [line.split()[0] for line in listed.splitlines()]
         assert name in names
         assert names == sorted(names)
+        assert [said.count(f"\n  {each} ") for each in names] == [1] * len(names)
 
     def test_every_page(self) -> None:
         code = (
