@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from netdoctor.diagnosis.catalogue import Catalogue
@@ -82,6 +82,7 @@ class Gate:
     modules: tuple[str, ...]
     asked_from: str  # the test pod, in words; "" where there was none
     seconds: float
+    recorded: bool = False  # whether it judges a recording
 
 
 def ask(
@@ -103,6 +104,14 @@ def ask(
     facts = Facts(given)
     seen = look(catalogue, facts, watch=watch)
     return judge(seen.results, seen.diagnoses, facts.known(), time.monotonic() - begin, unbuilt)
+
+
+def ask_recorded(facts: Facts) -> Gate:
+    """Judge what was recorded of what the modules in that cluster need; without any, of its network alone."""
+    begin = time.monotonic()
+    seen = look(Catalogue.load(), facts)
+    judged = judge(seen.results, seen.diagnoses, facts.known(), time.monotonic() - begin)
+    return replace(judged, recorded=True)
 
 
 def require_gateways(kustomization: Kustomization) -> None:

@@ -53,7 +53,8 @@ def _reason_lines(gate: Gate, *, without_node: bool) -> list[str]:
 
 def _next_lines(gate: Gate) -> list[str]:
     if any(d.remedies for d in gate.causes):
-        return ["  fix    sudo netdoctor fix --dry-run"]
+        where = "on the node: " if gate.recorded else ""
+        return [f"  fix    {where}sudo netdoctor fix --dry-run"]
     return [f"  why    netdoctor explain {gate.causes[0].cause.probe}"] if gate.causes else []
 
 

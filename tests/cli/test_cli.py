@@ -181,6 +181,19 @@ class TestExplain:
         for name in (*catalogue().probes, *catalogue().remedies):
             assert f"\n  {name} " in done.stdout
 
+    @pytest.mark.parametrize(
+        ("title", "name"),
+        [("causes:", "ip-forward-disabled"), ("symptoms, which a cause explains:", "outside-names-unresolved"),
+         ("what else the LiteLLM gateways need:", "provider-unreachable"), ("remedies:", "enable-ip-forward")],
+    )  # fmt: skip
+    def test_each_kind_is_listed_by_itself(self, title: str, name: str) -> None:
+        said = netdoctor("explain").stdout
+        listed = said.partition(f"{title}\n")[2].partition("\n\n")[0]
+        names = [line.split()[0] for line in listed.splitlines()]
+        assert name in names
+        assert names == sorted(names)
+        assert [said.count(f"\n  {each} ") for each in names] == [1] * len(names)
+
     def test_every_page(self) -> None:
         code = (
             "from click.testing import CliRunner\nfrom netdoctor.cli import group\n"
@@ -280,6 +293,17 @@ class TestWithoutACluster:
     def test_the_gate_is_not_verified(self, tmp_path: Path) -> None:
         done = netdoctor("gate", "--output", "json", cwd=tmp_path)  # without manifests
         assert (done.returncode, valid("gate", done.stdout)["verdict"]) == (3, "not verified")
+
+    @pytest.mark.skipif(os.geteuid() != 0, reason="only root may repair")
+    def test_nothing_to_repair_is_said_once_and_leaves_no_folder(self, tmp_path: Path) -> None:
+        done = netdoctor("fix", environment={"NETDOCTOR_STATE_DIR": str(tmp_path / "state")})
+        assert (done.returncode, done.stderr) == (3, "")
+        assert done.stdout.splitlines() == [
+            "CANNOT CHECK  this is not a Kubernetes node, or not one that netdoctor can read",
+            "  kubeconfig  none that can be read: /nonexistent", "  kubelet     none has run here", "",
+            "elsewhere: run it on the node, or name a cluster: --kubeconfig FILE",
+        ]  # fmt: skip
+        assert not (tmp_path / "state").exists()
 
     def test_a_recording_of_it_is_judged_the_same(self, tmp_path: Path) -> None:
         file = tmp_path / "facts.json"

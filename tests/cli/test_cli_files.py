@@ -15,6 +15,8 @@ from tests.reports import causes
 
 __all__ = ["recording"]  # the fixture
 
+NOTE = ROOT / "tests/recordings/note-a-firewalld-reload.json"
+
 
 def damage(kind: str, good: str) -> bytes:
     report: dict[str, Any] = json.loads(good)
@@ -35,6 +37,11 @@ class TestRecordings:
         assert "CAUSE  net.ipv4.ip_forward is 0" in done.stdout
         assert "\x1b" not in done.stdout
         assert [line for line in done.stdout.splitlines() if line != line.rstrip()] == []
+
+    def test_a_sentence_is_one_line_in_a_pipe(self) -> None:
+        done = netdoctor("check", "--facts", NOTE, environment={"COLUMNS": ""})
+        (cause,) = [line for line in done.stdout.splitlines() if line.startswith("CAUSE  ")]
+        assert "a reload dropped them from zone trusted, which only pods created since are in" in cause
 
     def test_as_json_and_into_a_file(self, recording: Path, tmp_path: Path) -> None:
         file = tmp_path / "report.json"

@@ -117,6 +117,8 @@ def test_what_passes_in_the_copy_is_said_to_be_lost_elsewhere() -> None:
     (first,) = judged(world(upstream_answers(pods=SILENT), failed_flow(), experiments(passes=True)))
     assert first.unexplained
     assert "beyond the node" in said(first)
+    (copied,) = [each for each in first.cause.evidence if each.source.startswith("copy of the node")]
+    assert copied.expected == "it succeeds", "nobody expects what failed on the node"
 
 
 def test_with_a_program_on_the_way_nothing_is_confirmed() -> None:

@@ -20,6 +20,7 @@ TRACE = "trace default/client internet 443"
     [
         "check -q -v", "check --quiet --verbose --output json",
         f"check --facts {HEALTHY} --kubeconfig {HEALTHY}", f"check --facts {HEALTHY} --context x",
+        f"gate --facts {HEALTHY} --context x", f"gate --facts {HEALTHY} --kustomization k8s",
         f"{TRACE} --facts {HEALTHY} --context x", f"{TRACE} -o json --svg -", f"{TRACE} --svg=- --output=json",
         "fix --dry-run --yes", "fix -y --dry-run", "fix --dry-run --confirm 60", "fix --dry-run --resume",
         "fix --without-rehearsal --rehearse-daemon", "undo --list --force", "undo --list 20261126T143457Z-ebae",
@@ -32,7 +33,7 @@ def test_what_contradicts_is_refused(line: str, tmp_path: Path) -> None:
     assert not (tmp_path / "state").exists()
 
 
-@pytest.mark.parametrize("line", ["check --trust-recording", f"{TRACE} --trust-recording"])
+@pytest.mark.parametrize("line", ["check --trust-recording", "gate --trust-recording", f"{TRACE} --trust-recording"])
 def test_what_means_nothing_alone_is_refused(line: str) -> None:
     done = netdoctor(*line.split())
     assert done.returncode == 2

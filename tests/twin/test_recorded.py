@@ -7,11 +7,14 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from netdoctor.experiments.work_limit import WorkLimit
+from tests.busy import busy_loops
 from tests.twin.network import real
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -51,6 +54,25 @@ def test_the_same_cure_as_on_the_node(name: str) -> None:
     # a node rations ICMP errors, so that one flow may have been silent there and is rejected in the copy
     assert ["copy" in each for each in found["experiments"]].count(True) <= 1
     assert cures(found) == CURES[name]
+
+
+def test_waiting_for_a_processor_is_not_work() -> None:
+    limit, worked = WorkLimit(processor_seconds=0.2), time.process_time()
+    time.sleep(0.25)
+    assert limit.reached_by(0) == ""
+    while time.process_time() - worked < 0.25:
+        pass
+    assert limit.reached_by(0) == "0.2 s of processor time"
+
+
+@real
+@pytest.mark.thorough
+def test_a_busy_machine_says_the_same_of_a_recording() -> None:
+    quiet = report("note-a-firewalld-reload")
+    with busy_loops(4 * (os.cpu_count() or 1)):
+        busy = report("note-a-firewalld-reload")
+    for part in ("causes", "experiments", "notices"):
+        assert busy.get(part) == quiet.get(part), part
 
 
 @real

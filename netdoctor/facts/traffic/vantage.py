@@ -21,7 +21,7 @@ from netdoctor.system import processes
 from netdoctor.system.host import Host
 
 HOST, NEW, OLD = "host", "test pod", "pod"
-OLDER_WORDS = ("test pod: ", "not made, for ")  # what older recordings have before the reason
+OLDER_WORDS = ("test pod: ", "not made, for ", "not made, because ")  # what older recordings have before the reason
 OLD_PODS = 6  # of these so many are asked: CoreDNS, and one pod of each workload
 
 
