@@ -210,7 +210,7 @@ def _closure(catalogue: Catalogue, goes_on: Callable[[type], bool]) -> Iterator[
             seen[kind] = None
             collect = getattr(kind, "collect", None)
             if kind is Experiments:
-                waiting += [want.kind for want in parameters(experiment, skip=3)]
+                waiting += [want.kind for want in parameters(experiment, skip=2)]
             elif collect and goes_on(kind):
                 waiting += [want.kind for want in parameters(collect)]
     return iter(seen)
