@@ -19,7 +19,7 @@ BETWEEN_TEXTS = re.compile(r"(\n|`+|\|)")  # lines, code, and the cells of a tab
 
 
 def redacted_document(text: str) -> str | None:
-    """The document with each text in it redacted; None where the text is no such document."""
+    """The document with each text in it redacted; None for any other text."""
     if text.startswith(MARKUP):
         return _by_part(text, TAG, _tag, _plain)
     if text.startswith(MARKDOWN):

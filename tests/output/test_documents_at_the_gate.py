@@ -1,4 +1,4 @@
-"""A document that passes the gate stays one, also where a text in it ends as if a secret followed; secrets are hidden."""
+"""A document that passes the gate stays one, also where a text in it ends as if a secret followed."""
 
 from __future__ import annotations
 
@@ -64,8 +64,6 @@ def test_what_no_part_of_a_document_had_redacted_is_hidden() -> None:
     remember(secret)
     escaped = "quo&quot;te&amp;&lt;9f8e7d6c5b&gt;"
     page = f'<!doctype html>\n<p title="x {escaped}">it is {escaped}</p><b>password=hunter2hunter2</b>'
-    assert passed(page) == (
-        '<!doctype html>\n<p title="x [redacted]">it is [redacted]</p><b>password=[redacted]</b>'
-    )
+    assert passed(page) == ('<!doctype html>\n<p title="x [redacted]">it is [redacted]</p><b>password=[redacted]</b>')
     told = passed(f"## netdoctor check: FAULTY\n\n- `{secret}`: password=hunter2hunter2\n")
     assert told == "## netdoctor check: FAULTY\n\n- `[redacted]`: password=[redacted]\n"
