@@ -20,7 +20,7 @@ HOSTILE = {
     "table": "| a | b |\n|---|---|\n| c | d | \\| \\",
     "lines": "\n# heading\n- item\n1. item\n> quote\n---\n```\ncode\n```\n\n<b>x</b>",
     "names": "@root @org/team #1 GH-2 owner/name#3 !4 user@example.com \\@root \\#1 &5 $6 %7",
-    "odd names": "@_root @.root ~\"a b\" %\"v 1\" a@-example.com a@_b.com a@.c _www.example.com (www.example.com",
+    "odd names": '@_root @.root ~"a b" %"v 1" a@-example.com a@_b.com a@.c _www.example.com (www.example.com',
     "links": "[x](http://example.com) ![y](//example.com/z.png) <http://example.com> www.example.com https://example.com",
     "emphasis": "*a* _b_ **c** __d__ ~~e~~ $f$ $$g$$ [ ] [x] [^1] \\*a\\*",
     "control": "a\x00b\x07c\x1b[31md\x1b]8;;http://example.com\x07e\x85f\u202eg\ud800h\ufffei\uffffj\u200bk\u2028l",
