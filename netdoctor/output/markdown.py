@@ -9,25 +9,25 @@ import re
 
 from netdoctor.redact import one_line
 
-APART = "&#8203;"  # a space without width: what follows is no name, number or address any more
-ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "$": "&#36;"}
+APART = "\u200b"  # a space without width, which no redacted line has: what follows is no name, number or address
+ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "$": "&#36;", APART: "&#8203;"}
 ESCAPED = re.compile(r"([\\`*_\[\]|~])")
-MENTION = re.compile(r"([@#!%^~])(?=\w)")  # @user, #123, and GitLab's !merge request, %milestone, ~label
+# @user, #123, and GitLab's !merge request, %milestone, ~label, ^alert, &epic, $snippet
+MENTION = re.compile(r"([@#!%^~])(?=\S)|([&$])(?=\d)")
 REFERENCE = re.compile(r"\b(GH-)(?=\d)", re.IGNORECASE)
-ADDRESS = re.compile(r"(:)(?=//)|\b(www)(?=\.)|\b(mailto|xmpp)(?=:)", re.IGNORECASE)
-BEGINNING = re.compile(r"^([-+>=#]|\d+[.)])")
+ADDRESS = re.compile(r"(:)(?=//)|(?<![^\W_])(www)(?=\.)|\b(mailto|xmpp)(?=:)", re.IGNORECASE)
+BEGINNING = re.compile(r"^(?=[-+>=#]|\d+[.)])")
 RUN = re.compile(r"`+")
 
 
 def text(value: object) -> str:
     """The value as plain text, redacted and in one line."""
     line = one_line(value).strip()
-    line = "".join(ENTITIES.get(each, each) for each in line)
+    for pattern in (MENTION, REFERENCE, ADDRESS):
+        line = pattern.sub(rf"\g<0>{APART}", line)
+    line = BEGINNING.sub(APART, line)
     line = ESCAPED.sub(r"\\\1", line)
-    for pattern in (MENTION, REFERENCE):
-        line = pattern.sub(rf"\1{APART}", line)
-    line = ADDRESS.sub(lambda found: f"{found[0]}{APART}", line)
-    return BEGINNING.sub(lambda found: f"{APART}{found[0]}", line)
+    return "".join(ENTITIES.get(each, each) for each in line)
 
 
 def code(value: object) -> str:

@@ -16,6 +16,7 @@ from contextlib import suppress
 from typing import TextIO
 
 from netdoctor import redact as redaction
+from netdoctor.redact_documents import redacted_document
 
 UNCHECKED = "the output could not be checked for secrets, so it is not shown"
 COLOURS = re.compile(r"\x1b\[[0-9;]{0,20}m")
@@ -32,11 +33,13 @@ class Unchecked(Exception):
 
 
 def passed(text: str, *, terminal: bool = False) -> str:
-    """What of a text may go out: JSON stays JSON, colours stay where nothing was hidden. Raises Unchecked."""
+    """What of a text may go out: a document stays one, colours stay where nothing was hidden. Raises Unchecked."""
     try:
         if text.lstrip()[:1] in ("{", "["):
             with suppress(ValueError, RecursionError):
                 return _json(text)
+        if (document := redacted_document(text)) is not None:
+            return document
         plain = (CURSOR if terminal else COLOURS).sub("", text)
         redacted = redaction.redact(plain)
     except Exception as error:

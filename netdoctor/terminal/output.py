@@ -102,9 +102,11 @@ def writable(path: str, recording: str | None = None) -> str:
     "-" is standard output.
     """
     from netdoctor.output.output_file import OutputFile
+    from netdoctor.recording.named_file import ITS_DESCRIPTOR, STANDARD_INPUT
 
     if path == STANDARD_OUTPUT:
         return path
+    recording = ITS_DESCRIPTOR if recording == STANDARD_INPUT else recording
     if not path:
         raise BadInput("the name of the file to write is empty")
     try:

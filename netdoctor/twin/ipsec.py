@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from netdoctor.system.kernel_modules import present
 from netdoctor.twin.state import CopiedProgram
@@ -53,8 +53,17 @@ def _policy(body: bytes) -> CopiedProgram:
         socket.NETLINK_XFRM,
         ((XFRM_MSG.NEWPOLICY, body[: INFO.size] + kept, CREATE | EXCLUSIVE),),
         (XFRM_MSG.DELPOLICY, ID.pack(selector, index, direction) + kept, 0),
-        (f"sudo ip xfrm policy delete dir {DIRECTIONS[direction]} index {{}}", (index,)),
+        (f"sudo ip xfrm policy delete dir {DIRECTIONS[direction]} index {{}}{_told_apart(told)}", (index,)),
     )
+
+
+def _told_apart(told: Mapping[int, bytes]) -> str:
+    """What `ip xfrm policy delete` has to be told of a policy beside its index, else it finds none."""
+    mark, mask = struct.unpack_from("=II", told.get(XFRMA.MARK, bytes(8)))
+    (interface,) = struct.unpack_from("=I", told.get(XFRMA.IF_ID, bytes(4)))
+    words = f" mark {mark} mask {mask}" if mask else ""
+    words += f" if_id {interface}" if interface else ""
+    return words + (" ptype sub" if any(told.get(XFRMA.POLICY_TYPE, b"")) else "")
 
 
 def _in_words(selector: bytes) -> str:

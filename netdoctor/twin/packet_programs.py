@@ -63,11 +63,17 @@ def remove(program: CopiedProgram) -> None:
         must(program.says, netlink.request([program.remove]))
 
 
-def _queues(netlink: Netlink, links: Sequence[Link]) -> Iterator[CopiedProgram | str]:
-    names = {link.index: link.name for link in links}
+def _every_queue(netlink: Netlink) -> Iterator[tuple[QueueMessage, str]]:
+    """Each queue with its kind."""
     for _, body in netlink.dump(RTM.GETQDISC, QueueMessage.request_for()):
         queue = QueueMessage(body)
-        kind, name = text(queue.attributes.get(TCA.KIND, b"")), names.get(queue.index, str(queue.index))
+        yield queue, text(queue.attributes.get(TCA.KIND, b""))
+
+
+def _queues(netlink: Netlink, links: Sequence[Link]) -> Iterator[CopiedProgram | str]:
+    names = {link.index: link.name for link in links}
+    for queue, kind in _every_queue(netlink):
+        name = names.get(queue.index, str(queue.index))
         if kind in HARMLESS:
             continue
         words = f"{name} (qdisc {kind})"
@@ -90,8 +96,12 @@ def _queue(words: str, queue: QueueMessage, device: str) -> CopiedProgram:
 
 
 def _filters(netlink: Netlink, links: Sequence[Link]) -> Iterator[CopiedProgram | str]:
+    # the queue "ingress" answers for each hook with the filters of its one
+    one_way = {queue.index for queue, kind in _every_queue(netlink) if kind == "ingress"}
     for link in links:
         for word, hook in HOOKS.items():
+            if word != "ingress" and link.index in one_way:
+                continue
             parent = TC_H.MAJ_MASK | hook
             head = QueueMessage.HEADER.pack(socket.AF_UNSPEC, 0, link.index, 0, parent, 0)
             try:

@@ -94,6 +94,11 @@ class TestRecordings:
         assert one_sentence(done).startswith(f"netdoctor: {recording} is the recording itself")
         assert recording.read_bytes() == before
 
+    def test_nothing_is_written_over_the_recording_on_standard_input(self, recording: Path) -> None:
+        before, redirected = recording.read_bytes(), ("sh", "-c", 'from=$1; shift; exec "$@" < "$from"', "sh")
+        done = netdoctor("check", "--facts", "-", "--report", recording, before=(*redirected, str(recording)))
+        assert (done.returncode, recording.read_bytes() == before) == (2, True)
+
     def test_a_report_without_a_name(self, recording: Path) -> None:
         done = netdoctor("check", "--facts", recording, "--report", "")
         assert (done.returncode, one_sentence(done)) == (2, "netdoctor: the name of the file to write is empty")

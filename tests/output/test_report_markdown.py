@@ -19,7 +19,8 @@ from tests.worlds import catalogue
 OWN_HTML = re.compile(r"</?details>|<summary>[\w ,:.]*</summary>")
 PARSER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 MOST = 60  # lines before the first fold
-NAMED = re.compile(r"(?<![\w&])[@#!~^%]\w|\bGH-\d|://|\bwww\.|[@]\w")  # what GitHub and GitLab make a link of
+# what GitHub and GitLab make a link of
+NAMED = re.compile(r'(?<![\w&])[@#!~^%]["\w.]|[&$]\d|\bGH-\d|://|(?<![^\W_])www\.|@[\w.-]')
 
 
 def tokens_of(report: Report) -> Iterator[Token]:
@@ -98,6 +99,13 @@ def test_nobody_is_mentioned_and_no_issue_is_referred_to(kind: str) -> None:
 @pytest.mark.parametrize("kind", list(HOSTILE))
 def test_hostile_text_stays_before_the_fold(kind: str) -> None:
     assert open_part(hostile(HOSTILE[kind])).count("\n") <= MOST
+
+
+def test_a_text_is_read_as_it_was() -> None:
+    for line in ("$36 and $a $6", "50% of #1 & &2 !3", "a_b*c|d~e`f", "http://[::1]:53", "1. a <b> \\c &amp; &#36;"):
+        (read,) = PARSER.parse(markdown.text(line))[1:2]
+        told = "".join(token.content for token in read.children or ())
+        assert told.replace("\u200b", "") == line
 
 
 def test_what_is_to_be_typed_is_left_as_it_is() -> None:
