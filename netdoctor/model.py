@@ -141,6 +141,10 @@ class NotApplicable(Exception):
     """Raised by a probe whose question does not arise on this node; the text says why."""
 
 
+class NeedsTheNode(NotApplicable):
+    """Raised by a remedy that cannot be planned for a recording: it has to ask the node itself."""
+
+
 @dataclass(frozen=True, slots=True)
 class Probe:
     """A judge of facts. `name` is its file's name with hyphens."""

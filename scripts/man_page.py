@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 
 import click
@@ -21,6 +21,24 @@ CHANGELOG = Path(__file__).resolve().parent.parent / "CHANGELOG.md"
 NAME = "find the cause of a Kubernetes node's network fault, repair it, and prove the repair"
 KEPT = "\b"  # the first line of a paragraph that click does not wrap
 STATUS = "Exit status: "
+FILES = {
+    "/var/lib/netdoctor": "The journal of each repair, below runs/: undo and fix --resume need it. It belongs to root.",
+    "/etc/kubernetes/admin.conf, $HOME/.kube/config": "Kubeconfigs that are looked for where neither --kubeconfig nor "
+    "KUBECONFIG names one; also those of k3s, RKE2, k0s and MicroK8s.",
+}
+ENVIRONMENT = {
+    "KUBECONFIG": "Kubeconfigs to use, separated by colons. --kubeconfig takes precedence.",
+    "NETDOCTOR_STATE_DIR": "A folder to use instead of /var/lib/netdoctor.",
+    "NETDOCTOR_DATABASE_URL": "A postgresql:// URL with the login that is tested at a Postgres Service.",
+    "NETDOCTOR_DATABASE_AUTH": "Further ways in which a password may be sent to a server: md5, password (clear text). "
+    "Without it only SCRAM is used.",
+    "NETDOCTOR_TRACEBACK": "If it is set, a bug in netdoctor is shown in full.",
+    "COLUMNS": "The width of text that does not go to a terminal.",
+    "NO_COLOR": "If it is set, text has no colors.",
+}
+Record = tuple[str, str]  # an option as --help names it, and its description
+SEE_ALSO = ("conntrack(8)", "firewall-cmd(1)", "ip(8)", "iptables(8)", "kubectl(1)", "nft(8)")
+SHARED = 6  # commands with the same option, from which on it is described once
 WIDTH = 72  # of a line of the source, so that a difference is small
 
 
@@ -38,14 +56,40 @@ def man_page() -> str:
         ".SH DESCRIPTION",
         *_text(about),
         ".SH OPTIONS",
-        *_options(group, ctx),
+        *_entries(dict(_records(group, ctx))),
         ".SH COMMANDS",
     ]
-    for name in group.list_commands(ctx):
-        command = group.get_command(ctx, name)
-        if command is not None:
-            lines += _command(command, click.Context(command, ctx, info_name=name))
-    return "\n".join([*lines, ".SH EXIT STATUS", *_text(status.removeprefix(STATUS)), ""])
+    commands = _commands(ctx)
+    common = _common(commands)
+    for command, inner in commands:
+        lines += _command(command, inner, common)
+    lines += [".SH COMMON OPTIONS", *_common_options(common, len(commands))]
+    lines += [".SH EXIT STATUS", *_text(status.removeprefix(STATUS))]
+    lines += [".SH FILES", *_entries(FILES), ".SH ENVIRONMENT", *_entries(ENVIRONMENT)]
+    lines += [".SH SEE ALSO", *_text(", ".join(SEE_ALSO))]
+    return "\n".join([*lines, ""])
+
+
+def _commands(ctx: click.Context) -> list[tuple[click.Command, click.Context]]:
+    """Each command with a context of its own."""
+    found = ((name, group.get_command(ctx, name)) for name in group.list_commands(ctx))
+    return [(command, click.Context(command, ctx, info_name=name)) for name, command in found if command is not None]
+
+
+def _common(commands: list[tuple[click.Command, click.Context]]) -> dict[Record, list[str]]:
+    """The options that so many commands have with the same words, and which commands have them."""
+    having: dict[Record, list[str]] = {}
+    for command, ctx in commands:
+        for record in _records(command, ctx):
+            having.setdefault(record, []).append(ctx.info_name or "")
+    return {record: names for record, names in having.items() if len(names) >= SHARED}
+
+
+def _common_options(common: dict[Record, list[str]], number: int) -> Iterator[str]:
+    """Each common option, with the commands that have it where not all `number` of them do."""
+    for (names, words), commands in common.items():
+        who = "Every command has it." if len(commands) == number else f"Commands: {', '.join(commands)}."
+        yield from _entries({names: f"{words} {who}"})
 
 
 def _released() -> str:
@@ -54,14 +98,16 @@ def _released() -> str:
     return dates[0]
 
 
-def _command(command: click.Command, ctx: click.Context) -> Iterator[str]:
-    """A command's section: how it is called, what it does, its options, and how it ends."""
+def _command(command: click.Command, ctx: click.Context, common: Container[Record]) -> Iterator[str]:
+    """A command's section: how it is called, what it does, its own options, and how it ends."""
     about, status = _parted(command.help or "")
     yield f".SS {_escaped(ctx.info_name or '')}"
     yield from _usage(command, ctx)
     yield ".PP"
     yield from _text(about)
-    yield from _options(command, ctx)
+    for record in _records(command, ctx):
+        if record not in common:
+            yield from _entries(dict([record]))
     yield ".PP"
     yield from _text(status)
 
@@ -98,11 +144,18 @@ def _kept(lines: list[str]) -> Iterator[str]:
     yield from (".nf", *map(_escaped, lines), ".fi")
 
 
-def _options(command: click.Command, ctx: click.Context) -> Iterator[str]:
+def _records(command: click.Command, ctx: click.Context) -> Iterator[Record]:
+    """The options with their descriptions; an argument has none: the command's text tells of it."""
     for parameter in command.get_params(ctx):
         record = parameter.get_help_record(ctx)
-        if record is not None:
-            yield from (".TP", f"\\fB{_escaped(record[0])}\\fR", *_text(record[1]))
+        if record is not None and record[1]:
+            yield record
+
+
+def _entries(described: dict[str, str]) -> Iterator[str]:
+    """Names, each with its description."""
+    for name, words in described.items():
+        yield from (".TP", f"\\fB{_escaped(name)}\\fR", *_text(words))
 
 
 def _escaped(text: str) -> str:

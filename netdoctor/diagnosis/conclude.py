@@ -23,6 +23,7 @@ SYMPTOMS = {
 }
 SHOWN = 2  # experiments in a diagnosis
 SOURCE = "copy of the node"
+NOTHING_ELSE = "; it does not pass with every other change"
 BY_EXPERIMENT = "found-by-experiment"
 REFUTED = "not shown: on a copy of this node the failing connections work without this repair"
 NOT_ALL_TRIED = "not shown: the experiments on copies of this node ended before every change was tried, after"
@@ -225,7 +226,7 @@ def _with(diagnosis: Diagnosis, evidence: list[Evidence], confidence: Confidence
 def _confirms(trial: Trial, cure: tuple[Tried, ...], needed: bool) -> Evidence:
     changes = "; ".join(tried.change for tried in cure)
     alone = "with only this changed" if len(cure) == 1 else "only with all of this changed"
-    rest = "; it does not pass with every other change" if needed else ""
+    rest = NOTHING_ELSE if needed else ""
     return Evidence(
         f"{SOURCE}, {trial.flow}",
         f"fails the same way there ({trial.twin}), and passes {alone}: {changes}{rest}",

@@ -6,8 +6,8 @@ A stage of its own: it is run for a report with pictures alone, after everything
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from netdoctor.diagnosis.catalogue import Catalogue
 from netdoctor.diagnosis.check import Look
@@ -16,6 +16,8 @@ from netdoctor.diagnosis.experiment import remedies_to_try
 from netdoctor.errors import BadInput, CannotRead, NetdoctorError
 from netdoctor.experiments.interventions import Intervention, Situation, proposed
 from netdoctor.facts.traffic.experiments import Experiments, Trial, Tried
+from netdoctor.facts.traffic.failed_flows import FailedFlows
+from netdoctor.facts.traffic.vantage import NEW, VantagePoints
 from netdoctor.model import Diagnosis, Severity
 from netdoctor.system.host import Host
 from netdoctor.tracing import reading
@@ -32,6 +34,15 @@ BEHIND = 3  # obstacles, one behind the other, whose changes only the copy witho
 
 
 @dataclass(frozen=True, slots=True)
+class AskedPods:
+    """The pods, by namespace/name, that questions were sent from, and those that got no answer, and from what."""
+
+    asked: frozenset[str] = frozenset()
+    failing: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    test_pod: str = ""  # the one that netdoctor made, if any
+
+
+@dataclass(frozen=True, slots=True)
 class TracedCause:
     """One flow of a cause, before and after its repair."""
 
@@ -41,6 +52,7 @@ class TracedCause:
     after: Traced | None
     changes: tuple[str, ...]  # what is different in the second copy
     reason: str = ""  # why there is no second copy
+    pods: AskedPods = field(default_factory=AskedPods)
 
 
 def traced_or_reason(look: Look, catalogue: Catalogue) -> TracedCause | str:
@@ -66,7 +78,18 @@ def traced_cause(look: Look, catalogue: Catalogue) -> TracedCause:
             after, reason = _follow(known, trial, _wanted(look, catalogue, known, trial, cure, before)), ""
         except (NetdoctorError, OSError) as error:
             reason = error.reason if isinstance(error, CannotRead) else str(error)
-    return TracedCause(diagnosis, trial.packet, before, after, changes, reason)
+    return TracedCause(diagnosis, trial.packet, before, after, changes, reason, _asked_pods(look))
+
+
+def _asked_pods(look: Look) -> AskedPods:
+    """Which pods were asked, and which of them fail; nothing of what could not be read."""
+    points, failed = look.facts.known().get(VantagePoints), look.facts.known().get(FailedFlows)
+    pods = points.pods if isinstance(points, VantagePoints) else ()
+    return AskedPods(
+        frozenset(f"{pod.namespace}/{pod.pod}" for pod in pods),
+        dict(failed.pods if isinstance(failed, FailedFlows) else ()),
+        next((f"{pod.namespace}/{pod.pod}" for pod in pods if pod.kind == NEW), ""),
+    )
 
 
 def _chosen(look: Look) -> tuple[Diagnosis, Trial, tuple[Tried, ...]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from netdoctor.redact import one_line
 
@@ -34,6 +34,12 @@ def items(entries: Iterable[str], kind: str = "plain") -> str:
     """A list of elements; "" for none."""
     listed = "".join(f"<li>{entry}</li>" for entry in entries)
     return f'<ul class="{kind}">{listed}</ul>' if listed else ""
+
+
+def steps(entries: Sequence[str]) -> str:
+    """What is done one after the other, as elements: a numbered list where there are several."""
+    listed = "".join(f"<li>{entry}</li>" for entry in entries)
+    return f'<ol class="steps">{listed}</ol>' if len(entries) > 1 else "".join(entries)
 
 
 def fields(rows: Iterable[tuple[str, str]]) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from netdoctor.output.svg import COLOURS, SIZES, STYLE
+from netdoctor.output.svg import COLOURS, STYLE
 
 VARIABLES = {kind: "".join(f"--{name}:{pair[kind]};" for name, pair in COLOURS.items()) for kind in (0, 1)}
+FITTED = 700  # pixels of a window from which drawings take its width; in a narrower one they are scrolled
 PAGE = """
 :root{color-scheme:light dark;--warn:#8a5a00;%s}
 @media (prefers-color-scheme:dark){:root{--warn:#f0b84a;%s}}
@@ -53,9 +54,14 @@ figure{margin:1.5rem 0 0}.later{margin:1.75rem 0 .25rem}
 figcaption{margin-bottom:.5rem}
 .picture{overflow-x:auto;border:1px solid var(--edge);border-radius:10px;background:var(--paper)}
 .picture svg{display:block;margin:0 auto;max-width:100%%;height:auto}
+.hint{display:none;margin:0 0 .35rem;color:var(--warn);font-size:.9rem}
+.steps{margin:.25rem 0;padding-left:1.6rem}
+figcaption .steps{max-width:64rem}
 footer{margin-top:2.5rem;padding-bottom:2rem;color:var(--dim);font-size:.9rem}
+@media (max-width:%dpx){.hint{display:block}.picture svg{max-width:none}}
 @media (max-width:36rem){.fields{grid-template-columns:minmax(0,1fr);gap:.1rem}.fields dd{margin-bottom:.5rem}
 header,main,footer{padding-left:.85rem;padding-right:.85rem}.card{padding:.9rem}}
-@media print{.picture{overflow:visible}.picture svg{max-width:100%%;height:auto}.card,details{break-inside:avoid}}
+@media print{.hint{display:none}.picture{overflow:visible}
+.picture svg{max-width:100%%;height:auto}.card,details{break-inside:avoid}}
 """
-CSS = PAGE % (VARIABLES[0], VARIABLES[1]) + STYLE + SIZES
+CSS = PAGE % (VARIABLES[0], VARIABLES[1], FITTED - 1) + STYLE

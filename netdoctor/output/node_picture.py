@@ -1,12 +1,13 @@
 """The node as a picture: its pods, the bridges, the hooks of netfilter with their tables, the uplinks, the outside.
 
-Where a flow was stopped, its pod and the hook are marked, with the rule in the hook's card.
+Each pod says whether its connections fail. Where a flow was stopped, the hook is marked, with the rule in its card.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
+from netdoctor.diagnosis.traced_cause import AskedPods
 from netdoctor.output.svg import LINE, Box, Drawing, Line, Point, height_of, lines_of
 from netdoctor.output.walk_boxes import device_lines, stop_lines
 from netdoctor.redact import excerpt
@@ -20,17 +21,19 @@ EDGE, GAP, PAD, BETWEEN = 24.0, 52.0, 16.0, 10.0
 TITLE = 44.0
 LONGEST_NAME = 80  # letters of the node's name
 MOST_PODS, MOST_UPLINKS = 6, 4
+WORKS: Line = ("✓ what was asked works", "good")
+NOT_ASKED: Line = ("not asked", "dim")
 Card = tuple[str, list[Line]]  # the class of its box, and its lines
 
 
-def draw_node(traced: Traced) -> str:
+def draw_node(traced: Traced, asked: AskedPods) -> str:
     """The node of a traced flow, as an element of a page that has the pictures' style."""
-    return _NodePicture(traced).drawn()
+    return _NodePicture(traced, asked).drawn()
 
 
 class _NodePicture:
-    def __init__(self, traced: Traced) -> None:
-        self.traced, self.state, self.out = traced, traced.state, Drawing()
+    def __init__(self, traced: Traced, asked: AskedPods) -> None:
+        self.traced, self.state, self.asked, self.out = traced, traced.state, asked, Drawing()
         self.passage = traced.way.on_node
         self.shown = self._shown_pods()
         self.pods = [self._pod_card(pod) for pod in self.shown]
@@ -46,21 +49,33 @@ class _NodePicture:
         ]
 
     def _shown_pods(self) -> list[NetworkState]:
-        """The pod whose flow was followed first, then others."""
+        """The pod whose flow was followed first, then those that fail, then others."""
         source = self.traced.walk.flow.source
-        return sorted(self.state.pods, key=lambda pod: pod.name != source)[:MOST_PODS]
+        return sorted(self.state.pods, key=lambda pod: (pod.name != source, not self._fails(pod)))[:MOST_PODS]
+
+    def _fails(self, pod: NetworkState) -> bool:
+        """Whether some connection of this pod fails: on the node, or the one that was followed in the copy."""
+        followed = pod.name == self.traced.walk.flow.source and not self.traced.ending.arrived
+        return followed or pod.name in self.asked.failing
 
     def _pod_card(self, pod: NetworkState) -> Card:
-        failing = pod.name == self.traced.walk.flow.source and not self.traced.ending.arrived
-        lines = [*lines_of(pod.name, POD, "name"), *lines_of(pod.address, POD)]
-        return ("stop", [*lines, ("its flow fails", "bad")]) if failing else ("card", lines)
+        name = "test pod" if pod.name == self.asked.test_pod else pod.name
+        lines = [*lines_of(name, POD, "name"), *lines_of(pod.address, POD)]
+        if self._fails(pod):
+            kinds = ", ".join(self.asked.failing.get(pod.name, ()))
+            return "stop", [*lines, *lines_of(f"✗ no answer from {kinds}" if kinds else "✗ its flow fails", POD, "bad")]
+        return "card", [*lines, WORKS if pod.name in self.asked.asked else NOT_ASKED]
 
     def _device_card(self, what: str, name: str) -> Card:
         return "card", [(what, "dim"), *device_lines(self.state, name)]
 
     def _with_more(self, cards: list[Card]) -> list[Card]:
         more = len(self.state.pods) + len(self.state.left_out) - len(self.shown)
-        return [*cards, ("ghost", [(f"and {more} more pod{'s' if more > 1 else ''}", "dim")])] if more else cards
+        failing = sum(self._fails(pod) for pod in self.state.pods if pod not in self.shown)
+        lines = [(f"and {more} more pod{'s' if more > 1 else ''}", "dim")]
+        if failing:
+            lines.append((f"✗ connections of {failing} fail", "bad"))
+        return [*cards, ("ghost", lines)] if more else cards
 
     def _hook_cards(self) -> Iterable[Card]:
         stop = next((stay for stay in self.passage.stays if stay.stop), None) if self.passage else None
@@ -104,7 +119,7 @@ class _NodePicture:
         masters = {link.index: link.master for link in self.state.node.interfaces()}
         by_pod = {pod: masters[index] for index, pod in pod_ports(self.state).items()}
         by_index = {link.index: box for link, box in zip(self.bridges, bridges, strict=True)}
-        for number in reversed(range(len(self.shown))):  # the failing one last, on top of the others
+        for number in reversed(range(len(self.shown))):  # the failing ones last, on top of the others
             box, bridge = pods[number], by_index.get(by_pod.get(self.shown[number].name, 0))
             y = bridge.middle[1] if bridge else box.middle[1]
             kind = "wrong" if self.pods[number][0] == "stop" else "path"

@@ -46,9 +46,22 @@ def plan_lines(seen: Look, plan: Plan, *, verbose: bool = False) -> list[str]:
     for step in plan.steps:
         if step not in plan.to_apply:
             lines += ["", *_step_lines(step, "by hand, netdoctor does not do this:", verbose=True)]
+    later = {probe for probe, _ in plan.on_the_node}
     for item in _shown(seen.diagnoses, plan):
-        lines += ["", f"not repaired: {item.summary} ({item.probe})", *_instead(item, seen.diagnoses, report.recorded)]
-    return lines
+        if verbose or item.probe not in later:
+            by = _instead(item, seen.diagnoses, report.recorded)
+            lines += ["", f"not repaired: {item.summary} ({item.probe})", *by]
+    return lines + _on_the_node_lines(plan)
+
+
+def _on_the_node_lines(plan: Plan) -> list[str]:
+    """How many repairs a recording does not tell enough for, and what that means for the rehearsal."""
+    names = list(dict.fromkeys(name for _, remedies in plan.on_the_node for name in remedies))
+    if not names:
+        return []
+    count = "1 repair is" if len(names) == 1 else f"{len(names)} repairs are"
+    partial = "; the rehearsal is therefore partial" if plan.to_apply else ""
+    return ["", f"! {count} planned on the node only, not from a recording: {', '.join(names)}{partial}"]
 
 
 def _shown(diagnoses: Iterable[Diagnosis], plan: Plan) -> list[NotRepairable]:

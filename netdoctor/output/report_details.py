@@ -8,11 +8,12 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from netdoctor.diagnosis.catalogue import Catalogue
-from netdoctor.model import UNASKED, Diagnosis, Finding, Outcome, Report, Result
+from netdoctor.model import Diagnosis, Finding, Outcome, Report, Result
 from netdoctor.output.area_lines import sign
 from netdoctor.output.diagnosis_text import headline, in_words
 from netdoctor.output.indented import Indented
 from netdoctor.output.layout import hanging
+from netdoctor.output.same_reason import SameReason, by_reason
 from netdoctor.redact import one_line
 
 IN_WORDS = {
@@ -75,7 +76,17 @@ def _probes(results: Iterable[Result], catalogue: Catalogue) -> Iterator[Rendera
     told = ", ".join(f"{count} {IN_WORDS[outcome]}" for outcome, count in counts.items() if count)
     yield hanging(Text(f"checks: {told}", style="bold"))
     for result in found:
-        yield Indented(hanging(_probe(result, catalogue), 4))
+        if result.outcome is not Outcome.NOT_APPLICABLE:
+            yield Indented(hanging(_probe(result, catalogue), 4))
+    for same in by_reason((result for result in found if result.outcome is Outcome.NOT_APPLICABLE), catalogue):
+        yield Indented(hanging(_not_applicable(same), 4))
+
+
+def _not_applicable(same: SameReason) -> RenderableType:
+    """One reason, and the probes that it keeps from a question."""
+    number = f": {len(same.probes)} checks" if len(same.probes) > 1 else ""
+    text = f" {same.areas}: does not apply: {same.reason}{number}"
+    return Text.assemble(sign(Outcome.NOT_APPLICABLE), text, (f"  ({', '.join(same.probes)})", "cyan"))
 
 
 def _probe(result: Result, catalogue: Catalogue) -> RenderableType:
@@ -84,8 +95,6 @@ def _probe(result: Result, catalogue: Catalogue) -> RenderableType:
         text = healthy
     elif result.outcome is Outcome.FAIL:
         text = one_line(result.findings[0].summary)
-    elif result.outcome in UNASKED:
-        text = f"not tested whether {healthy}: {one_line(result.reason)}"
     else:
-        text = f"does not apply: {one_line(result.reason)}"
+        text = f"not tested whether {healthy}: {one_line(result.reason)}"
     return Text.assemble(sign(result.outcome), " ", text, (f"  ({result.probe})", "cyan"))

@@ -15,6 +15,9 @@ from netdoctor.output.html_pictures import path_section
 from netdoctor.output.html_style import CSS
 from netdoctor.output.report_words import (
     GROUPS,
+    HELD,
+    RECORD,
+    REPLACES,
     Field,
     count,
     facts_of_run,
@@ -26,6 +29,7 @@ from netdoctor.output.report_words import (
     summary,
     sure,
     tally,
+    told,
     verdict,
     why_not_told,
 )
@@ -41,7 +45,7 @@ def render(report: Report, catalogue: Catalogue, traced: TracedCause | str) -> s
     word, _ = verdict(report)
     sections = [
         part.section("causes", _causes_title(report), "".join(_diagnoses(report, catalogue))),
-        path_section(traced) if report.exit_code == 1 else "",
+        path_section(traced, report) if report.exit_code == 1 else "",
         part.section("areas", "Areas", _areas(report, catalogue)),
         part.section("checks", f"Checks: {tally(report)}", _checks(report, catalogue)),
         part.section("run", "This run", _run(report)),
@@ -54,8 +58,8 @@ def render(report: Report, catalogue: Catalogue, traced: TracedCause | str) -> s
         f"<title>{word}: node {part.text(report.node)} - netdoctor</title><style>{CSS}</style></head>\n<body>"
         f'<a class="skip" href="#main">Skip to the report</a>\n{_head(report)}\n<main id="main">\n'
         + "\n".join(filter(None, sections))
-        + f"\n</main>\n<footer>Written by {part.text(report.tool)}. It holds no password, token or key; "
-        "it does hold names and addresses of your network.</footer>\n</body></html>\n"
+        + f"\n</main>\n<footer>Written by {part.text(report.tool)}. {part.text(HELD)}. "
+        f"{part.code(RECORD)} {REPLACES}.</footer>\n</body></html>\n"
     )
 
 
@@ -94,22 +98,24 @@ def _rows(diagnosis: Diagnosis, report: Report, catalogue: Catalogue) -> Iterato
 
 
 def _field(field: Field) -> str:
-    return part.text(field.text) + (part.block(field.commands) if field.commands else "")
+    text = part.steps([part.text(step) for step in field.steps]) or part.text(field.text)
+    return text + (part.block(field.commands) if field.commands else "")
 
 
 def _observation(item: Evidence) -> str:
-    return f"{part.code(item.source)}: {part.code(item.observed)} (expected: {part.code(item.expected)})"
+    return f"{part.code(item.source)}: {_told(item)}"
+
+
+def _told(item: Evidence) -> str:
+    observed, expected = told(item)
+    return part.code(observed) + (f" (expected: {part.code(expected)})" if expected else "")
 
 
 def _evidence(diagnosis: Diagnosis) -> str:
     """All that was observed, and what the cause explains."""
     cause = diagnosis.cause
     about = ", ".join(filter(None, [sure(diagnosis), str(cause.subject), cause.since and f"since {cause.since}"]))
-    seen = part.items(
-        f'<span class="seen">{part.text(item.source)}</span>{part.code(item.observed)} '
-        f"(expected: {part.code(item.expected)})"
-        for item in cause.evidence
-    )
+    seen = part.items(f'<span class="seen">{part.text(item.source)}</span>{_told(item)}' for item in cause.evidence)
     explained = part.items(f"{part.text(f.summary)} {_id(f.probe)}" for f in diagnosis.symptoms)
     also = f"; explains {count(len(diagnosis.symptoms), 'other failing check')}" if diagnosis.symptoms else ""
     title = f"Evidence: {count(len(cause.evidence), 'observation')}{also}"

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from netdoctor.diagnosis.catalogue import Catalogue
-from netdoctor.model import Diagnosis, Evidence, Finding, Report
+from netdoctor.model import Diagnosis, Evidence, Outcome, Report, Result
 from netdoctor.output.area_lines import SIGN_OF, area_statements
 from netdoctor.output.markdown import block, code, text
 from netdoctor.output.report_words import (
     GROUPS,
+    HELD,
+    RECORD,
+    REPLACES,
     Field,
     count,
     facts_of_run,
@@ -21,9 +24,11 @@ from netdoctor.output.report_words import (
     summary,
     sure,
     tally,
+    told,
     verdict,
     why_not_told,
 )
+from netdoctor.output.same_reason import by_reason
 
 WHOLE = 2  # diagnoses that are shown with what to type; of further ones the headline, and the rest folded
 COMMANDS = 4  # of one field before the fold; all of them are below it
@@ -32,7 +37,7 @@ NOTICES, REASONS, HEADLINES = 4, 4, 6
 
 def render(report: Report, catalogue: Catalogue) -> str:
     """The report as the text of a Markdown file."""
-    lines = [*_open(report, catalogue), *_folded(report, catalogue)]
+    lines = [*_open(report, catalogue), *_folded(report, catalogue), f"{HELD}. {code(RECORD)} {REPLACES}."]
     return "\n".join(lines) + "\n"
 
 
@@ -110,12 +115,16 @@ def _notices(report: Report) -> Iterator[str]:
 
 def _folded(report: Report, catalogue: Catalogue) -> Iterator[str]:
     """The evidence of each diagnosis, the checks, and what else was noticed."""
+    names: dict[tuple[str, ...], str] = {}  # who explains these checks
     for number, (name, diagnosis) in enumerate(headed(report)):
         seen, explained = len(diagnosis.cause.evidence), len(diagnosis.symptoms)
         also = f", {count(explained, 'failing check')} explained" if explained else ""
+        checks = tuple(dict.fromkeys(finding.probe for finding in diagnosis.symptoms))
+        first = names.setdefault(checks, name)
+        what = f"the same checks as {first}" if first != name else ", ".join(map(code, checks))
         yield from _details(
             f"{name}: {count(seen, 'observation')}{also}",
-            _all_of(diagnosis, report, catalogue, repeat=number >= WHOLE),
+            _all_of(diagnosis, report, catalogue, what if checks else "", repeat=number >= WHOLE),
         )
     title = f"{count(len(report.results), 'check')}: {tally(report)}"
     yield from _details(title, list(_checks(report, catalogue)))
@@ -126,20 +135,36 @@ def _checks(report: Report, catalogue: Catalogue) -> Iterator[str]:
     for number, (outcome, results) in enumerate(grouped(report).items()):
         yield from ([""] if number else [])
         yield from (f"**{GROUPS[outcome]}**", "")
-        for result in results:
-            yield f"- {text(statement(result, catalogue))} ({code(result.probe)})"
+        yield from _grouped(results, catalogue) if outcome is Outcome.NOT_APPLICABLE else _each(results, catalogue)
 
 
-def _all_of(diagnosis: Diagnosis, report: Report, catalogue: Catalogue, *, repeat: bool) -> Iterator[str]:
-    """All evidence, and what it explains; `repeat`: also what to type, and the commands that were too many above."""
+def _each(results: list[Result], catalogue: Catalogue) -> Iterator[str]:
+    for result in results:
+        yield f"- {text(statement(result, catalogue))} ({code(result.probe)})"
+
+
+def _grouped(results: list[Result], catalogue: Catalogue) -> Iterator[str]:
+    """Checks that do not apply: a reason that several have stands once."""
+    for same in by_reason(results, catalogue):
+        probes = ", ".join(map(code, same.probes))
+        yield f"- {same.areas}: {text(same.reason)}: {count(len(same.probes), 'check')} ({probes})"
+
+
+def _all_of(
+    diagnosis: Diagnosis, report: Report, catalogue: Catalogue, explains: str, *, repeat: bool
+) -> Iterator[str]:
+    """All evidence, and which checks it explains; their sentences are in the list of checks.
+
+    `repeat`: also what to type, and the commands that were too many above.
+    """
     cause = diagnosis.cause
     since = text(f"since {cause.since}") if cause.since else ""
     yield ", ".join(filter(None, [code(cause.probe), sure(diagnosis), text(cause.subject), since]))
     yield ""
     for item in cause.evidence:
         yield f"- {_evidence(item)}"
-    if diagnosis.symptoms:
-        yield from ("", "It explains:", "", *map(_symptom, diagnosis.symptoms))
+    if explains:
+        yield from ("", f"It explains {explains}.")
     told = [f for f in fields(diagnosis, report, catalogue) if repeat or len(f.commands) > COMMANDS]
     if told:
         yield ""
@@ -149,12 +174,9 @@ def _all_of(diagnosis: Diagnosis, report: Report, catalogue: Catalogue, *, repea
             yield from block(field.commands, "  ")
 
 
-def _symptom(finding: Finding) -> str:
-    return f"- {text(finding.summary)} ({code(finding.probe)})"
-
-
 def _evidence(item: Evidence) -> str:
-    return f"{code(item.source)}: {code(item.observed)} (expected: {code(item.expected)})"
+    observed, expected = told(item)
+    return f"{code(item.source)}: {code(observed)}" + (f" (expected: {code(expected)})" if expected else "")
 
 
 def _rest(report: Report) -> Iterator[str]:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from netdoctor.diagnosis.catalogue import Catalogue
+from netdoctor.diagnosis.conclude import NOTHING_ELSE
 from netdoctor.model import UNASKED, Confidence, Diagnosis, Evidence, Outcome, Report, Result, Severity
 from netdoctor.output.diagnosis_text import BY_HAND, COPY, FIX
 from netdoctor.output.report_text import causes_of, explained, no_cause, reasons
@@ -16,6 +17,9 @@ from netdoctor.output.unasked_text import without_node
 from netdoctor.redact import one_line
 
 ON_THE_NODE = "on the node"
+HELD = "It holds no password, token or key; it does hold names and addresses of your network"
+RECORD = "netdoctor record"
+REPLACES = "makes a recording in which public addresses and the names of hosts and users are replaced"
 GROUPS = {
     Outcome.FAIL: "failed",
     Outcome.UNKNOWN: "could not be made",
@@ -32,6 +36,7 @@ class Field:
     label: str
     text: str = ""
     commands: tuple[str, ...] = ()
+    steps: tuple[str, ...] = ()  # the text in parts, where it is several steps
 
 
 def count(number: int, noun: str) -> str:
@@ -75,6 +80,13 @@ def observed(diagnosis: Diagnosis) -> Evidence | None:
     return next((item for item in diagnosis.cause.evidence if not item.source.startswith(COPY)), None)
 
 
+def told(item: Evidence) -> tuple[str, str]:
+    """What was observed and what was expected; "" for the latter of a copy, which says itself what it compares."""
+    if item.source.startswith(COPY):
+        return item.observed.removesuffix(NOTHING_ELSE), ""
+    return item.observed, item.expected
+
+
 def sure(diagnosis: Diagnosis) -> str:
     """How sure it is, in words."""
     if diagnosis.unexplained:
@@ -99,8 +111,9 @@ def fields(diagnosis: Diagnosis, report: Report, catalogue: Catalogue) -> Iterat
 
 def _repair(diagnosis: Diagnosis, catalogue: Catalogue, where: str) -> Iterator[Field]:
     if diagnosis.remedies:
-        titles = "; ".join(catalogue.remedies[name].title for name in diagnosis.remedies)
-        yield Field("fix", ", ".join([titles, *([where] if where else [])]), (FIX,))
+        titles = tuple(catalogue.remedies[name].title for name in diagnosis.remedies)
+        text = ", ".join(["; ".join(titles), *([where] if where else [])])
+        yield Field("fix", text, (FIX,), titles if len(titles) > 1 else ())
     elif diagnosis.cause.by_hand:
         yield Field("fix", ", ".join(["by hand", *([where] if where else [])]), _one_lines(diagnosis.cause.by_hand))
     elif page := BY_HAND.search(catalogue.probes[diagnosis.cause.probe].manual):

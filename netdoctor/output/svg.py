@@ -12,7 +12,6 @@ from netdoctor.redact import one_line
 SIZE = 11.5  # of the letters; every font is one of equal widths, so that lengths are known
 LETTER = SIZE * 0.602
 LINE = 15.0
-SMALLEST, STEP, WIDEST = 0.85, 100, 6000  # to what part a picture may shrink in a page, and in what steps
 INSET = 10.0
 # name: light, dark
 COLOURS = {
@@ -51,7 +50,6 @@ STYLE = (
     + RULES.format(size=SIZE, **{name: pair[1] for name, pair in COLOURS.items()})
     + "}"
 )
-SIZES = "".join(f".least-{width}{{min-width:{width}px}}" for width in range(0, WIDEST, STEP))
 Line = tuple[str, str]  # a line of text and its class
 Point = tuple[float, float]
 
@@ -156,15 +154,11 @@ class Drawing:
         self._parts.append(f'<path class="wrong cross" d="{way}"/>')
 
     def finished(self, width: float, height: float, title: str, *, within_a_page: bool = False) -> str:
-        """The whole picture: a file, or an element of a page that has STYLE already.
-
-        In a page its class says how narrow it may become while its letters can still be read.
-        """
+        """The whole picture: a file, or an element of a page that has STYLE already."""
         size = f'viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}" role="img"'
         title = one_line(title)
         if within_a_page:
-            least = int(width * SMALLEST) // STEP * STEP
-            head = [f'<svg {size} class="least-{least}" aria-label={quoteattr(title)}>']
+            head = [f"<svg {size} aria-label={quoteattr(title)}>"]
         else:
             head = [
                 f'<svg xmlns="http://www.w3.org/2000/svg" {size}>',

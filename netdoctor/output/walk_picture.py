@@ -31,8 +31,11 @@ LABEL = 22.0  # of a lane
 
 
 def draw(traced: Traced, *, within_a_page: bool = False) -> str:
-    """The picture as the text of an SVG file, or as an element of a page that has the pictures' style."""
-    return _Picture(traced).drawn(within_a_page=within_a_page)
+    """The picture as the text of an SVG file, or as an element of a page that has the pictures' style.
+
+    A page says the ending itself.
+    """
+    return _Picture(traced, within_a_page=within_a_page).drawn()
 
 
 def columns_of(stays: tuple[Stay, ...]) -> list[dict[str, Stay]]:
@@ -47,8 +50,9 @@ def columns_of(stays: tuple[Stay, ...]) -> list[dict[str, Stay]]:
 
 
 class _Picture:
-    def __init__(self, traced: Traced) -> None:
+    def __init__(self, traced: Traced, *, within_a_page: bool) -> None:
         self.traced, self.state, self.out = traced, traced.state, Drawing()
+        self.within_a_page = within_a_page
         passage = traced.way.on_node
         self.stays = passage.stays if passage else ()
         self.columns = columns_of(self.stays)
@@ -126,7 +130,8 @@ class _Picture:
         self.node_bottom = self.back_y + 14 + LINE * len(self.captions) + 10
         room = self.width - 2 * EDGE
         good = self.traced.ending.arrived
-        self.ending = lines_of(str(self.traced.ending), room * 0.9, "good" if good else "bad")
+        ending = lines_of(str(self.traced.ending), room * 0.9, "good" if good else "bad")
+        self.ending = [] if self.within_a_page else ending  # a page has it above the picture
         self.ending += [line for notice in notices(self.traced) for line in lines_of(f"! {notice}", room)]
         self.height = self.node_bottom + 30 + 18 * len(self.ending)
 
@@ -147,7 +152,7 @@ class _Picture:
 
     # drawing
 
-    def drawn(self, *, within_a_page: bool) -> str:
+    def drawn(self) -> str:
         """Everything, from the back to the front."""
         self._frame()
         source, target = self._side_box(self.source, self.source_x), self._side_box(self.target, self.target_x)
@@ -166,9 +171,9 @@ class _Picture:
         self._back(source, target, chain[-1])
         out.lines(EDGE, self.node_bottom + 28, self.ending, 18)
         title = heading(self.traced)
-        if within_a_page:
+        if self.within_a_page:
             title = f"{title}: {self.traced.ending}"
-        return out.finished(self.width, self.height, title, within_a_page=within_a_page)
+        return out.finished(self.width, self.height, title, within_a_page=self.within_a_page)
 
     def _uplink_in(self) -> Iterator[Box]:
         """The uplink by which the question comes in, drawn."""

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from netdoctor.changes import needs_the_node
 from netdoctor.diagnosis.catalogue import Catalogue
 from netdoctor.diagnosis.check import Look
-from netdoctor.diagnosis.wanted_changes import changes_of
+from netdoctor.diagnosis.wanted_changes import planned
 from netdoctor.facts import Facts
-from netdoctor.model import Change, Outcome, Remedy, Result, Risk
+from netdoctor.model import Change, NeedsTheNode, Outcome, Remedy, Result, Risk
 from netdoctor.system.host import Host
 
 
@@ -53,6 +53,7 @@ class Plan:
 
     steps: tuple[Step, ...]
     not_repairable: tuple[NotRepairable, ...]
+    on_the_node: tuple[tuple[str, tuple[str, ...]], ...] = ()  # of these probes: remedies that no recording can plan
 
     @property
     def to_apply(self) -> tuple[Step, ...]:
@@ -69,11 +70,12 @@ def plan(catalogue: Catalogue, seen: Look, tried: Collection[str] = (), only: Co
     steps: list[Step] = []
     rest: list[NotRepairable] = []
     unchosen: list[NotRepairable] = []
+    on_the_node: dict[str, tuple[str, ...]] = {}
     for name in catalogue.causes_first():
         result = seen.results.get(name)
         if result is None or result.outcome is not Outcome.FAIL:
             continue
-        step, reason = _step(catalogue, result, seen.facts, tried)
+        step, reason, later = _step(catalogue, result, seen.facts, tried)
         if step and only and not {step.name, step.probe} & {*only}:
             reason = f"{step.name} was not chosen with --only"
             unchosen.append(NotRepairable(name, result.findings[0].summary, reason))
@@ -81,9 +83,11 @@ def plan(catalogue: Catalogue, seen: Look, tried: Collection[str] = (), only: Co
             steps.append(step)
         else:
             rest.append(NotRepairable(name, result.findings[0].summary, reason))
+            on_the_node |= {name: later} if later else {}
     treated = {step.probe for step in steps}
     symptoms = _of_the_same_diagnoses(seen, treated)
-    return Plan(tuple(steps), (*(r for r in rest if r.probe not in symptoms), *unchosen))
+    left = tuple(each for each in on_the_node.items() if each[0] not in symptoms)
+    return Plan(tuple(steps), (*(r for r in rest if r.probe not in symptoms), *unchosen), left)
 
 
 def _of_the_same_diagnoses(seen: Look, treated: set[str]) -> set[str]:
@@ -96,17 +100,32 @@ def _of_the_same_diagnoses(seen: Look, treated: set[str]) -> set[str]:
     return symptoms
 
 
-def _step(catalogue: Catalogue, result: Result, facts: Facts, tried: Collection[str]) -> tuple[Step | None, str]:
-    reasons = []
+def _step(
+    catalogue: Catalogue, result: Result, facts: Facts, tried: Collection[str]
+) -> tuple[Step | None, str, tuple[str, ...]]:
+    """The first remedy that has something to do; else why none has, and which are planned on the node alone."""
+    reasons: list[str] = []
+    on_the_node: list[str] = []
     for remedy in catalogue.remedies_for(result.probe):
         if remedy.name in tried:
             reasons.append(f"{remedy.name} was tried")
             continue
-        changes, reason = changes_of(remedy, result.findings, facts)
-        if not facts.get(Host).live and any(map(needs_the_node, changes)):
+        try:
+            changes, reason = _planned(remedy, result, facts)
+        except NeedsTheNode:
             reasons.append(f"{remedy.name} is planned on the node itself: a recording does not tell all that it needs")
+            on_the_node.append(remedy.name)
             continue
         if changes:
-            return Step(remedy, result.findings[0].summary, changes), ""
+            return Step(remedy, result.findings[0].summary, changes), "", ()
         reasons.append(reason or f"{remedy.name} has nothing to change")
-    return None, "; ".join(reasons) or f"there is no remedy: netdoctor explain {result.probe}"
+    reason = "; ".join(reasons) or f"there is no remedy: netdoctor explain {result.probe}"
+    return None, reason, tuple(on_the_node)
+
+
+def _planned(remedy: Remedy, result: Result, facts: Facts) -> tuple[tuple[Change, ...], str]:
+    """The changes, or why there are none. Raises NeedsTheNode where a recording does not tell enough for them."""
+    changes, reason = planned(remedy, result.findings, facts)
+    if not facts.get(Host).live and any(map(needs_the_node, changes)):
+        raise NeedsTheNode
+    return changes, reason

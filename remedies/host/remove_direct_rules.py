@@ -30,6 +30,7 @@ from netdoctor.facts.cluster.cluster_addresses import ClusterAddresses
 from netdoctor.facts.node.connections import Connections
 from netdoctor.facts.node.firewalld import Firewalld
 from netdoctor.facts.traffic.node_network import NodeNetwork
+from netdoctor.model import NeedsTheNode
 from netdoctor.system.host import Host
 
 
@@ -45,7 +46,7 @@ def remove_direct_rules(
     from netdoctor.rehearsal.direct_rules import that_matter
 
     if not host.live:
-        raise NotApplicable("a recorded firewalld is not on this machine's bus")
+        raise NeedsTheNode("firewalld itself has to say which direct rules it has")
     if not (firewalld.direct or firewalld.permanent_direct):
         return
     if isinstance(network, CannotRead):

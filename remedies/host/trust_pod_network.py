@@ -52,7 +52,7 @@ def trust_pod_network(
     for cidr in network.cidrs:
         there = cidr in firewalld.zones[ZONE].sources, cidr in firewalld.permanent_zones[ZONE].sources
         if not all(there):
-            # a recorded firewalld is not on this machine's bus
+            # firewalld on this machine is not the recorded one
             if host.live:
                 yield TrustSource.planned(ZONE, cidr, given_back=given, earlier=earlier)
             else:

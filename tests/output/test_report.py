@@ -252,3 +252,13 @@ def test_wrong_types_name_their_place() -> None:
     damaged["causes"][0]["severity"] = "perhaps"
     with pytest.raises(BadInput, match=r"causes\.0\.severity"):
         from_json(json.dumps(damaged))
+
+
+def test_checks_that_do_not_apply_for_the_same_reason_stand_in_one_line() -> None:
+    names = ("firewalld-rejects-pods", "direct-rules-flush-iptables", "postgres-tls-broken")
+    reasons = ("firewalld does not run", "firewalld does not run", "no Postgres")
+    results = [Result(name, Outcome.NOT_APPLICABLE, reason=why) for name, why in zip(names, reasons, strict=True)]
+    shown = text_of(replace(HEALTHY, results=(*HEALTHY.results, *results)), 200, Detail.ALL)
+    together = "firewalld does not run: 2 checks  (firewalld-rejects-pods, direct-rules-flush-iptables)"
+    assert f"– node: does not apply: {together}" in shown
+    assert "– postgres: does not apply: no Postgres  (postgres-tls-broken)" in shown

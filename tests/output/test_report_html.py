@@ -12,12 +12,13 @@ from xml.etree import ElementTree
 
 import pytest
 
-from netdoctor.diagnosis.traced_cause import TracedCause, traced_or_reason
+from netdoctor.diagnosis.traced_cause import AskedPods, TracedCause, traced_or_reason
 from netdoctor.errors import CannotRead
 from netdoctor.facts.traffic.experiments import Experiments
 from netdoctor.model import Report
 from netdoctor.output.node_picture import draw_node
 from netdoctor.output.report_html import render
+from netdoctor.output.report_words import told as evidence_told
 from netdoctor.output.svg import LETTER
 from netdoctor.system.output_gate import passed
 from netdoctor.tracing.ends import FlowEnd
@@ -30,7 +31,7 @@ VOID = {"meta", "rect", "path", "circle"}  # the last three close themselves
 ALLOWED = {
     "html", "head", "meta", "title", "style", "body", "a", "header", "main", "footer", "section", "article", "h1", "h2",
     "h3", "h4", "p", "span", "b", "ul", "li", "dl", "dt", "dd", "code", "pre", "details", "summary", "div", "figure",
-    "figcaption", "svg", "rect", "path", "circle", "text",
+    "figcaption", "svg", "rect", "path", "circle", "text", "ol",
 }  # fmt: skip
 HEADINGS = ["Causes", "The path of a failing flow", "Areas", "Checks: ", "This run"]
 
@@ -93,7 +94,7 @@ def test_a_recording_has_every_part(name: str) -> None:
     told = " ".join(text for texts in page.texts.values() for text in texts)
     for diagnosis in report.diagnoses:
         assert f"netdoctor explain {diagnosis.cause.probe}" in told
-        assert all(item.observed in told for item in diagnosis.cause.evidence)
+        assert all(evidence_told(item)[0] in told for item in diagnosis.cause.evidence)
     assert all(result.probe in told for result in report.results)
 
 
@@ -149,14 +150,16 @@ def test_the_path_is_drawn_before_and_after_the_repair() -> None:
 
 @real
 def test_the_node_is_drawn_with_the_hook_that_stops_the_flow() -> None:
-    shown = " ".join(Page(draw_node(traced().before)).texts["text"])
-    pods = [pod.name for pod in traced().before.state.pods]
+    found = traced()
+    shown = " ".join(Page(draw_node(found.before, found.pods)).texts["text"])
+    pods = [pod.name for pod in found.before.state.pods if pod.name != found.pods.test_pod]
     assert [name for name in pods if name.replace("-", "") not in shown.replace("- ", "").replace("-", "")] == []
     for words in (
         "bridge 10.244.0.1/16",
         "uplink eth0 10.77.0.2/24",
         "outside",
-        "its flow fails",
+        "test pod 10.244.0.10 ✗ no answer from Postgres",
+        "✓ what was asked works",
         "prerouting ip nat, ip6 nat",
         "input ip filter, ip6 filter",
         "postrouting ip nat, ip6 nat",
@@ -167,8 +170,13 @@ def test_the_node_is_drawn_with_the_hook_that_stops_the_flow() -> None:
 
 def test_a_node_with_many_pods_names_some_and_counts_the_others() -> None:
     walk = replace(to_service(), state=node_state(CLIENT, DNS, *(f"default/pod-{n}" for n in range(9))))
-    texts = Page(draw_node(walk)).texts["text"]
+    texts = Page(draw_node(walk, AskedPods())).texts["text"]
     assert "and 5 more pods" in texts
+    assert "not asked" in texts
+    failing = {f"default/pod-{n}": ("outside",) for n in range(2, 9)}
+    broken = Page(draw_node(walk, AskedPods(failing=failing))).texts["text"]
+    assert [text for text in broken if text.startswith("default/pod-")] == [f"default/pod-{n}" for n in range(2, 7)]
+    assert "✗ connections of 2 fail" in broken
     assert [text for text in texts if text.startswith("default/pod-")] == [f"default/pod-{n}" for n in range(4)]
     assert "no rules" in texts
 
@@ -177,7 +185,7 @@ def test_a_node_with_many_pods_names_some_and_counts_the_others() -> None:
 def test_no_text_of_the_node_leaves_its_box(kind: str) -> None:
     state = node_state(CLIENT, DNS, HOSTILE[kind], "a" * 200)
     walk = replace(hostile_path(HOSTILE[kind]).before, state=state, node=HOSTILE[kind] * 5)
-    root = ElementTree.fromstring(draw_node(walk))
+    root = ElementTree.fromstring(draw_node(walk, AskedPods(failing={HOSTILE[kind]: ("cluster DNS",) * 9})))
     boxes = [[float(rect.get(key, "0")) for key in ("x", "y", "width", "height")] for rect in root.iter("rect")]
     for text in root.iter("text"):
         x, y, end = float(text.get("x", "")), float(text.get("y", "")), LETTER * len(text.text or "")
@@ -212,3 +220,32 @@ def test_why_there_is_no_path_at_all() -> None:
     assert traced_or_reason(replace(look, facts=facts), catalogue()) == refused.reason
     shown = "".join(page_of(report_of("ip-forward-zero"), refused.reason).texts["p"])
     assert "Not drawn: user namespaces are not allowed here." in shown
+
+
+@real
+def test_every_pod_whose_connections_fail_is_marked_and_says_what_does_not_answer() -> None:
+    found = traced("note-b-direct-rules-reload")
+    picture = draw_node(found.before, found.pods)
+    root = ElementTree.fromstring(picture)
+    assert len(found.pods.asked) == 5
+    assert sum(rect.get("class") == "stop" for rect in root.iter("rect")) == 5 + 1  # and the hook
+    assert sum(path.get("class") == "wrong" for path in root.iter("path")) == 5
+    shown = " ".join(Page(picture).texts["text"])
+    assert "test pod 10.244.0.10 ✗ no answer from ClusterIP" in shown
+    assert "netdoctor-" not in shown
+    of_test_pod, of_client = (found.pods.failing[pod] for pod in (found.pods.test_pod, "default/client"))
+    assert "node" in of_client
+    assert not {"node", "outside"} & {*of_test_pod}
+
+
+@real
+def test_the_path_says_its_cause_its_steps_and_once_how_it_ends() -> None:
+    report, found = report_of("note-b-direct-rules-reload"), traced("note-b-direct-rules-reload")
+    text = render(report, catalogue(), replace(found, changes=("one; and half", "two")))
+    assert 'The flow belongs to <a href="#cause-1">CAUSE 1</a>: firewalld' in text
+    assert '<ol class="steps"><li>one; and half</li><li>two</li></ol>' in text
+    assert "<li>Make kube-proxy write its rules again</li>" in text
+    assert Page(text).texts["b"].count("STOPPED") == 1
+    drawn = Page(text).texts["text"]
+    assert not [line for line in drawn if line.startswith(("STOPPED at", "ARRIVED"))]
+    assert "it does not pass with every other change" not in text

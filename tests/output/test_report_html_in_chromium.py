@@ -116,6 +116,16 @@ def rgb(colour: str) -> str:
     return f"rgb({red}, {green}, {blue})"
 
 
+def test_drawings_take_the_width_of_the_page_and_are_scrolled_where_it_is_narrow(opened: Any) -> None:
+    text = render(report_of("ip-forward-zero"), catalogue(), hostile_path("x"))
+    for width in (360, 699, 700, 800, 1400):
+        page: Page = opened(text, width, "light")
+        wide = page.evaluate("[...document.querySelectorAll('.picture')].map(p => p.scrollWidth > p.clientWidth)")
+        assert wide == [width < 700] * 3, width
+        hints = page.get_by_text("Scroll the drawing sideways")
+        assert [hints.nth(number).is_visible() for number in range(3)] == wide
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 def test_everything_is_reached_and_opened_by_keys(opened: Any, width: int) -> None:
     page: Page = opened(recorded("note-d-reload-and-bridge"), width, "light")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from markdown_it import MarkdownIt
@@ -12,8 +13,10 @@ from markdown_it.token import Token
 from netdoctor.model import Report
 from netdoctor.output import markdown
 from netdoctor.output.report_markdown import render
+from netdoctor.output.report_words import told
 from tests.output.reports import HOSTILE, RECORDINGS, hostile, report_of
 from tests.output.test_report import FAULTY, HEALTHY, NO_NODE, UNKNOWN
+from tests.twin.network import real
 from tests.worlds import catalogue
 
 OWN_HTML = re.compile(r"</?details>|<summary>[\w ,:.]*</summary>")
@@ -64,8 +67,39 @@ def test_every_observation_and_every_check_is_below_the_fold() -> None:
     report = report_of("note-b-direct-rules-reload")
     folded = render(report, catalogue()).partition("<details>")[2]
     for diagnosis in report.diagnoses:
-        assert all(markdown.code(item.observed) in folded for item in diagnosis.cause.evidence)
-    assert all(f"(`{result.probe}`)" in folded for result in report.results)
+        assert all(markdown.code(told(item)[0]) in folded for item in diagnosis.cause.evidence)
+    assert all(f"`{result.probe}`" in folded for result in report.results)
+
+
+@real
+def test_what_a_copy_showed_is_told_without_what_goes_without_saying() -> None:
+    shown = render(report_of("nft-table-drops-postgres"), catalogue())
+    assert "fails the same way there" in shown
+    assert "it passes as it is" not in shown
+    assert "it does not pass with every other change" not in shown
+    assert "(expected: `accepted`)" in shown
+
+
+def test_a_check_that_causes_explain_stands_once() -> None:
+    report = report_of("note-b-direct-rules-reload")
+    shown = render(report, catalogue()).partition("<details>")[2]
+    for finding in (finding for diagnosis in report.diagnoses for finding in diagnosis.symptoms):
+        assert shown.count(markdown.text(finding.summary)) == 1, finding.summary
+    assert "It explains `kube-proxy-rules-missing`, `pod-masquerade-missing`, " in shown
+    first, second = report.diagnoses
+    same = replace(report, diagnoses=(first, replace(second, symptoms=first.symptoms)))
+    assert "It explains the same checks as CAUSE 1." in render(same, catalogue())
+
+
+def test_checks_that_do_not_apply_are_grouped_by_their_reason() -> None:
+    shown = render(report_of("note-b-direct-rules-reload"), catalogue())
+    assert shown.count("the cluster has no workload of LiteLLM") == 1
+    assert "- gateways: no modules: the cluster has no workload of LiteLLM: 7 checks (`node-port-taken`, " in shown
+
+
+def test_what_it_holds_stands_at_its_end() -> None:
+    shown = render(HEALTHY, catalogue()).splitlines()[-1]
+    assert "it does hold names and addresses of your network. `netdoctor record` makes a recording" in shown
 
 
 def test_each_part_that_is_folded_is_closed() -> None:

@@ -27,7 +27,7 @@ NOBODY_KNOWN = "whether it cuts off somebody: a recording does not say who was c
 PLANS = {
     "note-a-firewalld-reload": (["trust-pod-network"], "+ /etc/firewalld/zones/trusted.xml"),
     "ip-forward-zero": (["enable-ip-forward"], "- net.ipv4.ip_forward = 0"),
-    "note-b-direct-rules-reload": (["trust-pod-network"], "resync-kube-proxy is planned on the node itself"),
+    "note-b-direct-rules-reload": (["trust-pod-network"], "the rehearsal is therefore partial"),
     "note-d-reload-and-bridge": (
         ["trust-pod-network", "enable-bridge-netfilter"], "- net.bridge.bridge-nf-call-iptables = 0",
     ),
@@ -61,6 +61,22 @@ def test_as_json_and_trusted_it_is_the_same_plan() -> None:
         assert each["rehearsal"]["verdict"] == "safe"
         assert NOBODY_KNOWN in each["rehearsal"]["not_shown"]
     assert found[0]["plan"] == found[1]["plan"]
+
+
+@copies
+def test_what_a_recording_does_not_tell_enough_for_stands_in_one_line() -> None:
+    recording = RECORDINGS / "note-b-direct-rules-reload.json"
+    done = netdoctor("fix", "--dry-run", "--facts", recording)
+    names = "remove-direct-rules, resync-kube-proxy, restore-pod-masquerade"
+    line = (
+        f"! 3 repairs are planned on the node only, not from a recording: {names}; the rehearsal is therefore partial"
+    )
+    assert line in done.stdout.splitlines()
+    assert "bus" not in done.stdout
+    assert "not repaired" not in done.stdout
+    more = netdoctor("fix", "--dry-run", "-v", "--facts", recording).stdout
+    assert "remove-direct-rules is planned on the node itself" in more
+    assert line in more
 
 
 def test_a_healthy_recording_has_nothing_to_repair() -> None:

@@ -40,3 +40,33 @@ def test_groff_shows_each_command_and_option_without_a_warning() -> None:
                 assert option in text, f"{name} {option}"
         assert "Exit status: 0" in text
     assert "Examples: sudo netdoctor check" in text
+
+
+def section(title: str) -> str:
+    """The source of one section, without escaped hyphens."""
+    return re.split(r"^\.SH ", PAGE.read_text(), flags=re.MULTILINE)[TITLES.index(title) + 1].replace("\\-", "-")
+
+
+TITLES = re.findall(r"^\.SH (.*)$", PAGE.read_text(), re.MULTILINE)
+
+
+def test_no_entry_is_empty() -> None:
+    assert not re.search(r"^\.TP\n.*\n\.", PAGE.read_text(), re.MULTILINE)
+
+
+def test_what_nearly_every_command_has_is_described_once() -> None:
+    text = PAGE.read_text().replace("\\-", "-")
+    for option in ("--kubeconfig FILE", "--context NAME", "--as-user"):
+        assert text.count(f"\\fB{option}\\fR") == 1
+        assert f"\\fB{option}\\fR" in section("COMMON OPTIONS")
+    assert " ".join(section("COMMON OPTIONS").split()).count("Commands: check, trace, fix, ") == 3
+
+
+def test_the_variables_are_those_that_the_code_reads() -> None:
+    code = "\n".join(path.read_text() for path in (ROOT / "netdoctor").rglob("*.py"))
+    told = re.findall(r"^\\fB([A-Z_]+)\\fR$", section("ENVIRONMENT"), re.MULTILINE)
+    assert [name for name in told if f'"{name}"' not in code] == []
+    assert {*re.findall(r'"(NETDOCTOR_[A-Z_]+)"', code)} <= {*told}
+    assert {"KUBECONFIG", "NETDOCTOR_STATE_DIR"} <= {*told}
+    assert "/var/lib/netdoctor" in section("FILES")
+    assert "nft(8)" in section("SEE ALSO")

@@ -58,6 +58,7 @@ class FailedFlows:
     derived: ClassVar[bool] = True
     items: tuple[FailedFlow, ...]
     asked: bool  # whether any pod could be asked at all
+    pods: tuple[tuple[str, tuple[str, ...]], ...] = ()  # namespace/name of each that fails, and the kinds that do
 
     @classmethod
     def collect(
@@ -92,7 +93,19 @@ class FailedFlows:
                 reply=flow.reply,
                 question=flow.question,
             )
-        return cls(tuple(found.values())[:MOST], bool(reach.flows))
+        return cls(tuple(found.values())[:MOST], bool(reach.flows), _pods_of(flows, by_name))
+
+
+def _pods_of(
+    flows: list[tuple[_Failed, str]], by_name: dict[str, VantagePoint]
+) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """The pods that asked these questions, each once, with the kinds of its questions."""
+    kinds: dict[str, dict[str, None]] = {}
+    for flow, vantage in flows:
+        point = by_name.get(vantage)
+        if point and point.kind != HOST:
+            kinds.setdefault(_namespace(point), {})[flow.kind] = None
+    return tuple((pod, tuple(found)) for pod, found in kinds.items())
 
 
 def _namespace(point: VantagePoint) -> str:
