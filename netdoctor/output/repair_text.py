@@ -49,8 +49,8 @@ def plan_lines(seen: Look, plan: Plan, *, verbose: bool = False) -> list[str]:
     later = {probe for probe, _ in plan.on_the_node}
     for item in _shown(seen.diagnoses, plan):
         if verbose or item.probe not in later:
-            by = _instead(item, seen.diagnoses, report.recorded)
-            lines += ["", f"not repaired: {item.summary} ({item.probe})", *by]
+            instead = _instead(item, seen.diagnoses, report.recorded)
+            lines += ["", f"not repaired: {item.summary} ({item.probe})", *instead]
     return lines + _on_the_node_lines(plan)
 
 
