@@ -98,7 +98,9 @@ def _rows(diagnosis: Diagnosis, report: Report, catalogue: Catalogue) -> Iterato
 
 
 def _field(field: Field) -> str:
-    text = part.steps([part.text(step) for step in field.steps]) or part.text(field.text)
+    text = part.text(field.text)
+    if field.steps:
+        text = part.text(field.where) + part.steps([part.text(step) for step in field.steps])
     return text + (part.block(field.commands) if field.commands else "")
 
 

@@ -37,6 +37,7 @@ class Field:
     text: str = ""
     commands: tuple[str, ...] = ()
     steps: tuple[str, ...] = ()  # the text in parts, where it is several steps
+    where: str = ""  # of these steps
 
 
 def count(number: int, noun: str) -> str:
@@ -113,7 +114,7 @@ def _repair(diagnosis: Diagnosis, catalogue: Catalogue, where: str) -> Iterator[
     if diagnosis.remedies:
         titles = tuple(catalogue.remedies[name].title for name in diagnosis.remedies)
         text = ", ".join(["; ".join(titles), *([where] if where else [])])
-        yield Field("fix", text, (FIX,), titles if len(titles) > 1 else ())
+        yield Field("fix", text, (FIX,), titles if len(titles) > 1 else (), where)
     elif diagnosis.cause.by_hand:
         yield Field("fix", ", ".join(["by hand", *([where] if where else [])]), _one_lines(diagnosis.cause.by_hand))
     elif page := BY_HAND.search(catalogue.probes[diagnosis.cause.probe].manual):

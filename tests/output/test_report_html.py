@@ -244,6 +244,7 @@ def test_the_path_says_its_cause_its_steps_and_once_how_it_ends() -> None:
     text = render(report, catalogue(), replace(found, changes=("one; and half", "two")))
     assert 'The flow belongs to <a href="#cause-1">CAUSE 1</a>: firewalld' in text
     assert '<ol class="steps"><li>one; and half</li><li>two</li></ol>' in text
+    assert '<dt>fix</dt><dd>on the node<ol class="steps"><li>Remove firewalld' in text
     assert "<li>Make kube-proxy write its rules again</li>" in text
     assert Page(text).texts["b"].count("STOPPED") == 1
     drawn = Page(text).texts["text"]
