@@ -41,7 +41,7 @@ class TestRecordings:
     def test_a_sentence_is_one_line_in_a_pipe(self) -> None:
         done = netdoctor("check", "--facts", NOTE, environment={"COLUMNS": ""})
         (cause,) = [line for line in done.stdout.splitlines() if line.startswith("CAUSE  ")]
-        assert "a reload dropped them from zone trusted, which only pods created since are in" in cause
+        assert "a reload removed them from zone trusted, and only pods created since are in it" in cause
 
     def test_as_json_and_into_a_file(self, recording: Path, tmp_path: Path) -> None:
         file = tmp_path / "report.json"
