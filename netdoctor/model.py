@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
 
@@ -91,16 +91,8 @@ class Subject:
 
     def covers(self, other: Subject) -> bool:
         """Whether a cause about this subject may explain a symptom about the other one."""
-        return all(
-            mine in ("", theirs)
-            for mine, theirs in (
-                (self.node, other.node),
-                (self.namespace, other.namespace),
-                (self.pod, other.pod),
-                (self.service, other.service),
-                (self.upstream, other.upstream),
-            )
-        )
+        pairs = zip(astuple(self), astuple(other), strict=True)
+        return all(mine in ("", theirs) for mine, theirs in pairs)
 
     def __str__(self) -> str:
         """The parts that are set, most general first, as in `node minikube, pod default/client`."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from netdoctor.diagnosis.catalogue import Catalogue
     from netdoctor.diagnosis.check import Look
     from netdoctor.recording.confinement import Judgement
-    from netdoctor.repair.confirmation import Confirmation, Kept
+    from netdoctor.repair.confirmation import Confirmation
     from netdoctor.repair.executor import Outcomes
     from netdoctor.repair.journal import Journal
     from netdoctor.repair.plan import Plan
@@ -92,6 +92,7 @@ def command(
     from netdoctor.diagnosis.catalogue import Catalogue
     from netdoctor.errors import NetdoctorError
     from netdoctor.repair.runs import locked
+    from netdoctor.repair.unfinished import deal_with_unfinished
     from netdoctor.system.host import Host
     from netdoctor.terminal.consent import Choices
     from netdoctor.terminal.recorded_repair import require_known, show_plan
@@ -108,7 +109,7 @@ def command(
     with ExitStack() as stack:
         if not dry_run:
             stack.enter_context(locked())
-            _deal_with_unfinished(resume)
+            deal_with_unfinished(resume)
         fixed = _fix(catalogue, choices)
     ctx.exit(_end(fixed, confirm or 0))
 
@@ -137,13 +138,14 @@ class _Fixed:
 def _end(fixed: _Fixed, seconds: int) -> int:
     """Wait for the end of a repair that has to be confirmed, then tell how it ended; the exit status."""
     from netdoctor.repair.confirmation import Confirmation, Kept
+    from netdoctor.terminal.kept import kept
 
     if not (seconds and fixed.made and fixed.made.in_force):
         fixed.tell(None)
         return fixed.status
     state = Kept.PENDING
     try:
-        state = _wait(fixed.made, seconds)
+        state = kept(fixed.made, seconds)
     finally:  # who waits no longer reads that it is pending
         fixed.tell(Confirmation(seconds, state))
     return max(fixed.status, 0 if state in (Kept.PENDING, Kept.KEPT) else 1)
@@ -170,10 +172,12 @@ def _fix(catalogue: Catalogue, choices: Choices) -> _Fixed:
         begin = time.monotonic()
         outcomes, journal = _repair(catalogue, plan, first, look_again, agreement)
         last, run = outcomes.last, journal.run
-    if choices.output == "text" and outcomes:
-        _say_lines(end_lines(first, outcomes, run, time.monotonic() - begin))
-    elif choices.output == "text":
-        _say_nothing_made(plan, first, agreement.refusal(rehearsed), choices)
+    if outcomes:
+        told = end_lines(first, outcomes, run, time.monotonic() - begin)
+    else:
+        told = _nothing_made(plan, first, agreement.refusal(rehearsed), choices)
+    if choices.output == "text":
+        _say_lines(told)
 
     def tell(confirmation: Confirmation | None) -> None:
         if choices.output == "json":
@@ -184,14 +188,14 @@ def _fix(catalogue: Catalogue, choices: Choices) -> _Fixed:
     return _Fixed(max(last.report().exit_code, int(failed)), journal, tell)
 
 
-def _say_nothing_made(plan: Plan, seen: Look, refused: str, choices: Choices) -> None:
+def _nothing_made(plan: Plan, seen: Look, refused: str, choices: Choices) -> list[str]:
     """The end of a dry run, of a repair that nobody wanted, and where nothing is to be repaired."""
     from netdoctor.output.repair_text import nothing_made_lines
 
     words = ["sudo netdoctor fix", *(f"--only {name}" for name in choices.only)]
     words += ["--allow-exposure"] if choices.allow_exposure else []
     words += ["--without-rehearsal"] if choices.without_rehearsal else []
-    _say_lines(nothing_made_lines(plan, seen, refused, choices.dry_run, " ".join(words)))
+    return nothing_made_lines(plan, seen, refused, choices.dry_run, " ".join(words))
 
 
 def _say_what_is_unfinished() -> None:
@@ -265,46 +269,6 @@ def _repair(
     say.end()
     tell.end()
     return outcomes, journal
-
-
-def _wait(made: Journal, seconds: int) -> Kept:
-    """Ask on the terminal whether the repair is kept, and what became of it. Where there is none, it is told."""
-    from netdoctor.redact import one_line
-    from netdoctor.repair.confirmation import Kept
-    from netdoctor.repair.journal import load
-    from netdoctor.terminal.confirm_prompt import answered
-    from netdoctor.terminal.consent import is_on_a_terminal
-
-    if not is_on_a_terminal():
-        _say(f"it is undone in {seconds} s, unless: sudo netdoctor confirm", err=True)
-        return Kept.PENDING
-    try:
-        answer = answered(made, lambda line: click.echo(f"\r{one_line(line)} ", err=True, nl=False))
-    except KeyboardInterrupt:
-        _say_lines(["", "not confirmed: it will be undone, unless: sudo netdoctor confirm"], err=True)
-        raise
-    _say_lines(["", answer.sentence], err=True)
-    if answer.kept:
-        return Kept.KEPT
-    return Kept.NOT_UNDONE if load(made.path).in_force else Kept.UNDONE
-
-
-def _deal_with_unfinished(resume: bool) -> None:
-    from netdoctor.errors import UnfinishedRun
-    from netdoctor.repair.confirmation import notice, pending
-    from netdoctor.repair.journal import Closed, reopen
-    from netdoctor.repair.runs import unfinished, what_happened
-
-    if (waits := pending()) is not None:
-        raise UnfinishedRun(notice(waits))
-    for journal in unfinished():
-        if not resume:
-            raise UnfinishedRun(
-                f"{what_happened(journal)}: roll it back with `netdoctor undo`, or keep what it changed and go on with "
-                "`netdoctor fix --resume`"
-            )
-        reopen(journal)
-        journal.close(Closed.RESUMED)
 
 
 def _say(line: str, err: bool = False) -> None:

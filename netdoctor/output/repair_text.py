@@ -39,6 +39,18 @@ def plan_lines(seen: Look, plan: Plan, *, verbose: bool = False) -> list[str]:
     lines = [f"node {report.node}{by}"] if plan.steps or plan.not_repairable else []
     if verbose or not (plan.to_apply or plan.not_repairable):
         lines += _causes(seen.diagnoses)
+    lines += _steps_lines(seen, plan, verbose)
+    later = {probe for probe, _ in plan.on_the_node}
+    for item in _shown(seen.diagnoses, plan):
+        if verbose or item.probe not in later:
+            instead = _instead(item, seen.diagnoses, report.recorded)
+            lines += ["", f"not repaired: {item.summary} ({item.probe})", *instead]
+    return lines + _on_the_node_lines(plan)
+
+
+def _steps_lines(seen: Look, plan: Plan, verbose: bool) -> list[str]:
+    """What is planned, in order, and what a person has to do."""
+    lines = []
     if plan.to_apply:
         lines += [f"for {_and(_treated(seen.diagnoses, plan))}, in this order:", ""]
     for number, step in enumerate(plan.to_apply, 1):
@@ -46,12 +58,7 @@ def plan_lines(seen: Look, plan: Plan, *, verbose: bool = False) -> list[str]:
     for step in plan.steps:
         if step not in plan.to_apply:
             lines += ["", *_step_lines(step, "by hand, netdoctor does not do this:", verbose=True)]
-    later = {probe for probe, _ in plan.on_the_node}
-    for item in _shown(seen.diagnoses, plan):
-        if verbose or item.probe not in later:
-            instead = _instead(item, seen.diagnoses, report.recorded)
-            lines += ["", f"not repaired: {item.summary} ({item.probe})", *instead]
-    return lines + _on_the_node_lines(plan)
+    return lines
 
 
 def _on_the_node_lines(plan: Plan) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from netdoctor.changes import needs_the_node
 from netdoctor.diagnosis.catalogue import Catalogue
@@ -84,10 +84,15 @@ def plan(catalogue: Catalogue, seen: Look, tried: Collection[str] = (), only: Co
         else:
             rest.append(NotRepairable(name, result.findings[0].summary, reason))
             on_the_node |= {name: later} if later else {}
-    treated = {step.probe for step in steps}
-    symptoms = _of_the_same_diagnoses(seen, treated)
-    left = tuple(each for each in on_the_node.items() if each[0] not in symptoms)
-    return Plan(tuple(steps), (*(r for r in rest if r.probe not in symptoms), *unchosen), left)
+    symptoms = _of_the_same_diagnoses(seen, {step.probe for step in steps})
+    return _without(symptoms, Plan(tuple(steps), tuple(rest), tuple(on_the_node.items())), unchosen)
+
+
+def _without(symptoms: set[str], whole: Plan, unchosen: list[NotRepairable]) -> Plan:
+    """The plan without what is left undone of these symptoms, and with what the user has not chosen."""
+    rest = [each for each in whole.not_repairable if each.probe not in symptoms]
+    on_the_node = tuple(each for each in whole.on_the_node if each[0] not in symptoms)
+    return replace(whole, not_repairable=(*rest, *unchosen), on_the_node=on_the_node)
 
 
 def _of_the_same_diagnoses(seen: Look, treated: set[str]) -> set[str]:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import json
+from dataclasses import asdict, is_dataclass
+from typing import Any
 
 import click
 
-if TYPE_CHECKING:
-    from netdoctor.diagnosis.gate import Gate
+from netdoctor import __version__
+from netdoctor.diagnosis.gate import Gate
+from netdoctor.output.console import print_lines
+from netdoctor.output.gate_json import gate_document
+from netdoctor.output.json_text import as_data
+from netdoctor.redact_data import plain
+from netdoctor.system.kubeconfig import used
 
 
 class Sayer:
@@ -18,8 +25,6 @@ class Sayer:
 
     def __call__(self, line: str) -> None:
         """One line, without secrets."""
-        from netdoctor.output.console import print_lines
-
         print_lines([line], stderr=self._json)
 
     def block(self, text: str) -> None:
@@ -31,15 +36,6 @@ class Sayer:
         """The whole result, where JSON was asked for."""
         if not self._json:
             return
-        import json
-        from dataclasses import asdict, is_dataclass
-
-        from netdoctor import __version__
-        from netdoctor.output.gate_json import gate_document
-        from netdoctor.output.json_text import as_data
-        from netdoctor.redact_data import plain
-        from netdoctor.system.kubeconfig import used
-
         asked = {"gate": as_data(gate_document(gate, used()))} if gate else {}
         whole = {k: asdict(v) if is_dataclass(v) and not isinstance(v, type) else v for k, v in parts.items()}
         whole = {"schema_version": 2, "tool": f"netdoctor {__version__}", "kubeconfig": used(), **asked, **whole}

@@ -114,25 +114,27 @@ def _filters(netlink: Netlink, links: Sequence[Link]) -> Iterator[CopiedProgram 
 def _of_a_hook(found: list[QueueMessage], link: Link, word: str) -> Iterator[CopiedProgram | str]:
     """The filters of one hook: all of them, or none, since the first may let pass what the second drops."""
     words = f"{link.name} (tc {word})"
-    filters = [each for each in found if each.handle]
-    made = [_filter(each) for each in filters]
-    if not found:
-        return
-    if not made or not all(made) or any(each.index != link.index for each in found):
+    made = [_filter(each) for each in found if each.handle]
+    if found and (not made or not all(made) or any(each.index != link.index for each in found)):
         yield words
         return
     by_preference: dict[int, list[bytes]] = {}
-    for each, body in zip(filters, made, strict=True):
-        by_preference.setdefault(each.info >> 16, []).append(body)
+    for body in made:
+        by_preference.setdefault(QueueMessage(body).info >> 16, []).append(body)
     for preference, bodies in by_preference.items():
-        first = QueueMessage(bodies[0])
-        yield CopiedProgram(
-            words if len(by_preference) == 1 else f"{words[:-1]}, pref {preference})",
-            ROUTE,
-            (_hook_of(link), *((RTM.NEWTFILTER, body, CREATE | EXCLUSIVE) for body in bodies)),
-            (RTM.DELTFILTER, _all_of(first), 0),
-            (f"sudo tc filter del dev {{}} {word} pref {{}}", (link.name, preference)),
+        says = words if len(by_preference) == 1 else f"{words[:-1]}, pref {preference})"
+        yield _of_a_preference(
+            says, bodies, link, (f"sudo tc filter del dev {{}} {word} pref {{}}", (link.name, preference))
         )
+
+
+def _of_a_preference(
+    says: str, bodies: list[bytes], link: Link, by_hand: tuple[str, tuple[object, ...]]
+) -> CopiedProgram:
+    """The filters of one preference, which are removed together."""
+    make = [(int(RTM.NEWTFILTER), body, CREATE | EXCLUSIVE) for body in bodies]
+    remove = (RTM.DELTFILTER, _all_of(QueueMessage(bodies[0])), 0)
+    return CopiedProgram(says, ROUTE, (_hook_of(link), *make), remove, by_hand)
 
 
 def _hook_of(link: Link) -> tuple[int, bytes, int]:
