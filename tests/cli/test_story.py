@@ -124,7 +124,7 @@ def repaired_all_modules_serve(story: Story) -> None:
     assert status == 0, said
     assert "apply: nothing changes" in said
     assert "5 of 5 modules serve" in said
-    assert re.search(r"✓ image-gen .*image \d", said)
+    assert re.search(r"✓ image-gen .*image \d", said), said
 
 
 def the_repair_taken_back_they_fail_again(story: Story) -> None:
