@@ -22,6 +22,7 @@ COMMAND = (sys.executable, "-IS", str(LAB))
 REQUIRED = os.environ.get("NETDOCTOR_REQUIRE_LAB") == "1"
 # the workers of pytest-xdist have it, and what netdoctor writes to pipes would be wrapped
 os.environ.pop("COLUMNS", None)
+os.unsetenv("COLUMNS")  # readline, which pytest imports, sets it behind the back of os.environ
 # a shell's background job ignores them, and so would every program that a test starts
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
