@@ -252,7 +252,7 @@ STAGES = {
     "fix --dry-run": ("netdoctor.diagnosis.catalogue.Catalogue.load", "netdoctor.diagnosis.check.look",
                       "netdoctor.repair.plan.plan",
                       "netdoctor.repair.runs.unfinished_notice", "netdoctor.output.repair_text.json_text"),
-    "fix": ("netdoctor.repair.runs.locked", "netdoctor.repair.runs.unfinished"),
+    "fix": ("netdoctor.repair.runs.locked", "netdoctor.repair.unfinished.unfinished"),
     "undo": ("netdoctor.repair.runs.readable_runs", "netdoctor.repair.journal.state_folder"),
     "undo --list": ("netdoctor.repair.runs.readable_runs",),
     "gate": ("netdoctor.facts.gateways.kustomization.chosen", "netdoctor.diagnosis.gate.ask"),
