@@ -174,8 +174,8 @@ def write(self, **record):
     left[0] -= 1
     original(self, **record)
 Journal._write = write
-module.executor_module.PAUSE = 0.01
-module.executor_module.SETTLE_SECONDS = 0.05
+module.proof.PAUSE = 0.01
+module.proof.SETTLE_SECONDS = 0.05
 module.Node(Path(sys.argv[2])).repair(module.switch_on, module.open_the_door)
 """
 
