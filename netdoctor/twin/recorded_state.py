@@ -73,7 +73,7 @@ def _recorded(state: NetworkState) -> dict[str, Any]:
         "legacy6": state.legacy6,
         "sysctls": dict(state.sysctls),
         "listeners": [asdict(listener) for listener in state.listeners],
-        "programs": [*state.programs, *dict.fromkeys(each.says for each in state.copied_programs)],
+        "programs": list(state.all_programs),
     }
     for name in MESSAGES:
         plain[name] = packed(getattr(state, name))

@@ -89,6 +89,11 @@ class NetworkState:
     programs: tuple[str, ...]  # what is not copied: tc filters and queues, XDP, IPsec
     copied_programs: tuple[CopiedProgram, ...] = ()  # those that are; a recording has none
 
+    @property
+    def all_programs(self) -> tuple[str, ...]:
+        """What works on packets beside the packet filter, whether a copy has it or not."""
+        return (*self.programs, *dict.fromkeys(each.says for each in self.copied_programs))
+
     def interfaces(self) -> list[Link]:
         """The links, read."""
         return [Link(body) for body in self.links]

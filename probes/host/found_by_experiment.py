@@ -18,12 +18,11 @@ Change what is named, and check again; `netdoctor trace POD ADDRESS PORT` shows 
 
 from collections.abc import Iterator
 
-from netdoctor import Area, Evidence, Finding, Subject, probe
+from netdoctor import Area, Finding, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.this_node import ThisNode
-from netdoctor.facts.traffic.experiments import Experiments, Tried, trials_of
+from netdoctor.facts.traffic.experiments import Experiments, findings_of_cures, trials_of
 from netdoctor.facts.traffic.failed_flows import FailedFlows
-from netdoctor.model import Confidence
 from netdoctor.symptoms import POD_TRAFFIC
 
 
@@ -36,27 +35,12 @@ def found_by_experiment(
     experiments: Experiments | CannotRead, failed: FailedFlows, this: ThisNode
 ) -> Iterator[Finding]:
     """What no other probe speaks for, in the smallest change that lets a flow pass."""
-    named: dict[Tried, list[str]] = {}
-    for trial in trials_of(experiments, failed):
-        if not trial.cures or any(all(tried.cause != NAME for tried in cure) for cure in trial.cures):
-            continue
-        for tried in min(trial.cures, key=len):
-            if tried.cause == NAME:
-                named.setdefault(tried, []).append(trial.flow)
-    for tried, flows in named.items():
-        yield Finding(
-            tried.says,
-            tuple(
-                Evidence(f"copy of the node, {flow}", f"passes {_with(tried)}", "passes as it is") for flow in flows[:2]
-            ),
-            Subject(node=this.name),
-            confidence=Confidence.CONFIRMED,
-            by_hand=tried.by_hand,
-        )
+    trials = [
+        trial
+        for trial in trials_of(experiments, failed)
+        if not any(all(tried.cause != NAME for tried in cure) for cure in trial.cures)
+    ]
+    yield from findings_of_cures(trials, NAME, this.name)
 
 
 NAME = "found-by-experiment"
-
-
-def _with(tried: Tried) -> str:
-    return tried.change if tried.change.startswith("with") else f"once {tried.change}"

@@ -24,7 +24,7 @@ from collections.abc import Iterator
 from netdoctor import Area, Evidence, Finding, Subject, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.this_node import ThisNode
-from netdoctor.facts.traffic.experiments import Experiments, Trial, Tried, trials_of
+from netdoctor.facts.traffic.experiments import Experiments, findings_of_cures, trials_of
 from netdoctor.facts.traffic.failed_flows import HOST_TO_OUTSIDE, FailedFlows
 from netdoctor.model import Confidence
 from netdoctor.shell import command
@@ -46,7 +46,7 @@ def packets_taken_by_program(
 ) -> Iterator[Finding]:
     """Lost in a copy too until it is removed; or answered in the copy, and something is there that the copy lacks."""
     trials = trials_of(experiments, failed)
-    yield from _removed(trials, this)
+    yield from findings_of_cures(trials, NAME, this.name)
     lost = [trial for trial in trials if trial.passes and trial.kind != HOST_TO_OUTSIDE]
     if lost and not isinstance(experiments, CannotRead) and experiments.programs:
         where = ", ".join(experiments.programs)
@@ -59,26 +59,6 @@ def packets_taken_by_program(
             Subject(node=this.name),
             confidence=Confidence.LIKELY,
             by_hand=tuple(line for program in experiments.programs[:4] for line in _by_hand(program)),
-        )
-
-
-def _removed(trials: tuple[Trial, ...], this: ThisNode) -> Iterator[Finding]:
-    """What flows pass without, in copies that have it."""
-    named: dict[Tried, list[Trial]] = {}
-    for trial in trials:
-        for tried in min(trial.cures, key=len, default=()):
-            if tried.cause == NAME:
-                named.setdefault(tried, []).append(trial)
-    for tried, of_it in named.items():
-        yield Finding(
-            tried.says,
-            tuple(
-                Evidence(f"copy of the node, {trial.flow}", f"passes {tried.change}", "passes as it is")
-                for trial in of_it[:2]
-            ),
-            Subject(node=this.name),
-            confidence=Confidence.CONFIRMED,
-            by_hand=tried.by_hand,
         )
 
 

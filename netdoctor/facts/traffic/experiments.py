@@ -6,11 +6,13 @@ fact knows.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from netdoctor.errors import CannotRead
 from netdoctor.facts.traffic.failed_flows import FailedFlows
+from netdoctor.model import Confidence, Evidence, Finding, Subject
 from netdoctor.system.nft_trace import Dropped
 
 
@@ -79,3 +81,21 @@ def trials_of(experiments: Experiments | CannotRead, failed: FailedFlows) -> tup
             raise experiments
         return ()
     return experiments.trials
+
+
+def findings_of_cures(trials: Iterable[Trial], cause: str, node: str) -> Iterator[Finding]:
+    """A finding for each change of the smallest cures that removes the fault of the probe `cause`."""
+    named: dict[Tried, list[str]] = {}
+    for trial in trials:
+        for tried in min(trial.cures, key=len, default=()):
+            if tried.cause == cause:
+                named.setdefault(tried, []).append(trial.flow)
+    for tried, flows in named.items():
+        passes = f"passes {tried.change if tried.change.startswith('with') else f'once {tried.change}'}"
+        yield Finding(
+            tried.says,
+            tuple(Evidence(f"copy of the node, {flow}", passes, "passes as it is") for flow in flows[:2]),
+            Subject(node=node),
+            confidence=Confidence.CONFIRMED,
+            by_hand=tried.by_hand,
+        )

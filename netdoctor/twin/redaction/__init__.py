@@ -111,7 +111,7 @@ def _network(state: NetworkState, pseudonyms: Pseudonyms, say: Say) -> NetworkSt
         legacy6=pseudonyms.text(state.legacy6),
         sysctls=_settings(state.sysctls, say),
         listeners=tuple(Listener(each.protocol, say(each.address), each.port) for each in state.listeners),
-        programs=tuple(map(say, [*state.programs, *dict.fromkeys(each.says for each in state.copied_programs)])),
+        programs=tuple(map(say, state.all_programs)),
         copied_programs=(),  # what a filter compares is no text
     )
 
