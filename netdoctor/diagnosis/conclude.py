@@ -86,10 +86,20 @@ class _Case:
         return [(trial, *found) for trial in self.trials if (found := _cure(trial, wanted))]
 
 
+def probes_of(diagnosis: Diagnosis) -> set[str]:
+    """The probes that found the cause and what it explains."""
+    return {finding.probe for finding in (diagnosis.cause, *diagnosis.symptoms)}
+
+
+def trials_of_diagnosis(diagnosis: Diagnosis, experiments: Experiments) -> tuple[Trial, ...]:
+    """What was tried for the flows that are symptoms of a diagnosis."""
+    probes = probes_of(diagnosis)
+    return tuple(trial for trial in experiments.trials if SYMPTOMS.get(trial.kind) in probes)
+
+
 def _with_packet(diagnosis: Diagnosis, experiments: Experiments) -> Diagnosis:
     """The diagnosis with the first failing packet of its symptoms that can be traced."""
-    probes = {finding.probe for finding in (diagnosis.cause, *diagnosis.symptoms)}
-    packets = [trial.packet for trial in experiments.trials if SYMPTOMS.get(trial.kind) in probes and trial.packet]
+    packets = [trial.packet for trial in trials_of_diagnosis(diagnosis, experiments) if trial.packet]
     return replace(diagnosis, see=packets[0]) if packets else diagnosis
 
 
@@ -104,8 +114,8 @@ def _verified(catalogue: Catalogue, diagnosis: Diagnosis, experiments: Experimen
 
 
 def _case(catalogue: Catalogue, diagnosis: Diagnosis, experiments: Experiments) -> _Case:
-    probes = {finding.probe for finding in (diagnosis.cause, *diagnosis.symptoms)}
-    trials = tuple(trial for trial in experiments.trials if SYMPTOMS.get(trial.kind) in probes)
+    probes = probes_of(diagnosis)
+    trials = trials_of_diagnosis(diagnosis, experiments)
     causes = frozenset(name for name in probes if not catalogue.probes[name].symptom)
     # nobody answering the host is what is seen, and a cause only where the node lets the packet out
     only_seen = diagnosis.unexplained or diagnosis.cause.probe in SYMPTOMS.values()

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from netdoctor.diagnosis.catalogue import Catalogue
 from netdoctor.diagnosis.check import Look
-from netdoctor.diagnosis.conclude import SYMPTOMS
+from netdoctor.diagnosis.conclude import probes_of, trials_of_diagnosis
 from netdoctor.diagnosis.experiment import remedies_to_try
 from netdoctor.errors import BadInput, CannotRead, NetdoctorError
 from netdoctor.experiments.interventions import Intervention, Situation, proposed
@@ -97,15 +97,13 @@ def _chosen(look: Look) -> tuple[Diagnosis, Trial, tuple[Tried, ...]]:
     tried = look.facts.known().get(Experiments)
     if isinstance(tried, CannotRead):
         raise tried
-    trials = tried.trials if isinstance(tried, Experiments) else ()
     found = False
     for diagnosis in look.diagnoses:
         if diagnosis.cause.severity is not Severity.ERROR:
             continue
-        probes = {finding.probe for finding in (diagnosis.cause, *diagnosis.symptoms)}
-        of_cause = [trial for trial in trials if SYMPTOMS.get(trial.kind) in probes]
+        of_cause = trials_of_diagnosis(diagnosis, tried) if isinstance(tried, Experiments) else ()
         found = found or bool(of_cause)
-        ranked = sorted(_with_cures(of_cause, probes), key=lambda item: item[0])
+        ranked = sorted(_with_cures(of_cause, probes_of(diagnosis)), key=lambda item: item[0])
         if ranked:
             _, trial, cure = ranked[0]
             return diagnosis, trial, cure
