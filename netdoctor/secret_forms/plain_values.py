@@ -51,6 +51,7 @@ INNOCENT = re.compile(
         (
             r"(?:[0-9a-f]+-?)+",  # digests, UIDs
             r"[a-z][a-z0-9-]*/(?:[a-z]+\d{0,3}|[a-z][a-z0-9]{0,7})(?:-[a-z0-9]+)+",  # namespace/pod
+            r"[a-z][a-z0-9-]*/sh\.helm\.release\.v\d+\.[a-z0-9-]+\.v\d+(?:-[a-z0-9]+)*",  # releases that Helm keeps
             r"net\.[\w./-]+",  # sysctls
             r"system:[\w:.-]+",  # Kubernetes' own users
             r"[\d.]+(?:[/:]\w+)*",  # addresses with a port or a prefix

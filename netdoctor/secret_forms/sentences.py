@@ -37,7 +37,9 @@ BY = LatePattern(r"(?i)\bidentified\s+(?:with\s+\S{1,40}\s+)?(?:by|as)\s+(?:pass
 ACL = LatePattern(r"\b(?:user|SETUSER)\s+\S{1,64}\s+(?:on|off)\s[^\n]{0,80}?[>#<](?P<value>\S+)")
 IN_QUERY = LatePattern(r"[?&](?:key|code|k)=(?P<value>[^\s&#\"'<>]{8,})")
 WITHOUT_SCHEME = LatePattern(r"(?<![:\w/])//[^\s/@:\"']{0,64}:(?P<value>[^\s@/\"']{1,200})@")
-ORACLE = LatePattern(r"(?<![\w./-])\w{1,30}/(?P<value>[\w#$!.-]{4,100})@(?=(?://)?\w)(?!sha\d{3}:)")
+ORACLE = LatePattern(r"(?<![\w./-])\w{1,30}/(?P<value>[\w#$!.-]{4,100})@(?=\w)(?!sha\d{3}:)")
+# Oracle's easy connect string, `user/password@//host:1521/service`: nothing else has @//
+EASY_CONNECT = LatePattern(r"(?<![\w./-])[\w.]{1,30}/(?P<value>[^\s/@\"']{1,100})@(?=//\w)")
 LISTED = LatePattern(
     r"(?im)^(?P<indent>[ \t]*+)[^\n:]{0,60}(?:passw(?:or)?d|passphrase|token|secret)s?[\"']?:[ \t]*\n"
     r"(?P<value>(?:(?P=indent)[ \t]*- [^\n]*\n?){1,200})"
@@ -115,6 +117,7 @@ FORMS = (
     Form("user", ACL, odd=False),
     Form("?key= &key= ?code= &code= ?k= &k=", IN_QUERY, odd=False),
     Form("//", WITHOUT_SCHEME, odd=False),
+    Form("@//", EASY_CONNECT, odd=False),
     Form("passw passphrase token secret", LISTED, odd=False),
     Form("?", EXPLICIT, odd=False),
     Form("dockerc", DOCKER, odd=False),

@@ -16,8 +16,9 @@ LETTERS = string.ascii_letters + string.digits
 
 
 def canary(length: int = 20) -> str:
-    """A secret of small letters and digits, which no disorder gives away."""
-    return "canary" + "".join(DICE.choices(string.ascii_lowercase + string.digits, k=length - 6))
+    """A secret of small letters and digits, which no disorder gives away; without a digit it would be a word."""
+    made = "".join(DICE.choices(string.ascii_lowercase + string.digits, k=length - 9))
+    return f"canary{made}{DICE.randrange(10)}x{DICE.randrange(10)}"
 
 
 # what a name, a place or a form gives away, in a text of which nothing was read before
