@@ -81,7 +81,8 @@ def lab() -> Iterator[Lab]:
             pytest.fail(reason)
         pytest.skip(reason)
     worker = os.environ.get("PYTEST_XDIST_WORKER", "")
-    node = Lab(f"tests-{worker}" if worker else "tests")
+    name = os.environ.get("NETDOCTOR_TEST_LAB", "tests")  # two checkouts on one machine need labs of their own
+    node = Lab(f"{name}-{worker}" if worker else name)
     yield node
     node.down()
 
