@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from netdoctor.diagnosis.catalogue import Catalogue
@@ -98,9 +98,16 @@ def trials_of_diagnosis(diagnosis: Diagnosis, experiments: Experiments) -> tuple
 
 
 def _with_packet(diagnosis: Diagnosis, experiments: Experiments) -> Diagnosis:
-    """The diagnosis with the first failing packet of its symptoms that can be traced."""
-    packets = [trial.packet for trial in trials_of_diagnosis(diagnosis, experiments) if trial.packet]
+    """The diagnosis with a failing packet to trace: one that its own change cures, else any of its symptoms."""
+    probes, trials = probes_of(diagnosis), trials_of_diagnosis(diagnosis, experiments)
+    own = [trial for trial in trials if any(_is_of(cure, probes) for cure in trial.cures)]
+    packets = [trial.packet for trial in (*own, *trials) if trial.packet]
     return replace(diagnosis, see=packets[0]) if packets else diagnosis
+
+
+def _is_of(cure: tuple[Tried, ...], probes: Collection[str]) -> bool:
+    """Whether a cure only removes what these probes found."""
+    return all(tried.cause in probes for tried in cure)
 
 
 def _verified(catalogue: Catalogue, diagnosis: Diagnosis, experiments: Experiments) -> Diagnosis:
@@ -138,7 +145,7 @@ def _cured(case: _Case) -> Diagnosis | None:
     if case.cut_short and not any(needed for _, _, needed in shown):
         evidence.append(_not_all_tried(first, case.cut_short))
         confidence = Confidence.LIKELY
-    diagnosis = replace(case.diagnosis, proof=proof(shown, len(case.trials)))
+    diagnosis = replace(case.diagnosis, proof=proof(shown, case.trials))
     if case.only_seen:
         return _named(diagnosis, cure, evidence, confidence)
     return _with(_with_commands(diagnosis, cure), evidence, confidence)
@@ -201,21 +208,31 @@ def _named(
     return Diagnosis(cause, symptoms, unexplained=False, confidence=confidence, proof=diagnosis.proof)
 
 
-def proof(shown: list[tuple[Trial, tuple[Tried, ...], bool]], failing: int) -> str:
+def proof(shown: list[tuple[Trial, tuple[Tried, ...], bool]], tried: Sequence[Trial]) -> str:
     """One sentence on what the copies showed: the change that cures most of the failing flows, and how many.
 
-    `failing`: how many flows were tried that the cause explains.
+    `shown`: the flows that a change of the cause cures. `tried`: all that fail because of the cause, as far as is seen.
     """
     by_cure: dict[tuple[str, ...], list[bool]] = {}
     for _, cure, needed in shown:
-        by_cure.setdefault(tuple(tried.change for tried in cure), []).append(needed)
+        by_cure.setdefault(tuple(change.change for change in cure), []).append(needed)
     changes, nothing_else = max(by_cure.items(), key=lambda found: (len(found[1]), -len(found[0])))
     alone = "with this change alone" if len(changes) == 1 else "with these changes alone"
     other = ", and with no other" if all(nothing_else) else ""
-    work = (
-        f"{len(nothing_else)} of {failing} failing connections work" if failing > 1 else "the failing connection works"
-    )
-    return f"on a copy of this node {work} {alone}{other}: {'; '.join(changes)}"
+    cured, failing = len(nothing_else), len(tried)
+    work = f"{cured} of {failing} failing connections work" if failing > 1 else "the failing connection works"
+    of_others = sum(bool(trial.cures) for trial in tried) - len(shown)
+    return f"on a copy of this node {work} {alone}{other}: {'; '.join(changes)}{_rest(len(shown) - cured, of_others)}"
+
+
+def _rest(with_more: int, of_others: int) -> str:
+    """What the other failing flows need: a further change beside the cause's own, or only another one."""
+    parts = []
+    if with_more:
+        parts.append(f"{with_more} more {'needs' if with_more == 1 else 'need'} another change as well")
+    if of_others:
+        parts.append(f"{of_others} {'has' if of_others == 1 else 'have'} another cause")
+    return f" ({', '.join(parts)})" if parts else ""
 
 
 def _cure(trial: Trial, causes: Collection[str] | None) -> tuple[tuple[Tried, ...], bool] | None:

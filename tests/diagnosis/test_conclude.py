@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from netdoctor.diagnosis.conclude import verified
+from netdoctor.diagnosis.conclude import proof, verified
 from netdoctor.diagnosis.diagnose import diagnose
 from netdoctor.diagnosis.runner import run
 from netdoctor.facts import Facts
@@ -134,3 +134,28 @@ def test_without_experiments_nothing_changes() -> None:
     results = run(catalogue(), world(sysctls("0"), upstream_answers(pods=SILENT), unread=unread(Experiments, Reach)))
     found = diagnose(catalogue(), results)
     assert verified(catalogue(), found, None) == found
+
+
+def test_a_proof_counts_every_connection_that_failed() -> None:
+    """Those that work with the change alone, those that need a further one, and those with another cause."""
+    own, further, others = tried("its-own"), tried("further"), tried("others")
+    cures = [(own,), (own,), (own, further), (others,)]
+    trials = [experiments(cure).trials[0] for cure in cures]
+    shown = [(trial, cure, True) for trial, cure in zip(trials, cures, strict=True) if own in cure]
+    sentence = proof(shown, trials)
+    assert "2 of 4 failing connections work with this change alone, and with no other: " in sentence
+    assert sentence.endswith(" (1 more needs another change as well, 1 has another cause)")
+    assert "(" not in proof(shown[:2], trials[:2])
+
+
+def test_a_proof_says_nothing_of_a_connection_without_a_cure() -> None:
+    cured, uncured = experiments((tried("its-own"),)).trials[0], experiments(asked=True).trials[0]
+    assert "(" not in proof([(cured, cured.cures[0], True)], [cured, uncured])
+
+
+def test_the_packet_to_trace_is_one_that_the_cause_itself_stops() -> None:
+    own, others = tried("ip-forward-disabled"), tried("others")
+    made = experiments((others,))
+    trials = [replace(made.trials[0], packet="others"), replace(experiments((own,)).trials[0], packet="its-own")]
+    (first,) = judged(forwarding_off(replace(made, trials=tuple(trials))))
+    assert (first.cause.probe, first.see) == ("ip-forward-disabled", "its-own")
