@@ -17,6 +17,7 @@ from .node import Node
 from .place import NODE, OUTSIDE
 from .processes import Argument, LabError, end, locked, run, spawned, wait_for
 from .programs import program
+from .requirements import few_inotify_instances
 from .roots import FIREWALLD_STEPS, NODEFILES, ROOTFS
 from .steps import remove
 from .wheels import PYTHON, WHEEL
@@ -119,7 +120,10 @@ class Lab:
             self._note(ready=True)
         except LabError as error:
             told = self._keep_story(error)
+            scarce = few_inotify_instances()
             self.down()
+            if scarce:
+                raise LabError(f"{error}; {scarce}") from error
             if not again:
                 raise
             print(f"lab {self.name}: {error} (see {told}); it is started once more", file=sys.stderr)

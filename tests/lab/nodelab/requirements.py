@@ -15,6 +15,8 @@ PACKAGES = {
 }  # fmt: skip
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 FREE_TO_BUILD, FREE_TO_RUN = 6, 1  # GB
+INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
+FEW_INSTANCES = 10  # of inotify; a node uses about 28, and without one its kube-proxy ends with "too many open files"
 
 
 def missing_packages() -> list[str]:
@@ -47,6 +49,25 @@ def obstacle(built: bool) -> str | None:
     if free < needed:
         return f"only {free:.1f} GB are free at {at}, and the lab needs {needed} GB"
     return None
+
+
+def few_inotify_instances(limit: Path = INOTIFY, proc: Path = Path("/proc")) -> str:
+    """Why a node may not have come up, where root's processes hold nearly all the inotify instances that root may have.
+
+    "" where enough are free.
+    """
+    most = int(limit.read_text())
+    used = sum(_is_inotify(file) for file in proc.glob("[0-9]*/fd/*"))
+    if most - used >= FEW_INSTANCES:
+        return ""
+    return f"{used} of {most} inotify instances are in use: take another lab down, or raise fs.inotify.{limit.name}"
+
+
+def _is_inotify(file: Path) -> bool:
+    try:
+        return str(file.readlink()) == "anon_inode:inotify"
+    except OSError:  # closed meanwhile
+        return False
 
 
 def install_packages() -> None:
