@@ -1,4 +1,4 @@
-.PHONY: demo test busy check fast coverage lint dist lab bench fidelity fuzz docs lock
+.PHONY: demo test busy accuracy check fast coverage lint dist lab bench fidelity fuzz docs lock
 PYTHON := .venv/bin/python
 FAST := "not lab and not thorough"
 # else each of the tests' many starts of netdoctor would compile it again
@@ -19,6 +19,11 @@ test: .venv/ready ## everything (ALL=1: every repair too); the lab's part is ski
 
 busy: .venv/ready ## every fault named while four busy loops for each processor run beside it
 	@NETDOCTOR_TEST_BUSY=4 $(PYTHON) -m pytest -q tests/test_faults.py
+
+accuracy: .venv/ready ## write docs/accuracy.md: every fault named, repaired and undone on three labs, 40 minutes
+	@rm -f .accuracy.jsonl
+	@NETDOCTOR_ACCURACY=$(CURDIR)/.accuracy.jsonl NETDOCTOR_TEST_ALL=1 $(PYTHON) -m pytest -q -n 3 --no-loadscope-reorder tests/test_faults.py
+	@$(PYTHON) scripts/accuracy.py .accuracy.jsonl
 
 check: lint fast ## lint, and the fast tests
 

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from netdoctor.diagnosis.catalogue import Catalogue
+from tests.accuracy_record import note, note_check
 from tests.busy import busy_loops
 from tests.conftest import Lab
 from tests.diagnosis.test_gate import STATES
@@ -109,13 +110,13 @@ def test_fault(name: str, node: FaultNode, record_property: Callable[[str, objec
     repaired = name in REPAIRED
     fresh = node.make_healthy(fault.get("firewalld", ""))
     try:
-        healed = whole_way(node.lab, fault, repaired=repaired, gated=name in GATED)
+        healed = whole_way(node.lab, name, repaired=repaired, gated=name in GATED)
     except AssertionError as error:
         if fresh:
             raise
         record_property("tried again on a fresh node", f"{name}: {error}")
         node.reset(fault.get("firewalld", ""))
-        healed = whole_way(node.lab, fault, repaired=repaired, gated=name in GATED)
+        healed = whole_way(node.lab, name, repaired=repaired, gated=name in GATED)
     record_property("node", "fresh" if fresh else "went on")
     if "remedies" in fault and not repaired:
         record_property("repair left to another run", name)
@@ -125,8 +126,9 @@ def test_fault(name: str, node: FaultNode, record_property: Callable[[str, objec
         record_property("left behind", f"{name}: {left.splitlines()[0]}")
 
 
-def whole_way(lab: Lab, fault: dict[str, Any], *, repaired: bool, gated: bool) -> bool:
+def whole_way(lab: Lab, name: str, *, repaired: bool, gated: bool) -> bool:
     """Take a healthy node through the fault: named, repaired, and taken back. Whether somebody has healed it."""
+    fault = load(name)
     if "prepare" in fault:
         for line in fault["prepare"]:
             lab.must(line)
@@ -135,6 +137,7 @@ def whole_way(lab: Lab, fault: dict[str, Any], *, repaired: bool, gated: bool) -
 
     break_it(lab, fault)
     status, report = check(lab)
+    note_check(name, fault["causes"], report)
     assert causes(report) == expected_causes(fault, report), story(report)
     assert causes(report, "warning") == sorted(fault.get("warnings", [])), story(report)
     assert status == (1 if fault["causes"] else 0), story(report)
@@ -147,7 +150,7 @@ def whole_way(lab: Lab, fault: dict[str, Any], *, repaired: bool, gated: bool) -
         assert gate(lab) == fault["gate"]
 
     if "remedies" in fault and repaired:
-        repair_and_take_back(lab, fault)
+        repair_and_take_back(lab, name, fault)
     if not {"heal", "outside_heal"} & fault.keys():
         return False
     for line in fault.get("heal", ()):
@@ -163,7 +166,7 @@ def gate(lab: Lab) -> str:
     return verdict
 
 
-def repair_and_take_back(lab: Lab, fault: dict[str, Any]) -> None:
+def repair_and_take_back(lab: Lab, name: str, fault: dict[str, Any]) -> None:
     before = without_owners(sections(lab.must(SCRIPT)))
     dry = lab.exec(["netdoctor", "fix", "--dry-run"])
     assert dry.returncode in (0, 1), dry.stdout + dry.stderr
@@ -172,12 +175,16 @@ def repair_and_take_back(lab: Lab, fault: dict[str, Any]) -> None:
     for remedy in fault["remedies"]:
         assert remedy in dry.stdout, dry.stdout
 
+    note(name, repaired=False, undone=False)
+    begin = time.monotonic()
     done = lab.exec(["netdoctor", "fix", "--yes"])
+    seconds = round(time.monotonic() - begin, 1)
     assert done.returncode == 0, done.stdout + done.stderr
     assert LAB_PASSWORD not in done.stdout + done.stderr
     status, report = check(lab)
     assert (status, causes(report)) == (0, []), f"{done.stdout}\n{story(report)}"
     assert gate(lab) == "open"
+    note(name, repaired=True, fix_seconds=seconds)
 
     undone = lab.exec(["netdoctor", "undo"])
     assert undone.returncode == 0, undone.stdout + undone.stderr
@@ -186,4 +193,5 @@ def repair_and_take_back(lab: Lab, fault: dict[str, Any]) -> None:
     assert difference(before, after, ("objects", "state")) == ""  # a new pod of kube-proxy, and the run's record
     _, report = check(lab)
     assert causes(report) == sorted(fault.get("after_undo", fault["causes"])), story(report)
+    note(name, undone=True)
     lab.must("rm -r /var/lib/netdoctor")  # the runs' record, which a node that goes on does not have
