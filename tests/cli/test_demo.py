@@ -32,7 +32,8 @@ folder=$1; shift
 state() {
     nft list ruleset; ip -o link; ip -4 -o route; sysctl -a -r '^net\\.' 2>/dev/null | grep -v 'nf_conntrack_count'
     find /var/lib /var/tmp /run /dev/shm; grep -v '^nsfs' /proc/mounts  # other tests' namespaces come and go
-    for each in /proc/[0-9]*; do cat "$each/comm"; done | grep -v -e '^sh$' -e '^cat$'
+    names=$(for each in /proc/[0-9]*; do read -r name <"$each/comm" && echo "$name"; done)
+    echo "$names" | sed '/^sh$/d'
 }
 for each in /var/lib /var/tmp /run /dev/shm; do mount -t tmpfs none "$each"; done
 nft add table inet canary
