@@ -1,4 +1,4 @@
-.PHONY: demo test busy accuracy check fast coverage lint dist lab bench fidelity fuzz docs lock
+.PHONY: demo test busy accuracy check fast without-lab coverage lint dist lab bench fidelity fuzz docs lock
 PYTHON := .venv/bin/python
 FAST := "not lab and not thorough"
 # else each of the tests' many starts of netdoctor would compile it again
@@ -22,17 +22,20 @@ busy: .venv/ready ## every fault named while four busy loops for each processor 
 
 accuracy: .venv/ready ## write docs/accuracy.md: every fault named, repaired and undone on three labs, 40 minutes
 	@rm -f .accuracy.jsonl
-	@NETDOCTOR_ACCURACY=$(CURDIR)/.accuracy.jsonl NETDOCTOR_TEST_ALL=1 $(PYTHON) -m pytest -q -n 3 --no-loadscope-reorder tests/test_faults.py
+	@NETDOCTOR_ACCURACY=$(CURDIR)/.accuracy.jsonl NETDOCTOR_TEST_ALL=1 $(PYTHON) -m pytest -q -n 3 --no-loadscope-reorder -m lab tests/test_faults.py tests/test_pairs.py
 	@$(PYTHON) scripts/accuracy.py .accuracy.jsonl
 
 check: lint fast ## lint, and the fast tests
 
-fast: .venv/ready ## the fast tests
-	@$(PYTHON) -m pytest -q -n 4 --dist worksteal -m $(FAST)
+fast: .venv/ready ## the fast tests, in under a minute on two processors
+	@$(PYTHON) -m pytest -q -n 3 --dist worksteal -m $(FAST)
 
-coverage: .venv/ready ## which lines the fast tests run; fails below the floor in pyproject.toml
+without-lab: .venv/ready ## every test that needs no lab
+	@$(PYTHON) -m pytest -q -n 4 --dist worksteal -m "not lab"
+
+coverage: .venv/ready ## which lines the tests without a lab run; fails below the floor in pyproject.toml
 	@rm -rf .coverage && mkdir -m 1777 .coverage  # tests run as nobody, too
-	@$(PYTHON) -m coverage run -m pytest -q -n 4 --dist worksteal -m $(FAST)
+	@$(PYTHON) -m coverage run -m pytest -q -n 4 --dist worksteal -m "not lab"
 	@$(PYTHON) -m coverage combine -q && $(PYTHON) -m coverage report
 
 dist: .venv/ready ## wheel, sdist, SBOM and checksums into dist/ (TAG=v1.2.3: only if that is the version)

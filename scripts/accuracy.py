@@ -41,6 +41,11 @@ class Row:
         return list(self.noted.get("expected", []))
 
     @property
+    def is_pair(self) -> bool:
+        """Whether it is two faults at once."""
+        return "missing" in self.noted
+
+    @property
     def is_right(self) -> bool:
         """Whether the cause named first is one of the fault's, or none is named on a healthy node."""
         first = self.noted.get("first", "")
@@ -76,8 +81,9 @@ def skipped() -> dict[str, str]:
     return {name: why for name, why in found.items() if why}
 
 
-def page(found: list[Row]) -> Iterator[str]:
+def page(noted: list[Row]) -> Iterator[str]:
     """The lines of the page."""
+    found = [row for row in noted if not row.is_pair]
     yield from HEAD.splitlines()
     yield ""
     yield from totals(found)
@@ -86,12 +92,30 @@ def page(found: list[Row]) -> Iterator[str]:
     yield "|---|---|---|---|---|---|---|"
     for row in found:
         yield f"| {' | '.join(row.cells())} |"
+    yield from pairs(noted)
     missed = skipped()
     if missed:
         yield ""
         yield "Not in the table, because the lab cannot make them:"
         yield ""
         yield from (f"- {name}: {why}" for name, why in missed.items())
+
+
+def pairs(noted: list[Row]) -> Iterator[str]:
+    """The table of two faults at once; nothing where the run made none."""
+    found = [row for row in noted if row.is_pair]
+    if not found:
+        return
+    yield ""
+    yield "## Two faults at once"
+    yield ""
+    yield f"Both are named: {_share([not row.noted['missing'] for row in found])}."
+    yield ""
+    yield "| faults | causes named | not named | seconds |"
+    yield "|---|---|---|---|"
+    for row in found:
+        named, missing = ", ".join(row.noted["named"]), ", ".join(row.noted["missing"]) or "-"
+        yield f"| {row.name} | {named} | {missing} | {row.noted['seconds']:.1f} |"
 
 
 def totals(found: list[Row]) -> Iterator[str]:

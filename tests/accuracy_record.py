@@ -35,3 +35,8 @@ def note_check(fault: str, expected: Collection[str], report: dict[str, Any]) ->
         confidence=first.get("confidence", ""),
         seconds=report["seconds"],
     )
+
+
+def note_pair(pair: Collection[str], missing: Collection[str], report: dict[str, Any]) -> None:
+    """Add what `check` said of two faults at once; `missing` are those of which no cause was named."""
+    note(" + ".join(pair), named=causes(report), missing=list(missing), seconds=report["seconds"])

@@ -35,6 +35,11 @@ def gated_in_this_run(names: Iterable[str]) -> frozenset[str]:
     return _in_this_run(dict.fromkeys(names, ()), EVERY_GATE)
 
 
+def pairs_in_this_run(names: Iterable[str]) -> frozenset[str]:
+    """Of the pairs of faults, those that are made now."""
+    return _in_this_run(dict.fromkeys(names, ()), ())
+
+
 def _in_this_run(remedies: Mapping[str, tuple[str, ...]], every: tuple[str, ...]) -> frozenset[str]:
     commit = _git("rev-parse", "HEAD").strip()
     if os.environ.get("NETDOCTOR_TEST_ALL") == "1" or not commit:

@@ -22,7 +22,7 @@ from netdoctor.twin.build import build
 from tests.changes.node_with_firewalld import FirewalldNode
 from tests.twin.network import FLOWS, real
 
-pytestmark = real
+pytestmark = [pytest.mark.thorough, real]
 PODS, USERS = "10.244.0.0/24", "198.51.100.0/24"
 FILE = "/etc/firewalld/zones/trusted.xml"
 BY_HAND = f"""<?xml version="1.0" encoding="utf-8"?>

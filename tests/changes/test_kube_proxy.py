@@ -24,7 +24,7 @@ from tests.builders import NODE_NAME
 from tests.facts.kube_proxy_api import Server, listed, serving
 from tests.twin.network import ADDRESS, CLUSTER_IP, FLOWS, RULES, SERVER, Node, real, small_node
 
-pytestmark = real
+pytestmark = [pytest.mark.thorough, real]
 MASQUERADE = "iptables-nft -t nat -A POSTROUTING -s 10.244.0.0/24 ! -d 10.244.0.0/24 -j MASQUERADE"
 PORT = (CLUSTER_IP, "tcp", 5432)
 CHANGE = ResyncKubeProxy(

@@ -13,6 +13,8 @@ from tests.cli.test_cli import netdoctor, one_sentence, recording
 from tests.conftest import ROOT
 from tests.reports import causes
 
+pytestmark = pytest.mark.thorough
+
 __all__ = ["recording"]  # the fixture
 
 NOTE = ROOT / "tests/recordings/note-a-firewalld-reload.json"

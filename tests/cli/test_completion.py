@@ -25,6 +25,8 @@ from netdoctor.terminal import completion
 from tests.cli.test_cli import CLUSTERLESS
 from tests.conftest import ROOT
 
+pytestmark = pytest.mark.thorough
+
 HEALTHY = ROOT / "tests/recordings/healthy.json"
 INSTALLED = "import sys; sys.argv[0] = 'netdoctor'; from netdoctor.cli import main; main()"
 

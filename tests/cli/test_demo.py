@@ -18,6 +18,8 @@ from tests.conftest import ROOT
 from tests.recording.test_confinement import WITHOUT_NAMESPACES
 from tests.terminal.on_terminal import Terminal
 
+pytestmark = pytest.mark.thorough
+
 LONGEST = 15.0  # seconds, of a quiet machine
 NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
 root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become nobody, or make namespaces for a test")

@@ -15,6 +15,8 @@ from tests.cli.test_cli import START, netdoctor, one_sentence, recording
 from tests.conftest import ROOT
 from tests.twin.network import real
 
+pytestmark = pytest.mark.thorough
+
 __all__ = ["recording"]  # the fixture
 BEGIN = {
     "json": "{", "markdown": "## netdoctor check: FAULTY\n", "junit": "<?xml ", "html": "<!doctype html>",

@@ -14,6 +14,8 @@ from tests.cli.test_cli import KUBECONFIGS, START, netdoctor
 from tests.reports import causes, outcomes
 from tests.schemas import valid
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest.mark.skipif(Path("/var/lib/kubelet").exists(), reason="this machine is a Kubernetes node")
 class TestWithoutACluster:

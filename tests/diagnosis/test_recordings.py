@@ -24,6 +24,7 @@ RECORDINGS = sorted((Path(__file__).parents[1] / "recordings").glob("*.json"))
 FAULTS = Path(__file__).parents[1] / "faults"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("path", RECORDINGS, ids=lambda path: path.stem)
 def test_recording_names_the_causes_of_its_fault_on_one_screen(path: Path) -> None:
     fault = yaml.safe_load((FAULTS / f"{path.stem}.yaml").read_text())

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from tests.fuzz.targets import run, strategies
 
+pytestmark = pytest.mark.thorough
+
 FOUND = sorted((Path(__file__).parent / "found").glob("*.json"))
 TARGETS = strategies()
 WITHOUT_COPIES = sorted(set(TARGETS) - {"recording", "messages of a recording"})

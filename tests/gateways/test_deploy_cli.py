@@ -13,6 +13,8 @@ import pytest
 from tests.cli.test_cli import CLUSTERLESS, START, one_sentence
 from tests.conftest import ROOT
 
+pytestmark = pytest.mark.thorough
+
 needs_kubectl = pytest.mark.skipif(not shutil.which("kubectl"), reason="needs kubectl")
 
 

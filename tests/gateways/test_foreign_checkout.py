@@ -22,7 +22,7 @@ from tests.cli.test_cli import one_sentence
 from tests.conftest import ROOT
 from tests.gateways.test_deploy_cli import SERVER, needs_kubectl, netdoctor
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, who runs it for a user")
+pytestmark = [pytest.mark.thorough, pytest.mark.skipif(os.geteuid() != 0, reason="needs root, who runs it for a user")]
 USER = 12345
 CANARY = "canary-5d1c9f"
 

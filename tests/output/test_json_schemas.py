@@ -46,6 +46,8 @@ from tests.scripts import script
 from tests.twin.network import real
 from tests.worlds import catalogue, world
 
+pytestmark = pytest.mark.thorough
+
 RECORDINGS = sorted((ROOT / "tests/recordings").glob("*.json"))
 NAME = "name"
 

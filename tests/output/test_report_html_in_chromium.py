@@ -21,6 +21,8 @@ from tests.output.test_report_html import hostile_path
 from tests.twin.network import real
 from tests.worlds import catalogue
 
+pytestmark = pytest.mark.thorough
+
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")  # of the machine; none is downloaded
 WIDTHS = (360, 800, 1400)
 SCHEMES = ("light", "dark")

@@ -22,6 +22,8 @@ from netdoctor.twin.wire.uapi.if_link import IFLA
 from tests.cli.test_cli import START, netdoctor, one_sentence
 from tests.conftest import ROOT
 
+pytestmark = pytest.mark.thorough
+
 RECORDING = ROOT / "tests/recordings/note-a-firewalld-reload.json"
 ASKED = Judging("check", {"output": "json", "wants_report": False}, 80, False)
 root = pytest.mark.skipif(os.geteuid() != 0, reason="only root has rights to give up")
@@ -79,7 +81,6 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
 }  # fmt: skip
 
 
-@pytest.mark.thorough
 @pytest.mark.parametrize("name", list(HOSTILE))
 def test_a_hostile_recording_is_refused_in_time_and_within_its_memory(name: str, tmp_path: Path) -> None:
     file = tmp_path / "hostile.json"

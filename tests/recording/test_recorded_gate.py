@@ -12,6 +12,8 @@ from tests.conftest import ROOT
 from tests.reports import causes
 from tests.schemas import valid
 
+pytestmark = pytest.mark.thorough
+
 __all__ = ["recording"]  # the fixture
 HEALTHY = ROOT / "tests/recordings/healthy.json"
 BROKEN = ROOT / "tests/recordings/note-a-firewalld-reload.json"

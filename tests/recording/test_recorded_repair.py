@@ -18,6 +18,8 @@ from tests.cli.test_cli import netdoctor, one_sentence
 from tests.conftest import ROOT
 from tests.recording.test_confinement import WITHOUT_NAMESPACES
 
+pytestmark = pytest.mark.thorough
+
 RECORDINGS = ROOT / "tests/recordings"
 copies = pytest.mark.skipif(
     os.geteuid() != 0 or shutil.which("nft") is None, reason="copies of a node need root or user namespaces, and nft"

@@ -28,6 +28,8 @@ from tests.cli.test_cli import CLUSTERLESS, START, netdoctor, one_sentence, reco
 from tests.conftest import ROOT
 from tests.worlds import catalogue, world
 
+pytestmark = pytest.mark.thorough
+
 __all__ = ["recording"]  # the fixture
 CAUSE = "CAUSE  net.ipv4.ip_forward is 0"
 ALONE = {"schema_version": 1, "facts": {}}

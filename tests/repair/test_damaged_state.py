@@ -16,7 +16,7 @@ from tests.cli.test_cli import netdoctor, one_sentence
 from tests.repair.test_undo import repaired, state
 
 __all__ = ["state"]  # the fixture
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root may undo")
+pytestmark = [pytest.mark.thorough, pytest.mark.skipif(os.geteuid() != 0, reason="only root may undo")]
 
 
 class TestNoFolder:

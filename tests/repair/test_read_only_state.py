@@ -15,9 +15,12 @@ from tests.repair.folder_node import Node, node
 from tests.terminal.test_consent import AFTER, fix, netdoctor, without_terminal
 
 __all__ = ["node"]  # the fixture
-pytestmark = pytest.mark.skipif(
-    os.geteuid() != 0 or not shutil.which("unshare"), reason="needs root and unshare, to mount a folder read-only"
-)
+pytestmark = [
+    pytest.mark.thorough,
+    pytest.mark.skipif(
+        os.geteuid() != 0 or not shutil.which("unshare"), reason="needs root and unshare, to mount a folder read-only"
+    ),
+]
 READ_ONLY = 'mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && exec "$@"'
 
 

@@ -18,7 +18,7 @@ from tests.cli.test_cli import netdoctor, one_sentence
 from tests.conftest import ROOT
 from tests.schemas import valid
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root may undo")
+pytestmark = [pytest.mark.thorough, pytest.mark.skipif(os.geteuid() != 0, reason="only root may undo")]
 NAMES = ("a", "b", "c")
 
 

@@ -14,6 +14,8 @@ from tests.repair.folder_node import Node, node
 from tests.schemas import valid
 from tests.terminal.test_consent import fix, netdoctor, without_terminal
 
+pytestmark = pytest.mark.thorough
+
 __all__ = ["node"]  # the fixture
 
 

@@ -28,7 +28,10 @@ def test_what_a_run_notes_stands_on_the_page(tmp_path: Path, monkeypatch: pytest
     accuracy_record.note("gateway-dead", repaired=True, fix_seconds=4.5)
     accuracy_record.note_check("another", ["uplink-down"], REPORT)
     accuracy_record.note_check("healthy-odd", [], {"seconds": 1.0, "causes": [WARNING]})
+    accuracy_record.note_pair(["gateway-dead", "uplink-down"], ["uplink-down"], REPORT)
     said = page_of(record)
+    assert "| gateway-dead + uplink-down | gateway-silent | uplink-down | 3.2 |" in said
+    assert "Both are named: 0 of 1 (0.0%)." in said
     assert "| gateway-dead | gateway-silent | gateway-silent | likely | 3.2 | yes, 4.5 s | **no** |" in said
     assert "| another | uplink-down | **gateway-silent** | likely | 3.2 | - | - |" in said
     assert "| healthy-odd | none | none | - | 1.0 | - | - |" in said

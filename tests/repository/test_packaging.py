@@ -17,6 +17,8 @@ import pytest
 from netdoctor import __version__
 from tests.conftest import ROOT
 
+pytestmark = pytest.mark.thorough
+
 SOURCES = ("netdoctor", "probes", "remedies")
 
 

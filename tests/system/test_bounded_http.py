@@ -23,6 +23,8 @@ from netdoctor.system.host import Host
 from netdoctor.system.kube_api import KubeApi
 from tests.system.test_kubeconfig import config
 
+pytestmark = pytest.mark.thorough
+
 LIMIT = 1 << 20
 SECONDS = 0.6
 OK = b"HTTP/1.1 200 OK\r\n"

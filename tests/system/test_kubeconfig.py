@@ -25,7 +25,10 @@ from netdoctor.system.kube_api import KubeApi
 from netdoctor.system.ownership import ANYBODY, writers
 from tests.cli.test_cli import netdoctor, one_sentence
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, which is what is protected")
+pytestmark = [
+    pytest.mark.thorough,
+    pytest.mark.skipif(os.geteuid() != 0, reason="needs root, which is what is protected"),
+]
 STRANGER = 12345  # without an entry in passwd
 CANARY = "canary-0f1e2d3c4b5a"
 

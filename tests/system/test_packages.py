@@ -18,6 +18,8 @@ from netdoctor.system.host import Host
 from netdoctor.system.packages import command, not_installed
 from tests.conftest import ROOT
 
+pytestmark = pytest.mark.thorough
+
 ORACLE = 'NAME="Oracle Linux Server"\nID="ol"\nID_LIKE="fedora"\nVERSION_ID="9.4"\n'
 DEBIAN = "ID=debian\nVERSION_ID=12\n"
 SUSE = 'ID="opensuse-leap"\nID_LIKE="suse opensuse"\n'

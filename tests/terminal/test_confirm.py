@@ -26,6 +26,8 @@ from tests.repair.folder_node import BEFORE, Node, node
 from tests.terminal.on_terminal import LONGEST
 from tests.terminal.test_consent import AFTER, fix, netdoctor, on_terminal, without_terminal
 
+pytestmark = pytest.mark.thorough
+
 __all__ = ["node"]  # the fixture
 SECONDS = 5  # the shortest that may be asked for
 UNDOING = 15.0  # seconds for an undo that takes one or two on a quiet machine
@@ -121,7 +123,6 @@ def test_the_document_without_anything_to_confirm_says_nothing_of_it(node: Node)
         assert json.loads(done.stdout)["confirmation"] is None
 
 
-@pytest.mark.thorough
 def test_without_an_answer_it_is_undone(node: Node) -> None:
     before = node.files()
     terminal = on_terminal(fix(node, "--yes", "--confirm", str(SECONDS)))
@@ -134,7 +135,6 @@ def test_without_an_answer_it_is_undone(node: Node) -> None:
     assert "nothing waits to be confirmed; run" in confirm(node).stderr
 
 
-@pytest.mark.thorough
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP])
 def test_the_timer_outlives_netdoctor_and_the_session(node: Node, number: signal.Signals) -> None:
     before = node.files()
@@ -148,7 +148,6 @@ def test_the_timer_outlives_netdoctor_and_the_session(node: Node, number: signal
     assert node.files() == before
 
 
-@pytest.mark.thorough
 def test_a_repair_that_is_killed_halfway_is_undone(node: Node) -> None:
     before = node.files()
     words = fix(node, "--yes", "--confirm", str(SECONDS), remedies="switch_on,stop_here")
@@ -209,7 +208,6 @@ def test_enter_counts_while_somebody_holds_the_lock_for_a_moment(node: Node) -> 
     assert f"run {runs()[0].run} is kept" in terminal.text
 
 
-@pytest.mark.thorough
 def test_a_question_about_what_is_left_does_not_keep_the_timer_waiting(node: Node) -> None:
     remedies = "switch_on,add_nothing_useful,open_the_door"
     terminal = on_terminal(fix(node, "--confirm", str(SECONDS), remedies=remedies))
@@ -221,7 +219,6 @@ def test_a_question_about_what_is_left_does_not_keep_the_timer_waiting(node: Nod
     until(lambda: a_conf(node) == BEFORE, "it is undone")
 
 
-@pytest.mark.thorough
 @pytest.mark.parametrize("damage", ["confirm.json", "the folder", "its journal", "somebody else's edit", "SIGTERM"])
 def test_the_timer_gives_up_for_nothing(node: Node, damage: str) -> None:
     done = without_terminal(fix(node, "--yes", "--confirm", str(SECONDS)))
@@ -259,7 +256,6 @@ def timer_pid() -> int:
     return pid
 
 
-@pytest.mark.thorough
 def test_a_netdoctor_that_was_stopped_is_ended(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     words = fix(node, "--yes", "--confirm", str(SECONDS), remedies="switch_on,stop_here")
     running = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

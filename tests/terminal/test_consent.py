@@ -16,6 +16,8 @@ from tests.repair.folder_node import BEFORE, Node, node
 from tests.schemas import valid
 from tests.terminal.on_terminal import LONGEST, Terminal
 
+pytestmark = pytest.mark.thorough
+
 __all__ = ["node"]  # the fixture
 AFTER = b"forward = 1\n"
 

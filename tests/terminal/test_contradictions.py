@@ -11,6 +11,8 @@ from netdoctor.terminal.contradictions import never_together, only_with
 from tests.cli.test_cli import netdoctor, one_sentence
 from tests.conftest import ROOT
 
+pytestmark = pytest.mark.thorough
+
 HEALTHY = str(ROOT / "tests/recordings/healthy.json")
 TRACE = "trace default/client internet 443"
 

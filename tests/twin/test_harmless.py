@@ -17,7 +17,7 @@ from netdoctor.twin.build import build
 from netdoctor.twin.tracer import walk
 from tests.twin.network import FLOWS, Node, real
 
-pytestmark = real
+pytestmark = [pytest.mark.thorough, real]
 
 SHOWN = """nft -s list ruleset; iptables-nft-save | grep -v '^#' | sed 's/[[].*[]]//'; ip -o link | cut -d: -f2,3
 ip address; ip route show table all; ip rule
@@ -54,7 +54,6 @@ def with_mark(mark: str) -> list[str]:
     return found
 
 
-@pytest.mark.thorough
 def test_twelve_side_by_side(node: Node) -> None:
     node.sh("iptables-nft -I FORWARD -p udp --dport 53 -j DROP")
     state = node.state()

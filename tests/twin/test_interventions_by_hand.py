@@ -14,6 +14,8 @@ from netdoctor.twin.state import State
 from netdoctor.twin.walk import Walk
 from tests.twin.network import CLUSTER, FLOWS, Node, real
 
+pytestmark = pytest.mark.thorough
+
 AF_INET = 2
 
 

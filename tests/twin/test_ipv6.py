@@ -30,10 +30,13 @@ from tests.twin.real_namespaces import RealNamespaces
 
 LACKING = [tool for tool in ("ip", "nft", "ip6tables") if not shutil.which(tool)]
 NO_IPV6 = not Path("/proc/sys/net/ipv6").exists()
-pytestmark = pytest.mark.skipif(
-    os.geteuid() != 0 or bool(LACKING) or NO_IPV6,
-    reason=f"it needs root, and {'IPv6' if NO_IPV6 else ' and '.join(LACKING) or 'ip, nft, ip6tables'}",
-)
+pytestmark = [
+    pytest.mark.thorough,
+    pytest.mark.skipif(
+        os.geteuid() != 0 or bool(LACKING) or NO_IPV6,
+        reason=f"it needs root, and {'IPv6' if NO_IPV6 else ' and '.join(LACKING) or 'ip, nft, ip6tables'}",
+    ),
+]
 
 NODE_IP, POD, OTHER, FAR = "2001:db8:77::2", "fd00:244::a", "fd00:244::b", "2001:db8:99::53"
 PODS = {"default/a": POD, "default/b": OTHER}

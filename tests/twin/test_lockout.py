@@ -26,7 +26,7 @@ from tests.twin.lockouts import FAR, FAR6, LOCKOUTS, NODE6, PERSON, POLICY_DROP,
 from tests.twin.network import ADDRESS, CLUSTER, NODE_ADDRESS, SERVER, Node, real, small_node
 from tests.twin.test_rehearsal import Commands
 
-pytestmark = real
+pytestmark = [pytest.mark.thorough, real]
 DIRECT: Rule = ("ipv4", "filter", "INPUT", 0, ("-s", PERSON, "-p", "tcp", "--dport", "22", "-j", "ACCEPT"))
 
 
@@ -76,7 +76,6 @@ def test_a_repair_that_cuts_off_a_person_is_refused(title: str) -> None:
             insist(rehearsal, allow_exposure=allowed)
 
 
-@pytest.mark.thorough
 @pytest.mark.parametrize("title", list(LOCKOUTS))
 def test_the_same_repair_passes_where_nobody_is_let_in(title: str) -> None:
     rehearsal = tried(LOCKOUTS[title], lets_in=False, connected=False)
@@ -84,7 +83,6 @@ def test_the_same_repair_passes_where_nobody_is_let_in(title: str) -> None:
     insist(rehearsal, allow_exposure=False)
 
 
-@pytest.mark.thorough
 @pytest.mark.parametrize("title", ["a direct rule for one address", "a zone's source", "an ipset", "IPv6"])
 def test_a_source_that_a_rule_names_is_asked_as_though_nobody_is_there(title: str) -> None:
     """The administrator has gone home, and comes back tomorrow."""
@@ -94,7 +92,6 @@ def test_a_source_that_a_rule_names_is_asked_as_though_nobody_is_there(title: st
     assert rehearsal.verdict is RehearsalVerdict.REFUSED
 
 
-@pytest.mark.thorough
 def test_who_is_connected_but_not_by_ssh_keeps_the_way_too() -> None:
     table = (
         "nft add table inet t",
@@ -157,7 +154,6 @@ def test_a_login_that_passes_in_no_copy_is_not_rehearsed() -> None:
         insist(rehearsal, allow_exposure=True)
 
 
-@pytest.mark.thorough
 def test_everybody_but_one_source_is_dropped() -> None:
     crowd = [f"iptables-nft -A INPUT -s 172.16.{n}.0/24 -p tcp --dport 9000 -j ACCEPT" for n in range(40)]
     rule = f"-p tcp --dport 22 ! -s {PERSON} -j DROP"
@@ -167,7 +163,6 @@ def test_everybody_but_one_source_is_dropped() -> None:
     assert f"source that a rule names: {PERSON} -> {NODE_ADDRESS}:22/tcp" in rehearsal.refusal
 
 
-@pytest.mark.thorough
 def test_a_terminal_that_outlived_its_connection_keeps_nobody_from_repairing() -> None:
     """A tmux of yesterday: SSH_CONNECTION names somebody who is connected no more, and is let in no more."""
     with node_with(*POLICY_DROP) as node:
@@ -195,7 +190,6 @@ def test_who_is_connected_over_a_link_local_address_is_told() -> None:
     assert "fe80::7 -> [fe80::10]:10250/tcp" in "\n".join(lines(rehearsal, ""))
 
 
-@pytest.mark.thorough
 def test_an_address_that_the_node_has_elsewhere_is_asked_as_well() -> None:
     """A virtual address on lo, to which people come."""
     with node_with(
@@ -208,7 +202,6 @@ def test_an_address_that_the_node_has_elsewhere_is_asked_as_well() -> None:
     assert f"ssh from {PERSON} (you) -> 203.0.113.50:22/tcp" in rehearsal.refusal
 
 
-@pytest.mark.thorough
 def test_whom_the_node_is_connected_to_stays_in_reach() -> None:
     with node_with() as node:
         tunnel = Connection("198.51.100.9", 22, NODE_ADDRESS, 40000, inbound=False)
@@ -236,7 +229,6 @@ def test_a_tunnel_over_udp_that_the_node_has_opened_stays_in_reach() -> None:
     assert "it would cut off node to outside: node -> 192.0.2.1:51820/udp" in rehearsal.refusal
 
 
-@pytest.mark.thorough
 def test_the_twelfth_of_those_who_are_logged_in_is_asked_for() -> None:
     crowd = [Connection(f"198.51.100.{n}", 40022, NODE_ADDRESS, 22, inbound=True, login=True) for n in range(1, 13)]
     with node_with() as node:
@@ -245,7 +237,6 @@ def test_the_twelfth_of_those_who_are_logged_in_is_asked_for() -> None:
     assert "person on the node: ssh from 198.51.100.12 -> " in rehearsal.refusal
 
 
-@pytest.mark.thorough
 def test_a_source_that_a_routing_rule_names_is_asked_as() -> None:
     before_local = (
         "ip rule add prio 200 lookup local",
@@ -257,7 +248,6 @@ def test_a_source_that_a_routing_rule_names_is_asked_as() -> None:
     assert "it would open source that a rule names: 203.0.113.1 -> " in rehearsal.refusal
 
 
-@pytest.mark.thorough
 def test_the_number_of_ways_is_bounded_and_said() -> None:
     members = "\n".join(f"add many 10.{n // 250}.{n % 250}.1" for n in range(3000))
     rules = [f"iptables-nft -A INPUT -s 172.16.{n}.0/24 -j ACCEPT" for n in range(60)]

@@ -35,6 +35,8 @@ from tests.twin.overlay_nodes import (
     needs_vxlan,
 )  # fmt: skip
 
+pytestmark = pytest.mark.thorough
+
 TUNSETIFF, IFF_TUN = 0x400454CA, 1
 
 

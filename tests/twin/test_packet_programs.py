@@ -8,6 +8,8 @@ from netdoctor.twin.build import build
 from netdoctor.twin.state import CopiedProgram
 from tests.twin.network import Node, real, small_node
 
+pytestmark = pytest.mark.thorough
+
 FILTER = "pref 7 bpf direct-action bytecode '1,6 0 0 2'"
 POLICY = "src 10.0.0.0/8 dst 198.51.100.7/32 action block"
 

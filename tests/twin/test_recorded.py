@@ -17,6 +17,8 @@ from netdoctor.experiments.work_limit import WorkLimit
 from tests.busy import busy_loops
 from tests.twin.network import real
 
+pytestmark = pytest.mark.thorough
+
 ROOT = Path(__file__).resolve().parents[2]
 RECORDINGS = ROOT / "tests/recordings"
 CURES = {
@@ -66,7 +68,6 @@ def test_waiting_for_a_processor_is_not_work() -> None:
 
 
 @real
-@pytest.mark.thorough
 def test_a_busy_machine_says_the_same_of_a_recording() -> None:
     quiet = report("note-a-firewalld-reload")
     with busy_loops(4 * (os.cpu_count() or 1)):

@@ -32,6 +32,8 @@ from netdoctor.twin.wire.messages import LinkMessage
 from netdoctor.twin.wire.netlink import attribute, by_kind
 from netdoctor.twin.wire.uapi.if_link import IFLA
 
+pytestmark = pytest.mark.thorough
+
 NEEDED = [tool for tool in ("ip", "nft") if not shutil.which(tool)]
 real = pytest.mark.skipif(
     os.geteuid() != 0 or bool(NEEDED),

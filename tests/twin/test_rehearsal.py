@@ -43,7 +43,7 @@ from tests.twin.network import (
     small_node,
 )
 
-pytestmark = real
+pytestmark = [pytest.mark.thorough, real]
 PODS = "10.244.0.0/24"
 # as firewalld has it, with one zone that knows no pod
 FIREWALLD = """

@@ -24,7 +24,7 @@ from netdoctor.twin.walk import Walk
 from tests.busy import busy_loops
 from tests.twin.network import CLUSTER, FLOWS, UPLINK_IS_BRIDGE, Node, real
 
-pytestmark = real
+pytestmark = [pytest.mark.thorough, real]
 
 
 def searched(
@@ -187,7 +187,6 @@ def test_one_rule_behind_the_other(node: Node) -> None:
     assert [len(one) for one in found["outside"].cures] == [2]
 
 
-@pytest.mark.thorough
 def test_a_search_ends_at_its_limit_and_says_which(node: Node) -> None:
     node.sh("iptables-nft -I FORWARD -p udp --dport 53 -j DROP")
     _, whole = searched(node, "outside")
@@ -199,7 +198,6 @@ def test_a_search_ends_at_its_limit_and_says_which(node: Node) -> None:
     assert search.cut_short == "0.001 s of processor time"
 
 
-@pytest.mark.thorough
 def test_a_busy_machine_gets_the_same_answer(node: Node) -> None:
     node.sh(
         "sysctl -qw net.ipv4.conf.br0.forwarding=0", "iptables-nft -I FORWARD -p udp --dport 53 -j DROP",

@@ -24,7 +24,7 @@ from netdoctor.system.host import Host
 from netdoctor.twin.namespace import Namespace
 from tests.twin.network import real
 
-pytestmark = real
+pytestmark = [pytest.mark.thorough, real]
 needs_a_bus = pytest.mark.skipif(not shutil.which("dbus-daemon"), reason="dbus-daemon is not installed")
 
 

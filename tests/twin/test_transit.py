@@ -21,7 +21,7 @@ from netdoctor.twin.namespace import Namespace
 from tests.twin.network import UPLINK_IS_BRIDGE, Node, real, small_node
 from tests.twin.test_lockout import facts_of
 
-pytestmark = real
+pytestmark = [pytest.mark.thorough, real]
 SECOND = "198.51.100.10"
 
 
@@ -70,7 +70,6 @@ def test_what_is_forbidden_for_ssh_alone_is_seen_to_open() -> None:
     assert {way.flow.port for way in rehearsal.needless if way.kind is Access.TRANSIT} == {443}
 
 
-@pytest.mark.thorough
 def test_where_rules_forbid_it_nothing_opens() -> None:
     drop = ("iptables-nft -P FORWARD DROP", "iptables-nft -A FORWARD -s 10.244.0.0/24 -j ACCEPT",
             "iptables-nft -A FORWARD -d 10.244.0.0/24 -j ACCEPT")  # fmt: skip
@@ -79,7 +78,6 @@ def test_where_rules_forbid_it_nothing_opens() -> None:
     assert (rehearsal.needless, rehearsal.refusal) == ((), "")
 
 
-@pytest.mark.thorough
 def test_one_way_is_enough() -> None:
     """Only what comes in by the second uplink is forwarded."""
     drop = ("iptables-nft -A FORWARD -i eth0 -o eth1 -m conntrack --ctstate NEW -j DROP",)
@@ -88,7 +86,6 @@ def test_one_way_is_enough() -> None:
     assert {way.flow.destination for way in rehearsal.needless} == {"192.0.2.254"}
 
 
-@pytest.mark.thorough
 def test_transit_that_was_there_may_not_be_cut() -> None:
     with two_uplinks(forward="1") as node:
         off = node.namespaces["node"].run(lambda: SetSysctl.planned(Host(), "net.ipv4.ip_forward", "0"))
@@ -119,7 +116,6 @@ def test_a_node_with_one_uplink_carries_nothing() -> None:
     assert (rehearsal.needless, rehearsal.closed, rehearsal.refusal) == ((), (), "")
 
 
-@pytest.mark.thorough
 def test_ipv6_as_well() -> None:
     six = ("ip -6 address add 2001:db8:1::10/64 dev eth0 nodad", "ip -6 address add 2001:db8:2::10/64 dev eth1 nodad",
            "sysctl -qw net.ipv6.conf.all.forwarding=0")  # fmt: skip

@@ -19,6 +19,8 @@ from netdoctor.twin.trust import check
 from netdoctor.twin.wire.netlink import attribute
 from netdoctor.twin.wire.uapi.if_link import IFLA
 
+pytestmark = pytest.mark.thorough
+
 RECORDING = Path(__file__).parents[1] / "recordings/note-a-firewalld-reload.json"
 Edit = Callable[[dict[str, Any]], object]
 

@@ -60,6 +60,7 @@ FAULTS = {
 }  # fmt: skip
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", list(FAULTS))
 def test_flows_end_as_on_the_node(name: str, node: Node) -> None:
     node.sh(*FAULTS[name])
