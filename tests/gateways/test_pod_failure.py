@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from netdoctor.gateways.pod_failure import Failure, Kind, first_cause, why
+from netdoctor.gateways.pod_failure import Failure, first_cause, why
+from netdoctor.program_messages.message import Kind
 
 PSQL = 'psql: error: could not translate host name "postgres" to address: Temporary failure in name resolution'
 FATAL = 'psql: error: connection to server at "postgres" (10.99.1.2), port 5432 failed: FATAL:  '

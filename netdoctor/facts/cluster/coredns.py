@@ -18,6 +18,7 @@ from netdoctor.system.kube_api import KubeApi
 NODE_RESOLV_CONF = ("/run/systemd/resolve/resolv.conf", "/etc/resolv.conf")
 ROOT_ZONE = re.compile(r"(\w+://)?\.?(:\S+)?")  # a server block's key: zone, with a transport and a port perhaps
 DOMAIN = re.compile(r"\.?(?:[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*\.?)?")  # of a resolv.conf's search line
+OWN_FILE = "/etc/resolv.conf in CoreDNS's pod"
 OTHER_FILE = "/file"  # in place of another path than a resolv.conf's
 TRANSPORTS = ("", "dns", "tls", "udp", "tcp")
 LONGEST_DOMAIN = 200  # characters: a name is put before it
@@ -204,7 +205,7 @@ def _resolv_conf(host: Host, uids: frozenset[str]) -> tuple[str, str]:
         except CannotRead:
             continue
         if found is not None:
-            return "/etc/resolv.conf in CoreDNS's pod", found
+            return OWN_FILE, found
     for path in NODE_RESOLV_CONF:
         text = host.read_or_none(path)
         if text is not None:
