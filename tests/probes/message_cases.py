@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from netdoctor.errors import CannotRead, Why
 from netdoctor.facts.cluster.coredns import OWN_FILE, Upstream, Upstreams
+from netdoctor.facts.cluster.corefile_refusal import CorefileRefusal
 from netdoctor.facts.cluster.kube_proxy import KubeProxy
 from netdoctor.facts.cluster.kubelet_resolvers import USUAL, KubeletResolvers
 from netdoctor.facts.cluster.last_ends import COREDNS, KUBE_PROXY, LastEnd, LastEnds
@@ -159,6 +160,9 @@ CASES = [
          {**refused(NO_IPV6)[1], **unread(Ipv6Switches)}, confidence=LIKELY),
     Case("cni-address-family-disabled", "off, and the CNI gives IPv4 alone", PASS,
          (Ipv6Switches({"net.ipv6.conf.all.disable_ipv6": "1"}),)),
+    Case("corefile-invalid", "it could not be loaded, and the old one serves", FAIL,
+         (CorefileRefusal("kube-system/coredns-1", 5, "Unknown directive 'redy'", runs=True),),
+         "CoreDNS runs with its old Corefile, and will not start with the new one (line 5)", severity=WARNING),
     of_test_pod("cni-config-unusable", "a plugin that no configuration names", LOOPBACK_GONE,
                 "the program of the CNI plugin loopback is not in /opt/cni/bin"),
     of_test_pod("cni-config-unusable", "a program that may not be started", NOT_EXECUTABLE,
