@@ -111,6 +111,10 @@ class TestWhatIsRead:
         ("E0101 12:00 run.go:72] command failed\nI0101 12:01 bye\n", "E0101 12:00 run.go:72] command failed"),
         ("level=error msg=a\nlevel=fatal msg=b\nlevel=info msg=c\n", "level=fatal msg=b"),
         ("one\ntwo\n\n", "two"),
+        (
+            "flag provided but not defined: -x\nUsage of /coredns:\n  -conf string\n",
+            "flag provided but not defined: -x",
+        ),
         ("", ""),
         ("x\x1b[2J\x00y", "x\N{REPLACEMENT CHARACTER}y"),
     ],

@@ -38,6 +38,11 @@ LONGEST = 240  # characters of a line
 # klog's fatal and error lines (F0102, E0102), Go's panics, and the words of other loggers
 FATAL = re.compile(r"^\s*(?:F\d{4} |panic: |fatal error: )|\[?\b(?:FATAL|CRITICAL|PANIC)\b|level=fatal")
 ERROR = re.compile(r"^\s*E\d{4} |\[?\b(?:ERROR|Error|error)\b|level=error")
+COMPLAINT = re.compile(
+    r"\b(?:cannot|can't|could not|couldn't|unable|fail(?:ed|ure)|denied|refused|invalid|unknown|missing|no such|not "
+    r"(?:defined|found|permitted|allowed|supported))\b",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,12 +173,13 @@ def _log(api: KubeApi, pod: Pod, container: str, *, previous: bool) -> str:
 
 
 def telling_line(lines: Iterable[str]) -> str:
-    """The line of a log that tells most of why a program ended: the last fatal one, else the last error, else the last.
+    """The line of a log that tells most of why a program ended: the last fatal one, else the last error or complaint.
 
-    A panic is followed by what each goroutine did; an ordinary last line is the last thing that was done.
+    A panic is followed by what each goroutine did, a wrong option by all the right ones. Without any of these it is the
+    last line.
     """
     written = [line for line in lines if line.strip()]
-    for form in (FATAL, ERROR):
+    for form in (FATAL, ERROR, COMPLAINT):
         matching = [line for line in written if form.search(line)]
         if matching:
             return excerpt(matching[-1], LONGEST)
