@@ -19,6 +19,7 @@ from netdoctor.facts.cluster.pod_network import PodNetwork
 from netdoctor.facts.cluster.services import EndpointSlices, Services
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.cluster.translated import Translated
+from netdoctor.facts.gateways.gateway_ends import GatewayEnds
 from netdoctor.facts.gateways.gateways import Modules
 from netdoctor.facts.gateways.images import Images
 from netdoctor.facts.gateways.listeners import Listeners
@@ -101,7 +102,7 @@ def healthy() -> dict[type, object]:
         LastEnds(()), SandboxRefusals(()), KubeletResolvers("/etc/resolv.conf", ("8.8.8.8",), ()),
         ReservedAddresses("k8s-pod-network", 3), Ipv6Switches({"net.ipv6.conf.all.disable_ipv6": "0"}),
     ]  # fmt: skip
-    no_modules = dict.fromkeys((Modules, Providers, Images, Listeners, PolicyAnswers), NO_MODULES)
+    no_modules = dict.fromkeys((Modules, Providers, Images, Listeners, PolicyAnswers, GatewayEnds), NO_MODULES)
     return derived({**{type(fact): fact for fact in facts}, **no_modules, KubeApi: Answered()})
 
 

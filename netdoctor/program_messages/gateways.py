@@ -8,5 +8,5 @@ MESSAGES = (
     *postgres.NAME,
     *litellm.UNREACHABLE,
     *postgres.UNREACHABLE,
-    *litellm.DATABASE_URL,
+    *litellm.DATABASE,
 )

@@ -10,6 +10,7 @@ from netdoctor.facts.cluster.kube_proxy_pod import HASH
 from netdoctor.facts.cluster.last_ends import LastEnds
 from netdoctor.facts.cluster.services import Services
 from netdoctor.facts.cluster.workloads import OURS_LABEL, Nodes, Pods, Workloads
+from netdoctor.facts.gateways.gateway_ends import GatewayEnds
 from netdoctor.facts.gateways.gateways import Modules
 from netdoctor.facts.gateways.network_policies import METADATA_NAME, NetworkPolicies
 from netdoctor.facts.traffic.sandbox_refusals import SandboxRefusals
@@ -42,7 +43,7 @@ def needed(fact: Any, labels: frozenset[str]) -> Any:
     if isinstance(fact, NetworkPolicies):
         namespaces = {name: _judged(held, labels) for name, held in fact.namespaces.items()}
         return replace(fact, namespaces=namespaces)
-    if isinstance(fact, (LastEnds, SandboxRefusals)):
+    if isinstance(fact, (LastEnds, GatewayEnds, SandboxRefusals)):
         return fact.without_unknown_words()
     if isinstance(fact, VantagePoints):
         return replace(fact, points=tuple(_with_judged_labels(point, labels) for point in fact.points))

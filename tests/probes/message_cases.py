@@ -15,19 +15,21 @@ from netdoctor.facts.cluster.kube_proxy import KubeProxy
 from netdoctor.facts.cluster.kubelet_resolvers import USUAL, KubeletResolvers
 from netdoctor.facts.cluster.last_ends import COREDNS, KUBE_PROXY, LastEnd, LastEnds
 from netdoctor.facts.cluster.workloads import Pods, Workload, Workloads
+from netdoctor.facts.gateways.gateway_ends import GatewayEnds
 from netdoctor.facts.node.ipv6_switches import Ipv6Switches
 from netdoctor.facts.node.reserved_addresses import ReservedAddresses
 from netdoctor.facts.node.sysctl import TRACKED_MOST, Sysctls
 from netdoctor.facts.traffic.new_pod import NewPod
 from netdoctor.facts.traffic.sandbox_refusals import SandboxRefusals, refusal_of
 from netdoctor.model import Confidence, Severity
-from netdoctor.program_messages import coredns, kube_proxy, network_agents
+from netdoctor.program_messages import coredns, gateways, kube_proxy, network_agents
 from netdoctor.program_messages.message import find
 from tests.builders import NODE_NAME, cni, pods, slices, sysctls, workloads
-from tests.probes.cases import FAIL, PASS, UNKNOWN, Case
+from tests.probes.cases import FAIL, NOT_APPLICABLE, PASS, UNKNOWN, Case
 from tests.worlds import unread
 
-TABLES = {COREDNS: coredns.MESSAGES, KUBE_PROXY: kube_proxy.MESSAGES}
+TABLES = {COREDNS: coredns.MESSAGES, KUBE_PROXY: kube_proxy.MESSAGES, "llm": gateways.MESSAGES}
+P1001 = "Error: P1001: Can't reach database server at `postgres:5432`"
 LOOP = ('[FATAL] plugin/loop: Loop (127.0.0.1:53402 -> :53) detected for zone ".", see '
         "https://coredns.io/plugins/loop#troubleshooting.")  # fmt: skip
 DENIED = ("could not set conntrack parameters from kube-proxy configuration: open "
@@ -56,6 +58,12 @@ def ended(program: str, line: str, **changed: object) -> LastEnds:
                   found.said if found else line, found.means if found else "",
                   found.message.cause if found else "")  # fmt: skip
     return LastEnds((replace(end, **changed),))  # type: ignore[arg-type]
+
+
+def of_gateway(line: str, **changed: object) -> GatewayEnds:
+    """A container of module llm that has ended."""
+    (end,) = ended("llm", line, namespace="litellm", pod="litellm-llm-1", **changed).items
+    return GatewayEnds((end,))
 
 
 def refused(message: str) -> tuple[SandboxRefusals, dict[type, CannotRead]]:
@@ -160,6 +168,18 @@ CASES = [
          {**refused(NO_IPV6)[1], **unread(Ipv6Switches)}, confidence=LIKELY),
     Case("cni-address-family-disabled", "off, and the CNI gives IPv4 alone", PASS,
          (Ipv6Switches({"net.ipv6.conf.all.disable_ipv6": "1"}),)),
+    Case("gateway-keeps-ending", "a key that it refuses", FAIL,
+         (of_gateway("proxy refused to start: the master key is a publicly known default."),),
+         "gateway llm ends again and again: LiteLLM refuses its well-known default key", confidence=LIKELY),
+    Case("gateway-keeps-ending", "out of memory", FAIL, (of_gateway("INFO: started", kind="OOMKilled"),),
+         "needs more memory than its limit"),
+    Case("gateway-keeps-ending", "a line that nobody knows", FAIL, (of_gateway("KeyError: 'x'"),), "KeyError: 'x'",
+         severity=WARNING, confidence=LIKELY),
+    Case("gateway-keeps-ending", "it waits for Postgres", PASS, (of_gateway(P1001),)),
+    Case("gateway-keeps-ending", "Postgres refuses its password", PASS,
+         (of_gateway('FATAL: password authentication failed for user "x"'),)),
+    Case("gateway-keeps-ending", "they stay up", PASS, (GatewayEnds(()),)),
+    Case("gateway-keeps-ending", "there is none", NOT_APPLICABLE, says="no workload of LiteLLM"),
     Case("corefile-invalid", "it could not be loaded, and the old one serves", FAIL,
          (CorefileRefusal("kube-system/coredns-1", 5, "Unknown directive 'redy'", runs=True),),
          "CoreDNS runs with its old Corefile, and will not start with the new one (line 5)", severity=WARNING),

@@ -69,6 +69,9 @@ TYPED = {
     ("gateway-silent", "no answer to ARP, and the host reaches no resolver"): [
         "ip neigh show to 192.0.2.1 dev eth0", "sudo arping -c 3 -I eth0 192.0.2.1",
     ],
+    ("gateway-keeps-ending", "a key that it refuses"): [
+        "kubectl -n litellm logs pod/litellm-llm-1 --container=main --previous",
+    ],
     ("host-port-taken", "by a process"): ["sudo ss -ltnp 'sport = :4000'", "systemctl status 77"],
     ("host-port-taken", "by another module"): [],
     ("image-not-obtainable", "a registry that is silent"): ["sudo crictl pull r.example/app:1"],

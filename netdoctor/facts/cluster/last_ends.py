@@ -19,7 +19,7 @@ from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.cluster.workloads import SYSTEM_NAMESPACE, ContainerEnd, Pod, Pods, dns_pods
 from netdoctor.model import Evidence
 from netdoctor.program_messages import coredns, kube_proxy, network_agents
-from netdoctor.program_messages.message import find
+from netdoctor.program_messages.message import Message, find
 from netdoctor.redact import excerpt
 from netdoctor.system.kube_api import KubeApi
 from netdoctor.values import Values
@@ -100,7 +100,9 @@ class LastEnds:
         if not found:
             return cls(())
         with ThreadPoolExecutor(len(found)) as pool:
-            return cls(tuple(pool.map(lambda each: _read(api, *each), found)))
+            return cls(
+                tuple(pool.map(lambda each: read_end(api, each[0], each[1], each[2], _messages(each[0])), found))
+            )
 
     def of(self, *programs: str) -> tuple[LastEnd, ...]:
         """Those of these programs."""
@@ -112,8 +114,12 @@ class LastEnds:
 
     def without_unknown_words(self) -> LastEnds:
         """For a recording: a line that no entry knows may hold anything."""
-        known = (end if end.cause or end.means else _without_words(end) for end in self.items)
-        return LastEnds(tuple(known))
+        return LastEnds(tuple(map(without_unknown_words, self.items)))
+
+
+def without_unknown_words(end: LastEnd) -> LastEnd:
+    """The end as it is where its message is known, else without what was said."""
+    return end if end.cause or end.means else _without_words(end)
 
 
 def _without_words(end: LastEnd) -> LastEnd:
@@ -147,7 +153,11 @@ def _programs(pods: Pods, services: Services, this: ThisNode) -> Iterator[tuple[
             yield AGENTS[name], pod
 
 
-def _read(api: KubeApi, program: str, pod: Pod, end: ContainerEnd) -> LastEnd:
+def _messages(program: str) -> tuple[Message, ...]:
+    return MESSAGES.get(program, network_agents.MESSAGES)
+
+
+def read_end(api: KubeApi, program: str, pod: Pod, end: ContainerEnd, messages: tuple[Message, ...]) -> LastEnd:
     """The end, with what the log of that run says; of the newer run where the older one's is gone."""
     said = means = cause = unread = ""
     for previous in (True, False) if end.running else (False, True):
@@ -156,7 +166,7 @@ def _read(api: KubeApi, program: str, pod: Pod, end: ContainerEnd) -> LastEnd:
         except CannotRead as error:
             unread = unread or error.reason
             continue
-        found = find(log, MESSAGES.get(program, network_agents.MESSAGES))
+        found = find(log, messages)
         if found:
             said, means, cause = found.said, found.means, found.message.cause
             break
