@@ -17,7 +17,7 @@ MOST = 8  # lines that anybody types
 # where a file lies that a command may name, which are a CNI's: a recording must not have root open another one
 FOLDERS = (
     "/etc/cni/net.d", "/opt/cni/bin", "/usr/lib/cni", "/usr/libexec/cni", "/var/lib/rancher/k3s",
-    "/var/snap/microk8s/current",
+    "/var/snap/microk8s/current", "/var/lib/cni/networks",
 )  # fmt: skip
 URL = re.compile(r"https?://[A-Za-z0-9.\[\]:-]+(?:/[A-Za-z0-9._~/-]*)?")
 

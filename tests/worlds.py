@@ -13,17 +13,22 @@ from netdoctor.facts import Facts
 from netdoctor.facts.cluster.coredns import Corefile, Upstreams
 from netdoctor.facts.cluster.corefile_refusal import CorefileRefusal
 from netdoctor.facts.cluster.kube_proxy import KubeProxy
+from netdoctor.facts.cluster.kubelet_resolvers import KubeletResolvers
+from netdoctor.facts.cluster.last_ends import LastEnds
 from netdoctor.facts.cluster.pod_network import PodNetwork
 from netdoctor.facts.cluster.services import EndpointSlices, Services
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.cluster.translated import Translated
+from netdoctor.facts.gateways.gateway_ends import GatewayEnds
 from netdoctor.facts.gateways.gateways import Modules
 from netdoctor.facts.gateways.images import Images
 from netdoctor.facts.gateways.listeners import Listeners
 from netdoctor.facts.node.firewalld import Firewalld
 from netdoctor.facts.node.firewalld_rules import FirewalldRules
 from netdoctor.facts.node.iptables import Iptables
+from netdoctor.facts.node.ipv6_switches import Ipv6Switches
 from netdoctor.facts.node.links import Interface, Links
+from netdoctor.facts.node.reserved_addresses import ReservedAddresses
 from netdoctor.facts.node.sysctl import BridgeNetfilterModule, SysctlFiles
 from netdoctor.facts.traffic.closed_endpoints import ClosedEndpoints
 from netdoctor.facts.traffic.departures import Departures
@@ -33,6 +38,7 @@ from netdoctor.facts.traffic.new_pod import NewPod
 from netdoctor.facts.traffic.next_hops import Gateways
 from netdoctor.facts.traffic.policy_answers import PolicyAnswers
 from netdoctor.facts.traffic.providers import Providers
+from netdoctor.facts.traffic.sandbox_refusals import SandboxRefusals
 from netdoctor.model import Result
 from netdoctor.system.host import Host
 from netdoctor.system.kube_api import KubeApi
@@ -93,8 +99,10 @@ def healthy() -> dict[type, object]:
         PodNetwork((POD_NETWORK,), "/etc/cni/net.d/1-k8s.conflist"), ThisNode(NODE_NAME, (NODE_ADDRESS,), ""),
         NewPod("default", "netdoctor-1", TEST_POD, "/run/netns/new", (DNS_ADDRESS,), (), 0.8), servers(),
         FailedFlows((), True), experiments(), Gateways(()), ClosedEndpoints(()),
+        LastEnds(()), SandboxRefusals(()), KubeletResolvers("/etc/resolv.conf", ("8.8.8.8",), ()),
+        ReservedAddresses("k8s-pod-network", 3), Ipv6Switches({"net.ipv6.conf.all.disable_ipv6": "0"}),
     ]  # fmt: skip
-    no_modules = dict.fromkeys((Modules, Providers, Images, Listeners, PolicyAnswers), NO_MODULES)
+    no_modules = dict.fromkeys((Modules, Providers, Images, Listeners, PolicyAnswers, GatewayEnds), NO_MODULES)
     return derived({**{type(fact): fact for fact in facts}, **no_modules, KubeApi: Answered()})
 
 

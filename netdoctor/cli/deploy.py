@@ -267,8 +267,8 @@ def _smoke(deployer: Deployer, say: Sayer) -> None:
 
 def _tell_failed(rollout: Rollout, gate: Gate, say: Sayer) -> None:
     """What did not get ready, why, and what to do next."""
-    from netdoctor.gateways.pod_failure import Kind
     from netdoctor.output.deployment_text import reason
+    from netdoctor.program_messages.message import Kind
 
     for progress in rollout.progress:
         if not progress.done:

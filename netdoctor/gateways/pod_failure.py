@@ -8,30 +8,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import Any
 
+from netdoctor.program_messages import gateways, sandbox
+from netdoctor.program_messages.message import LONGEST, Kind, find
 from netdoctor.redact import redact
 
 Pod = Mapping[str, Any]
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
-LONGEST = 240  # characters of somebody else's text in a sentence
-
-
-class Kind(IntEnum):
-    """What it is, most telling first: where pods fail for several reasons, the first one is named."""
-
-    NOT_SCHEDULED = 0
-    IMAGE = 1
-    CONFIG = 2  # a Secret, a ConfigMap or a volume that the kubelet wants is not there
-    OOM = 3
-    KEY = 4
-    GATEWAY_CONFIG = 5
-    DATABASE = 6
-    PROBE = 7
-    CRASH = 8
-    NETWORK = 9  # a consequence: what breaks the network is for `netdoctor check` to say
-    STARTING = 10  # nothing is wrong yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,40 +33,6 @@ class Failure:
         return self.kind is not Kind.STARTING
 
 
-# what a log's last lines say, in this order: (pattern, kind, sentence, lasting)
-LOGS: tuple[tuple[re.Pattern[str], Kind, str, bool], ...] = tuple(
-    (re.compile(pattern, re.IGNORECASE | re.DOTALL), kind, sentence, lasting)
-    for pattern, kind, sentence, lasting in (
-        (r"no master key is set", Kind.KEY, "LiteLLM has no master key: LITELLM_MASTER_KEY is empty", True),
-        (r"master key is a publicly known default", Kind.KEY, "LiteLLM refuses its well-known default key", True),
-        (r"Config file not found: (\S+)", Kind.GATEWAY_CONFIG, "LiteLLM's config file {1} is not there", True),
-        (r"No module named '(\w+)'", Kind.GATEWAY_CONFIG, "the image has no Python package {1}, which the config needs",
-         True),
-        (r"(?:while (?:parsing|scanning)|mapping values|could not find expected).{0,120}?(line \d+)",
-         Kind.GATEWAY_CONFIG, "LiteLLM's config is not YAML: {1}", True),
-        (r"error while attempting to bind on address \(([^)]*)\)", Kind.CRASH, "its port is taken: {1}", True),
-        (r"P1013", Kind.DATABASE, "the database URL is invalid (@ # / % in a password must be encoded)", True),
-        (r"P1000|password authentication failed for user \"([^\"]*)\"", Kind.DATABASE,
-         "Postgres refuses the password (a Secret that was changed does not change the password of an existing volume)",
-         True),
-        (r"P1003|database \"([^\"]*)\" does not exist", Kind.DATABASE, "the database {1} does not exist in Postgres",
-         True),
-        (r"P1010|no pg_hba\.conf entry", Kind.DATABASE, "Postgres accepts no login from there (pg_hba.conf)", True),
-        (r"too many clients|remaining connection slots|too many connections", Kind.DATABASE,
-         "Postgres has no connection slot left", False),
-        (r"role \"([^\"]*)\" does not exist", Kind.DATABASE, "the role {1} does not exist in Postgres", True),
-        (r"P3009|P3018", Kind.DATABASE, "a migration of the database failed and has to be resolved by hand", True),
-        (r"could not translate host name \"([^\"]*)\"", Kind.NETWORK,
-         "it waits for Postgres, whose name {1} does not resolve", False),
-        (r"P1001: Can't reach database server at `([^`]*)`", Kind.NETWORK, "it cannot reach Postgres at {1}", False),
-        (r"connection to server at \"([^\"]*)\".*?failed: (Connection refused|timeout expired|No route to host|"
-         r"Operation timed out)", Kind.NETWORK, "it waits for Postgres at {1}: {2}", False),
-        (r"timeout expired", Kind.NETWORK, "it waits for Postgres, which does not answer", False),
-        (r"unsupported scheme '(\w+)'", Kind.DATABASE, "LiteLLM wants a postgresql:// URL, not {1}://", True),
-        (r"prisma CLI is neither on PATH|Unable to find Prisma binaries", Kind.IMAGE,
-         "the image has no Prisma, which LiteLLM needs for its database", True),
-    )
-)  # fmt: skip
 IMAGE_REASONS = ("ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName", "RegistryUnavailable")
 CONFIG_REASONS = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError")
 STATUS_CODES = {
@@ -135,7 +85,9 @@ def _of_sandbox(pod: str, status: Mapping[str, Any], messages: Sequence[str]) ->
     if not stuck or any(container.get("ready") for container in status.get("containerStatuses") or ()):
         return None
     kind = Kind.CONFIG if "ount" in stuck[-1] else Kind.NETWORK
-    return Failure(pod, kind, f"the kubelet cannot start it: {cut(stuck[-1])}", False)
+    known = find(stuck[-1], sandbox.MESSAGES)
+    said = f"{known.means} ({known.said})" if known else cut(stuck[-1])
+    return Failure(pod, kind, f"the kubelet cannot start it: {said}", False)
 
 
 def _of_container(
@@ -208,14 +160,10 @@ def _of_probe(pod: str, messages: Sequence[str]) -> Failure | None:
 
 def of_log(pod: str, text: str) -> Failure | None:
     """What the last lines of a log say; None where they say nothing that is known."""
-    for pattern, kind, sentence, lasting in LOGS:
-        if match := pattern.search(text):
-            words = [group or "" for group in match.groups()]
-            said = sentence
-            for number, word in enumerate(words, 1):
-                said = said.replace(f"{{{number}}}", " ".join(word.split()))
-            return Failure(pod, kind, redact(" ".join(re.sub(r" ?\{\d\}", "", said).split())), lasting)
-    return None
+    found = find(text, gateways.MESSAGES)
+    if found is None:
+        return None
+    return Failure(pod, found.message.kind, found.means, found.message.lasting)
 
 
 def read(text: str) -> str:

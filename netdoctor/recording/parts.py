@@ -1,4 +1,4 @@
-"""What of a fact a recording needs: labels that a selector names, and no list of all the images of a node."""
+"""What of a fact a recording needs: labels that a selector names, no list of images, no line of a strange log."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 from netdoctor.facts.cluster.kube_proxy_pod import HASH
+from netdoctor.facts.cluster.last_ends import LastEnds
 from netdoctor.facts.cluster.services import Services
 from netdoctor.facts.cluster.workloads import OURS_LABEL, Nodes, Pods, Workloads
+from netdoctor.facts.gateways.gateway_ends import GatewayEnds
 from netdoctor.facts.gateways.gateways import Modules
 from netdoctor.facts.gateways.network_policies import METADATA_NAME, NetworkPolicies
+from netdoctor.facts.traffic.sandbox_refusals import SandboxRefusals
 from netdoctor.facts.traffic.vantage import VantagePoint, VantagePoints
 
 ALWAYS = frozenset((OURS_LABEL, "k8s-app", HASH, METADATA_NAME))
@@ -40,6 +43,8 @@ def needed(fact: Any, labels: frozenset[str]) -> Any:
     if isinstance(fact, NetworkPolicies):
         namespaces = {name: _judged(held, labels) for name, held in fact.namespaces.items()}
         return replace(fact, namespaces=namespaces)
+    if isinstance(fact, (LastEnds, GatewayEnds, SandboxRefusals)):
+        return fact.without_unknown_words()
     if isinstance(fact, VantagePoints):
         return replace(fact, points=tuple(_with_judged_labels(point, labels) for point in fact.points))
     return fact

@@ -47,7 +47,8 @@ METADATA = {
     "ownerReferences": [{"kind": NAME, "name": NAME, "uid": TEXT}],
 }
 REASON = {"reason": TEXT, "message": TEXT}
-CONTAINER_STATE = {"waiting": REASON, "terminated": REASON, "running": ANY}
+ENDED = {**REASON, "exitCode": NUMBER, "finishedAt": TEXT}
+CONTAINER_STATE = {"waiting": REASON, "terminated": ENDED, "running": ANY}
 CONTAINER_STATUS = {"name": NAME, "restartCount": NUMBER, "state": CONTAINER_STATE, "lastState": CONTAINER_STATE}
 CONDITIONS = [{"type": NAME, "status": NAME, "reason": TEXT, "message": TEXT}]
 TEMPLATE = {"metadata": {**METADATA, "name": TEXT}, "spec": POD_SPEC}

@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from netdoctor import Area, Evidence, Finding, NotApplicable, Subject, Values, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.kube_proxy import KubeProxy
+from netdoctor.facts.cluster.last_ends import KUBE_PROXY, LastEnds
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.cluster.translated import Translated
 from netdoctor.facts.cluster.workloads import Pods
@@ -31,7 +32,11 @@ from netdoctor.symptoms import CLUSTER_IPS
 
 @probe(area=Area.SERVICES, healthy="kube-proxy runs", explains=("kube-proxy-rules-missing", *CLUSTER_IPS))
 def kube_proxy_not_running(
-    kube_proxy: KubeProxy, translated: Translated, pods: Pods | CannotRead, this: ThisNode
+    kube_proxy: KubeProxy,
+    translated: Translated,
+    pods: Pods | CannotRead,
+    ends: LastEnds | CannotRead,
+    this: ThisNode,
 ) -> Iterator[Finding]:
     """Rules that are no longer kept up to date."""
     unread = f"kube-proxy's mode is {kube_proxy.mode or 'unknown'}: its rules are not read"
@@ -42,6 +47,9 @@ def kube_proxy_not_running(
     if _pod_is_ready(kube_proxy, pods):
         return  # it runs, and its process is hidden from us
     trouble = kube_proxy.trouble or (f"pod {kube_proxy.pod}" if kube_proxy.pod else "it has no pod on this node")
+    ended = () if isinstance(ends, CannotRead) else ends.of(KUBE_PROXY)
+    if ended:
+        trouble = f"pod {kube_proxy.pod}, whose container {ended[0].in_words}"
     count = len(translated.ports)
     left = Evidence(translated.source, f"{count} rules, left behind", "kept up to date", Values(count=count))
     if not translated.known:
@@ -49,7 +57,7 @@ def kube_proxy_not_running(
         left = Evidence(f"pod {kube_proxy.pod}", unread, "a process that keeps them up to date", data)
     yield Finding(
         f"kube-proxy does not run on this node ({trouble}): new Services and pods are not reached",
-        (Evidence("/proc", "no process kube-proxy", "one"), left),
+        (Evidence("/proc", "no process kube-proxy", "one"), *(end.evidence() for end in ended), left),
         Subject(node=this.name),
         confidence=Confidence.CONFIRMED,
         by_hand=_by_hand(kube_proxy.pod),

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from netdoctor.gateways.deployment import Deployment
-from netdoctor.gateways.pod_failure import Failure, Kind
+from netdoctor.gateways.pod_failure import Failure
 from netdoctor.gateways.rollout import Progress, Rollout
 from netdoctor.gateways.scraping import Scraped
 from netdoctor.gateways.smoke import OWN, Served, SmokeStep
 from netdoctor.output.deployment_text import applied, reason, scraped_line, served_line, serving
+from netdoctor.program_messages.message import Kind
 
 TOOK = {"apply": 1.25, "rollout": 30.0}
 WAITING = Progress("deployment/litellm-llm", 1, 0, False, True, "2")

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from netdoctor.gateways.pod_failure import Failure, Kind, first_cause, why
+from netdoctor.gateways.pod_failure import Failure, first_cause, why
+from netdoctor.program_messages.message import Kind
 
 PSQL = 'psql: error: could not translate host name "postgres" to address: Temporary failure in name resolution'
 FATAL = 'psql: error: connection to server at "postgres" (10.99.1.2), port 5432 failed: FATAL:  '
@@ -206,3 +207,11 @@ def test_the_database_comes_before_those_that_wait_for_it() -> None:
     assert first_cause([Failure("x", Kind.STARTING, "it is starting", False)]) is None
     key = Failure("litellm-vision", Kind.KEY, "no key", True)
     assert first_cause([Failure("litellm-llm", Kind.CRASH, "?", False), key]) is key
+
+
+def test_a_network_that_the_cni_refuses_is_told_by_what_it_means() -> None:
+    said = 'Failed to create pod sandbox: rpc error: code = Unknown desc = failed to setup network for sandbox "0f": '
+    said += 'plugin type="bridge" failed (add): failed to find plugin "host-local" in path [/opt/cni/bin]'
+    found = why(pod(waiting("ContainerCreating")), lambda *_: "", [{"type": "Warning", "message": said}])
+    assert found.kind is Kind.NETWORK
+    assert "the program of the CNI plugin host-local is not in /opt/cni/bin" in found.sentence

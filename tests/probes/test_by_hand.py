@@ -21,6 +21,34 @@ EDIT_COREFILE = "kubectl -n kube-system edit configmap coredns"
 LOG_OF_POSTGRES = ["kubectl -n default logs service/postgres --tail=50"]
 ASK_PROVIDER = ["dig @10.96.0.10 example.com", "kubectl -n litellm get configmaps -o yaml | grep -nF example.com"]
 TYPED = {
+    ("calico-refuses-loose-rp-filter", "it is loose"): [
+        "sudo sysctl -w net.ipv4.conf.all.rp_filter=1", "kubectl -n kube-system delete pod/calico-node-1",
+    ],
+    ("cni-addresses-exhausted", "left over"): ["sudo ls -l /var/lib/cni/networks/k8s-pod-network"],
+    ("cni-agent-missing", "left over from a network that is gone"): [
+        "sudo mv /etc/cni/net.d/1-k8s.conflist /root/",
+    ],
+    ("cni-agent-missing", "the agent does not run here"): ["kubectl -n kube-system describe daemonset/calico-node"],
+    ("cni-config-unusable", "a plugin that no configuration names"): ["sudo ls -l /opt/cni/bin/loopback"],
+    ("cni-config-unusable", "a program that may not be started"): ["sudo ls -l /opt/cni/bin/host-local"],
+    ("cni-interface-exists", "left behind"): ["ip -br link show type veth"],
+    ("cni-interface-exists", "two plugins make it"): ["sudoedit /etc/cni/net.d/1-k8s.conflist"],
+    ("cni-address-family-disabled", "off for the bridge"): [
+        "sudoedit /etc/cni/net.d/1-k8s.conflist", "sudo sysctl -w net.ipv6.conf.bridge.disable_ipv6=0",
+    ],
+    ("coredns-forwards-to-itself", "the kubelet gives it the node's stub"): [
+        "sudoedit /var/lib/kubelet/config.yaml  # resolvConf: /run/systemd/resolve/resolv.conf",
+        "sudo systemctl restart kubelet", "kubectl -n kube-system rollout restart deployment/coredns",
+    ],
+    ("coredns-forwards-to-itself", "by way of another resolver"): [f"{EDIT_COREFILE}  # forward"],
+    ("kube-proxy-conntrack-refused", "it may not write"): [
+        "kubectl -n kube-system edit configmap kube-proxy  # conntrack: {maxPerCore: 0, min: 0}",
+        "kubectl -n kube-system delete pod/kube-proxy-1",
+    ],
+    ("kube-proxy-conntrack-refused", "the kernel has no such setting"): ["sudo modprobe nf_conntrack"],
+    ("network-agent-not-running", "it ends, and new pods get no network"): [
+        "kubectl -n kube-system logs pod/calico-node-1 --container=main --previous",
+    ],
     ("api-server-unreachable", "down"): [
         "sudo crictl ps -a | grep apiserver", "sudo journalctl -u kubelet -n 50",
         "curl -k https://192.0.2.10:8443/livez",
@@ -40,6 +68,9 @@ TYPED = {
     ("found-by-experiment", "a setting whose change alone lets the packet pass"): ["sudo sysctl -w x=2"],
     ("gateway-silent", "no answer to ARP, and the host reaches no resolver"): [
         "ip neigh show to 192.0.2.1 dev eth0", "sudo arping -c 3 -I eth0 192.0.2.1",
+    ],
+    ("gateway-keeps-ending", "a key that it refuses"): [
+        "kubectl -n litellm logs pod/litellm-llm-1 --container=main --previous",
     ],
     ("host-port-taken", "by a process"): ["sudo ss -ltnp 'sport = :4000'", "systemctl status 77"],
     ("host-port-taken", "by another module"): [],

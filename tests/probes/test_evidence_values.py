@@ -13,7 +13,7 @@ from tests.worlds import catalogue, judge
 # whose evidence is a text of somebody else's, or names nothing that Values has a field for
 WITHOUT = {
     "api-server-unreachable", "cni-config-unusable", "corefile-invalid", "found-by-experiment", "image-not-obtainable",
-    "new-pod-without-network", "packets-taken-by-program", "secret-key-missing",
+    "packets-taken-by-program", "secret-key-missing",
 }  # fmt: skip
 
 

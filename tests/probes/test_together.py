@@ -7,6 +7,8 @@ import pytest
 from netdoctor.diagnosis.diagnose import diagnose
 from netdoctor.diagnosis.runner import run
 from netdoctor.facts import Facts
+from netdoctor.facts.cluster.kube_proxy import KubeProxy
+from netdoctor.facts.cluster.last_ends import COREDNS, KUBE_PROXY
 from netdoctor.facts.cluster.workloads import Pods
 from netdoctor.facts.node.links import Links
 from netdoctor.model import Severity
@@ -23,6 +25,7 @@ from tests.builders import (
     firewalld,
     iptables,
     masquerade,
+    pods,
     postgres,
     reach,
     services,
@@ -32,6 +35,20 @@ from tests.builders import (
     workloads,
 )
 from tests.gateways.module_builders import images, modules, provider, servers
+from tests.probes.message_cases import (
+    DENIED,
+    FULL,
+    LOOP,
+    LOOSE,
+    NO_IPV6,
+    NODENAME,
+    RPF,
+    STUB,
+    TAKEN,
+    ended,
+    refused,
+    with_daemon_set,
+)
 from tests.worlds import catalogue, world
 
 UNRESOLVED = dns_answers(outside=SERVFAIL)
@@ -100,6 +117,29 @@ FAULTS: dict[str, tuple[Facts, list[str]]] = {
         world(modules(), provider(), images(registry="r.example:443"), Links((), ()),
               upstream_answers(NO_ROUTE, NO_ROUTE), UNRESOLVED),
         ["default-route-missing"],
+    ),
+    "CoreDNS forwards to itself": (
+        world(slices("kube-system/kube-dns"), ended(COREDNS, LOOP), STUB, SILENT_DNS, postgres("name"),
+              pods(ready=False, trouble="coredns: CrashLoopBackOff back-off")),
+        ["coredns-forwards-to-itself"],
+    ),
+    "kube-proxy may not set connection tracking": (
+        world(ended(KUBE_PROXY, DENIED), KubeProxy("iptables", "", False, "kube-system/kube-proxy-1", "Error")),
+        ["kube-proxy-conntrack-refused"],
+    ),
+    "a network that is gone": (world(refused(NODENAME)[0], unread=refused(NODENAME)[1]), ["cni-agent-missing"]),
+    "no address is free": (world(refused(FULL)[0], unread=refused(FULL)[1]), ["cni-addresses-exhausted"]),
+    "two plugins make the interface": (world(refused(TAKEN)[0], unread=refused(TAKEN)[1]), ["cni-interface-exists"]),
+    "no IPv6": (world(refused(NO_IPV6)[0], unread=refused(NO_IPV6)[1]), ["cni-address-family-disabled"]),
+    "Calico refuses to run": (
+        world(ended("Calico", RPF), LOOSE, refused(NODENAME)[0], with_daemon_set("calico-node"),
+              unread=refused(NODENAME)[1]),
+        ["calico-refuses-loose-rp-filter"],
+    ),
+    "an agent that nobody knows why it ends": (
+        world(ended("Calico", "panic: x"), refused(NODENAME)[0], with_daemon_set("calico-node"),
+              unread=refused(NODENAME)[1]),
+        ["network-agent-not-running"],
     ),
     "forwarding off and firewalld": (
         world(sysctls("0"), firewalld("10.244.0.9/32"), reach(old=REJECTED), upstream_answers(pods=SILENT)),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 from netdoctor.errors import CannotRead, Why
 from netdoctor.facts.cluster.corefile_outline import outline
@@ -18,6 +19,8 @@ from netdoctor.system.kube_api import KubeApi
 NODE_RESOLV_CONF = ("/run/systemd/resolve/resolv.conf", "/etc/resolv.conf")
 ROOT_ZONE = re.compile(r"(\w+://)?\.?(:\S+)?")  # a server block's key: zone, with a transport and a port perhaps
 DOMAIN = re.compile(r"\.?(?:[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*\.?)?")  # of a resolv.conf's search line
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
+OWN_FILE = "/etc/resolv.conf in CoreDNS's pod"
 OTHER_FILE = "/file"  # in place of another path than a resolv.conf's
 TRANSPORTS = ("", "dns", "tls", "udp", "tcp")
 LONGEST_DOMAIN = 200  # characters: a name is put before it
@@ -30,6 +33,7 @@ class Corefile:
     text: str  # its server blocks with the names of their plugins: what these are told may be a secret
     forwards: tuple[str, ...]  # as written: an address, with a port or tls:// perhaps, or a path
     problem: str  # why CoreDNS could not use it, "" where nothing is wrong
+    changed: str = ""  # when it was last changed, "" where that is not known
 
     @classmethod
     def collect(cls, api: KubeApi) -> Corefile:
@@ -37,7 +41,7 @@ class Corefile:
         found = api.find("/api/v1/namespaces/kube-system/configmaps/coredns")
         if found is None:
             raise CannotRead("Corefile", "there is no ConfigMap kube-system/coredns", Why.ABSENT)
-        return cls.parse(found.get("data", {}).get("Corefile", ""))
+        return replace(cls.parse(found.get("data", {}).get("Corefile", "")), changed=_changed(found))
 
     @classmethod
     def parse(cls, text: str) -> Corefile:
@@ -53,6 +57,13 @@ class Corefile:
         directives = [((".",), _words(line)) for line in lines] if problem else list(_directives(lines))
         forwards = tuple(dict.fromkeys(map(_plain, filter(_names_upstream, _forwards(directives)))))
         return cls("" if problem else outline(directives), forwards, problem)
+
+
+def _changed(found: Mapping[str, Any]) -> str:
+    """The time of an object's last change, which the API server keeps for each of its writers."""
+    writers = found["metadata"].get("managedFields")
+    times = [each.get("time") for each in writers if isinstance(each, dict)] if isinstance(writers, list) else []
+    return max((time for time in times if isinstance(time, str) and TIME.fullmatch(time)), default="")
 
 
 def _words(line: str) -> list[str]:
@@ -204,7 +215,7 @@ def _resolv_conf(host: Host, uids: frozenset[str]) -> tuple[str, str]:
         except CannotRead:
             continue
         if found is not None:
-            return "/etc/resolv.conf in CoreDNS's pod", found
+            return OWN_FILE, found
     for path in NODE_RESOLV_CONF:
         text = host.read_or_none(path)
         if text is not None:

@@ -60,6 +60,6 @@ def _not_ready(pods: Sequence[Pod]) -> tuple[str, list[Evidence]]:
         Evidence(f"pod {name}", pod.trouble or f"{pod.phase}, not ready", "ready", Values(pod=name))
         for name, pod in named
     ]
-    trouble = next((p.trouble for p in pods if p.trouble), "not ready")
+    trouble = next((p.trouble for p in pods if p.trouble), "")
     said = excerpt(trouble.partition(" ")[2], 120) or trouble
-    return f"{len(pods)} pods, none ready ({said})", evidence
+    return f"{len(pods)} pods, none ready" + (f" ({said})" if said else ""), evidence

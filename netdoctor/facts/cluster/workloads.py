@@ -10,13 +10,15 @@ from typing import Any
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.services import Service, Services
 from netdoctor.redact import excerpt
+from netdoctor.system.clock import utc
 from netdoctor.system.kube_api import KubeApi
 
 OURS = "netdoctor"  # the value of this label on everything that netdoctor creates
 OURS_LABEL = "app.kubernetes.io/managed-by"
 SYSTEM_NAMESPACE = "kube-system"  # only who runs the cluster makes pods in it
 DNS_SELECTOR = {"k8s-app": "kube-dns"}
-MESSAGE = 300  # characters of what the kubelet or the scheduler says
+MESSAGE, REASON = 300, 40  # characters of what the kubelet or the scheduler says
+OFTEN, JUST = 3, 60.0  # restarts, and seconds since the last end, of what keeps ending
 OUR_NAME = re.compile(rf"{OURS}-[0-9a-f]{{6}}")  # of a test pod
 
 
@@ -62,6 +64,18 @@ def _node(item: Mapping[str, Any]) -> Node:
 
 
 @dataclass(frozen=True, slots=True)
+class ContainerEnd:
+    """How a container ended last, otherwise than well."""
+
+    container: str
+    exit_code: int
+    kind: str  # the runtime's word for it: Error, OOMKilled
+    at: str
+    running: bool  # whether it runs again
+    restarts: int
+
+
+@dataclass(frozen=True, slots=True)
 class Pod:
     """A pod as the API server knows it."""
 
@@ -80,6 +94,11 @@ class Pod:
     leaving: bool
     ports: tuple[tuple[str, str, int], ...] = ()  # name, protocol and number of each port that it declares
     owner_uid: str = ""  # of its controller
+    ends: tuple[ContainerEnd, ...] = ()  # of its containers that have ended, and otherwise than well
+
+    def keeps_ending(self, now: float) -> bool:
+        """Whether a container of it ends again and again, at this time: it may run, and be ready, between two ends."""
+        return any(end.restarts >= OFTEN and end.at > utc(now - JUST) for end in self.ends)
 
     @property
     def is_ours(self) -> bool:
@@ -138,7 +157,24 @@ def pod_of(item: Mapping[str, Any]) -> Pod:
         leaving="deletionTimestamp" in meta,
         ports=tuple(_ports(spec)),
         owner_uid=owner.get("uid", "") if owner else "",
+        ends=tuple(_ends(status)),
     )
+
+
+def _ends(status: Mapping[str, Any]) -> Iterator[ContainerEnd]:
+    """The last end of each container, where it did not end well: of this run, else of the one before."""
+    for held in (*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ())):
+        state, last = held.get("state") or {}, held.get("lastState") or {}
+        end = state.get("terminated") or last.get("terminated")
+        if end and end.get("exitCode"):
+            yield ContainerEnd(
+                str(held["name"]),
+                int(end["exitCode"]),
+                excerpt(end.get("reason", ""), REASON),
+                str(end.get("finishedAt") or ""),
+                "running" in state,
+                int(held.get("restartCount", 0)),
+            )
 
 
 def _waiting(status: Mapping[str, Any]) -> Iterator[str]:

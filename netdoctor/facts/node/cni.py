@@ -58,7 +58,7 @@ class CniConfig:
             name, plugins = cls.parse(host.read(files[0]))
         except ValueError as error:
             return cls(path, "", (), (), others, str(error))
-        kinds = dict.fromkeys(str(plugin["type"]) for plugin in plugins)
+        kinds = dict.fromkeys(name for plugin in plugins for name in _programs(plugin))
         return cls(path, name, plugins, tuple(kind for kind in kinds if not _is_installed(kind)), others, "")
 
     @staticmethod
@@ -122,6 +122,12 @@ def _files(folder: Path) -> list[Path]:
         return []
     except OSError as error:
         raise CannotRead.of(str(folder), error) from error
+
+
+def _programs(plugin: Mapping[str, Any]) -> tuple[str, ...]:
+    """The program of a plugin, and of the one that it asks for addresses."""
+    ipam = plugin.get("ipam") or {}
+    return (str(plugin["type"]), *((str(ipam["type"]),) if ipam.get("type") else ()))
 
 
 def _is_installed(plugin: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
@@ -60,10 +61,14 @@ class ClosedEndpoints:
         refused = set(_refused(reach, names, postgres))
         by_address = {address: pod for pod in pods.items for address in pod.addresses if not pod.host_network}
         namespaces = {address: each.netns for each in attachments.pods for address in each.addresses}
+        now = time.time()
+        ending = {address for address, pod in by_address.items() if pod.keeps_ending(now)}
         wanted: list[_Question] = []
         for service in services.items:
             if service.cluster_ip in refused:
-                wanted += _questions(service, endpoints, points)
+                # between two runs of its program nothing listens in a pod, at whichever port
+                questions = _questions(service, endpoints, points)
+                wanted += [each for each in questions if each.endpoint.address not in ending]
         replies = ask_all([(asked.point.netns, _ask(asked.endpoint)) for asked in wanted], SECONDS)
         closed = [
             _closed(asked, reply, by_address, namespaces)

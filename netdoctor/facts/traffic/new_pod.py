@@ -7,8 +7,11 @@ swept.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
+import socket
+import struct
 import threading
 import time
 from collections.abc import Mapping
@@ -19,7 +22,7 @@ from netdoctor.errors import CannotRead, Why
 from netdoctor.facts import Finalizers
 from netdoctor.facts.cluster.services import Services
 from netdoctor.facts.cluster.this_node import ThisNode, node_of
-from netdoctor.facts.cluster.workloads import OURS, Nodes, Pods
+from netdoctor.facts.cluster.workloads import MESSAGE, OURS, Nodes, Pods
 from netdoctor.facts.gateways.gateways import Modules
 from netdoctor.facts.node.cni import CACHE_FOLDER, Attachment, Attachments, CniConfig
 from netdoctor.facts.node.firewalld import Firewalld
@@ -27,11 +30,13 @@ from netdoctor.facts.node.iptables import Iptables
 from netdoctor.facts.node.links import Interface, Links
 from netdoctor.facts.node.sysctl import IP_FORWARD, Sysctls
 from netdoctor.facts.traffic.pause_image import image_of_test_pod
+from netdoctor.program_messages.sandbox import plugins_words
 from netdoctor.redact import excerpt
 from netdoctor.system.clock import utc
 from netdoctor.system.foreign_text import to_address, to_network
 from netdoctor.system.host import Host
 from netdoctor.system.kube_api import KubeApi
+from netdoctor.system.traffic import in_namespace
 
 LIFETIME = 60  # seconds, after which the kubelet ends it whatever has become of netdoctor
 PATIENCE = 4.0  # seconds to wait for its network
@@ -39,6 +44,7 @@ REFUSAL_EVERY = 0.5  # seconds between looks at the events
 NEVER = "netdoctor/never-ready"
 HASH = "pod-template-hash"  # with it a ReplicaSet would adopt the pod
 GONE = 2.0  # seconds to wait for its network to be taken down again
+SIOCGIFFLAGS, IFF_UP = 0x8913, 1  # linux/sockios.h, linux/if.h
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,14 +172,18 @@ class NewPod:
 def _wait_for_network(host: Host, api: KubeApi, namespace: str, name: str, uid: str, begin: float) -> Attachment:
     """What the CNI gave the pod that was asked for at `begin`. Raises CannotRead where it gave nothing."""
     asked = begin
+    found: Attachment | None = None
     while time.monotonic() - begin < PATIENCE:
-        if found := attached(host, uid):
+        found = attached(host, uid)
+        if found and has_loopback(found.netns):
             return found
         if time.monotonic() > asked + REFUSAL_EVERY:
             asked = time.monotonic()
             if reason := refusal(api, namespace, name):
                 raise _unconnected(f"no network: {reason}")
         time.sleep(0.02)
+    if found:
+        return found
     reason = why(api, f"/api/v1/namespaces/{namespace}/pods/{name}")
     raise _unconnected(f"no network within {PATIENCE:g} s: {reason}")
 
@@ -231,6 +241,21 @@ def attached(host: Host, uid: str) -> Attachment | None:
     return None
 
 
+def has_loopback(netns: str) -> bool:
+    """Whether lo is up in it: the runtime sets it up beside the pod's network, and takes both down if that fails."""
+    try:
+        return in_namespace(netns, _lo_is_up).result(GONE)
+    except (CannotRead, OSError, TimeoutError):
+        return False
+
+
+def _lo_is_up() -> bool:
+    request = struct.pack("16sh14x", b"lo", 0)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        _, flags = struct.unpack_from("16sh", fcntl.ioctl(asking, SIOCGIFFLAGS, request))
+    return bool(flags & IFF_UP)
+
+
 def sweep(api: KubeApi, pods: Pods) -> None:
     """Delete test pods of earlier runs that were killed; younger ones may belong to a run beside this one."""
     old = utc(time.time() - LIFETIME)
@@ -254,7 +279,7 @@ def refusal(api: KubeApi, namespace: str, name: str) -> str:
     """The kubelet's words when it could not make the pod's sandbox; "" while it has said nothing."""
     events = api.get(f"/api/v1/namespaces/{namespace}/events", fieldSelector=f"involvedObject.name={name}")["items"]
     warnings = [str(e.get("message", "")) for e in events if e.get("type") == "Warning" and not _of_a_container(e)]
-    return excerpt(warnings[-1], 300) if warnings else ""
+    return excerpt(plugins_words(warnings[-1]), MESSAGE) if warnings else ""
 
 
 def _of_a_container(event: Mapping[str, Any]) -> bool:
