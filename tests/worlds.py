@@ -25,6 +25,7 @@ from netdoctor.facts.node.firewalld_rules import FirewalldRules
 from netdoctor.facts.node.iptables import Iptables
 from netdoctor.facts.node.links import Interface, Links
 from netdoctor.facts.node.sysctl import BridgeNetfilterModule, SysctlFiles
+from netdoctor.facts.traffic.claims import Claims
 from netdoctor.facts.traffic.closed_endpoints import ClosedEndpoints
 from netdoctor.facts.traffic.departures import Departures
 from netdoctor.facts.traffic.drops import Drops
@@ -95,7 +96,13 @@ def healthy() -> dict[type, object]:
         FailedFlows((), True), experiments(), Gateways(()), ClosedEndpoints(()),
     ]  # fmt: skip
     no_modules = dict.fromkeys((Modules, Providers, Images, Listeners, PolicyAnswers), NO_MODULES)
-    return derived({**{type(fact): fact for fact in facts}, **no_modules, KubeApi: Answered()})
+    return with_claims(derived({**{type(fact): fact for fact in facts}, **no_modules, KubeApi: Answered()}))
+
+
+def with_claims(facts: dict[type, object]) -> dict[type, object]:
+    """The same facts with what the parts of this cluster say."""
+    others = {kind: fact for kind, fact in facts.items() if kind is not Claims}
+    return {**facts, Claims: Facts(others, live=False).get(Claims)}
 
 
 def derived(facts: dict[type, object]) -> dict[type, object]:
@@ -112,7 +119,7 @@ def derived(facts: dict[type, object]) -> dict[type, object]:
 def world(*changed: object, unread: Mapping[type, CannotRead] | None = None) -> Facts:
     """The healthy node with some facts different, or unread."""
     facts = derived({**healthy(), **{type(fact): fact for fact in changed}})
-    return Facts({**facts, **(unread or {})}, live=False)
+    return Facts(with_claims({**facts, **(unread or {})}), live=False)
 
 
 def judge(name: str, *changed: object, unread: Mapping[type, CannotRead] | None = None) -> Result:

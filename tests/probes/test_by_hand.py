@@ -25,6 +25,9 @@ TYPED = {
         "sudo crictl ps -a | grep apiserver", "sudo journalctl -u kubelet -n 50",
         "curl -k https://192.0.2.10:8443/livez",
     ],
+    ("cluster-domain-mismatch", "the Corefile's zone is mistyped"): [
+        f"{EDIT_COREFILE}  # kubernetes: cluster.local in place of clouster.local",
+    ],
     ("cni-config-unusable", "no file"): ["sudo ls -l /etc/cni/net.d"],
     ("cni-config-unusable", "a plugin is missing, and no pod could be tried"): ["sudo ls -l /opt/cni/bin/portmap"],
     ("connection-tracking-full", "as many as may be"): ["sudo sysctl -w net.netfilter.nf_conntrack_max=524288"],

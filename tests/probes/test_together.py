@@ -14,6 +14,7 @@ from tests.builders import (
     CLIENT,
     DOWN,
     NO_ROUTE,
+    NXDOMAIN,
     REFUSED,
     REJECTED,
     SERVFAIL,
@@ -32,6 +33,7 @@ from tests.builders import (
     workloads,
 )
 from tests.gateways.module_builders import images, modules, provider, servers
+from tests.probes.cluster_cases import CLUSTER_LOCAL, zoned
 from tests.worlds import catalogue, world
 
 UNRESOLVED = dns_answers(outside=SERVFAIL)
@@ -69,6 +71,10 @@ FAULTS: dict[str, tuple[Facts, list[str]]] = {
         world(Links((), ()), upstream_answers(NO_ROUTE, NO_ROUTE), UNRESOLVED), ["default-route-missing"],
     ),
     "upstreams dead": (world(upstream_answers(dead=UPSTREAMS), UNRESOLVED), ["coredns-upstream-dead"]),
+    "the Corefile has another cluster domain": (
+        world(CLUSTER_LOCAL, zoned("clouster.local"), dns_answers(NXDOMAIN), postgres("name")),
+        ["cluster-domain-mismatch"],
+    ),
     "CoreDNS scaled to 0": (
         world(slices("kube-system/kube-dns"), workloads(0), Pods(()), SILENT_DNS, postgres("name")),
         ["coredns-not-ready"],
