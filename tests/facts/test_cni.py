@@ -25,6 +25,13 @@ class TestCni:
         _, plugins = CniConfig.parse('{"type": "bridge", "ipam": {"ranges": [[{"subnet": "10.1.0.0/16"}]]}}')
         assert CniConfig("x", "n", plugins, (), (), "").pod_network == "10.1.0.0/16"
 
+    def test_each_of_several_networks(self) -> None:
+        of_ipv4 = [{"subnet": "10.1.0.0/16"}, {"subnet": "10.2.0.0/16"}, {"subnet": "$(reboot)"}]
+        ranges = [of_ipv4, [{"subnet": "fd00::/64"}]]
+        name, plugins = CniConfig.parse(json.dumps({"type": "bridge", "ipam": {"ranges": ranges}}))
+        config = CniConfig("f", name, plugins, (), (), "")
+        assert config.pod_networks == ("10.1.0.0/16", "10.2.0.0/16", "fd00::/64")
+
     @pytest.mark.parametrize("ipam", ['{"ranges": [["x"]]}', '"x"', '{"ranges": [{}]}', "{}", '{"ranges": 1}'])
     def test_an_odd_ipam_names_no_network(self, ipam: str) -> None:
         _, plugins = CniConfig.parse(f'{{"type": "bridge", "ipam": {ipam}}}')

@@ -42,7 +42,17 @@ def test_domains(domain: str, zones: tuple[str, ...], contradicts: bool) -> None
     assert relations.of_none_of_the_zones(domain, zones) is contradicts
 
 
+def test_only_the_networks_that_hold_an_address_contradict_it() -> None:
+    first, second = (Claim(About.POD_RANGE, network, "conflist") for network in ("10.244.0.0/16", "fd00::/64"))
+    resolver = Claim(About.RESOLVER, "10.244.9.9", "Corefile")
+    (found,) = contradictions(Claims((first, second, resolver)), "pod-network-overlaps")
+    assert found.against == (first,)
+
+
 def test_both_sides_are_evidence() -> None:
     mine, theirs = Claim(About.SEARCHED_DOMAIN, "a.local", "pod"), Claim(About.DNS_ZONE, "b.local", "Corefile")
     (found,) = contradictions(Claims((mine, theirs)), "cluster-domain-mismatch")
-    assert [(e.observed, e.expected) for e in found.evidence()] == [("a.local", "b.local"), ("b.local", "a.local")]
+    assert [(e.observed, e.expected) for e in found.evidence()] == [
+        ("a.local", "b.local"),
+        ("b.local", "one that fits a.local"),
+    ]

@@ -17,7 +17,6 @@ from netdoctor.facts.traffic.names import ClusterDns, UpstreamAnswers, UpstreamL
 from netdoctor.facts.traffic.new_pod import NewPod
 from netdoctor.facts.traffic.postgres import NAME, TCP, Postgres
 from netdoctor.facts.traffic.reach import Reach
-from netdoctor.facts.traffic.vantage import HOST, VantagePoints
 from netdoctor.model import Confidence, Severity
 from netdoctor.system.kube_api import ApiError, KubeApi
 from tests.builders import (
@@ -34,7 +33,6 @@ from tests.builders import (
     firewalld,
     iptables,
     pods,
-    points,
     postgres,
     reach,
     services,
@@ -62,20 +60,6 @@ def closed(*listening: tuple[str, int]) -> ClosedEndpoints:
         listening or None, (53,),
     )  # fmt: skip
     return ClosedEndpoints((there,))
-
-
-def searching(domain: str) -> VantagePoints:
-    """The places to test from, whose pods search this cluster domain."""
-    search = (f"default.svc.{domain}", f"svc.{domain}", domain)
-    return replace(points(), points=tuple(p if p.kind == HOST else replace(p, search=search) for p in points().points))
-
-
-CLUSTER_LOCAL, OTHER_DOMAIN = searching("cluster.local"), searching("corp.internal")
-
-
-def zoned(*zones: str) -> Corefile:
-    """A Corefile whose plugin kubernetes answers for these zones."""
-    return Corefile.parse(f".:53 {{\n    kubernetes {' '.join(zones)}\n    forward . 8.8.8.8\n}}\n")
 
 
 def moved(known: Services, name: str, cluster_ip: str) -> Services:
@@ -142,21 +126,6 @@ CASES = [
          confidence=Confidence.LIKELY),
     Case("endpoint-port-closed", "somebody listens there, and a rule refuses", PASS, (closed(("::", 5353)),)),
     Case("endpoint-port-closed", "nothing refuses", PASS),
-    Case("cluster-domain-mismatch", "the Corefile's zone is mistyped", FAIL,
-         (CLUSTER_LOCAL, zoned("clouster.local", "in-addr.arpa"), dns_answers(NXDOMAIN)),
-         "pods search the cluster domain cluster.local, and CoreDNS answers for clouster.local",
-         evidence="clouster.local"),
-    Case("cluster-domain-mismatch", "CoreDNS forwards the unknown domain to a resolver that is silent", FAIL,
-         (OTHER_DOMAIN, zoned("cluster.local"), dns_answers(SERVFAIL)), "corp.internal"),
-    Case("cluster-domain-mismatch", "the names resolve all the same, by a rewrite", PASS,
-         (OTHER_DOMAIN, zoned("cluster.local"))),
-    Case("cluster-domain-mismatch", "one of several zones is theirs, and the Service is unknown", PASS,
-         (CLUSTER_LOCAL, zoned("corp.internal", "Cluster.Local."), dns_answers(NXDOMAIN))),
-    Case("cluster-domain-mismatch", "the zone is all of DNS", PASS,
-         (CLUSTER_LOCAL, zoned("."), dns_answers(NXDOMAIN))),
-    Case("cluster-domain-mismatch", "the DNS is silent", PASS, (OTHER_DOMAIN, dns_answers(SILENT))),
-    Case("cluster-domain-mismatch", "names are unknown, and the Corefile cannot be read", UNKNOWN,
-         (CLUSTER_LOCAL, dns_answers(NXDOMAIN)), unread=unread(Corefile)),
     Case("nameserver-of-no-service", "the Service is gone", FAIL, (services("kube-dns"), dns_answers(SILENT)),
          "the Service of the cluster DNS is gone"),
     Case("nameserver-of-no-service", "the Service has another address", FAIL,

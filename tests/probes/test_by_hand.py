@@ -57,6 +57,9 @@ TYPED = {
         "sudoedit /var/lib/kubelet/config.yaml  # clusterDNS: 10.96.0.11", "sudo systemctl restart kubelet",
     ],
     ("node-port-taken", "by another Service"): ["kubectl -n other edit service/echo  # nodePort: 30100"],
+    ("pod-network-overlaps", "the only resolver"): [
+        "sudoedit /etc/cni/net.d/1-k8s.conflist  # a subnet without 10.244.200.53",
+    ],
     ("packets-dropped-by-rule", "a rule of nftables"): [
         "sudo nft delete rule inet hardening forward handle 7",
         "sudo grep -rsn 53 /etc/nftables* /etc/sysconfig/nftables*",

@@ -33,7 +33,7 @@ from tests.builders import (
     workloads,
 )
 from tests.gateways.module_builders import images, modules, provider, servers
-from tests.probes.cluster_cases import CLUSTER_LOCAL, zoned
+from tests.probes.relation_cases import CLUSTER_LOCAL, IN_PODS, asked, zoned
 from tests.worlds import catalogue, world
 
 UNRESOLVED = dns_answers(outside=SERVFAIL)
@@ -74,6 +74,13 @@ FAULTS: dict[str, tuple[Facts, list[str]]] = {
     "the Corefile has another cluster domain": (
         world(CLUSTER_LOCAL, zoned("clouster.local"), dns_answers(NXDOMAIN), postgres("name")),
         ["cluster-domain-mismatch"],
+    ),
+    "the only resolver lies in the pod network": (
+        world(*asked((IN_PODS, SILENT)), UNRESOLVED), ["pod-network-overlaps"],
+    ),
+    "one resolver lies in the pod network, and the other is dead": (
+        world(*asked((IN_PODS, SILENT), (UPSTREAMS[0], SILENT)), UNRESOLVED),
+        ["coredns-upstream-dead", "pod-network-overlaps"],
     ),
     "CoreDNS scaled to 0": (
         world(slices("kube-system/kube-dns"), workloads(0), Pods(()), SILENT_DNS, postgres("name")),

@@ -113,6 +113,15 @@ class CniConfig:
                 return subnet
         return str(ipam.get("subnet", ""))
 
+    @property
+    def pod_networks(self) -> tuple[str, ...]:
+        """Every prefix that pods on this node get addresses from; none where the configuration does not say."""
+        ipam = (self.plugin("bridge") or {}).get("ipam")
+        ranges = ipam.get("ranges", ()) if isinstance(ipam, dict) else ()
+        listed = [each["subnet"] for alternatives in ranges for each in alternatives]
+        first = [self.pod_network] if self.pod_network else []
+        return tuple(dict.fromkeys((*first, *listed)))
+
 
 def _files(folder: Path) -> list[Path]:
     """The configuration files of a folder by name. Raises CannotRead."""
@@ -152,9 +161,19 @@ def _addresses(ipam: Mapping[str, Any]) -> Mapping[str, Any]:
     found: dict[str, Any] = {"type": kind} if (kind := _word(ipam.get("type"))) else {}
     if subnet := _network(ipam.get("subnet")):
         found["subnet"] = subnet
-    match ipam.get("ranges"):
-        case [[{"subnet": subnet}, *_], *_] if _network(subnet):
-            found["ranges"] = [[{"subnet": subnet}]]
+    if ranges := _ranges(ipam.get("ranges")):
+        found["ranges"] = ranges
+    return found
+
+
+def _ranges(stored: object) -> list[list[dict[str, str]]]:
+    """The subnets of host-local's `ranges`: of each family a list of alternatives."""
+    found = []
+    for alternatives in stored if isinstance(stored, list) else ():
+        listed = alternatives if isinstance(alternatives, list) else ()
+        subnets = [_network(each.get("subnet")) for each in listed if isinstance(each, dict)]
+        if kept := [{"subnet": subnet} for subnet in subnets if subnet]:
+            found.append(kept)
     return found
 
 

@@ -11,7 +11,11 @@ from enum import StrEnum
 from typing import ClassVar
 
 from netdoctor.errors import CannotRead
-from netdoctor.facts.cluster.coredns import Corefile
+from netdoctor.facts.cluster.coredns import Corefile, Upstreams
+from netdoctor.facts.cluster.services import Services
+from netdoctor.facts.cluster.workloads import Nodes, Pods
+from netdoctor.facts.node.cni import CniConfig
+from netdoctor.facts.node.links import Links
 from netdoctor.facts.traffic.vantage import VantagePoints
 
 
@@ -20,6 +24,12 @@ class About(StrEnum):
 
     DNS_ZONE = "cluster domain of CoreDNS"
     SEARCHED_DOMAIN = "cluster domain of a pod"
+    POD_RANGE = "pod network"
+    POD_ADDRESS = "address of a pod"
+    SERVICE_ADDRESS = "ClusterIP"
+    RESOLVER = "resolver"
+    GATEWAY = "gateway of the default route"
+    NODE_ADDRESS = "address of a node"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +49,36 @@ class Claims:
     items: tuple[Claim, ...]
 
     @classmethod
-    def collect(cls, corefile: Corefile | CannotRead, points: VantagePoints | CannotRead) -> Claims:
+    def collect(
+        cls,
+        corefile: Corefile | CannotRead,
+        points: VantagePoints | CannotRead,
+        cni: CniConfig | CannotRead,
+        nodes: Nodes | CannotRead,
+        pods: Pods | CannotRead,
+        services: Services | CannotRead,
+        upstreams: Upstreams | CannotRead,
+        links: Links | CannotRead,
+    ) -> Claims:
         """Everything that could be read; what could not says nothing."""
         found: list[Claim] = []
         if not isinstance(corefile, CannotRead):
-            found += _of(About.DNS_ZONE, corefile.zones, "plugin kubernetes of the Corefile")
+            found += _all(About.DNS_ZONE, corefile.zones, "plugin kubernetes of the Corefile")
         if not isinstance(points, CannotRead):
             found += _searched(points)
+        if not isinstance(cni, CannotRead):
+            found += _all(About.POD_RANGE, cni.pod_networks, cni.path)
+        if not isinstance(nodes, CannotRead):
+            found += _of_nodes(nodes)
+        if not isinstance(pods, CannotRead):
+            found += _of_pods(pods)
+        if not isinstance(services, CannotRead):
+            found += [Claim(About.SERVICE_ADDRESS, each.cluster_ip, f"Service {each}") for each in services.items]
+        if not isinstance(upstreams, CannotRead):
+            addresses = [each.address for each in upstreams.items if not each.on_loopback]
+            found += _all(About.RESOLVER, addresses, upstreams.source)
+        if not isinstance(links, CannotRead):
+            found += [Claim(About.GATEWAY, gateway, f"route {route}") for gateway, route in links.default_gateways]
         return cls(tuple(found))
 
     def of(self, about: About) -> tuple[Claim, ...]:
@@ -53,7 +86,7 @@ class Claims:
         return tuple(claim for claim in self.items if claim.about is about)
 
 
-def _of(about: About, values: Iterable[str], source: str) -> list[Claim]:
+def _all(about: About, values: Iterable[str], source: str) -> list[Claim]:
     return [Claim(about, value, source) for value in values]
 
 
@@ -62,3 +95,15 @@ def _searched(points: VantagePoints) -> Iterator[Claim]:
     for point in points.pods:
         if not point.is_coredns and any(domain.startswith("svc.") for domain in point.search):
             yield Claim(About.SEARCHED_DOMAIN, point.cluster_domain, point.name)
+
+
+def _of_nodes(nodes: Nodes) -> Iterator[Claim]:
+    for node in nodes.items:
+        yield from _all(About.POD_RANGE, node.pod_cidrs, f"podCIDRs of node {node.name}")
+        yield from _all(About.NODE_ADDRESS, node.addresses, f"node {node.name}")
+
+
+def _of_pods(pods: Pods) -> Iterator[Claim]:
+    for pod in pods.items:
+        if not pod.host_network:
+            yield from _all(About.POD_ADDRESS, pod.addresses, f"pod {pod.namespace}/{pod.name}")

@@ -6,11 +6,13 @@ nothing contradicts. Many nodes work with a contradiction: the probe that a row 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from netdoctor.facts.traffic.claims import About, Claim, Claims
 from netdoctor.model import Evidence
+from netdoctor.system.foreign_text import Network, to_network
 
 Contradicts = Callable[[str, tuple[str, ...]], bool]
 
@@ -19,6 +21,30 @@ def of_none_of_the_zones(domain: str, zones: tuple[str, ...]) -> bool:
     """Whether a domain lies in none of these zones."""
     plain = domain.lower().rstrip(".")
     return not any(zone in (".", plain) or plain.endswith(f".{zone}") for zone in zones)
+
+
+def within_one_of(address: str, networks: tuple[str, ...]) -> bool:
+    """Whether an address lies in one of these networks."""
+    known = _networks((address,))
+    return any(inside.subnet_of(network) for inside in known for network in _networks(networks, like=inside))
+
+
+def _networks(texts: Iterable[str], like: Network | None = None) -> list[Any]:
+    """Those that are networks or addresses, and `like`: of this one's family; a recording may hold anything."""
+    found = []
+    for text in texts:
+        try:
+            network = to_network(text)
+        except ValueError:
+            continue
+        if like is None or network.version == like.version:
+            found.append(network)
+    return found
+
+
+def one_of(value: str, others: tuple[str, ...]) -> bool:
+    """Whether it is one of the others."""
+    return value in others
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +56,30 @@ class Relation:
     against: About
     contradicts: Contradicts
     consequence: str  # in words, after the values
+    expected: str = "{}"  # of the claim, around the others' values
 
 
+OUTSIDE_OF = "an address outside of {}"
 RELATIONS = (
     Relation(
         "cluster-domain-mismatch", About.SEARCHED_DOMAIN, About.DNS_ZONE, of_none_of_the_zones,
         "no Service's name resolves in pods that search it",
+    ),
+    Relation(
+        "pod-network-overlaps", About.RESOLVER, About.POD_RANGE, within_one_of,
+        "packets to it stay on the pod network and never reach it", OUTSIDE_OF,
+    ),
+    Relation(
+        "pod-network-overlaps", About.RESOLVER, About.SERVICE_ADDRESS, one_of,
+        "packets to it are sent to that Service's pods", "an address other than {}",
+    ),
+    Relation(
+        "pod-network-overlaps", About.GATEWAY, About.POD_RANGE, within_one_of,
+        "packets to the gateway stay on the pod network", OUTSIDE_OF,
+    ),
+    Relation(
+        "pod-network-overlaps", About.NODE_ADDRESS, About.POD_RANGE, within_one_of,
+        "packets of pods to that node stay on the pod network", OUTSIDE_OF,
     ),
 )  # fmt: skip
 
@@ -46,13 +90,21 @@ class Contradiction:
 
     claim: Claim
     against: tuple[Claim, ...]
-    consequence: str
+    relation: Relation
+
+    @property
+    def consequence(self) -> str:
+        """What comes of it, in words."""
+        return self.relation.consequence
 
     def evidence(self) -> tuple[Evidence, ...]:
-        """Both sides."""
-        expected = " or ".join(dict.fromkeys(other.value for other in self.against))
+        """The claim, and who contradicts it."""
+        expected = self.relation.expected.format(" or ".join(dict.fromkeys(other.value for other in self.against)))
         mine = Evidence(f"{self.claim.about}, {self.claim.source}", self.claim.value, expected)
-        others = [Evidence(f"{each.about}, {each.source}", each.value, self.claim.value) for each in self.against]
+        others = [
+            Evidence(f"{other.about}, {other.source}", other.value, f"one that fits {self.claim.value}")
+            for other in self.against
+        ]
         return (mine, *dict.fromkeys(others))
 
 
@@ -62,7 +114,14 @@ def contradictions(claims: Claims, probe: str) -> Iterator[Contradiction]:
         against = claims.of(relation.against)
         if relation.probe != probe or not against:
             continue
-        values = tuple(claim.value for claim in against)
         for claim in claims.of(relation.claim):
-            if relation.contradicts(claim.value, values):
-                yield Contradiction(claim, against, relation.consequence)
+            if found := _contradicted(relation, claim, against):
+                yield Contradiction(claim, found, relation)
+
+
+def _contradicted(relation: Relation, claim: Claim, against: tuple[Claim, ...]) -> tuple[Claim, ...]:
+    """The claims that one contradicts: those that do so alone, or all where only all of them together do."""
+    if not relation.contradicts(claim.value, tuple(other.value for other in against)):
+        return ()
+    alone = tuple(other for other in against if relation.contradicts(claim.value, (other.value,)))
+    return alone or against

@@ -1,0 +1,112 @@
+"""The cases of the probes that hold what the cluster's parts say against each other."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from netdoctor.facts.cluster.coredns import Corefile, Upstream, Upstreams
+from netdoctor.facts.cluster.workloads import Node, Nodes
+from netdoctor.facts.node.cni import CniConfig
+from netdoctor.facts.node.links import Interface, Links
+from netdoctor.facts.traffic.names import UpstreamAnswers, UpstreamLookup
+from netdoctor.facts.traffic.vantage import HOST, VantagePoints
+from netdoctor.model import Severity
+from netdoctor.system.traffic import Reply
+from tests.builders import (
+    BRIDGE,
+    CLIENT,
+    NODE_ADDRESS,
+    NODE_NAME,
+    NXDOMAIN,
+    OLD_POD,
+    SERVFAIL,
+    SILENT,
+    UPSTREAMS,
+    cni,
+    dns_answers,
+    points,
+    reach,
+    upstream_answers,
+)
+from tests.probes.cases import FAIL, NOT_APPLICABLE, PASS, UNKNOWN, Case
+from tests.worlds import unread
+
+IN_PODS = Upstream("10.244.200.53", 53, False)
+NODES = Nodes((Node(NODE_NAME, (NODE_ADDRESS,), ("10.244.0.0/24",), True, "", ()),))
+
+
+def searching(domain: str) -> VantagePoints:
+    """The places to test from, whose pods search this cluster domain."""
+    search = (f"default.svc.{domain}", f"svc.{domain}", domain)
+    return replace(points(), points=tuple(p if p.kind == HOST else replace(p, search=search) for p in points().points))
+
+
+CLUSTER_LOCAL, OTHER_DOMAIN = searching("cluster.local"), searching("corp.internal")
+
+
+def zoned(*zones: str) -> Corefile:
+    """A Corefile whose plugin kubernetes answers for these zones."""
+    return Corefile.parse(f".:53 {{\n    kubernetes {' '.join(zones)}\n    forward . 8.8.8.8\n}}\n")
+
+
+def asked(*answers: tuple[Upstream, Reply]) -> tuple[Upstreams, UpstreamAnswers]:
+    """CoreDNS's upstreams, and what each says to the host and to a pod."""
+    lookups = [
+        UpstreamLookup(upstream, vantage, "udp", reply) for upstream, reply in answers for vantage in ("host", OLD_POD)
+    ]
+    return Upstreams(tuple(upstream for upstream, _ in answers), "Corefile"), UpstreamAnswers(tuple(lookups))
+
+
+def routed(*routes: str) -> Links:
+    """The pods' bridge, and these routes."""
+    return Links((Interface(BRIDGE, 3, "bridge", True, True, "", 1500),), routes)
+
+
+def pods_in(subnet: str) -> CniConfig:
+    """A CNI configuration that gives pods addresses of this network."""
+    return cni(plugins=({"type": "bridge", "bridge": BRIDGE, "ipam": {"type": "host-local", "subnet": subnet}},))
+
+
+CASES = [
+    Case("cluster-domain-mismatch", "the Corefile's zone is mistyped", FAIL,
+         (CLUSTER_LOCAL, zoned("clouster.local", "in-addr.arpa"), dns_answers(NXDOMAIN)),
+         "pods search the cluster domain cluster.local, and CoreDNS answers for clouster.local",
+         evidence="clouster.local"),
+    Case("cluster-domain-mismatch", "CoreDNS forwards the unknown domain to a resolver that is silent", FAIL,
+         (OTHER_DOMAIN, zoned("cluster.local"), dns_answers(SERVFAIL)), "corp.internal"),
+    Case("cluster-domain-mismatch", "the names resolve anyway, by a rewrite", PASS,
+         (OTHER_DOMAIN, zoned("cluster.local"))),
+    Case("cluster-domain-mismatch", "one of several zones is theirs, and the Service is unknown", PASS,
+         (CLUSTER_LOCAL, zoned("corp.internal", "Cluster.Local."), dns_answers(NXDOMAIN))),
+    Case("cluster-domain-mismatch", "the zone is all of DNS", PASS,
+         (CLUSTER_LOCAL, zoned("."), dns_answers(NXDOMAIN))),
+    Case("cluster-domain-mismatch", "the DNS is silent", PASS, (OTHER_DOMAIN, dns_answers(SILENT))),
+    Case("cluster-domain-mismatch", "names are unknown, and the Corefile cannot be read", UNKNOWN,
+         (CLUSTER_LOCAL, dns_answers(NXDOMAIN)), unread=unread(Corefile)),
+    Case("pod-network-overlaps", "the only resolver", FAIL, asked((IN_PODS, SILENT)),
+         "resolver 10.244.200.53: in the pod network 10.244.0.0/16 (/etc/cni/net.d/1-k8s.conflist), so packets to it",
+         evidence="an address outside of 10.244.0.0/16"),
+    Case("pod-network-overlaps", "one of two resolvers", FAIL, asked((IN_PODS, SILENT), (UPSTREAMS[0], NXDOMAIN)),
+         "another resolver answers, so names are slow", severity=Severity.WARNING),
+    Case("pod-network-overlaps", "and the other is dead", FAIL, asked((IN_PODS, SILENT), (UPSTREAMS[0], SILENT)),
+         "no other resolver answers"),
+    Case("pod-network-overlaps", "the resolver is a Service", FAIL,
+         asked((Upstream("10.96.0.50", 53, False), SILENT)), "packets to it are sent to that Service's pods"),
+    Case("pod-network-overlaps", "the gateway", FAIL,
+         (routed("default via 10.244.0.254 dev eth0"), upstream_answers(SILENT, SILENT)),
+         "gateway of the default route 10.244.0.254: in the pod network"),
+    Case("pod-network-overlaps", "the node, whose address does not answer pods", FAIL,
+         (pods_in("192.0.2.0/24"), NODES, reach(node=SILENT)), "packets of pods to that node stay on the pod network"),
+    Case("pod-network-overlaps", "the node, which answers pods: its bridge answers ARP for each of its addresses", PASS,
+         (pods_in("192.0.2.0/24"), NODES)),
+    Case("pod-network-overlaps", "a narrower route leads to the resolver", PASS, asked((IN_PODS, NXDOMAIN))),
+    Case("pod-network-overlaps", "the resolver is a pod, and dead", PASS,
+         asked((Upstream(CLIENT, 53, False), SILENT))),
+    Case("pod-network-overlaps", "the pod network is part of a larger one, whose resolver is dead", PASS,
+         (*asked((Upstream("10.1.0.53", 53, False), SILENT)), routed("10.0.0.0/8 via 192.0.2.9 dev tun0"))),
+    Case("pod-network-overlaps", "pods are in the LAN on purpose", NOT_APPLICABLE,
+         (*asked((IN_PODS, SILENT)), routed(f"default via 10.244.0.254 dev {BRIDGE}"))),
+    Case("pod-network-overlaps", "pods are on macvlan", NOT_APPLICABLE,
+         (*asked((IN_PODS, SILENT)), cni(plugins=({"type": "macvlan"},)))),
+    Case("pod-network-overlaps", "nobody could ask the resolver", PASS, asked()),
+]  # fmt: skip
