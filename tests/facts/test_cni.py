@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 
 import pytest
@@ -50,6 +51,21 @@ class TestCni:
     def test_bad(self, text: str, says: str) -> None:
         with pytest.raises(ValueError, match=says):
             CniConfig.parse(text)
+
+    @pytest.mark.parametrize(
+        ("config", "bridge"),
+        [
+            (base64.b64encode(b'{"type": "bridge", "bridge": "br-pods"}').decode(), "br-pods"),
+            (base64.b64encode(b'{"type": "calico"}').decode(), ""),
+            (base64.b64encode(b"\xff").decode(), ""),
+            ("%%%", ""),
+            (None, ""),
+        ],
+    )
+    def test_the_bridge_that_a_pod_was_connected_to(self, config: object, bridge: str) -> None:
+        found = Attachments.parse(json.dumps({**json.loads(CACHE), "config": config}))
+        assert found is not None
+        assert found.bridge == bridge
 
     def test_a_cached_result(self) -> None:
         found = Attachments.parse(CACHE)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from netdoctor.facts.cluster.coredns import Corefile, Upstream, Upstreams
-from netdoctor.facts.cluster.workloads import Node, Nodes
-from netdoctor.facts.node.cni import CniConfig
+from netdoctor.facts.cluster.workloads import Node, Nodes, Pods
+from netdoctor.facts.node.cni import Attachments, CniConfig
 from netdoctor.facts.node.links import Interface, Links
 from netdoctor.facts.traffic.names import UpstreamAnswers, UpstreamLookup
 from netdoctor.facts.traffic.vantage import HOST, VantagePoints
-from netdoctor.model import Severity
+from netdoctor.model import Confidence, Severity
 from netdoctor.system.traffic import Reply
 from tests.builders import (
     BRIDGE,
@@ -22,15 +22,20 @@ from tests.builders import (
     SERVFAIL,
     SILENT,
     UPSTREAMS,
+    attachments,
     cni,
     dns_answers,
+    failed_flow,
     points,
+    pods,
     reach,
     upstream_answers,
 )
 from tests.probes.cases import FAIL, NOT_APPLICABLE, PASS, UNKNOWN, Case
 from tests.worlds import unread
 
+LIKELY = Confidence.LIKELY
+CONFLIST = "/etc/cni/net.d/1-k8s.conflist"
 IN_PODS = Upstream("10.244.200.53", 53, False)
 NODES = Nodes((Node(NODE_NAME, (NODE_ADDRESS,), ("10.244.0.0/24",), True, "", ()),))
 
@@ -67,6 +72,19 @@ def pods_in(subnet: str) -> CniConfig:
     return cni(plugins=({"type": "bridge", "bridge": BRIDGE, "ipam": {"type": "host-local", "subnet": subnet}},))
 
 
+def coredns_at(address: str) -> Pods:
+    """The node's pods, CoreDNS with this address."""
+    return Pods(tuple(replace(p, addresses=(address,)) if p.namespace == "kube-system" else p for p in pods().items))
+
+
+def bridged(name: str) -> Attachments:
+    """libcni's cache: CoreDNS was connected to this bridge, and the others to the usual one."""
+    return Attachments(
+        tuple(replace(a, bridge=name if a.namespace == "kube-system" else BRIDGE) for a in attachments().pods)
+    )
+
+
+PODMAN = replace(pods_in("10.88.0.0/16"), path="/etc/cni/net.d/05-podman.conflist", others=(CONFLIST,))
 CASES = [
     Case("cluster-domain-mismatch", "the Corefile's zone is mistyped", FAIL,
          (CLUSTER_LOCAL, zoned("clouster.local", "in-addr.arpa"), dns_answers(NXDOMAIN)),
@@ -109,4 +127,25 @@ CASES = [
     Case("pod-network-overlaps", "pods are on macvlan", NOT_APPLICABLE,
          (*asked((IN_PODS, SILENT)), cni(plugins=({"type": "macvlan"},)))),
     Case("pod-network-overlaps", "nobody could ask the resolver", PASS, asked()),
+    Case("pods-on-two-networks", "another file is first by name", FAIL, (PODMAN, NODES, coredns_at("10.88.0.2")),
+         "new pods get 10.88.0.0/16, because /etc/cni/net.d/05-podman.conflist is first by name, and the cluster has "
+         "given this node 10.244.0.0/24: 2 of 3 pods", confidence=LIKELY, evidence=f"05-podman.conflist, before {CONFLIST}"),
+    Case("pods-on-two-networks", "CoreDNS is older than the network", FAIL,
+         (NODES, coredns_at("10.88.0.2"), failed_flow()), "1 of 3 pods on this node are not on it"),
+    Case("pods-on-two-networks", "the bridge has another name now", FAIL, (bridged("cni0"),),
+         "kube-system/coredns-5dd-xyz12 has cni0", confidence=LIKELY),
+    Case("pods-on-two-networks", "all pods are older than the file, and the next one is not there yet", FAIL,
+         (PODMAN, NODES), "3 of 3 pods", severity=Severity.WARNING, confidence=LIKELY),
+    Case("pods-on-two-networks", "a second file that is not used", PASS,
+         (cni(others=("/etc/cni/net.d/87-podman.conflist",)),)),
+    Case("pods-on-two-networks", "the network was widened", PASS, (pods_in("10.0.0.0/8"),)),
+    Case("pods-on-two-networks", "host-local has two ranges", PASS,
+         (cni(plugins=({"type": "bridge", "bridge": BRIDGE, "ipam": {"type": "host-local", "ranges": [
+             [{"subnet": "10.244.0.0/16"}, {"subnet": "10.88.0.0/16"}]]}},)), coredns_at("10.88.0.2"))),
+    Case("pods-on-two-networks", "a pod with an address of IPv6 too", PASS, (coredns_at("fd00::5"),)),
+    Case("pods-on-two-networks", "a pod on the host's network", PASS,
+         (pods(host_network=True, addresses=("192.0.2.9",)),)),
+    Case("pods-on-two-networks", "a pod of another node", PASS, (pods(node="n2", addresses=("10.250.0.2",)),)),
+    Case("pods-on-two-networks", "a CNI that does not say which network", PASS,
+         (cni(plugins=({"type": "calico"},)), coredns_at("192.168.0.5"))),
 ]  # fmt: skip

@@ -60,6 +60,10 @@ TYPED = {
     ("pod-network-overlaps", "the only resolver"): [
         "sudoedit /etc/cni/net.d/1-k8s.conflist  # a subnet without 10.244.200.53",
     ],
+    ("pods-on-two-networks", "another file is first by name"): ["sudo mv /etc/cni/net.d/05-podman.conflist /root/"],
+    ("pods-on-two-networks", "CoreDNS is older than the network"): [
+        "kubectl -n kube-system delete pod/coredns-5dd-xyz12",
+    ],
     ("packets-dropped-by-rule", "a rule of nftables"): [
         "sudo nft delete rule inet hardening forward handle 7",
         "sudo grep -rsn 53 /etc/nftables* /etc/sysconfig/nftables*",

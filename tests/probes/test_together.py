@@ -33,7 +33,7 @@ from tests.builders import (
     workloads,
 )
 from tests.gateways.module_builders import images, modules, provider, servers
-from tests.probes.relation_cases import CLUSTER_LOCAL, IN_PODS, asked, zoned
+from tests.probes.relation_cases import CLUSTER_LOCAL, IN_PODS, asked, coredns_at, zoned
 from tests.worlds import catalogue, world
 
 UNRESOLVED = dns_answers(outside=SERVFAIL)
@@ -81,6 +81,10 @@ FAULTS: dict[str, tuple[Facts, list[str]]] = {
     "one resolver lies in the pod network, and the other is dead": (
         world(*asked((IN_PODS, SILENT), (UPSTREAMS[0], SILENT)), UNRESOLVED),
         ["coredns-upstream-dead", "pod-network-overlaps"],
+    ),
+    "CoreDNS is on the network of another CNI": (
+        world(coredns_at("10.88.0.2"), reach(SILENT, cluster_ip=SILENT), SILENT_DNS, postgres("name")),
+        ["pods-on-two-networks"],
     ),
     "CoreDNS scaled to 0": (
         world(slices("kube-system/kube-dns"), workloads(0), Pods(()), SILENT_DNS, postgres("name")),

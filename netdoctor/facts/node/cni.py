@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Mapping
@@ -204,6 +205,7 @@ class Attachment:
     nameservers: tuple[str, ...]
     search: tuple[str, ...]
     connected: str = ""  # when the CNI connected it
+    bridge: str = ""  # of the configuration that it was connected by
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,4 +253,14 @@ def _attachment(cache: Mapping[str, Any]) -> Attachment | None:
         interface=str(cache["ifName"]),
         nameservers=tuple(map(str, dns.get("Servers") or ())),
         search=tuple(map(str, dns.get("Searches") or ())),
+        bridge=_bridge_of(cache.get("config")),
     )
+
+
+def _bridge_of(encoded: object) -> str:
+    """The bridge of the configuration that a cache file holds, "" where it names none."""
+    try:
+        name, plugins = CniConfig.parse(base64.b64decode(str(encoded), validate=True).decode())
+    except ValueError:  # not base64, not UTF-8, or not a configuration
+        return ""
+    return CniConfig("", name, plugins, (), (), "").bridge

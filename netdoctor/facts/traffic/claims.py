@@ -13,10 +13,14 @@ from typing import ClassVar
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.coredns import Corefile, Upstreams
 from netdoctor.facts.cluster.services import Services
-from netdoctor.facts.cluster.workloads import Nodes, Pods
-from netdoctor.facts.node.cni import CniConfig
+from netdoctor.facts.cluster.this_node import ThisNode
+from netdoctor.facts.cluster.workloads import Nodes, Pod, Pods
+from netdoctor.facts.node.cni import Attachments, CniConfig
 from netdoctor.facts.node.links import Links
 from netdoctor.facts.traffic.vantage import VantagePoints
+
+
+POD_INTERFACE = "eth0"  # of a pod's first network: the kubelet's own
 
 
 class About(StrEnum):
@@ -26,6 +30,10 @@ class About(StrEnum):
     SEARCHED_DOMAIN = "cluster domain of a pod"
     POD_RANGE = "pod network"
     POD_ADDRESS = "address of a pod"
+    CNI_RANGE = "network of the CNI configuration"
+    CNI_BRIDGE = "bridge of the CNI configuration"
+    OWN_POD_ADDRESS = "address of a pod on this node"
+    OWN_POD_BRIDGE = "bridge that a pod was connected to"
     SERVICE_ADDRESS = "ClusterIP"
     RESOLVER = "resolver"
     GATEWAY = "gateway of the default route"
@@ -59,6 +67,8 @@ class Claims:
         services: Services | CannotRead,
         upstreams: Upstreams | CannotRead,
         links: Links | CannotRead,
+        attachments: Attachments | CannotRead,
+        this: ThisNode | CannotRead,
     ) -> Claims:
         """Everything that could be read; what could not says nothing."""
         found: list[Claim] = []
@@ -67,11 +77,13 @@ class Claims:
         if not isinstance(points, CannotRead):
             found += _searched(points)
         if not isinstance(cni, CannotRead):
-            found += _all(About.POD_RANGE, cni.pod_networks, cni.path)
+            found += _of_configuration(cni)
         if not isinstance(nodes, CannotRead):
             found += _of_nodes(nodes)
         if not isinstance(pods, CannotRead):
             found += _of_pods(pods)
+        if not (isinstance(pods, CannotRead) or isinstance(this, CannotRead)):
+            found += _of_own_pods([pod for pod in pods.items if _is_connected_here(pod, this)], attachments)
         if not isinstance(services, CannotRead):
             found += [Claim(About.SERVICE_ADDRESS, each.cluster_ip, f"Service {each}") for each in services.items]
         if not isinstance(upstreams, CannotRead):
@@ -95,6 +107,28 @@ def _searched(points: VantagePoints) -> Iterator[Claim]:
     for point in points.pods:
         if not point.is_coredns and any(domain.startswith("svc.") for domain in point.search):
             yield Claim(About.SEARCHED_DOMAIN, point.cluster_domain, point.name)
+
+
+def _of_configuration(cni: CniConfig) -> Iterator[Claim]:
+    for about in (About.POD_RANGE, About.CNI_RANGE):
+        yield from _all(about, cni.pod_networks, cni.path)
+    if cni.bridge:
+        yield Claim(About.CNI_BRIDGE, cni.bridge, cni.path)
+
+
+def _is_connected_here(pod: Pod, this: ThisNode) -> bool:
+    return pod.node == this.name and pod.phase == "Running" and not pod.host_network and not pod.leaving
+
+
+def _of_own_pods(pods: Iterable[Pod], attachments: Attachments | CannotRead) -> Iterator[Claim]:
+    """Where the pods of this node are: their addresses, and the bridges that libcni's cache knows of."""
+    cached = () if isinstance(attachments, CannotRead) else attachments.pods
+    bridges = {each.uid: each.bridge for each in cached if each.bridge and each.interface == POD_INTERFACE}
+    for pod in pods:
+        name = f"{pod.namespace}/{pod.name}"
+        yield from _all(About.OWN_POD_ADDRESS, pod.addresses, name)
+        if pod.uid in bridges:
+            yield Claim(About.OWN_POD_BRIDGE, bridges[pod.uid], name)
 
 
 def _of_nodes(nodes: Nodes) -> Iterator[Claim]:

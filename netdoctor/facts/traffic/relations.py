@@ -42,6 +42,18 @@ def _networks(texts: Iterable[str], like: Network | None = None) -> list[Any]:
     return found
 
 
+def in_none_of(address: str, networks: tuple[str, ...]) -> bool:
+    """Whether an address lies in none of the networks of its family, of which there are some."""
+    return any(
+        _networks(networks, like=inside) and not within_one_of(address, networks) for inside in _networks((address,))
+    )
+
+
+def none_of(value: str, others: tuple[str, ...]) -> bool:
+    """Whether it is none of the others."""
+    return value not in others
+
+
 def one_of(value: str, others: tuple[str, ...]) -> bool:
     """Whether it is one of the others."""
     return value in others
@@ -80,6 +92,14 @@ RELATIONS = (
     Relation(
         "pod-network-overlaps", About.NODE_ADDRESS, About.POD_RANGE, within_one_of,
         "packets of pods to that node stay on the pod network", OUTSIDE_OF,
+    ),
+    Relation(
+        "pods-on-two-networks", About.OWN_POD_ADDRESS, About.CNI_RANGE, in_none_of,
+        "routes, masquerade and NetworkPolicies that are made for one network do not reach the other", "one in {}",
+    ),
+    Relation(
+        "pods-on-two-networks", About.OWN_POD_BRIDGE, About.CNI_BRIDGE, none_of,
+        "pods on one bridge look for those on the other on their own",
     ),
 )  # fmt: skip
 
