@@ -13,11 +13,11 @@ network only, and CoreDNS on the wrong one is silent to the others.
 
 ## When it is not a fault
 A second file that no pod was connected by changes nothing. A second interface of a pod, as Multus makes it, is not
-looked at. Where all pods are on another network than the next one will be, that is a warning.
+looked at. Where all pods are on a different network from the next one's, that is a warning.
 
 ## By hand
 `sudo ls /etc/cni/net.d`, `kubectl get pods -A -o wide`. Move the file away that is not the cluster's, then delete each
-pod that has an address of the wrong network: its controller makes it anew. Restarting the runtime moves no pod.
+pod that has an address of the wrong network: its controller recreates it. Restarting the runtime moves no pod.
 """
 
 from collections.abc import Iterator
@@ -40,7 +40,7 @@ SHOWN = 3  # pods that are named
 @probe(
     area=Area.PODS,
     healthy="pods are on one network",
-    explains=("postgres-without-endpoints", "endpoint-port-closed", *POD_TRAFFIC),
+    explains=("postgres-without-endpoints", "endpoint-port-closed", "pod-ranges-disagree", *POD_TRAFFIC),
 )
 def pods_on_two_networks(
     claims: Claims,
@@ -50,14 +50,14 @@ def pods_on_two_networks(
     failed: FailedFlows | CannotRead,
     this: ThisNode,
 ) -> Iterator[Finding]:
-    """Pods that were connected by another configuration than the one in use, beside others."""
+    """Pods that were not connected by the configuration in use."""
     found = list(contradictions(claims, "pods-on-two-networks"))
     strangers = list(dict.fromkeys(each.claim.source for each in found))
     if not strangers:
         return
     of = len({claim.source for claim in claims.of(About.OWN_POD_ADDRESS)})
     given = _given(nodes, this)
-    is_wrong = bool(cni.others) and any(in_none_of(cidr, cni.pod_networks) for cidr in given)
+    is_wrong = any(in_none_of(cidr, cni.pod_networks) for cidr in given)
     new_pods = _in_words(cni, found[0], given, is_wrong=is_wrong)
     yield Finding(
         f"{new_pods}: {len(strangers)} of {of} pods on this node are not on it ({_listed(strangers, found)}); "
@@ -66,7 +66,7 @@ def pods_on_two_networks(
         Subject(node=this.name),
         severity=Severity.ERROR if len(strangers) < of else Severity.WARNING,
         confidence=_confidence(failed),
-        by_hand=command("sudo mv {:path} /root/", cni.path) if is_wrong else _recreate(strangers, pods),
+        by_hand=_mend_file(cni, given) if is_wrong else _recreate(strangers, pods),
     )
 
 
@@ -74,8 +74,8 @@ def _in_words(cni: CniConfig, first: Contradiction, given: tuple[str, ...], *, i
     """Which network new pods get."""
     network = first.against[0].value
     if is_wrong:
-        first_by_name = f"new pods get {network}, because {cni.path} is first by name"
-        return f"{first_by_name}, and the cluster has given this node {_or(given)}"
+        by = f"because {cni.path} is first by name" if cni.others else f"by {cni.path}"
+        return f"new pods get {network}, {by}, and the cluster has given this node {_or(given)}"
     return f"new pods get {network} ({cni.path})"
 
 
@@ -114,8 +114,15 @@ def _or(networks: tuple[str, ...]) -> str:
     return " and ".join(networks)
 
 
+def _mend_file(cni: CniConfig, given: tuple[str, ...]) -> tuple[str, ...]:
+    """Move the file away where another one takes its place, else give it the network that the cluster has chosen."""
+    if cni.others:
+        return command("sudo mv {:path} /root/", cni.path)
+    return command("sudoedit {:path}  # subnet: {}", cni.path, _or(given))
+
+
 def _recreate(strangers: list[str], pods: Pods) -> tuple[str, ...]:
-    """Delete them, where a controller makes them anew."""
+    """Delete them, where a controller recreates them."""
     owned = {f"{pod.namespace}/{pod.name}": pod for pod in pods.items if pod.owner}
     chosen = [owned[name] for name in strangers if name in owned]
     return all_of(command("kubectl -n {} delete pod/{}", pod.namespace, pod.name) for pod in chosen)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from netdoctor.facts.cluster.coredns import Corefile, Upstream, Upstreams
 from netdoctor.facts.cluster.workloads import Node, Nodes, Pods
 from netdoctor.facts.node.cni import Attachments, CniConfig
+from netdoctor.facts.node.iptables import EMPTY, Iptables, Ruleset
 from netdoctor.facts.node.links import Interface, Links
 from netdoctor.facts.traffic.names import UpstreamAnswers, UpstreamLookup
 from netdoctor.facts.traffic.vantage import HOST, VantagePoints
@@ -26,8 +27,8 @@ from tests.builders import (
     cni,
     dns_answers,
     failed_flow,
-    points,
     pods,
+    points,
     reach,
     upstream_answers,
 )
@@ -84,6 +85,16 @@ def bridged(name: str) -> Attachments:
     )
 
 
+def proxy_for(cidr: str) -> Iptables:
+    """kube-proxy's rules, with this clusterCIDR."""
+    rules = [
+        "*nat",
+        ":KUBE-SVC-X - [0:0]",
+        f"-A KUBE-SVC-X ! -s {cidr} -d 10.96.0.10/32 -p udp -m udp --dport 53 -j KUBE-MARK-MASQ",
+    ]
+    return Iptables(Ruleset.parse("\n".join([*rules, "COMMIT"])), EMPTY)
+
+
 PODMAN = replace(pods_in("10.88.0.0/16"), path="/etc/cni/net.d/05-podman.conflist", others=(CONFLIST,))
 CASES = [
     Case("cluster-domain-mismatch", "the Corefile's zone is mistyped", FAIL,
@@ -129,7 +140,8 @@ CASES = [
     Case("pod-network-overlaps", "nobody could ask the resolver", PASS, asked()),
     Case("pods-on-two-networks", "another file is first by name", FAIL, (PODMAN, NODES, coredns_at("10.88.0.2")),
          "new pods get 10.88.0.0/16, because /etc/cni/net.d/05-podman.conflist is first by name, and the cluster has "
-         "given this node 10.244.0.0/24: 2 of 3 pods", confidence=LIKELY, evidence=f"05-podman.conflist, before {CONFLIST}"),
+         "given this node 10.244.0.0/24: 2 of 3 pods", confidence=LIKELY,
+         evidence=f"05-podman.conflist, before {CONFLIST}"),
     Case("pods-on-two-networks", "CoreDNS is older than the network", FAIL,
          (NODES, coredns_at("10.88.0.2"), failed_flow()), "1 of 3 pods on this node are not on it"),
     Case("pods-on-two-networks", "the bridge has another name now", FAIL, (bridged("cni0"),),
@@ -148,4 +160,20 @@ CASES = [
     Case("pods-on-two-networks", "a pod of another node", PASS, (pods(node="n2", addresses=("10.250.0.2",)),)),
     Case("pods-on-two-networks", "a CNI that does not say which network", PASS,
          (cni(plugins=({"type": "calico"},)), coredns_at("192.168.0.5"))),
+    Case("pods-on-two-networks", "the subnet of the file was changed", FAIL,
+         (pods_in("10.250.0.0/24"), NODES, coredns_at("10.250.0.2")),
+         f"new pods get 10.250.0.0/24, by {CONFLIST}, and the cluster has given this node 10.244.0.0/24",
+         confidence=LIKELY),
+    Case("pod-ranges-disagree", "the CNI and the node's podCIDR", FAIL, (pods_in("10.250.0.0/24"), NODES),
+         f"network of the CNI configuration 10.250.0.0/24 ({CONFLIST}), podCIDR of this node 10.244.0.0/24",
+         severity=Severity.WARNING),
+    Case("pod-ranges-disagree", "kube-proxy and the pods", FAIL, (proxy_for("10.99.0.0/16"),),
+         "pod network of kube-proxy 10.99.0.0/16 (kube-proxy's rules in iptables), address of a pod on this node "
+         "10.244.0.2, 10.244.0.3, 10.244.0.4: connections of pods to Services are masqueraded",
+         severity=Severity.WARNING),
+    Case("pod-ranges-disagree", "minikube gives the CNI the whole of the cluster's range", PASS,
+         (NODES, proxy_for("10.244.0.0/16"))),
+    Case("pod-ranges-disagree", "no pod runs here", PASS, (proxy_for("10.99.0.0/16"), Pods(()))),
+    Case("pod-ranges-disagree", "nodes have no podCIDR: the CNI gives them none", PASS,
+         (pods_in("10.250.0.0/24"), replace(NODES, items=(replace(NODES.items[0], pod_cidrs=()),)))),
 ]  # fmt: skip

@@ -64,6 +64,15 @@ TYPED = {
     ("pods-on-two-networks", "CoreDNS is older than the network"): [
         "kubectl -n kube-system delete pod/coredns-5dd-xyz12",
     ],
+    ("pods-on-two-networks", "the subnet of the file was changed"): [
+        "sudoedit /etc/cni/net.d/1-k8s.conflist  # subnet: 10.244.0.0/24",
+    ],
+    ("pod-ranges-disagree", "the CNI and the node's podCIDR"): [
+        "sudoedit /etc/cni/net.d/1-k8s.conflist  # subnet: 10.244.0.0/24",
+    ],
+    ("pod-ranges-disagree", "kube-proxy and the pods"): [
+        "kubectl -n kube-system edit configmap kube-proxy  # clusterCIDR, now 10.99.0.0/16",
+    ],
     ("packets-dropped-by-rule", "a rule of nftables"): [
         "sudo nft delete rule inet hardening forward handle 7",
         "sudo grep -rsn 53 /etc/nftables* /etc/sysconfig/nftables*",

@@ -16,9 +16,10 @@ from netdoctor.facts.cluster.services import Services
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.cluster.workloads import Nodes, Pod, Pods
 from netdoctor.facts.node.cni import Attachments, CniConfig
+from netdoctor.facts.node.iptables import Iptables
+from netdoctor.facts.node.kube_proxy_rules import pod_networks_of_kube_proxy
 from netdoctor.facts.node.links import Links
 from netdoctor.facts.traffic.vantage import VantagePoints
-
 
 POD_INTERFACE = "eth0"  # of a pod's first network: the kubelet's own
 
@@ -30,6 +31,8 @@ class About(StrEnum):
     SEARCHED_DOMAIN = "cluster domain of a pod"
     POD_RANGE = "pod network"
     POD_ADDRESS = "address of a pod"
+    NODE_RANGE = "podCIDR of this node"
+    PROXY_RANGE = "pod network of kube-proxy"
     CNI_RANGE = "network of the CNI configuration"
     CNI_BRIDGE = "bridge of the CNI configuration"
     OWN_POD_ADDRESS = "address of a pod on this node"
@@ -69,6 +72,7 @@ class Claims:
         links: Links | CannotRead,
         attachments: Attachments | CannotRead,
         this: ThisNode | CannotRead,
+        iptables: Iptables | CannotRead,
     ) -> Claims:
         """Everything that could be read; what could not says nothing."""
         found: list[Claim] = []
@@ -79,7 +83,7 @@ class Claims:
         if not isinstance(cni, CannotRead):
             found += _of_configuration(cni)
         if not isinstance(nodes, CannotRead):
-            found += _of_nodes(nodes)
+            found += _of_nodes(nodes, "" if isinstance(this, CannotRead) else this.name)
         if not isinstance(pods, CannotRead):
             found += _of_pods(pods)
         if not (isinstance(pods, CannotRead) or isinstance(this, CannotRead)):
@@ -91,6 +95,8 @@ class Claims:
             found += _all(About.RESOLVER, addresses, upstreams.source)
         if not isinstance(links, CannotRead):
             found += [Claim(About.GATEWAY, gateway, f"route {route}") for gateway, route in links.default_gateways]
+        if not isinstance(iptables, CannotRead):
+            found += _all(About.PROXY_RANGE, pod_networks_of_kube_proxy(iptables.nft), "kube-proxy's rules in iptables")
         return cls(tuple(found))
 
     def of(self, about: About) -> tuple[Claim, ...]:
@@ -131,8 +137,10 @@ def _of_own_pods(pods: Iterable[Pod], attachments: Attachments | CannotRead) -> 
             yield Claim(About.OWN_POD_BRIDGE, bridges[pod.uid], name)
 
 
-def _of_nodes(nodes: Nodes) -> Iterator[Claim]:
+def _of_nodes(nodes: Nodes, here: str) -> Iterator[Claim]:
     for node in nodes.items:
+        if node.name == here:
+            yield from _all(About.NODE_RANGE, node.pod_cidrs, f"node {node.name}")
         yield from _all(About.POD_RANGE, node.pod_cidrs, f"podCIDRs of node {node.name}")
         yield from _all(About.NODE_ADDRESS, node.addresses, f"node {node.name}")
 

@@ -13,6 +13,7 @@ from typing import Any
 from netdoctor.facts.traffic.claims import About, Claim, Claims
 from netdoctor.model import Evidence
 from netdoctor.system.foreign_text import Network, to_network
+from netdoctor.values import Values
 
 Contradicts = Callable[[str, tuple[str, ...]], bool]
 
@@ -50,8 +51,17 @@ def in_none_of(address: str, networks: tuple[str, ...]) -> bool:
 
 
 def none_of(value: str, others: tuple[str, ...]) -> bool:
-    """Whether it is none of the others."""
+    """Whether it differs from all the others."""
     return value not in others
+
+
+def overlaps_none_of(network: str, others: tuple[str, ...]) -> bool:
+    """Whether a network has no address in common with those of its family, of which there are some."""
+    for mine in _networks((network,)):
+        alike = _networks(others, like=mine)
+        if alike and not any(mine.overlaps(other) for other in alike):
+            return True
+    return False
 
 
 def one_of(value: str, others: tuple[str, ...]) -> bool:
@@ -101,6 +111,15 @@ RELATIONS = (
         "pods-on-two-networks", About.OWN_POD_BRIDGE, About.CNI_BRIDGE, none_of,
         "pods on one bridge look for those on the other on their own",
     ),
+    Relation(
+        "pod-ranges-disagree", About.CNI_RANGE, About.NODE_RANGE, overlaps_none_of,
+        "other nodes route the podCIDR to this node, and no new pod has an address in it", "one that overlaps with {}",
+    ),
+    Relation(
+        "pod-ranges-disagree", About.PROXY_RANGE, About.OWN_POD_ADDRESS, overlaps_none_of,
+        "connections of pods to Services are masqueraded as if they came from outside, so servers and "
+        "NetworkPolicies see the node's address", "one that holds {}",
+    ),
 )  # fmt: skip
 
 
@@ -120,7 +139,8 @@ class Contradiction:
     def evidence(self) -> tuple[Evidence, ...]:
         """The claim, and who contradicts it."""
         expected = self.relation.expected.format(" or ".join(dict.fromkeys(other.value for other in self.against)))
-        mine = Evidence(f"{self.claim.about}, {self.claim.source}", self.claim.value, expected)
+        data = Values(value=self.claim.value, expected=expected)
+        mine = Evidence(f"{self.claim.about}, {self.claim.source}", self.claim.value, expected, data)
         others = [
             Evidence(f"{other.about}, {other.source}", other.value, f"one that fits {self.claim.value}")
             for other in self.against
