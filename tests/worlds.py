@@ -10,12 +10,13 @@ from netdoctor.diagnosis.catalogue import Catalogue
 from netdoctor.diagnosis.runner import run
 from netdoctor.errors import CannotRead
 from netdoctor.facts import Facts
+from netdoctor.facts.cluster.api_server_here import ApiServerHere
 from netdoctor.facts.cluster.coredns import Corefile, Upstreams
 from netdoctor.facts.cluster.corefile_refusal import CorefileRefusal
 from netdoctor.facts.cluster.kube_proxy import KubeProxy
 from netdoctor.facts.cluster.pod_network import PodNetwork
 from netdoctor.facts.cluster.services import EndpointSlices, Services
-from netdoctor.facts.cluster.this_node import ThisNode
+from netdoctor.facts.cluster.this_node import LocalAddresses, ThisNode
 from netdoctor.facts.cluster.translated import Translated
 from netdoctor.facts.gateways.gateways import Modules
 from netdoctor.facts.gateways.images import Images
@@ -25,6 +26,7 @@ from netdoctor.facts.node.firewalld_rules import FirewalldRules
 from netdoctor.facts.node.iptables import Iptables
 from netdoctor.facts.node.links import Interface, Links
 from netdoctor.facts.node.sysctl import BridgeNetfilterModule, SysctlFiles
+from netdoctor.facts.traffic.api_endpoints import ApiEndpoints
 from netdoctor.facts.traffic.claims import Claims
 from netdoctor.facts.traffic.closed_endpoints import ClosedEndpoints
 from netdoctor.facts.traffic.departures import Departures
@@ -94,6 +96,8 @@ def healthy() -> dict[type, object]:
         PodNetwork((POD_NETWORK,), "/etc/cni/net.d/1-k8s.conflist"), ThisNode(NODE_NAME, (NODE_ADDRESS,), ""),
         NewPod("default", "netdoctor-1", TEST_POD, "/run/netns/new", (DNS_ADDRESS,), (), 0.8), servers(),
         FailedFlows((), True), experiments(), Gateways(()), ClosedEndpoints(()),
+        ApiServerHere(NODE_ADDRESS, runs=True), ApiEndpoints(()),
+        LocalAddresses((NODE_ADDRESS, "10.244.0.1")),
     ]  # fmt: skip
     no_modules = dict.fromkeys((Modules, Providers, Images, Listeners, PolicyAnswers), NO_MODULES)
     return with_claims(derived({**{type(fact): fact for fact in facts}, **no_modules, KubeApi: Answered()}))

@@ -4,21 +4,30 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from netdoctor.errors import CannotRead, Why
+from netdoctor.facts.cluster.api_server_here import ApiServerHere
 from netdoctor.facts.cluster.coredns import Corefile, Upstream, Upstreams
+from netdoctor.facts.cluster.services import Endpoint, EndpointSlices
+from netdoctor.facts.cluster.this_node import LocalAddresses, ThisNode
 from netdoctor.facts.cluster.workloads import Node, Nodes, Pods
 from netdoctor.facts.node.cni import Attachments, CniConfig
 from netdoctor.facts.node.iptables import EMPTY, Iptables, Ruleset
 from netdoctor.facts.node.links import Interface, Links
+from netdoctor.facts.traffic.api_endpoints import ApiEndpoint, ApiEndpoints
 from netdoctor.facts.traffic.names import UpstreamAnswers, UpstreamLookup
+from netdoctor.facts.traffic.reach import NODE, AskedFlow, Reach
 from netdoctor.facts.traffic.vantage import HOST, VantagePoints
 from netdoctor.model import Confidence, Severity
+from netdoctor.system.kube_api import KubeApi
 from netdoctor.system.traffic import Reply
 from tests.builders import (
     BRIDGE,
     CLIENT,
+    DOWN,
     NODE_ADDRESS,
     NODE_NAME,
     NXDOMAIN,
+    OK,
     OLD_POD,
     SERVFAIL,
     SILENT,
@@ -30,6 +39,7 @@ from tests.builders import (
     pods,
     points,
     reach,
+    slices,
     upstream_answers,
 )
 from tests.probes.cases import FAIL, NOT_APPLICABLE, PASS, UNKNOWN, Case
@@ -95,6 +105,26 @@ def proxy_for(cidr: str) -> Iptables:
     return Iptables(Ruleset.parse("\n".join([*rules, "COMMIT"])), EMPTY)
 
 
+def api_slices(*addresses: str) -> EndpointSlices:
+    """The node's endpoints, with these of the API server."""
+    ends = tuple(Endpoint(address, 8443, "TCP", True, "https") for address in addresses)
+    return EndpointSlices({**slices().by_service, "default/kubernetes": ends})
+
+
+def ends(*answers: tuple[str, Reply]) -> ApiEndpoints:
+    """What the API server's endpoints say to the host."""
+    return ApiEndpoints(tuple(ApiEndpoint(address, 8443, reply) for address, reply in answers))
+
+
+LOCAL = LocalAddresses(("127.0.0.1", NODE_ADDRESS, "10.244.0.1"))
+HERE, HERE_AND_RIGHT = ApiServerHere("192.0.2.99", runs=True), ApiServerHere(NODE_ADDRESS, runs=True)
+NAMED_DOWN: dict[type, CannotRead] = {
+    KubeApi: CannotRead("API server https://control-plane.example:8443", "no route to host", Why.NO_ANSWER)
+}
+NODE_GONE = ThisNode(NODE_NAME, ("192.0.2.77",), "")
+NODES_GONE = Nodes((Node(NODE_NAME, ("192.0.2.77",), (), True, "", ()),))
+NODE_SILENT = Reach((AskedFlow(OLD_POD, NODE, f"node {NODE_NAME}", "192.0.2.77", 10250, SILENT),))
+OTHER_NODE = Nodes((*NODES.items, Node("n2", ("192.0.2.20",), (), True, "", ())))
 PODMAN = replace(pods_in("10.88.0.0/16"), path="/etc/cni/net.d/05-podman.conflist", others=(CONFLIST,))
 CASES = [
     Case("cluster-domain-mismatch", "the Corefile's zone is mistyped", FAIL,
@@ -176,4 +206,24 @@ CASES = [
     Case("pod-ranges-disagree", "no pod runs here", PASS, (proxy_for("10.99.0.0/16"), Pods(()))),
     Case("pod-ranges-disagree", "nodes have no podCIDR: the CNI gives them none", PASS,
          (pods_in("10.250.0.0/24"), replace(NODES, items=(replace(NODES.items[0], pod_cidrs=()),)))),
+    Case("node-address-gone", "the API server cannot be reached at what it advertises", FAIL,
+         (HERE, LOCAL), "advertised address of the API server is 192.0.2.99", unread=NAMED_DOWN,
+         evidence="no route to host"),
+    Case("node-address-gone", "one of the endpoints is nobody's", FAIL,
+         (HERE_AND_RIGHT, LOCAL, api_slices("192.0.2.10", "10.255.255.1"),
+          ends(("192.0.2.10", OK), ("10.255.255.1", SILENT))),
+         "endpoint of the API server's Service is 10.255.255.1"),
+    Case("node-address-gone", "the node's InternalIP", FAIL, (LOCAL, NODES_GONE, NODE_GONE, NODE_SILENT),
+         "InternalIP of this node is 192.0.2.77"),
+    Case("node-address-gone", "the API server is down at an address that it has", PASS, (HERE, LOCAL), unread=DOWN),
+    Case("node-address-gone", "it is down, and has what it advertises", PASS, (HERE_AND_RIGHT, LOCAL),
+         unread=NAMED_DOWN),
+    Case("node-address-gone", "it advertises a load balancer, which answers", PASS,
+         (HERE, LOCAL, api_slices("192.0.2.99"), ends(("192.0.2.99", OK)))),
+    Case("node-address-gone", "another control plane is an endpoint, and silent", PASS,
+         (HERE_AND_RIGHT, LOCAL, OTHER_NODE, api_slices("192.0.2.20"), ends(("192.0.2.20", SILENT)))),
+    Case("node-address-gone", "a NAT of the cloud leads to the node's InternalIP", PASS,
+         (LOCAL, NODES_GONE, NODE_GONE)),
+    Case("node-address-gone", "no API server runs here", PASS,
+         (ApiServerHere("", False), LOCAL, api_slices("203.0.113.9"), ends(("203.0.113.9", SILENT)))),
 ]  # fmt: skip

@@ -56,6 +56,9 @@ TYPED = {
     ("nameserver-of-no-service", "the Service has another address"): [
         "sudoedit /var/lib/kubelet/config.yaml  # clusterDNS: 10.96.0.11", "sudo systemctl restart kubelet",
     ],
+    ("node-address-gone", "the API server cannot be reached at what it advertises"): [
+        "sudo ip address add 192.0.2.99/32 dev eth0",
+    ],
     ("node-port-taken", "by another Service"): ["kubectl -n other edit service/echo  # nodePort: 30100"],
     ("pod-network-overlaps", "the only resolver"): [
         "sudoedit /etc/cni/net.d/1-k8s.conflist  # a subnet without 10.244.200.53",

@@ -33,7 +33,7 @@ from tests.builders import (
     workloads,
 )
 from tests.gateways.module_builders import images, modules, provider, servers
-from tests.probes.relation_cases import CLUSTER_LOCAL, IN_PODS, asked, coredns_at, zoned
+from tests.probes.relation_cases import CLUSTER_LOCAL, HERE, IN_PODS, LOCAL, NAMED_DOWN, asked, coredns_at, zoned
 from tests.worlds import catalogue, world
 
 UNRESOLVED = dns_answers(outside=SERVFAIL)
@@ -122,6 +122,7 @@ FAULTS: dict[str, tuple[Facts, list[str]]] = {
         world(sysctls("0"), firewalld("10.244.0.9/32"), reach(old=REJECTED), upstream_answers(pods=SILENT)),
         ["firewalld-rejects-pods", "ip-forward-disabled"],
     ),
+    "the API server's address is gone": (world(HERE, LOCAL, unread=NAMED_DOWN), ["node-address-gone"]),
     "API server down, the rest works": (world(unread=DOWN), ["api-server-unreachable"]),
 }  # fmt: skip
 

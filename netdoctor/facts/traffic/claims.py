@@ -11,9 +11,10 @@ from enum import StrEnum
 from typing import ClassVar
 
 from netdoctor.errors import CannotRead
+from netdoctor.facts.cluster.api_server_here import ApiServerHere
 from netdoctor.facts.cluster.coredns import Corefile, Upstreams
-from netdoctor.facts.cluster.services import Services
-from netdoctor.facts.cluster.this_node import ThisNode
+from netdoctor.facts.cluster.services import EndpointSlices, Services
+from netdoctor.facts.cluster.this_node import LocalAddresses, ThisNode
 from netdoctor.facts.cluster.workloads import Nodes, Pod, Pods
 from netdoctor.facts.node.cni import Attachments, CniConfig
 from netdoctor.facts.node.iptables import Iptables
@@ -40,6 +41,11 @@ class About(StrEnum):
     SERVICE_ADDRESS = "ClusterIP"
     RESOLVER = "resolver"
     GATEWAY = "gateway of the default route"
+    ADVERTISED = "advertised address of the API server"
+    API_ENDPOINT = "endpoint of the API server's Service"
+    LOCAL_ADDRESS = "address of this machine"
+    MACHINE_ADDRESS = "address of this machine or of a node"
+    OWN_NODE_ADDRESS = "InternalIP of this node"
     NODE_ADDRESS = "address of a node"
 
 
@@ -73,6 +79,9 @@ class Claims:
         attachments: Attachments | CannotRead,
         this: ThisNode | CannotRead,
         iptables: Iptables | CannotRead,
+        local: LocalAddresses | CannotRead,
+        api_here: ApiServerHere | CannotRead,
+        endpoints: EndpointSlices | CannotRead,
     ) -> Claims:
         """Everything that could be read; what could not says nothing."""
         found: list[Claim] = []
@@ -97,6 +106,9 @@ class Claims:
             found += [Claim(About.GATEWAY, gateway, f"route {route}") for gateway, route in links.default_gateways]
         if not isinstance(iptables, CannotRead):
             found += _all(About.PROXY_RANGE, pod_networks_of_kube_proxy(iptables.nft), "kube-proxy's rules in iptables")
+        if not isinstance(local, CannotRead):
+            found += _of_machines(local, nodes)
+            found += _known_to_the_cluster(api_here, endpoints, nodes, this)
         return cls(tuple(found))
 
     def of(self, about: About) -> tuple[Claim, ...]:
@@ -149,3 +161,29 @@ def _of_pods(pods: Pods) -> Iterator[Claim]:
     for pod in pods.items:
         if not pod.host_network:
             yield from _all(About.POD_ADDRESS, pod.addresses, f"pod {pod.namespace}/{pod.name}")
+
+
+def _of_machines(local: LocalAddresses, nodes: Nodes | CannotRead) -> Iterator[Claim]:
+    """Where somebody is: at the addresses of this machine, and of the other nodes."""
+    own = [address for address in local.addresses if not address.startswith("127.")]
+    yield from _all(About.LOCAL_ADDRESS, own, "the kernel")
+    listed = () if isinstance(nodes, CannotRead) else nodes.items
+    others = [address for node in listed if not set(node.addresses) & set(own) for address in node.addresses]
+    yield from _all(About.MACHINE_ADDRESS, dict.fromkeys((*own, *others)), "the kernel, and the other nodes")
+
+
+def _known_to_the_cluster(
+    api_here: ApiServerHere | CannotRead,
+    endpoints: EndpointSlices | CannotRead,
+    nodes: Nodes | CannotRead,
+    this: ThisNode | CannotRead,
+) -> Iterator[Claim]:
+    """Where the cluster looks for this machine: as a node, and for the API server if that runs here."""
+    if not isinstance(api_here, CannotRead) and api_here.runs:
+        if api_here.advertised:
+            yield Claim(About.ADVERTISED, api_here.advertised, "--advertise-address of its static pod")
+        slices = {} if isinstance(endpoints, CannotRead) else endpoints.by_service
+        ends = (end.address for end in slices.get("default/kubernetes", ()) if end.ready)
+        yield from _all(About.API_ENDPOINT, dict.fromkeys(ends), "Service default/kubernetes")
+    if not (isinstance(nodes, CannotRead) or isinstance(this, CannotRead)):
+        yield from _all(About.OWN_NODE_ADDRESS, this.addresses, f"node {this.name}")

@@ -50,6 +50,11 @@ def in_none_of(address: str, networks: tuple[str, ...]) -> bool:
     )
 
 
+def of_no_machine(address: str, known: tuple[str, ...]) -> bool:
+    """Whether an address of IPv4, of which all local ones are known, is not one of these."""
+    return ":" not in address and address not in known
+
+
 def none_of(value: str, others: tuple[str, ...]) -> bool:
     """Whether it differs from all the others."""
     return value not in others
@@ -110,6 +115,18 @@ RELATIONS = (
     Relation(
         "pods-on-two-networks", About.OWN_POD_BRIDGE, About.CNI_BRIDGE, none_of,
         "pods on one bridge look for those on the other on their own",
+    ),
+    Relation(
+        "node-address-gone", About.ADVERTISED, About.MACHINE_ADDRESS, of_no_machine,
+        "kubeconfigs, kubelet and pods look for the API server where nobody is", "one of {}",
+    ),
+    Relation(
+        "node-address-gone", About.API_ENDPOINT, About.MACHINE_ADDRESS, of_no_machine,
+        "pods that are led there get no answer from the API server", "one of {}",
+    ),
+    Relation(
+        "node-address-gone", About.OWN_NODE_ADDRESS, About.LOCAL_ADDRESS, of_no_machine,
+        "the API server does not reach this kubelet, and other nodes do not reach this node's pods", "one of {}",
     ),
     Relation(
         "pod-ranges-disagree", About.CNI_RANGE, About.NODE_RANGE, overlaps_none_of,
