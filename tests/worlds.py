@@ -32,6 +32,7 @@ from netdoctor.facts.traffic.closed_endpoints import ClosedEndpoints
 from netdoctor.facts.traffic.departures import Departures
 from netdoctor.facts.traffic.drops import Drops
 from netdoctor.facts.traffic.failed_flows import FailedFlows
+from netdoctor.facts.traffic.large_packets import LargePackets
 from netdoctor.facts.traffic.new_pod import NewPod
 from netdoctor.facts.traffic.next_hops import Gateways
 from netdoctor.facts.traffic.policy_answers import PolicyAnswers
@@ -96,7 +97,7 @@ def healthy() -> dict[type, object]:
         PodNetwork((POD_NETWORK,), "/etc/cni/net.d/1-k8s.conflist"), ThisNode(NODE_NAME, (NODE_ADDRESS,), ""),
         NewPod("default", "netdoctor-1", TEST_POD, "/run/netns/new", (DNS_ADDRESS,), (), 0.8), servers(),
         FailedFlows((), True), experiments(), Gateways(()), ClosedEndpoints(()),
-        ApiServerHere(NODE_ADDRESS, runs=True), ApiEndpoints(()),
+        ApiServerHere(NODE_ADDRESS, runs=True), ApiEndpoints(()), LargePackets(()),
         LocalAddresses((NODE_ADDRESS, "10.244.0.1")),
     ]  # fmt: skip
     no_modules = dict.fromkeys((Modules, Providers, Images, Listeners, PolicyAnswers), NO_MODULES)

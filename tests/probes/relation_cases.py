@@ -14,12 +14,13 @@ from netdoctor.facts.node.cni import Attachments, CniConfig
 from netdoctor.facts.node.iptables import EMPTY, Iptables, Ruleset
 from netdoctor.facts.node.links import Interface, Links
 from netdoctor.facts.traffic.api_endpoints import ApiEndpoint, ApiEndpoints
+from netdoctor.facts.traffic.large_packets import LargePackets, SizedFlow, SizedReply
 from netdoctor.facts.traffic.names import UpstreamAnswers, UpstreamLookup
 from netdoctor.facts.traffic.reach import NODE, AskedFlow, Reach
 from netdoctor.facts.traffic.vantage import HOST, VantagePoints
 from netdoctor.model import Confidence, Severity
 from netdoctor.system.kube_api import KubeApi
-from netdoctor.system.traffic import Reply
+from netdoctor.system.traffic import Answer, Reply
 from tests.builders import (
     BRIDGE,
     CLIENT,
@@ -125,6 +126,19 @@ NODE_GONE = ThisNode(NODE_NAME, ("192.0.2.77",), "")
 NODES_GONE = Nodes((Node(NODE_NAME, ("192.0.2.77",), (), True, "", ()),))
 NODE_SILENT = Reach((AskedFlow(OLD_POD, NODE, f"node {NODE_NAME}", "192.0.2.77", 10250, SILENT),))
 OTHER_NODE = Nodes((*NODES.items, Node("n2", ("192.0.2.20",), (), True, "", ())))
+
+
+def sized(largest: int, *, full: Reply = OK, small: Reply | None = None, above: Reply = SILENT) -> LargePackets:
+    """Echo requests of the test pod up to this size are answered; `above`: the reply to larger ones."""
+    echoes = tuple(SizedReply(size, OK if size <= largest else above) for size in (84, 1200, 1400, 1500))
+    return LargePackets((SizedFlow("test pod", "resolver 8.8.8.8", "8.8.8.8", 1500, echoes, full, small),))
+
+
+def uplink(mtu: int) -> Links:
+    """A default route by an uplink of this MTU."""
+    return Links((Interface("eth0", 2, "", True, True, "", mtu),), ("default via 192.0.2.1 dev eth0",))
+
+
 PODMAN = replace(pods_in("10.88.0.0/16"), path="/etc/cni/net.d/05-podman.conflist", others=(CONFLIST,))
 CASES = [
     Case("cluster-domain-mismatch", "the Corefile's zone is mistyped", FAIL,
@@ -226,4 +240,18 @@ CASES = [
          (LOCAL, NODES_GONE, NODE_GONE)),
     Case("node-address-gone", "no API server runs here", PASS,
          (ApiServerHere("", False), LOCAL, api_slices("203.0.113.9"), ends(("203.0.113.9", SILENT)))),
+    Case("large-packets-lost", "a narrow hop that says nothing", FAIL, (sized(1400, full=SILENT, small=OK),),
+         "full packets from test pod to resolver 8.8.8.8 vanish without an ICMP error (pods send up to 1500 bytes; "
+         "1400 bytes get through)", evidence="1400 bytes are answered, 1500 are not"),
+    Case("large-packets-lost", "nobody answers echo requests", FAIL, (sized(0, full=SILENT, small=OK),),
+         "(pods send up to 1500 bytes): connections open, and hang", evidence="small segments only"),
+    Case("large-packets-lost", "and the uplink is narrower", FAIL,
+         (sized(1400, full=SILENT, small=OK), uplink(1400)), "1400 bytes get through; eth0 takes 1400"),
+    Case("large-packets-lost", "TCP is clamped", FAIL, (sized(1400),), "large UDP packets are lost",
+         severity=Severity.WARNING),
+    Case("large-packets-lost", "all get through", PASS, (sized(1500),)),
+    Case("large-packets-lost", "the router says that they are too large", PASS,
+         (sized(1400, above=Reply(Answer.ERROR, 1.0, "3/4 from 10.244.0.1")),)),
+    Case("large-packets-lost", "a filter of large pings", PASS, (sized(84),)),
+    Case("large-packets-lost", "streams are lost in small segments too", PASS, (sized(0, full=SILENT, small=SILENT),)),
 ]  # fmt: skip

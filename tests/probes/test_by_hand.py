@@ -53,6 +53,9 @@ TYPED = {
     ("kube-proxy-not-running", "it crashes"): [
         "kubectl -n kube-system describe pod/kube-proxy-1", "kubectl -n kube-system logs pod/kube-proxy-1 --tail=50",
     ],
+    ("large-packets-lost", "a narrow hop that says nothing"): [
+        "sudoedit /etc/cni/net.d/1-k8s.conflist  # mtu: 1400",
+    ],
     ("nameserver-of-no-service", "the Service has another address"): [
         "sudoedit /var/lib/kubelet/config.yaml  # clusterDNS: 10.96.0.11", "sudo systemctl restart kubelet",
     ],

@@ -15,6 +15,7 @@ from tests.builders import (
     DOWN,
     NO_ROUTE,
     NXDOMAIN,
+    OK,
     REFUSED,
     REJECTED,
     SERVFAIL,
@@ -33,7 +34,7 @@ from tests.builders import (
     workloads,
 )
 from tests.gateways.module_builders import images, modules, provider, servers
-from tests.probes.relation_cases import CLUSTER_LOCAL, HERE, IN_PODS, LOCAL, NAMED_DOWN, asked, coredns_at, zoned
+from tests.probes.relation_cases import CLUSTER_LOCAL, HERE, IN_PODS, LOCAL, NAMED_DOWN, asked, coredns_at, sized, zoned
 from tests.worlds import catalogue, world
 
 UNRESOLVED = dns_answers(outside=SERVFAIL)
@@ -121,6 +122,9 @@ FAULTS: dict[str, tuple[Facts, list[str]]] = {
     "forwarding off and firewalld": (
         world(sysctls("0"), firewalld("10.244.0.9/32"), reach(old=REJECTED), upstream_answers(pods=SILENT)),
         ["firewalld-rejects-pods", "ip-forward-disabled"],
+    ),
+    "a narrow path, and a provider that hangs": (
+        world(modules(), servers("llm"), provider(SILENT), sized(1400, full=SILENT, small=OK)), ["large-packets-lost"],
     ),
     "the API server's address is gone": (world(HERE, LOCAL, unread=NAMED_DOWN), ["node-address-gone"]),
     "API server down, the rest works": (world(unread=DOWN), ["api-server-unreachable"]),
