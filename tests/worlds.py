@@ -10,6 +10,7 @@ from netdoctor.diagnosis.catalogue import Catalogue
 from netdoctor.diagnosis.runner import run
 from netdoctor.errors import CannotRead
 from netdoctor.facts import Facts
+from netdoctor.facts.cluster.api_server_here import ApiServerHere
 from netdoctor.facts.cluster.coredns import Corefile, Upstreams
 from netdoctor.facts.cluster.corefile_refusal import CorefileRefusal
 from netdoctor.facts.cluster.kube_proxy import KubeProxy
@@ -17,7 +18,7 @@ from netdoctor.facts.cluster.kubelet_resolvers import KubeletResolvers
 from netdoctor.facts.cluster.last_ends import LastEnds
 from netdoctor.facts.cluster.pod_network import PodNetwork
 from netdoctor.facts.cluster.services import EndpointSlices, Services
-from netdoctor.facts.cluster.this_node import ThisNode
+from netdoctor.facts.cluster.this_node import LocalAddresses, ThisNode
 from netdoctor.facts.cluster.translated import Translated
 from netdoctor.facts.gateways.gateway_ends import GatewayEnds
 from netdoctor.facts.gateways.gateways import Modules
@@ -30,10 +31,13 @@ from netdoctor.facts.node.ipv6_switches import Ipv6Switches
 from netdoctor.facts.node.links import Interface, Links
 from netdoctor.facts.node.reserved_addresses import ReservedAddresses
 from netdoctor.facts.node.sysctl import BridgeNetfilterModule, SysctlFiles
+from netdoctor.facts.traffic.api_endpoints import ApiEndpoints
+from netdoctor.facts.traffic.claims import Claims
 from netdoctor.facts.traffic.closed_endpoints import ClosedEndpoints
 from netdoctor.facts.traffic.departures import Departures
 from netdoctor.facts.traffic.drops import Drops
 from netdoctor.facts.traffic.failed_flows import FailedFlows
+from netdoctor.facts.traffic.large_packets import LargePackets
 from netdoctor.facts.traffic.new_pod import NewPod
 from netdoctor.facts.traffic.next_hops import Gateways
 from netdoctor.facts.traffic.policy_answers import PolicyAnswers
@@ -101,9 +105,17 @@ def healthy() -> dict[type, object]:
         FailedFlows((), True), experiments(), Gateways(()), ClosedEndpoints(()),
         LastEnds(()), SandboxRefusals(()), KubeletResolvers("/etc/resolv.conf", ("8.8.8.8",), ()),
         ReservedAddresses("k8s-pod-network", 3), Ipv6Switches({"net.ipv6.conf.all.disable_ipv6": "0"}),
+        ApiServerHere(NODE_ADDRESS, runs=True), ApiEndpoints(()), LargePackets(()),
+        LocalAddresses((NODE_ADDRESS, "10.244.0.1")),
     ]  # fmt: skip
     no_modules = dict.fromkeys((Modules, Providers, Images, Listeners, PolicyAnswers, GatewayEnds), NO_MODULES)
-    return derived({**{type(fact): fact for fact in facts}, **no_modules, KubeApi: Answered()})
+    return with_claims(derived({**{type(fact): fact for fact in facts}, **no_modules, KubeApi: Answered()}))
+
+
+def with_claims(facts: dict[type, object]) -> dict[type, object]:
+    """The same facts with what the parts of this cluster say."""
+    others = {kind: fact for kind, fact in facts.items() if kind is not Claims}
+    return {**facts, Claims: Facts(others, live=False).get(Claims)}
 
 
 def derived(facts: dict[type, object]) -> dict[type, object]:
@@ -120,7 +132,7 @@ def derived(facts: dict[type, object]) -> dict[type, object]:
 def world(*changed: object, unread: Mapping[type, CannotRead] | None = None) -> Facts:
     """The healthy node with some facts different, or unread."""
     facts = derived({**healthy(), **{type(fact): fact for fact in changed}})
-    return Facts({**facts, **(unread or {})}, live=False)
+    return Facts(with_claims({**facts, **(unread or {})}), live=False)
 
 
 def judge(name: str, *changed: object, unread: Mapping[type, CannotRead] | None = None) -> Result:

@@ -17,6 +17,7 @@ from netdoctor.diagnosis.catalogue import Catalogue
 from netdoctor.diagnosis.experiment import experiment
 from netdoctor.errors import BadInput, CannotRead, Why
 from netdoctor.facts import Facts, StrangeFacts, parameters
+from netdoctor.facts.cluster.coredns import Corefile
 from netdoctor.facts.cluster.services import Services
 from netdoctor.facts.cluster.this_node import NotANode, ThisNode
 from netdoctor.facts.cluster.workloads import Nodes, Pods
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
+CLUSTER_DOMAIN = "cluster.local"  # kubeadm's and minikube's own
 OF_A_REPORT = {"results", "diagnoses", "causes", "findings", "verdict"}
 
 
@@ -104,11 +106,14 @@ def _node_names(known: Mapping[type, object]) -> set[str]:
 
 
 def _domains_of_nodes(known: Mapping[type, object]) -> set[str]:
-    """The domains that pods search and that are not the cluster's own."""
+    """The domains that pods search, and CoreDNS answers for, and that are not the cluster's own."""
     points, attachments = known.get(VantagePoints), known.get(Attachments)
     searched = [p.search for p in points.points] if isinstance(points, VantagePoints) else []
     searched += [p.search for p in attachments.pods] if isinstance(attachments, Attachments) else []
-    return {domain for search in searched for domain in search if not _of_the_cluster(domain, search)}
+    found = {domain for search in searched for domain in search if not _of_the_cluster(domain, search)}
+    corefile = known.get(Corefile)
+    zones = corefile.zones if isinstance(corefile, Corefile) else ()
+    return found | {zone for zone in zones if zone not in (".", CLUSTER_DOMAIN, _domain(known))}
 
 
 def _domain(known: Mapping[type, object]) -> str:
@@ -120,7 +125,7 @@ def _domain(known: Mapping[type, object]) -> str:
 
 def _of_the_cluster(domain: str, search: tuple[str, ...]) -> bool:
     """Whether a search domain is the cluster's own, and not the node's."""
-    cluster = next((s.removeprefix("svc.") for s in search if s.startswith("svc.")), "cluster.local")
+    cluster = next((s.removeprefix("svc.") for s in search if s.startswith("svc.")), CLUSTER_DOMAIN)
     return domain == cluster or domain.endswith(f".{cluster}")
 
 

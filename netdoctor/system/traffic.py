@@ -245,7 +245,7 @@ def _receive(s: socket.socket, until: float, over_tcp: bool) -> bytes | None:
 
 
 def _reply_of(s: socket.socket, code: int, begin: float) -> Reply:
-    icmp = _icmp_error(s)
+    icmp = icmp_error(s)
     kind = icmp.partition(" ")[0]
     by_rule = s.type & socket.SOCK_STREAM and kind in PORT_UNREACHABLE  # a host that nobody listens at resets
     if kind in PROHIBITIONS or by_rule:
@@ -265,7 +265,7 @@ def _reply_of(s: socket.socket, code: int, begin: float) -> Reply:
     return Reply(answer, _since(begin), icmp)
 
 
-def _icmp_error(s: socket.socket) -> str:
+def icmp_error(s: socket.socket) -> str:
     """The ICMP error behind a socket error: type/code and who sent it; "" for none."""
     try:
         _, ancillary, _, _ = s.recvmsg(512, 512, MSG_ERRQUEUE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 
 import pytest
@@ -25,6 +26,13 @@ class TestCni:
         _, plugins = CniConfig.parse('{"type": "bridge", "ipam": {"ranges": [[{"subnet": "10.1.0.0/16"}]]}}')
         assert CniConfig("x", "n", plugins, (), (), "").pod_network == "10.1.0.0/16"
 
+    def test_each_of_several_networks(self) -> None:
+        of_ipv4 = [{"subnet": "10.1.0.0/16"}, {"subnet": "10.2.0.0/16"}, {"subnet": "$(reboot)"}]
+        ranges = [of_ipv4, [{"subnet": "fd00::/64"}]]
+        name, plugins = CniConfig.parse(json.dumps({"type": "bridge", "ipam": {"ranges": ranges}}))
+        config = CniConfig("f", name, plugins, (), (), "")
+        assert config.pod_networks == ("10.1.0.0/16", "10.2.0.0/16", "fd00::/64")
+
     @pytest.mark.parametrize("ipam", ['{"ranges": [["x"]]}', '"x"', '{"ranges": [{}]}', "{}", '{"ranges": 1}'])
     def test_an_odd_ipam_names_no_network(self, ipam: str) -> None:
         _, plugins = CniConfig.parse(f'{{"type": "bridge", "ipam": {ipam}}}')
@@ -43,6 +51,21 @@ class TestCni:
     def test_bad(self, text: str, says: str) -> None:
         with pytest.raises(ValueError, match=says):
             CniConfig.parse(text)
+
+    @pytest.mark.parametrize(
+        ("config", "bridge"),
+        [
+            (base64.b64encode(b'{"type": "bridge", "bridge": "br-pods"}').decode(), "br-pods"),
+            (base64.b64encode(b'{"type": "calico"}').decode(), ""),
+            (base64.b64encode(b"\xff").decode(), ""),
+            ("%%%", ""),
+            (None, ""),
+        ],
+    )
+    def test_the_bridge_that_a_pod_was_connected_to(self, config: object, bridge: str) -> None:
+        found = Attachments.parse(json.dumps({**json.loads(CACHE), "config": config}))
+        assert found is not None
+        assert found.bridge == bridge
 
     def test_a_cached_result(self) -> None:
         found = Attachments.parse(CACHE)

@@ -25,6 +25,20 @@ class TestCoredns:
         assert "#" not in found.text  # comments are their writer's
 
     @pytest.mark.parametrize(
+        ("block", "zones"),
+        [
+            (".:53 {\n kubernetes cluster.local in-addr.arpa ip6.arpa {\n pods insecure\n }\n}", ("cluster.local",)),
+            (".:53 {\n kubernetes Clouster.Local. a.example\n}", ("clouster.local", "a.example")),
+            ("dns://cluster.local:53, b.example {\n kubernetes\n}", ("cluster.local", "b.example")),
+            (". {\n kubernetes\n}", (".",)),
+            (". {\n forward . 8.8.8.8\n}", ()),
+            (". {\n kubernetes $(reboot)\n}", ()),
+        ],
+    )
+    def test_the_zones_of_its_plugin_kubernetes(self, block: str, zones: tuple[str, ...]) -> None:
+        assert Corefile.parse(block).zones == zones
+
+    @pytest.mark.parametrize(
         ("text", "forwards"),
         [
             (f".:53 {{\n{OURS}}}\ncorp.example:53 {{\n    errors\n{STUB}}}\n", True),

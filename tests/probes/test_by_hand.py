@@ -53,6 +53,9 @@ TYPED = {
         "sudo crictl ps -a | grep apiserver", "sudo journalctl -u kubelet -n 50",
         "curl -k https://192.0.2.10:8443/livez",
     ],
+    ("cluster-domain-mismatch", "the Corefile's zone is mistyped"): [
+        f"{EDIT_COREFILE}  # kubernetes: cluster.local in place of clouster.local",
+    ],
     ("cni-config-unusable", "no file"): ["sudo ls -l /etc/cni/net.d"],
     ("cni-config-unusable", "a plugin is missing, and no pod could be tried"): ["sudo ls -l /opt/cni/bin/portmap"],
     ("connection-tracking-full", "as many as may be"): ["sudo sysctl -w net.netfilter.nf_conntrack_max=524288"],
@@ -81,10 +84,32 @@ TYPED = {
     ("kube-proxy-not-running", "it crashes"): [
         "kubectl -n kube-system describe pod/kube-proxy-1", "kubectl -n kube-system logs pod/kube-proxy-1 --tail=50",
     ],
+    ("large-packets-lost", "a narrow hop that says nothing"): [
+        "sudoedit /etc/cni/net.d/1-k8s.conflist  # mtu: 1400",
+    ],
     ("nameserver-of-no-service", "the Service has another address"): [
         "sudoedit /var/lib/kubelet/config.yaml  # clusterDNS: 10.96.0.11", "sudo systemctl restart kubelet",
     ],
+    ("node-address-gone", "the API server cannot be reached at what it advertises"): [
+        "sudo ip address add 192.0.2.99/32 dev eth0",
+    ],
     ("node-port-taken", "by another Service"): ["kubectl -n other edit service/echo  # nodePort: 30100"],
+    ("pod-network-overlaps", "the only resolver"): [
+        "sudoedit /etc/cni/net.d/1-k8s.conflist  # a subnet without 10.244.200.53",
+    ],
+    ("pods-on-two-networks", "another file is first by name"): ["sudo mv /etc/cni/net.d/05-podman.conflist /root/"],
+    ("pods-on-two-networks", "CoreDNS is older than the network"): [
+        "kubectl -n kube-system delete pod/coredns-5dd-xyz12",
+    ],
+    ("pods-on-two-networks", "the subnet of the file was changed"): [
+        "sudoedit /etc/cni/net.d/1-k8s.conflist  # subnet: 10.244.0.0/24",
+    ],
+    ("pod-ranges-disagree", "the CNI and the node's podCIDR"): [
+        "sudoedit /etc/cni/net.d/1-k8s.conflist  # subnet: 10.244.0.0/24",
+    ],
+    ("pod-ranges-disagree", "kube-proxy and the pods"): [
+        "kubectl -n kube-system edit configmap kube-proxy  # clusterCIDR, now 10.99.0.0/16",
+    ],
     ("packets-dropped-by-rule", "a rule of nftables"): [
         "sudo nft delete rule inet hardening forward handle 7",
         "sudo grep -rsn 53 /etc/nftables* /etc/sysconfig/nftables*",

@@ -16,6 +16,8 @@ from tests.builders import (
     CLIENT,
     DOWN,
     NO_ROUTE,
+    NXDOMAIN,
+    OK,
     REFUSED,
     REJECTED,
     SERVFAIL,
@@ -49,6 +51,7 @@ from tests.probes.message_cases import (
     refused,
     with_daemon_set,
 )
+from tests.probes.relation_cases import CLUSTER_LOCAL, HERE, IN_PODS, LOCAL, NAMED_DOWN, asked, coredns_at, sized, zoned
 from tests.worlds import catalogue, world
 
 UNRESOLVED = dns_answers(outside=SERVFAIL)
@@ -86,6 +89,21 @@ FAULTS: dict[str, tuple[Facts, list[str]]] = {
         world(Links((), ()), upstream_answers(NO_ROUTE, NO_ROUTE), UNRESOLVED), ["default-route-missing"],
     ),
     "upstreams dead": (world(upstream_answers(dead=UPSTREAMS), UNRESOLVED), ["coredns-upstream-dead"]),
+    "the Corefile has another cluster domain": (
+        world(CLUSTER_LOCAL, zoned("clouster.local"), dns_answers(NXDOMAIN), postgres("name")),
+        ["cluster-domain-mismatch"],
+    ),
+    "the only resolver lies in the pod network": (
+        world(*asked((IN_PODS, SILENT)), UNRESOLVED), ["pod-network-overlaps"],
+    ),
+    "one resolver lies in the pod network, and the other is dead": (
+        world(*asked((IN_PODS, SILENT), (UPSTREAMS[0], SILENT)), UNRESOLVED),
+        ["coredns-upstream-dead", "pod-network-overlaps"],
+    ),
+    "CoreDNS is on the network of another CNI": (
+        world(coredns_at("10.88.0.2"), reach(SILENT, cluster_ip=SILENT), SILENT_DNS, postgres("name")),
+        ["pods-on-two-networks"],
+    ),
     "CoreDNS scaled to 0": (
         world(slices("kube-system/kube-dns"), workloads(0), Pods(()), SILENT_DNS, postgres("name")),
         ["coredns-not-ready"],
@@ -145,6 +163,10 @@ FAULTS: dict[str, tuple[Facts, list[str]]] = {
         world(sysctls("0"), firewalld("10.244.0.9/32"), reach(old=REJECTED), upstream_answers(pods=SILENT)),
         ["firewalld-rejects-pods", "ip-forward-disabled"],
     ),
+    "a narrow path, and a provider that hangs": (
+        world(modules(), servers("llm"), provider(SILENT), sized(1400, full=SILENT, small=OK)), ["large-packets-lost"],
+    ),
+    "the API server's address is gone": (world(HERE, LOCAL, unread=NAMED_DOWN), ["node-address-gone"]),
     "API server down, the rest works": (world(unread=DOWN), ["api-server-unreachable"]),
 }  # fmt: skip
 

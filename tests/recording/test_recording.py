@@ -68,7 +68,6 @@ def test_every_fact_that_a_probe_asks_for_survives_the_file() -> None:
         "Host",
         "NodeNetwork",
         "ClusterAddresses",
-        "LocalAddresses",
         "Nodes",
     }  # of twins: tests/twin has those
     again = from_json(to_json(world()), catalogue()).known()

@@ -18,6 +18,8 @@ from netdoctor.system.kube_api import KubeApi
 
 NODE_RESOLV_CONF = ("/run/systemd/resolve/resolv.conf", "/etc/resolv.conf")
 ROOT_ZONE = re.compile(r"(\w+://)?\.?(:\S+)?")  # a server block's key: zone, with a transport and a port perhaps
+ZONE_OF_KEY = re.compile(r"^(?:\w+://)?([^:]*)(?::\S+)?$")
+REVERSE = (".arpa", "arpa")
 DOMAIN = re.compile(r"\.?(?:[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*\.?)?")  # of a resolv.conf's search line
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 OWN_FILE = "/etc/resolv.conf in CoreDNS's pod"
@@ -34,6 +36,7 @@ class Corefile:
     forwards: tuple[str, ...]  # as written: an address, with a port or tls:// perhaps, or a path
     problem: str  # why CoreDNS could not use it, "" where nothing is wrong
     changed: str = ""  # when it was last changed, "" where that is not known
+    zones: tuple[str, ...] = ()  # for which its plugin kubernetes answers, without those of reverse names
 
     @classmethod
     def collect(cls, api: KubeApi) -> Corefile:
@@ -56,7 +59,8 @@ class Corefile:
             problem = f"{opened} blocks are opened and {closed} closed"
         directives = [((".",), _words(line)) for line in lines] if problem else list(_directives(lines))
         forwards = tuple(dict.fromkeys(map(_plain, filter(_names_upstream, _forwards(directives)))))
-        return cls("" if problem else outline(directives), forwards, problem)
+        zones = () if problem else tuple(dict.fromkeys(_kubernetes_zones(directives)))
+        return cls("" if problem else outline(directives), forwards, problem, zones=zones)
 
 
 def _changed(found: Mapping[str, Any]) -> str:
@@ -102,6 +106,17 @@ def _forwards(directives: Iterable[tuple[tuple[str, ...], list[str]]]) -> list[s
             case ["import", name, *_]:
                 block += snippets.get(f"({name})", [])
     return found
+
+
+def _kubernetes_zones(directives: Iterable[tuple[tuple[str, ...], list[str]]]) -> Iterator[str]:
+    """The zones that the plugin kubernetes is told, else those of its server block."""
+    for keys, words in directives:
+        if words[:1] != ["kubernetes"]:
+            continue
+        for word in words[1:] or [ZONE_OF_KEY.sub(r"\1", key.rstrip(",")) for key in keys]:
+            zone = word.lower().rstrip(".") or "."
+            if zone == "." or (DOMAIN.fullmatch(zone) and not zone.endswith(REVERSE)):
+                yield zone
 
 
 def _names_upstream(target: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Mapping
@@ -113,6 +114,15 @@ class CniConfig:
                 return subnet
         return str(ipam.get("subnet", ""))
 
+    @property
+    def pod_networks(self) -> tuple[str, ...]:
+        """Every prefix that pods on this node get addresses from; none where the configuration does not say."""
+        ipam = (self.plugin("bridge") or {}).get("ipam")
+        ranges = ipam.get("ranges", ()) if isinstance(ipam, dict) else ()
+        listed = [each["subnet"] for alternatives in ranges for each in alternatives]
+        first = [self.pod_network] if self.pod_network else []
+        return tuple(dict.fromkeys((*first, *listed)))
+
 
 def _files(folder: Path) -> list[Path]:
     """The configuration files of a folder by name. Raises CannotRead."""
@@ -158,9 +168,19 @@ def _addresses(ipam: Mapping[str, Any]) -> Mapping[str, Any]:
     found: dict[str, Any] = {"type": kind} if (kind := _word(ipam.get("type"))) else {}
     if subnet := _network(ipam.get("subnet")):
         found["subnet"] = subnet
-    match ipam.get("ranges"):
-        case [[{"subnet": subnet}, *_], *_] if _network(subnet):
-            found["ranges"] = [[{"subnet": subnet}]]
+    if ranges := _ranges(ipam.get("ranges")):
+        found["ranges"] = ranges
+    return found
+
+
+def _ranges(stored: object) -> list[list[dict[str, str]]]:
+    """The subnets of host-local's `ranges`: of each family a list of alternatives."""
+    found = []
+    for alternatives in stored if isinstance(stored, list) else ():
+        listed = alternatives if isinstance(alternatives, list) else ()
+        subnets = [_network(each.get("subnet")) for each in listed if isinstance(each, dict)]
+        if kept := [{"subnet": subnet} for subnet in subnets if subnet]:
+            found.append(kept)
     return found
 
 
@@ -191,6 +211,7 @@ class Attachment:
     nameservers: tuple[str, ...]
     search: tuple[str, ...]
     connected: str = ""  # when the CNI connected it
+    bridge: str = ""  # of the configuration that it was connected by
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,4 +259,14 @@ def _attachment(cache: Mapping[str, Any]) -> Attachment | None:
         interface=str(cache["ifName"]),
         nameservers=tuple(map(str, dns.get("Servers") or ())),
         search=tuple(map(str, dns.get("Searches") or ())),
+        bridge=_bridge_of(cache.get("config")),
     )
+
+
+def _bridge_of(encoded: object) -> str:
+    """The bridge of the configuration that a cache file holds, "" where it names none."""
+    try:
+        name, plugins = CniConfig.parse(base64.b64decode(str(encoded), validate=True).decode())
+    except ValueError:  # not base64, not UTF-8, or not a configuration
+        return ""
+    return CniConfig("", name, plugins, (), (), "").bridge

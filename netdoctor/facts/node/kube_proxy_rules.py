@@ -18,6 +18,8 @@ CLUSTER_IP = re.compile(r" -d ([\d.]+)/32 -p (\w+) .*--dport (\d+) -j (KUBE-SV[C
 NODE_PORT = re.compile(r"^-A KUBE-NODEPORTS -p (\w+) .*--dport (\d+) .*-j (KUBE-(?:EXT|XLB|SV[CL])-\w+)$")
 JUMP = re.compile(r" -j (KUBE-(?:EXT|XLB|SVC|SVL|SEP)-\w+)$")
 
+FOREIGN = re.compile(r"^-A KUBE-SVC-\w+ ! -s (\S+) -d .* -j KUBE-MARK-MASQ$")
+
 OBJECT = re.compile(r"^\t(map|chain) (\S+) \{$(.*?)^\t\}$", re.MULTILINE | re.DOTALL)
 SERVICE_ELEMENT = re.compile(r"\b(\d+\.\d+\.\d+\.\d+) \. (\w+) \. (\d+) : goto ([^\s,]+)")
 NODE_PORT_ELEMENT = re.compile(r"\b(\w+) \. (\d+) : goto ([^\s,]+)")
@@ -50,6 +52,13 @@ def in_iptables(iptables: Iptables) -> Led:
                 node_ports[match[1], int(match[2])] = None
     entered = all(_leads_to_services(iptables, hook) for hook in ("PREROUTING", "OUTPUT"))
     return Led(tuple(ports), tuple(node_ports), entered)
+
+
+def pod_networks_of_kube_proxy(rules: Ruleset) -> tuple[str, ...]:
+    """What kube-proxy takes for the pods' network (clusterCIDR): all but this is masqueraded towards a Service."""
+    chains = rules.chains.get("nat", {})
+    of_services = [rule for name in chains if name.startswith("KUBE-SVC-") for rule in chains[name]]
+    return tuple(dict.fromkeys(match[1] for match in map(FOREIGN.match, of_services) if match))
 
 
 def _leads_to_services(iptables: Iptables, hook: str) -> bool:

@@ -119,6 +119,12 @@ class Links:
         return tuple(dict.fromkeys(hop.device for route in self.default_routes for hop in _next_hops(route)))
 
     @property
+    def default_gateways(self) -> tuple[tuple[str, str], ...]:
+        """The gateways of the default routes, each with its route."""
+        hops = (hop for route in self.default_routes for hop in _next_hops(route))
+        return tuple((hop.gateway, hop.route) for hop in hops if hop.gateway)
+
+    @property
     def default_routes(self) -> tuple[str, ...]:
         """The default routes of the main table."""
         return tuple(route for route in self.routes if route.startswith("default"))
