@@ -54,6 +54,7 @@ from tests.builders import (
     points,
     postgres,
     reach,
+    service_reach,
     services,
     slices,
     sysctls,
@@ -85,8 +86,8 @@ def healthy() -> dict[type, object]:
     links = Links((Interface(BRIDGE, 3, "bridge", True, True, "", 1500),), ("default via 192.0.2.1 dev eth0",))
     facts: list[object] = [
         pods(), services(), slices(), workloads(), attachments(), cni(), sysctls(), iptables(), Firewalld.absent(),
-        points(), reach(), dns_answers(), upstream_answers(), postgres(), masquerade(), links, Drops(()),
-        Departures(()),
+        points(), reach(), service_reach(), dns_answers(), upstream_answers(), postgres(), masquerade(), links,
+        Drops(()), Departures(()),
         Corefile.parse(corefile), CorefileRefusal("", 0, ""), Upstreams(UPSTREAMS, "Corefile"),
         FirewalldRules({}), SysctlFiles({}),
         BridgeNetfilterModule(True, ""), KubeProxy("iptables", "its process", True, "kube-system/kube-proxy-1", ""),

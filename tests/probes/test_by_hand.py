@@ -41,6 +41,12 @@ TYPED = {
     ("gateway-silent", "no answer to ARP, and the host reaches no resolver"): [
         "ip neigh show to 192.0.2.1 dev eth0", "sudo arping -c 3 -I eth0 192.0.2.1",
     ],
+    ("host-port-rules-missing", "flushed"): ["kubectl -n default delete pod/web"],
+    ("host-port-rules-missing", "nothing leads to them"): ["kubectl -n default delete pod/web"],
+    ("host-port-rules-missing", "no portmap"): [
+        "sudoedit /etc/cni/net.d/1-k8s.conflist  # add the plugin portmap, for hostPort 8088",
+        "kubectl -n default delete pod/web",
+    ],
     ("host-port-taken", "by a process"): ["sudo ss -ltnp 'sport = :4000'", "systemctl status 77"],
     ("host-port-taken", "by another module"): [],
     ("image-not-obtainable", "a registry that is silent"): ["sudo crictl pull r.example/app:1"],

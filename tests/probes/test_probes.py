@@ -24,11 +24,11 @@ from tests.builders import (
     sysctls,
     upstream_answers,
 )
-from tests.probes import cluster_cases, host_cases, module_cases
+from tests.probes import cluster_cases, host_cases, module_cases, object_cases
 from tests.probes.cases import FAIL, NOT_APPLICABLE, PASS, Case
 from tests.worlds import catalogue, judge, unread
 
-CASES = [*host_cases.CASES, *cluster_cases.CASES, *module_cases.CASES]
+CASES = [*host_cases.CASES, *cluster_cases.CASES, *module_cases.CASES, *object_cases.CASES]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.probe}: {case.story}")

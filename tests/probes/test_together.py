@@ -25,6 +25,7 @@ from tests.builders import (
     masquerade,
     postgres,
     reach,
+    service_reach,
     services,
     slices,
     sysctls,
@@ -32,6 +33,7 @@ from tests.builders import (
     workloads,
 )
 from tests.gateways.module_builders import images, modules, provider, servers
+from tests.probes import object_cases
 from tests.worlds import catalogue, world
 
 UNRESOLVED = dns_answers(outside=SERVFAIL)
@@ -46,6 +48,14 @@ FAULTS: dict[str, tuple[Facts, list[str]]] = {
         world(sysctls(tracked=("65536", "65536")), upstream_answers(pods=SILENT), UNRESOLVED, SILENT_DNS,
               reach(cluster_ip=SILENT), postgres("name")),
         ["connection-tracking-full"],
+    ),
+    "forwarding off, and nothing by a Service either": (
+        world(sysctls("0"), upstream_answers(pods=SILENT), UNRESOLVED, reach(cluster_ip=SILENT),
+              service_reach(itself=SILENT, node_port=SILENT, service=SILENT)),
+        ["ip-forward-disabled"],
+    ),
+    "the rules of hostPorts flushed": (
+        world(object_cases.host_port(REFUSED), object_cases.WITH_WEB), ["host-port-rules-missing"],
     ),
     "bridge netfilter off": (
         world(sysctls(bridge_nf_call="0"), reach(cluster_ip=SILENT), SILENT_DNS, postgres("name")),

@@ -62,6 +62,16 @@ def _node(item: Mapping[str, Any]) -> Node:
 
 
 @dataclass(frozen=True, slots=True)
+class HostPort:
+    """A port of the node that leads to a pod."""
+
+    protocol: str
+    number: int  # of the node
+    container_port: int
+    address: str = ""  # of the node, "" for each of its addresses
+
+
+@dataclass(frozen=True, slots=True)
 class Pod:
     """A pod as the API server knows it."""
 
@@ -80,6 +90,7 @@ class Pod:
     leaving: bool
     ports: tuple[tuple[str, str, int], ...] = ()  # name, protocol and number of each port that it declares
     owner_uid: str = ""  # of its controller
+    host_ports: tuple[HostPort, ...] = ()
 
     @property
     def is_ours(self) -> bool:
@@ -138,6 +149,7 @@ def pod_of(item: Mapping[str, Any]) -> Pod:
         leaving="deletionTimestamp" in meta,
         ports=tuple(_ports(spec)),
         owner_uid=owner.get("uid", "") if owner else "",
+        host_ports=tuple(_host_ports(spec)),
     )
 
 
@@ -162,6 +174,16 @@ def _ports(spec: Mapping[str, Any]) -> Iterator[tuple[str, str, int]]:
     for container in spec.get("containers", ()):
         for port in container.get("ports", ()):
             yield port.get("name", ""), port.get("protocol", "TCP"), port["containerPort"]
+
+
+def _host_ports(spec: Mapping[str, Any]) -> Iterator[HostPort]:
+    """The ports of the node that the containers ask for; 0.0.0.0 is the same as no address."""
+    for container in spec.get("containers", ()):
+        for port in container.get("ports", ()):
+            if port.get("hostPort"):
+                address, protocol = port.get("hostIP") or "", port.get("protocol", "TCP")
+                of_all = address == "0.0.0.0"
+                yield HostPort(protocol, port["hostPort"], port["containerPort"], "" if of_all else address)
 
 
 @dataclass(frozen=True, slots=True)
