@@ -8,6 +8,7 @@ OUTSIDE = ("pod-to-outside-blocked", "outside-names-unresolved", *PROVIDERS)
 CLUSTER_DNS = (
     "cluster-dns-silent", "outside-names-unresolved", "postgres-name-unresolved", "provider-name-unresolved",
 )  # fmt: skip
+DATABASE_NAMES = ("postgres-name-unresolved", "postgres-unreachable")
 SERVICES = ("service-unreachable", "node-port-unreachable", "pod-to-itself-blocked")
 CLUSTER_IPS = ("cluster-ip-unreachable", "coredns-not-ready", "postgres-unreachable", *SERVICES, *CLUSTER_DNS)
 POD_TRAFFIC = (

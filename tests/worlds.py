@@ -20,6 +20,8 @@ from netdoctor.facts.cluster.translated import Translated
 from netdoctor.facts.gateways.gateways import Modules
 from netdoctor.facts.gateways.images import Images
 from netdoctor.facts.gateways.listeners import Listeners
+from netdoctor.facts.gateways.pod_environments import PodEnvironments
+from netdoctor.facts.gateways.scope import Scope
 from netdoctor.facts.node.firewalld import Firewalld
 from netdoctor.facts.node.firewalld_rules import FirewalldRules
 from netdoctor.facts.node.iptables import Iptables
@@ -29,6 +31,8 @@ from netdoctor.facts.traffic.closed_endpoints import ClosedEndpoints
 from netdoctor.facts.traffic.departures import Departures
 from netdoctor.facts.traffic.drops import Drops
 from netdoctor.facts.traffic.failed_flows import FailedFlows
+from netdoctor.facts.traffic.kept_pods import KeptPods
+from netdoctor.facts.traffic.named_answers import NamedAnswers
 from netdoctor.facts.traffic.new_pod import NewPod
 from netdoctor.facts.traffic.next_hops import Gateways
 from netdoctor.facts.traffic.policy_answers import PolicyAnswers
@@ -93,7 +97,8 @@ def healthy() -> dict[type, object]:
         BridgeNetfilterModule(True, ""), KubeProxy("iptables", "its process", True, "kube-system/kube-proxy-1", ""),
         PodNetwork((POD_NETWORK,), "/etc/cni/net.d/1-k8s.conflist"), ThisNode(NODE_NAME, (NODE_ADDRESS,), ""),
         NewPod("default", "netdoctor-1", TEST_POD, "/run/netns/new", (DNS_ADDRESS,), (), 0.8), servers(),
-        FailedFlows((), True), experiments(), Gateways(()), ClosedEndpoints(()),
+        PodEnvironments(()), NamedAnswers(()), KeptPods(()), FailedFlows((), True), experiments(), Gateways(()),
+        ClosedEndpoints(()), Scope(False),
     ]  # fmt: skip
     no_modules = dict.fromkeys((Modules, Providers, Images, Listeners, PolicyAnswers), NO_MODULES)
     return derived({**{type(fact): fact for fact in facts}, **no_modules, KubeApi: Answered()})

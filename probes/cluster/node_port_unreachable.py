@@ -5,8 +5,8 @@ A TCP connection to a few NodePorts at the node's address, from the node itself 
 endpoints are on this node.
 
 ## Why it matters
-Clients outside reach the modules by NodePort where the cluster has no ingress. `ss -l` shows nothing of one: kube-proxy's
-rules translate the packet before any socket sees it.
+Clients outside reach the modules by NodePort where the cluster has no ingress. `ss -l` shows nothing of one:
+kube-proxy's rules translate the packet before any socket sees it.
 
 ## When it is not a fault
 A Service without a ready endpoint is not asked, nor one behind which a NetworkPolicy restricts who may ask.

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from netdoctor.diagnosis.diagnose import diagnose
 from netdoctor.diagnosis.runner import run
 from netdoctor.facts import Facts
 from netdoctor.facts.cluster.workloads import Pods
+from netdoctor.facts.gateways.litellm_config import Database
 from netdoctor.facts.node.links import Links
+from netdoctor.facts.traffic.named_answers import NamedAnswer, NamedAnswers
+from netdoctor.facts.traffic.postgres import Postgres
 from netdoctor.model import Severity
 from tests.builders import (
     CLIENT,
     DOWN,
     NO_ROUTE,
+    NXDOMAIN,
     REFUSED,
     REJECTED,
     SERVFAIL,
@@ -32,9 +38,16 @@ from tests.builders import (
     upstream_answers,
     workloads,
 )
-from tests.gateways.module_builders import images, modules, provider, servers
+from tests.gateways.module_builders import gateway, images, modules, provider, servers
 from tests.probes import object_cases
 from tests.worlds import catalogue, world
+
+
+def unresolved(server: str) -> Postgres:
+    """A Postgres whose name does not exist."""
+    found = postgres("name")
+    return replace(found, services=(server,), stages=tuple(replace(s, service=server) for s in found.stages))
+
 
 UNRESOLVED = dns_answers(outside=SERVFAIL)
 SILENT_DNS = dns_answers(SILENT, SILENT)
@@ -53,6 +66,22 @@ FAULTS: dict[str, tuple[Facts, list[str]]] = {
         world(sysctls("0"), upstream_answers(pods=SILENT), UNRESOLVED, reach(cluster_ip=SILENT),
               service_reach(itself=SILENT, node_port=SILENT, service=SILENT)),
         ["ip-forward-disabled"],
+    ),
+    "a policy forbids the pods the DNS": (
+        world(SILENT_DNS, object_cases.kept(("default/deny",), ("default/deny",))), ["policy-keeps-pods"],
+    ),
+    "Postgres is another node's alone": (
+        world(*object_cases.local("postgres", "n2"), object_cases.lost_postgres()), ["service-local-to-other-nodes"],
+    ),
+    "the DNS Service has lost TCP": (
+        world(object_cases.dns_ports("UDP"), dns_answers(SILENT)), ["dns-service-port-missing"],
+    ),
+    "a module's database has a short name of another namespace": (
+        world(modules(gateway(database=Database("postgres", 5432, "d", "u"))),
+              object_cases.environment(object_cases.DATABASE, namespace="litellm"),
+              NamedAnswers((NamedAnswer("litellm/app-1", object_cases.DATABASE, ("postgres.",), NXDOMAIN),)),
+              unresolved("litellm/postgres"), images(present=True), provider()),
+        ["service-name-of-other-namespace"],
     ),
     "the rules of hostPorts flushed": (
         world(object_cases.host_port(REFUSED), object_cases.WITH_WEB), ["host-port-rules-missing"],
