@@ -52,7 +52,7 @@ def service_local_to_other_nodes(
         if service.node_local and (subject := _silent(service, services, names, postgres, this)):
             said = (
                 f"Service {service} has internalTrafficPolicy Local and no endpoint on this node (they are on {where}):"
-                " kube-proxy drops what pods send it from here"
+                " kube-proxy drops the traffic of this node's pods to it"
             )
             yield _finding(said, service, ends, subject, Severity.ERROR, INTERNAL)
         elif service.node_local_outside and service.kind == "NodePort" and str(service) in of_modules:

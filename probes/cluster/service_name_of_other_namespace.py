@@ -9,7 +9,7 @@ A resolver completes a short name with the pod's own namespace. The DNS is right
 exist; neither CoreDNS nor the network is at fault.
 
 ## When it is not a fault
-Where the name resolves all the same, by another domain of the pod's search list. Where the variable names no database
+Where the name resolves anyway, by another domain of the pod's search list. Where the variable names no database
 and the pod is ready, it is a warning: it may not use it.
 
 ## By hand

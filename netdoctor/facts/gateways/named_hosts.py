@@ -49,7 +49,7 @@ class NamedHost:
 
 
 def named_host(container: str, variable: str, value: str) -> NamedHost | None:
-    """What a variable names; None for what is no host, or one that is told otherwise than by name."""
+    """What a variable names; None where that is not a host that this tells of."""
     value = value.strip()
     if UNKNOWN in value:
         return None

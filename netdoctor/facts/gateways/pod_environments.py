@@ -7,7 +7,7 @@ that name a database the Secret or ConfigMap behind them.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, ClassVar
@@ -67,12 +67,13 @@ class PodEnvironments:
     def collect(cls, api: KubeApi, this: ThisNode, services: Services) -> PodEnvironments:
         """Of each pod on this node that is not about to end."""
         listed = api.get("/api/v1/pods", fieldSelector=f"spec.nodeName={this.name}")["items"]
-        names = {s.name for s in (*services.items, *services.headless)}
+        names = {(s.namespace, s.name) for s in (*services.items, *services.headless)}
         read = _reader(api)
         found = [_environment(item, names, read) for item in listed if _runs(item)]
         return cls(tuple(each for each in found if each.hosts or each.refers_to))
 
 
+Names = Set[tuple[str, str]]  # namespace and name of each Service
 Read = Callable[[str, str, str], Mapping[str, str]]
 
 
@@ -99,7 +100,7 @@ def _runs(item: Mapping[str, Any]) -> bool:
     return not ended and "deletionTimestamp" not in item["metadata"] and not pod_of(item).is_ours
 
 
-def _environment(item: Mapping[str, Any], names: set[str], read: Read) -> PodEnvironment:
+def _environment(item: Mapping[str, Any], names: Names, read: Read) -> PodEnvironment:
     pod, spec = pod_of(item), item.get("spec", {})
     hosts: list[NamedHost] = []
     refers: list[tuple[str, str]] = []
@@ -119,7 +120,7 @@ def _environment(item: Mapping[str, Any], names: set[str], read: Read) -> PodEnv
     )
 
 
-def _hosts(container: Mapping[str, Any], namespace: str, names: set[str], read: Read) -> Iterator[NamedHost]:
+def _hosts(container: Mapping[str, Any], namespace: str, names: Names, read: Read) -> Iterator[NamedHost]:
     """The hosts of the cluster that a container's variables name, each once."""
     seen = set()
     for variable, value in _values(container, namespace, read).items():
@@ -141,11 +142,15 @@ def _values(container: Mapping[str, Any], namespace: str, read: Read) -> Mapping
     return {name: value for name, value in found.items() if name in written or name in DATABASES}
 
 
-def _is_told(named: NamedHost, names: set[str]) -> bool:
+def _is_told(named: NamedHost, names: Names) -> bool:
     """Whether it is the cluster's own affair, and no host outside: the pod itself, or a name that Services have."""
     if named.is_itself:  # of another variable it may be where the program itself listens
         return named.is_database
-    return bool(named.problem) or named.host.partition(".")[0] in names
+    if named.problem:
+        return True
+    name, *rest = named.host.rstrip(".").split(".")
+    inside = not rest or rest[1:2] == ["svc"] or (len(rest) == 1 and rest[0] in {namespace for namespace, _ in names})
+    return inside and name in {called for _, called in names}
 
 
 def _references(container: Mapping[str, Any]) -> Iterator[str]:

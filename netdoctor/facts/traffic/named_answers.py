@@ -105,7 +105,7 @@ def _names(host: str, attached: Attachment) -> tuple[str, ...]:
 
 
 def _best(replies: list[Reply]) -> Reply:
-    """The answer with an address, else one that is no answer at all, else the first."""
+    """The answer with an address, else one that did not come, else the first."""
     found = [reply for reply in replies if reply.answer is Answer.OK and reply.detail]
     lost = [reply for reply in replies if not reply.answered and not found]
     return next(iter((*found, *lost, *replies)))
