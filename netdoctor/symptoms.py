@@ -8,7 +8,10 @@ OUTSIDE = ("pod-to-outside-blocked", "outside-names-unresolved", *PROVIDERS)
 CLUSTER_DNS = (
     "cluster-dns-silent", "outside-names-unresolved", "postgres-name-unresolved", "provider-name-unresolved",
 )  # fmt: skip
-CLUSTER_IPS = ("cluster-ip-unreachable", "coredns-not-ready", "postgres-unreachable", *CLUSTER_DNS)
+DATABASE_NAMES = ("postgres-name-unresolved", "postgres-unreachable")
+SERVICES = ("service-unreachable", "node-port-unreachable", "pod-to-itself-blocked")
+CLUSTER_IPS = ("cluster-ip-unreachable", "coredns-not-ready", "postgres-unreachable", *SERVICES, *CLUSTER_DNS)
 POD_TRAFFIC = (
-    "pod-to-pod-blocked", "pod-to-node-blocked", "pod-to-outside-blocked", "provider-unreachable", *CLUSTER_IPS,
+    "pod-to-pod-blocked", "pod-to-node-blocked", "node-to-pod-blocked", "pod-to-outside-blocked",
+    "host-port-unreachable", "provider-unreachable", *CLUSTER_IPS,
 )  # fmt: skip

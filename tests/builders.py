@@ -30,6 +30,7 @@ from netdoctor.facts.traffic.names import (
 )
 from netdoctor.facts.traffic.postgres import STAGES, TCP, Postgres, PostgresStage
 from netdoctor.facts.traffic.reach import CLUSTER_IP, NODE, POD, AskedFlow, Reach
+from netdoctor.facts.traffic.service_reach import FROM_NODE, ITSELF, NODE_PORT, SERVICE, ServiceReach
 from netdoctor.facts.traffic.vantage import HOST, NEW, OLD, VantagePoint, VantagePoints
 from netdoctor.system.kube_api import KubeApi
 from netdoctor.system.nft_trace import Dropped
@@ -146,8 +147,8 @@ def this_node(problem: str = "") -> ThisNode:
     return ThisNode(NODE_NAME, (NODE_ADDRESS,), problem)
 
 
-def iptables(*leave_out: str) -> Iptables:
-    """What kube-proxy and the CNI write, without the lines that hold one of these words."""
+def iptables(*leave_out: str, more: Iterable[str] = ()) -> Iptables:
+    """What kube-proxy and the CNI write, without the lines that hold one of these words, and lines of nat more."""
     lines = [
         "*nat",
         ":PREROUTING ACCEPT [0:0]",
@@ -176,7 +177,7 @@ def iptables(*leave_out: str) -> Iptables:
             f"-A CNI-{p.name} ! -d 224.0.0.0/4 -j MASQUERADE",
         ]
     kept = [line for line in lines if not any(word in line for word in leave_out)]
-    return Iptables(Ruleset.parse("\n".join([*kept, "COMMIT"])), EMPTY)
+    return Iptables(Ruleset.parse("\n".join([*kept, *more, "COMMIT"])), EMPTY)
 
 
 def zone(name: str, target: str = "default", sources: Iterable[str] = (), interfaces: Iterable[str] = ()) -> Zone:
@@ -217,6 +218,20 @@ def reach(pod: Reply = REFUSED, node: Reply = OK, cluster_ip: Reply = OK, old: R
         ]  # fmt: skip
     flows.append(AskedFlow("host", CLUSTER_IP, "Service default/kubernetes", "10.96.0.1", 443, OK))
     return Reach(tuple(flows))
+
+
+def service_reach(
+    from_node: Reply = REFUSED, itself: Reply = OK, node_port: Reply = OK, service: Reply = OK, direct: Reply = OK
+) -> ServiceReach:
+    """A flow of each kind but hostPort; `direct`: of the node to the pod behind the NodePort."""
+    echo = "Service default/echo"
+    return ServiceReach((
+        AskedFlow("host", FROM_NODE, COREDNS_POD, COREDNS, 53, from_node),
+        AskedFlow("pod default/postgres-66c-qwert", ITSELF, "Service default/postgres", POSTGRES_IP, 5432, itself),
+        *(AskedFlow(vantage, NODE_PORT, echo, NODE_ADDRESS, 30080, node_port) for vantage in ("host", "test pod")),
+        *((AskedFlow("host", FROM_NODE, echo, "10.244.0.5", 8080, direct),) if node_port is not OK else ()),
+        *(AskedFlow(vantage, SERVICE, echo, "10.96.0.60", 80, service) for vantage in ("test pod", OLD_POD)),
+    ))  # fmt: skip
 
 
 def dns_answers(service: Reply = OK, outside: Reply = NXDOMAIN) -> ClusterDns:

@@ -24,6 +24,8 @@ from netdoctor.facts.gateways.gateway_ends import GatewayEnds
 from netdoctor.facts.gateways.gateways import Modules
 from netdoctor.facts.gateways.images import Images
 from netdoctor.facts.gateways.listeners import Listeners
+from netdoctor.facts.gateways.pod_environments import PodEnvironments
+from netdoctor.facts.gateways.scope import Scope
 from netdoctor.facts.node.firewalld import Firewalld
 from netdoctor.facts.node.firewalld_rules import FirewalldRules
 from netdoctor.facts.node.iptables import Iptables
@@ -37,7 +39,9 @@ from netdoctor.facts.traffic.closed_endpoints import ClosedEndpoints
 from netdoctor.facts.traffic.departures import Departures
 from netdoctor.facts.traffic.drops import Drops
 from netdoctor.facts.traffic.failed_flows import FailedFlows
+from netdoctor.facts.traffic.kept_pods import KeptPods
 from netdoctor.facts.traffic.large_packets import LargePackets
+from netdoctor.facts.traffic.named_answers import NamedAnswers
 from netdoctor.facts.traffic.new_pod import NewPod
 from netdoctor.facts.traffic.next_hops import Gateways
 from netdoctor.facts.traffic.policy_answers import PolicyAnswers
@@ -64,6 +68,7 @@ from tests.builders import (
     points,
     postgres,
     reach,
+    service_reach,
     services,
     slices,
     sysctls,
@@ -95,14 +100,15 @@ def healthy() -> dict[type, object]:
     links = Links((Interface(BRIDGE, 3, "bridge", True, True, "", 1500),), ("default via 192.0.2.1 dev eth0",))
     facts: list[object] = [
         pods(), services(), slices(), workloads(), attachments(), cni(), sysctls(), iptables(), Firewalld.absent(),
-        points(), reach(), dns_answers(), upstream_answers(), postgres(), masquerade(), links, Drops(()),
-        Departures(()),
+        points(), reach(), service_reach(), dns_answers(), upstream_answers(), postgres(), masquerade(), links,
+        Drops(()), Departures(()),
         Corefile.parse(corefile), CorefileRefusal("", 0, ""), Upstreams(UPSTREAMS, "Corefile"),
         FirewalldRules({}), SysctlFiles({}),
         BridgeNetfilterModule(True, ""), KubeProxy("iptables", "its process", True, "kube-system/kube-proxy-1", ""),
         PodNetwork((POD_NETWORK,), "/etc/cni/net.d/1-k8s.conflist"), ThisNode(NODE_NAME, (NODE_ADDRESS,), ""),
         NewPod("default", "netdoctor-1", TEST_POD, "/run/netns/new", (DNS_ADDRESS,), (), 0.8), servers(),
-        FailedFlows((), True), experiments(), Gateways(()), ClosedEndpoints(()),
+        PodEnvironments(()), NamedAnswers(()), KeptPods(()), FailedFlows((), True), experiments(), Gateways(()),
+        ClosedEndpoints(()), Scope(False),
         LastEnds(()), SandboxRefusals(()), KubeletResolvers("/etc/resolv.conf", ("8.8.8.8",), ()),
         ReservedAddresses("k8s-pod-network", 3), Ipv6Switches({"net.ipv6.conf.all.disable_ipv6": "0"}),
         ApiServerHere(NODE_ADDRESS, runs=True), ApiEndpoints(()), LargePackets(()),

@@ -9,6 +9,7 @@ from netdoctor.diagnosis.catalogue import Catalogue
 from netdoctor.facts.traffic.experiments import Experiments, Trial, Tried
 from netdoctor.facts.traffic.failed_flows import CLUSTER_DNS, HOST_TO_OUTSIDE, OUTSIDE, POSTGRES
 from netdoctor.facts.traffic.reach import CLUSTER_IP, NODE, POD
+from netdoctor.facts.traffic.service_reach import FROM_NODE, HOST_PORT, ITSELF, NODE_PORT, SERVICE
 from netdoctor.model import Confidence, Diagnosis, Evidence, Finding, Severity
 from netdoctor.shell import all_of
 
@@ -20,6 +21,11 @@ SYMPTOMS = {
     CLUSTER_DNS: "cluster-dns-silent",
     POSTGRES: "postgres-unreachable",
     HOST_TO_OUTSIDE: "coredns-upstream-dead",
+    FROM_NODE: "node-to-pod-blocked",
+    SERVICE: "service-unreachable",
+    NODE_PORT: "node-port-unreachable",
+    HOST_PORT: "host-port-unreachable",
+    ITSELF: "pod-to-itself-blocked",
 }
 SHOWN = 2  # experiments in a diagnosis
 SOURCE = "copy of the node"

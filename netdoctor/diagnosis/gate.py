@@ -42,6 +42,7 @@ NEEDS = (
     "kube-proxy-not-running",
     "cluster-dns-silent",
     "policy-isolates-modules",
+    "database-url-unreadable",
     "postgres-name-unresolved",
     "postgres-unreachable",
     "postgres-tls-broken",

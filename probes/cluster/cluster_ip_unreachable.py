@@ -19,6 +19,7 @@ from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.traffic.reach import CLUSTER_IP, Reach
 from netdoctor.model import Confidence
+from netdoctor.symptoms import SERVICES
 from netdoctor.system.traffic import Answer
 
 
@@ -26,7 +27,7 @@ from netdoctor.system.traffic import Answer
     area=Area.SERVICES,
     healthy="ClusterIPs answer",
     symptom=True,
-    explains=("cluster-dns-silent", "coredns-not-ready", "postgres-unreachable"),
+    explains=("cluster-dns-silent", "coredns-not-ready", "postgres-unreachable", *SERVICES),
 )
 def cluster_ip_unreachable(reach: Reach, this: ThisNode) -> Iterator[Finding]:
     """Connections to ClusterIPs that were not accepted."""

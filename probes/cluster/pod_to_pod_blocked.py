@@ -18,9 +18,10 @@ from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.traffic.reach import POD, Reach
 from netdoctor.model import Confidence
+from netdoctor.symptoms import SERVICES
 
 
-@probe(area=Area.PODS, healthy="pods reach each other", symptom=True, explains=("cluster-ip-unreachable",))
+@probe(area=Area.PODS, healthy="pods reach each other", symptom=True, explains=("cluster-ip-unreachable", *SERVICES))
 def pod_to_pod_blocked(reach: Reach, this: ThisNode) -> Iterator[Finding]:
     """Connections between pods that were not answered."""
     flows = reach.of(POD)

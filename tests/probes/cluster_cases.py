@@ -9,7 +9,7 @@ from netdoctor.facts.cluster.coredns import Corefile, Upstream, Upstreams
 from netdoctor.facts.cluster.corefile_refusal import CorefileRefusal
 from netdoctor.facts.cluster.kube_proxy import KubeProxy
 from netdoctor.facts.cluster.services import Services
-from netdoctor.facts.cluster.workloads import Pods
+from netdoctor.facts.cluster.workloads import Pods, Workload, Workloads
 from netdoctor.facts.gateways.postgres_servers import PostgresServers
 from netdoctor.facts.gateways.postgres_session import LOGIN, SELECT, TLS
 from netdoctor.facts.traffic.closed_endpoints import ClosedEndpoint, ClosedEndpoints
@@ -65,6 +65,18 @@ def closed(*listening: tuple[str, int]) -> ClosedEndpoints:
 def moved(known: Services, name: str, cluster_ip: str) -> Services:
     """The Services, one of them at another address."""
     return replace(known, items=tuple(replace(s, cluster_ip=cluster_ip) if s.name == name else s for s in known.items))
+
+
+def mistyped_dns() -> Services:
+    """The DNS Service with a selector that no pod has."""
+    known = services()
+    dns = {"kube-dns": {"k8s-app": "kubedns"}}
+    return replace(known, items=tuple(replace(s, selector=dns.get(s.name, s.selector)) for s in known.items))
+
+
+def workloads_called(name: str) -> Workloads:
+    """A workload whose pods have the label app by another value."""
+    return Workloads((Workload("Deployment", "default", name, 1, 1, {"app": name}),))
 
 
 CASES = [
@@ -203,7 +215,15 @@ CASES = [
     Case("postgres-without-endpoints", "scaled to 0", FAIL, (slices("default/postgres"), workloads(0), Pods(())),
          "scaled to 0", severity=Severity.WARNING),
     Case("postgres-without-endpoints", "the selector matches no pod", FAIL,
-         (slices("default/postgres"), services(postgres_selector="postgers")), "matches no pod"),
+         (slices("default/postgres"), services(postgres_selector="postgers")),
+         "its selector (app=postgers) matches no pod of any workload; those of deployment/postgres have app=postgres"),
+    Case("postgres-without-endpoints", "the selector matches no pod, and nothing has the like", FAIL,
+         (slices("default/postgres"), services(postgres_selector="mysql"), workloads_called("other")),
+         "its selector (app=mysql) matches no pod of any workload"),
+    Case("coredns-not-ready", "the selector is mistyped", FAIL,
+         (slices("kube-system/kube-dns"), mistyped_dns()),
+         "its selector (k8s-app=kubedns) matches no pod of any workload; those of deployment/coredns have "
+         "k8s-app=kube-dns"),
     Case("postgres-without-endpoints", "not ready", FAIL, (slices(ready=False), pods(ready=False)), "none ready"),
     Case("postgres-without-endpoints", "ready", PASS),
     Case("postgres-without-endpoints", "no Postgres", NOT_APPLICABLE, (services("postgres"), PostgresServers((), ()))),

@@ -75,6 +75,30 @@ TYPED = {
     ("gateway-keeps-ending", "a key that it refuses"): [
         "kubectl -n litellm logs pod/litellm-llm-1 --container=main --previous",
     ],
+    ("database-host-is-the-pod", "nothing listens there"): ["kubectl -n ai edit deployment/app"],
+    ("database-url-unreadable", "of a pod"): ["kubectl -n ai edit deployment/app"],
+    ("database-url-unreadable", "of a module"): [
+        "kubectl -n litellm edit deployment/litellm-llm  # or the Secret that it names",
+    ],
+    ("dns-service-port-missing", "no TCP"): [
+        "kubectl -n kube-system patch service/kube-dns --type=json -p "
+        '\'[{"op":"add","path":"/spec/ports/-","value":{"name":"dns-tcp","port":53,"protocol":"TCP","targetPort":53}}]\'',
+    ],
+    ("headless-service-not-ready", "of a database"): ["kubectl -n ai edit service/db"],
+    ("policy-keeps-pods", "a namespace's policy forbids its pods the DNS"): [
+        "kubectl -n default edit networkpolicy/deny",
+    ],
+    ("service-link-taken-as-setting", "the pod is not ready"): ["kubectl -n default edit deployment/app"],
+    ("service-local-to-other-nodes", "Postgres times out"): [
+        "kubectl -n default patch service/postgres -p '{\"spec\":{\"internalTrafficPolicy\":\"Cluster\"}}'",
+    ],
+    ("service-name-of-other-namespace", "a database"): ["kubectl -n ai edit deployment/app"],
+    ("host-port-rules-missing", "flushed"): ["kubectl -n default delete pod/web"],
+    ("host-port-rules-missing", "nothing leads to them"): ["kubectl -n default delete pod/web"],
+    ("host-port-rules-missing", "no portmap"): [
+        "sudoedit /etc/cni/net.d/1-k8s.conflist  # add the plugin portmap, for hostPort 8088",
+        "kubectl -n default delete pod/web",
+    ],
     ("host-port-taken", "by a process"): ["sudo ss -ltnp 'sport = :4000'", "systemctl status 77"],
     ("host-port-taken", "by another module"): [],
     ("image-not-obtainable", "a registry that is silent"): ["sudo crictl pull r.example/app:1"],
@@ -130,7 +154,9 @@ TYPED = {
     ("postgres-query-failing", "hangs"): LOG_OF_POSTGRES,
     ("postgres-tls-broken", "something else listens"): LOG_OF_POSTGRES,
     ("postgres-without-endpoints", "scaled to 0"): ["kubectl -n default scale deployment/postgres --replicas=1"],
-    ("postgres-without-endpoints", "the selector matches no pod"): ["kubectl -n default edit service/postgres"],
+    ("postgres-without-endpoints", "the selector matches no pod"): [
+        "kubectl -n default set selector service/postgres app=postgres",
+    ],
     ("postgres-without-endpoints", "not ready"): ["kubectl -n default describe pod/postgres-66c-qwert"],
     ("provider-name-unresolved", "NXDOMAIN"): ASK_PROVIDER,
     ("provider-unreachable", "refused"): ["nc -vz -w 3 93.184.215.14 8080"],

@@ -24,11 +24,18 @@ from tests.builders import (
     sysctls,
     upstream_answers,
 )
-from tests.probes import cluster_cases, host_cases, message_cases, module_cases, relation_cases
+from tests.probes import cluster_cases, host_cases, message_cases, module_cases, object_cases, relation_cases
 from tests.probes.cases import FAIL, NOT_APPLICABLE, PASS, Case
 from tests.worlds import catalogue, judge, unread
 
-CASES = [*host_cases.CASES, *cluster_cases.CASES, *module_cases.CASES, *message_cases.CASES, *relation_cases.CASES]
+CASES = [
+    *host_cases.CASES,
+    *cluster_cases.CASES,
+    *module_cases.CASES,
+    *message_cases.CASES,
+    *relation_cases.CASES,
+    *object_cases.CASES,
+]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.probe}: {case.story}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from netdoctor.diagnosis.diagnose import diagnose
@@ -10,7 +12,10 @@ from netdoctor.facts import Facts
 from netdoctor.facts.cluster.kube_proxy import KubeProxy
 from netdoctor.facts.cluster.last_ends import COREDNS, KUBE_PROXY
 from netdoctor.facts.cluster.workloads import Pods
+from netdoctor.facts.gateways.litellm_config import Database
 from netdoctor.facts.node.links import Links
+from netdoctor.facts.traffic.named_answers import NamedAnswer, NamedAnswers
+from netdoctor.facts.traffic.postgres import Postgres
 from netdoctor.model import Severity
 from tests.builders import (
     CLIENT,
@@ -30,13 +35,15 @@ from tests.builders import (
     pods,
     postgres,
     reach,
+    service_reach,
     services,
     slices,
     sysctls,
     upstream_answers,
     workloads,
 )
-from tests.gateways.module_builders import images, modules, provider, servers
+from tests.gateways.module_builders import gateway, images, modules, provider, servers
+from tests.probes import object_cases
 from tests.probes.message_cases import (
     DENIED,
     FULL,
@@ -54,6 +61,13 @@ from tests.probes.message_cases import (
 from tests.probes.relation_cases import CLUSTER_LOCAL, HERE, IN_PODS, LOCAL, NAMED_DOWN, asked, coredns_at, sized, zoned
 from tests.worlds import catalogue, world
 
+
+def unresolved(server: str) -> Postgres:
+    """A Postgres whose name does not exist."""
+    found = postgres("name")
+    return replace(found, services=(server,), stages=tuple(replace(s, service=server) for s in found.stages))
+
+
 UNRESOLVED = dns_answers(outside=SERVFAIL)
 SILENT_DNS = dns_answers(SILENT, SILENT)
 FAULTS: dict[str, tuple[Facts, list[str]]] = {
@@ -66,6 +80,30 @@ FAULTS: dict[str, tuple[Facts, list[str]]] = {
         world(sysctls(tracked=("65536", "65536")), upstream_answers(pods=SILENT), UNRESOLVED, SILENT_DNS,
               reach(cluster_ip=SILENT), postgres("name")),
         ["connection-tracking-full"],
+    ),
+    "forwarding off, and nothing by a Service either": (
+        world(sysctls("0"), upstream_answers(pods=SILENT), UNRESOLVED, reach(cluster_ip=SILENT),
+              service_reach(itself=SILENT, node_port=SILENT, service=SILENT)),
+        ["ip-forward-disabled"],
+    ),
+    "a policy forbids the pods the DNS": (
+        world(SILENT_DNS, object_cases.kept(("default/deny",), ("default/deny",))), ["policy-keeps-pods"],
+    ),
+    "Postgres is another node's alone": (
+        world(*object_cases.local("postgres", "n2"), object_cases.lost_postgres()), ["service-local-to-other-nodes"],
+    ),
+    "the DNS Service has lost TCP": (
+        world(object_cases.dns_ports("UDP"), dns_answers(SILENT)), ["dns-service-port-missing"],
+    ),
+    "a module's database has a short name of another namespace": (
+        world(modules(gateway(database=Database("postgres", 5432, "d", "u"))),
+              object_cases.environment(object_cases.DATABASE, namespace="litellm"),
+              NamedAnswers((NamedAnswer("litellm/app-1", object_cases.DATABASE, ("postgres.",), NXDOMAIN),)),
+              unresolved("litellm/postgres"), images(present=True), provider()),
+        ["service-name-of-other-namespace"],
+    ),
+    "the rules of hostPorts flushed": (
+        world(object_cases.host_port(REFUSED), object_cases.WITH_WEB), ["host-port-rules-missing"],
     ),
     "bridge netfilter off": (
         world(sysctls(bridge_nf_call="0"), reach(cluster_ip=SILENT), SILENT_DNS, postgres("name")),

@@ -37,6 +37,7 @@ FLOWS = {
     "refused": Flow(CLIENT, ADDRESS[SERVER], "tcp", 9),
     "node": Flow(CLIENT, NODE_ADDRESS, "tcp", 10250),
     "outside": Flow(CLIENT, RESOLVER, "udp", 53, OUTSIDE),
+    "itself": Flow(SERVER, CLUSTER_IP, "tcp", 5432, in_cluster=True),
     "host": Flow("node", RESOLVER, "udp", 53, OUTSIDE),
 }
 # as on hosts of virtual machines: the bridge has the node's address, and a link-layer address of its own
@@ -57,6 +58,7 @@ RULES = f"""*nat
 -A KUBE-SERVICES -d {CLUSTER_IP}/32 -p tcp -m comment --comment "default/pg cluster IP" -m tcp --dport 5432 {TO_PG}
 -A KUBE-SVC-PG -p tcp -m tcp -j DNAT --to-destination {ADDRESS[SERVER]}:5432
 -A POSTROUTING -s 10.244.0.0/24 ! -d 10.244.0.0/24 -j MASQUERADE
+-A POSTROUTING -s {ADDRESS[SERVER]} -d {ADDRESS[SERVER]} -j MASQUERADE
 COMMIT
 *filter
 :FORWARD ACCEPT [0:0]

@@ -68,6 +68,10 @@ SINGLE = {
         ["bridge link set dev veth0 isolated on", "bridge link set dev veth1 isolated on"], "pod",
     ),
     "free-bridge-ports, disabled": (["bridge link set dev veth1 state 0"], "pod"),
+    "free-bridge-ports, hairpin": (["bridge link set dev veth1 hairpin off"], "itself"),
+    "masquerade-packets-to-itself": (
+        ["iptables-nft -t nat -D POSTROUTING -s 10.244.0.11 -d 10.244.0.11 -j MASQUERADE"], "itself",
+    ),
     "remove-routes": (["ip route add blackhole 8.8.8.8/32"], "outside"),
     "remove-routes, astray": (["ip route add 8.8.8.0/24 via 192.0.2.77 onlink dev eth0"], "outside"),
     "remove-routing-rules": (["ip rule add from 10.244.0.0/24 prohibit pref 50"], "outside"),
@@ -112,6 +116,10 @@ TYPED = {
         "sudo bridge link set dev veth0 isolated off", "sudo bridge link set dev veth1 isolated off",
     ],
     "free-bridge-ports, disabled": ["sudo bridge link set dev veth1 state forwarding"],
+    "free-bridge-ports, hairpin": ["sudo bridge link set dev veth1 hairpin on"],
+    "masquerade-packets-to-itself": [
+        "sudo iptables -t nat -I POSTROUTING -s 10.244.0.11 -d 10.244.0.11 -j MASQUERADE",
+    ],
     "remove-routes": ["sudo ip route del blackhole 8.8.8.8/32"],
     "remove-routes, astray": ["sudo ip route del 8.8.8.0/24 via 192.0.2.77 dev eth0"],
     "remove-routing-rules": ["sudo ip rule del pref 50 from 10.244.0.0/24 prohibit"],

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from netdoctor.facts.cluster.services import EndpointSlices, Service
 from netdoctor.facts.cluster.workloads import Pod, Pods, Workload, Workloads
 from netdoctor.model import Evidence
+from netdoctor.near_names import near_names
 from netdoctor.redact import excerpt
 from netdoctor.shell import command
 from netdoctor.values import Values
+
+ALIKE = 0.75  # kubedns and kube-dns are, postgres and redis are not
 
 
 def no_endpoints(
@@ -24,7 +27,7 @@ def no_endpoints(
     if chosen:
         reason, evidence = _not_ready(chosen)
     else:
-        reason, evidence = _no_pods(service, workloads.behind(service))
+        reason, evidence = _no_pods(service, workloads.behind(service), _nearly_behind(service, workloads))
     return reason, (none_ready, *evidence)
 
 
@@ -34,6 +37,9 @@ def endpoints_by_hand(service: Service, workloads: Workloads, pods: Pods) -> tup
     if chosen:
         return command("kubectl -n {} describe pod/{}", chosen[0].namespace, chosen[0].name)
     behind = workloads.behind(service)
+    if not behind and (near := _nearly_behind(service, workloads)):
+        wanted = tuple(f"{key}={near.labels[key]}" for key in service.selector)
+        return command("kubectl -n {} set selector service/{} {}", service.namespace, service.name, wanted)
     if not behind:
         return command("kubectl -n {} edit service/{}", service.namespace, service.name)
     if behind[0].wanted == 0 and behind[0].kind in ("Deployment", "StatefulSet"):
@@ -41,12 +47,32 @@ def endpoints_by_hand(service: Service, workloads: Workloads, pods: Pods) -> tup
     return command("kubectl -n {} describe {}", service.namespace, str(behind[0]))
 
 
-def _no_pods(service: Service, behind: Sequence[Workload]) -> tuple[str, list[Evidence]]:
+def _nearly_behind(service: Service, workloads: Workloads) -> Workload | None:
+    """The one workload that a Service's selector may be meant for, where its pods have these labels by other values.
+
+    It is called like the Service, or a value of its labels is the selector's or nearly so.
+    """
+    wanted = service.selector
+    here = [each for each in workloads.items if each.namespace == service.namespace]
+    labelled = [each for each in here if wanted and wanted.keys() <= each.labels.keys()]
+    alike = [each for each in labelled if each.name == service.name or _are_alike(wanted, each.labels)]
+    return alike[0] if len(alike) == 1 else None
+
+
+def _are_alike(selector: Mapping[str, str], labels: Mapping[str, str]) -> bool:
+    return any(near_names(value, [labels[key]], ALIKE) for key, value in selector.items())
+
+
+def _no_pods(service: Service, behind: Sequence[Workload], near: Workload | None) -> tuple[str, list[Evidence]]:
     """Why a Service's selector matches no pod."""
     selector = ", ".join(f"{k}={v}" for k, v in sorted(service.selector.items())) or "none"
     if not behind:
-        shown = Evidence(f"selector of Service {service}", selector, "the labels of a workload's pods")
-        return f"its selector ({selector}) matches no pod of any workload", [shown]
+        wanted, instead = "the labels of a workload's pods", ""
+        if near:
+            wanted = ", ".join(f"{key}={near.labels[key]}" for key in sorted(service.selector))
+            instead = f"; those of {near} have {wanted}"
+        shown = Evidence(f"selector of Service {service}", selector, wanted)
+        return f"its selector ({selector}) matches no pod of any workload{instead}", [shown]
     names = ", ".join(str(w) for w in behind)
     if all(w.wanted == 0 for w in behind):
         return f"{names} is scaled to 0", [Evidence(f"{service.namespace} {names}", "replicas 0", "replicas 1 or more")]

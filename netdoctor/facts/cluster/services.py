@@ -50,6 +50,7 @@ class Service:
     ports: tuple[ServicePort, ...]
     selector: Mapping[str, str]
     node_local: bool = False  # internalTrafficPolicy Local: translated on nodes with an endpoint of it
+    node_local_outside: bool = False  # externalTrafficPolicy Local: the same for NodePorts asked from outside
     other_proxy: bool = False  # left to another proxy than kube-proxy
     outside: tuple[str, ...] = ()  # its external addresses, and those that a load balancer has: any, a node's too
 
@@ -69,6 +70,7 @@ class Services:
     items: tuple[Service, ...]
     source: str  # where they were read
     changing: tuple[str, ...] = ()  # those that changed so lately that kube-proxy may not have followed
+    headless: tuple[Service, ...] = ()  # those without a ClusterIP: headless ones, and other names for a host
 
     @classmethod
     def collect(cls, api: KubeApi | CannotRead, iptables: Iptables | CannotRead) -> Services:
@@ -84,9 +86,11 @@ class Services:
 
     @classmethod
     def _of_api(cls, api: KubeApi) -> Services:
-        items = [i for i in api.get("/api/v1/services")["items"] if i["spec"].get("clusterIP", "None") != "None"]
+        listed = api.get("/api/v1/services")["items"]
+        items = [i for i in listed if i["spec"].get("clusterIP", "None") != "None"]
+        others = [i for i in listed if i["spec"].get("clusterIP", "None") == "None"]
         changing = tuple(str(service_of(i)) for i in items if _just_changed(i["metadata"]))
-        return cls(tuple(map(service_of, items)), api.server, changing)
+        return cls(tuple(map(service_of, items)), api.server, changing, tuple(map(service_of, others)))
 
     def named(self, namespace: str, name: str) -> Service | None:
         """The Service of this name."""
@@ -124,6 +128,7 @@ def service_of(item: Mapping[str, Any]) -> Service:
         ports=ports,
         selector=selector,
         node_local=spec.get("internalTrafficPolicy") == "Local",
+        node_local_outside=spec.get("externalTrafficPolicy") == "Local",
         other_proxy=OTHER_PROXY in (meta.get("labels") or {}),
         outside=tuple(dict.fromkeys(outside)),
     )

@@ -76,6 +76,16 @@ class ContainerEnd:
 
 
 @dataclass(frozen=True, slots=True)
+class HostPort:
+    """A port of the node that leads to a pod."""
+
+    protocol: str
+    number: int  # of the node
+    container_port: int
+    address: str = ""  # of the node, "" for each of its addresses
+
+
+@dataclass(frozen=True, slots=True)
 class Pod:
     """A pod as the API server knows it."""
 
@@ -95,6 +105,7 @@ class Pod:
     ports: tuple[tuple[str, str, int], ...] = ()  # name, protocol and number of each port that it declares
     owner_uid: str = ""  # of its controller
     ends: tuple[ContainerEnd, ...] = ()  # of its containers that have ended, and otherwise than well
+    host_ports: tuple[HostPort, ...] = ()
 
     def keeps_ending(self, now: float) -> bool:
         """Whether a container of it ends again and again, at this time: it may run, and be ready, between two ends."""
@@ -158,6 +169,7 @@ def pod_of(item: Mapping[str, Any]) -> Pod:
         ports=tuple(_ports(spec)),
         owner_uid=owner.get("uid", "") if owner else "",
         ends=tuple(_ends(status)),
+        host_ports=tuple(_host_ports(spec)),
     )
 
 
@@ -198,6 +210,16 @@ def _ports(spec: Mapping[str, Any]) -> Iterator[tuple[str, str, int]]:
     for container in spec.get("containers", ()):
         for port in container.get("ports", ()):
             yield port.get("name", ""), port.get("protocol", "TCP"), port["containerPort"]
+
+
+def _host_ports(spec: Mapping[str, Any]) -> Iterator[HostPort]:
+    """The ports of the node that the containers ask for; 0.0.0.0 is the same as no address."""
+    for container in spec.get("containers", ()):
+        for port in container.get("ports", ()):
+            if port.get("hostPort"):
+                address, protocol = port.get("hostIP") or "", port.get("protocol", "TCP")
+                of_all = address == "0.0.0.0"
+                yield HostPort(protocol, port["hostPort"], port["containerPort"], "" if of_all else address)
 
 
 @dataclass(frozen=True, slots=True)

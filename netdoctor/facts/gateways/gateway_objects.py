@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -21,6 +22,7 @@ GATEWAY, MODULES = "litellm", "litellm-modules"  # the values of these labels
 WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet")
 FROM = {"secretRef": "Secret", "configMapRef": "ConfigMap"}  # what envFrom may name
 PROJECTED = {"secret": "Secret", "configMap": "ConfigMap"}  # what a projected volume may name
+REFERENCE = re.compile(r"(?<!\$)\$\(([A-Za-z_][A-Za-z0-9_.-]*)\)")  # in a variable's value; $$( is a dollar
 SECRET_TYPES = ("Opaque", "kubernetes.io/basic-auth")
 LISTS = {
     "Deployment": "/apis/apps/v1/deployments",
@@ -131,11 +133,16 @@ def environment_of(container: Object, data: Callable[[str, str], Mapping[str, st
                 found |= {source.get("prefix", "") + key: value for key, value in values.items()}
     for variable in container.get("env") or ():
         if "value" in variable:
-            found[variable["name"]] = str(variable["value"])
+            found[variable["name"]] = expanded(str(variable["value"]), found)
         for kind, name, key in references_of(variable):
             if key in (values := data(kind, name)):
                 found[variable["name"]] = values[key]
     return found
+
+
+def expanded(value: str, known: Mapping[str, str]) -> str:
+    """A value with the variables that it refers to, as the kubelet puts them in; one that is not known stays."""
+    return REFERENCE.sub(lambda found: known.get(found[1], found[0]), value)
 
 
 def is_gateway(workload: Object) -> bool:

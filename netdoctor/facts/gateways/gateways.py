@@ -15,7 +15,15 @@ from netdoctor.facts.gateways.gateway_objects import (
     template_of,
     workload_name,
 )
-from netdoctor.facts.gateways.litellm_config import POOL_LIMIT, Database, Model, config_of, login_of, models_of
+from netdoctor.facts.gateways.litellm_config import (
+    POOL_LIMIT,
+    Database,
+    Model,
+    config_of,
+    database_problem_of,
+    login_of,
+    models_of,
+)
 from netdoctor.model import NotApplicable
 from netdoctor.system.foreign_text import is_number
 from netdoctor.system.kube_api import KubeApi
@@ -55,6 +63,7 @@ class Gateway:
     models: tuple[Model, ...]
     database: Database | None  # where it, or the container that waits before it, logs in
     pool_limit: int  # connections of each replica
+    database_problem: str = ""  # why the URL of its database cannot be taken apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +176,7 @@ def _gateway(objects: ModuleObjects, workload: Object, problems: list[str]) -> G
         models=tuple(models_of(config, environment)),
         database=login[0] if login else None,
         pool_limit=number(limit, POOL_LIMIT),
+        database_problem=database_problem_of(environment),
     )
 
 

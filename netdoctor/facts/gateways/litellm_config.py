@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from netdoctor.facts.gateways.gateway_objects import ModuleObjects, Object, data_of
+from netdoctor.facts.gateways.named_hosts import UNKNOWN, url_problem
 from netdoctor.system.foreign_text import is_address, is_port
 from netdoctor.system.read_secrets import ENVIRONMENT, remember_fields
 
@@ -149,7 +150,18 @@ def login_of(environment: Mapping[str, str]) -> tuple[Database, str] | None:
     return None
 
 
+def database_problem_of(environment: Mapping[str, str]) -> str:
+    """Why the URL of a container's database cannot be taken apart, in words that hold nothing of it; "" where it can.
+
+    Such a container has a database, and cannot log in to it.
+    """
+    url = environment.get("DATABASE_URL", "")
+    return url_problem(url) if url and _of_url(url) is None else ""
+
+
 def _of_url(url: str) -> tuple[Database, str] | None:
+    if UNKNOWN in url or url_problem(url):
+        return None
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port or 5432

@@ -63,17 +63,21 @@ class NetworkPolicies:
     namespaces: Mapping[str, Mapping[str, str]]  # labels by name
 
     @classmethod
-    def collect(cls, api: KubeApi, modules: Modules, objects: ModuleObjects) -> NetworkPolicies:
-        """All in the cluster; those of the same name among the manifests take their place."""
+    def collect(
+        cls, api: KubeApi, modules: Modules | CannotRead, objects: ModuleObjects | CannotRead
+    ) -> NetworkPolicies:
+        """All in the cluster; those of the same name among the modules' manifests take their place."""
         live = api.get("/apis/networking.k8s.io/v1/networkpolicies")["items"]
-        described = [o for o in objects.of_kind("NetworkPolicy")]
+        known = () if isinstance(objects, CannotRead) else objects.objects
+        described = [o for o in known if o.get("kind") == "NetworkPolicy"]
         found = {str(p): p for p in map(policy_of, [*live, *described])}
         named = api.get("/api/v1/namespaces")["items"] if found else []
         labels = {item["metadata"]["name"]: item["metadata"].get("labels") or {} for item in named}
-        for item in objects.of_kind("Namespace"):
+        for item in (o for o in known if o.get("kind") == "Namespace"):
             name = item["metadata"]["name"]
             labels[name] = {METADATA_NAME: name, **(item["metadata"].get("labels") or {})}
-        labels.setdefault(modules.namespace, {METADATA_NAME: modules.namespace})
+        if isinstance(modules, Modules):
+            labels.setdefault(modules.namespace, {METADATA_NAME: modules.namespace})
         return cls(tuple(found.values()), labels)
 
     def allows(self, source: Place, target: Place, protocol: str, port: int) -> tuple[bool, tuple[Policy, ...]]:

@@ -10,6 +10,7 @@ from netdoctor.errors import CannotRead
 from netdoctor.facts.traffic.names import ClusterDns, UpstreamAnswers
 from netdoctor.facts.traffic.postgres import TCP, Postgres
 from netdoctor.facts.traffic.reach import NODE, POD, Reach
+from netdoctor.facts.traffic.service_reach import KINDS, ServiceReach
 from netdoctor.facts.traffic.vantage import HOST, VantagePoint, VantagePoints
 from netdoctor.system import route_lookup
 from netdoctor.system.host import Host
@@ -68,14 +69,13 @@ class FailedFlows:
         answers: UpstreamAnswers | CannotRead,
         names: ClusterDns | CannotRead,
         postgres: Postgres | CannotRead,
+        by_services: ServiceReach | CannotRead,
     ) -> FailedFlows:
         """The first of each kind; nothing is asked for it."""
         by_name = {p.name: p for p in points.points}
         found: dict[str, FailedFlow] = {}
-        flows = list(_failed(reach, answers, names, postgres))
-        # a rejection tells more than another ICMP error, and that more than silence: such errors are rationed, most of
-        # all for CoreDNS, which asks on and on; a pod that stays can be asked again after the test pod has gone
-        flows.sort(key=lambda x: (x[0].reply.answer is not Answer.PROHIBITED, not x[0].reply.icmp, x[1] == TEST_POD))
+        flows = list(_failed(reach, answers, names, postgres, by_services))
+        flows.sort(key=_most_telling_first)
         for flow, vantage in flows:
             point: VantagePoint | None = by_name.get(vantage)
             if point is None or flow.kind in found:
@@ -94,6 +94,17 @@ class FailedFlows:
                 question=flow.question,
             )
         return cls(tuple(found.values())[:MOST], bool(reach.flows), _pods_of(flows, by_name))
+
+
+def _most_telling_first(found: tuple[_Failed, str]) -> tuple[bool, bool, bool, bool]:
+    """Where a failed flow and who asked it stand among the others.
+
+    What all else rests on comes first. A rejection tells more than another ICMP error, and that more than silence: such
+    errors are rationed, most of all for CoreDNS, which asks on and on. A pod that stays can be asked again after the
+    test pod has gone.
+    """
+    flow, vantage = found
+    return flow.kind in KINDS, flow.reply.answer is not Answer.PROHIBITED, not flow.reply.icmp, vantage == TEST_POD
 
 
 def _pods_of(
@@ -128,9 +139,12 @@ def _failed(
     answers: UpstreamAnswers | CannotRead,
     names: ClusterDns | CannotRead,
     postgres: Postgres | CannotRead,
+    by_services: ServiceReach | CannotRead,
 ) -> Iterator[tuple[_Failed, str]]:
     """Each failed flow with its vantage point's name."""
     yield from _of_reach(reach)
+    if not isinstance(by_services, CannotRead):
+        yield from _of_services(by_services)
     if not isinstance(answers, CannotRead):
         yield from _of_upstreams(answers)
     if not isinstance(names, CannotRead):
@@ -142,6 +156,12 @@ def _failed(
 def _of_reach(reach: Reach) -> Iterator[tuple[_Failed, str]]:
     for flow in reach.flows:
         if not flow.reply.arrived and flow.vantage != HOST:
+            yield _Failed(str(flow), flow.kind, flow.address, "tcp", flow.port, flow.reply), flow.vantage
+
+
+def _of_services(reach: ServiceReach) -> Iterator[tuple[_Failed, str]]:
+    for flow in reach.flows:
+        if not flow.reply.arrived:
             yield _Failed(str(flow), flow.kind, flow.address, "tcp", flow.port, flow.reply), flow.vantage
 
 

@@ -156,6 +156,13 @@ def _described_target(objects: ModuleObjects, namespace: str, name: str, port: i
     return ""
 
 
+def places_behind(services: Services, pods: Pods, service: str, protocol: str, port: int) -> list[tuple[Place, int]]:
+    """The pods of a Service, namespace/name, each with the port that a policy sees behind one of the Service's own."""
+    namespace, _, name = service.partition("/")
+    known = services.named(namespace, name)
+    return _at(behind(known, pods), known.target_of(protocol, port), protocol, port) if known else []
+
+
 def behind(service: Service, pods: Pods) -> list[Place]:
     """The pods of a Service."""
     return [_place(p) for p in pods.selected(service.namespace, service.selector) if not p.leaving and not p.is_ours]

@@ -1,0 +1,165 @@
+"""What the variables of this node's pods name: Services, the pod itself, a database; no value of a variable is kept.
+
+Most applications are told by a variable whom to call. What a pod's specification says is read, and for the variables
+that name a database the Secret or ConfigMap behind them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Set
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, ClassVar
+
+from netdoctor.errors import CannotRead
+from netdoctor.facts.cluster.services import Services
+from netdoctor.facts.cluster.this_node import ThisNode
+from netdoctor.facts.cluster.workloads import pod_of
+from netdoctor.facts.gateways.gateway_objects import REFERENCE as REFERENCES
+from netdoctor.facts.gateways.gateway_objects import data_of, environment_of, fetch, readable
+from netdoctor.facts.gateways.named_hosts import DATABASES, HOSTS, NamedHost, named_host
+from netdoctor.shell import command
+from netdoctor.system.kube_api import KubeApi
+
+PORT_USED = re.compile(r"\$[({]?([A-Z][A-Z0-9_]*_PORT)\b")
+MOST = 8  # Secrets and ConfigMaps that are read
+
+
+@dataclass(frozen=True, slots=True)
+class PodEnvironment:
+    """What the variables of one pod name."""
+
+    namespace: str
+    pod: str
+    uid: str
+    host_network: bool
+    fails: bool  # whether it is not ready, or a container of it has restarted and was not ready lately
+    service_links: bool  # whether the kubelet gives it variables for each Service of its namespace
+    hosts: tuple[NamedHost, ...]
+    refers_to: tuple[tuple[str, str], ...]  # container, and a variable NAME_PORT that it uses and does not define
+    owner: str = ""
+
+    def __str__(self) -> str:
+        """namespace/name."""
+        return f"{self.namespace}/{self.pod}"
+
+
+def where_to_edit(environment: PodEnvironment) -> tuple[str, ...]:
+    """The command by which a person edits the variables of a pod: in what makes the pod, where that is known."""
+    kind, _, name = environment.owner.partition("/")
+    if kind == "ReplicaSet":
+        return command("kubectl -n {} edit deployment/{}", environment.namespace, name.rpartition("-")[0])
+    if kind in ("StatefulSet", "DaemonSet"):
+        return command("kubectl -n {} edit {}", environment.namespace, f"{kind.lower()}/{name}")
+    return command("kubectl -n {} get pod/{} -o yaml", environment.namespace, environment.pod)
+
+
+@dataclass(frozen=True, slots=True)
+class PodEnvironments:
+    """hosts that the variables of pods name"""
+
+    added_later: ClassVar[bool] = True
+
+    items: tuple[PodEnvironment, ...]
+
+    @classmethod
+    def collect(cls, api: KubeApi, this: ThisNode, services: Services) -> PodEnvironments:
+        """Of each pod on this node that is not about to end."""
+        listed = api.get("/api/v1/pods", fieldSelector=f"spec.nodeName={this.name}")["items"]
+        names = {(s.namespace, s.name) for s in (*services.items, *services.headless)}
+        read = _reader(api)
+        found = [_environment(item, names, read) for item in listed if _runs(item)]
+        return cls(tuple(each for each in found if each.hosts or each.refers_to))
+
+
+Names = Set[tuple[str, str]]  # namespace and name of each Service
+Read = Callable[[str, str, str], Mapping[str, str]]
+
+
+def _reader(api: KubeApi) -> Read:
+    """What is in a Secret or ConfigMap of a namespace; nothing once MOST were read, or where it may not be read."""
+    left = iter(range(MOST))
+
+    @cache
+    def read(namespace: str, kind: str, name: str) -> Mapping[str, str]:
+        if namespace.startswith("kube-") or next(left, None) is None:
+            return {}
+        key = f"{kind}/{namespace}/{name}"
+        try:
+            there = fetch(api, key)
+            return data_of(readable(there, key)) if there else {}
+        except CannotRead:
+            return {}
+
+    return read
+
+
+def _runs(item: Mapping[str, Any]) -> bool:
+    ended = item.get("status", {}).get("phase") in ("Succeeded", "Failed")
+    return not ended and "deletionTimestamp" not in item["metadata"] and not pod_of(item).is_ours
+
+
+def _environment(item: Mapping[str, Any], names: Names, read: Read) -> PodEnvironment:
+    pod, spec = pod_of(item), item.get("spec", {})
+    hosts: list[NamedHost] = []
+    refers: list[tuple[str, str]] = []
+    for container in (*(spec.get("initContainers") or ()), *(spec.get("containers") or ())):
+        hosts += _hosts(container, pod.namespace, names, read)
+        refers += [(container["name"], name) for name in _references(container)]
+    return PodEnvironment(
+        namespace=pod.namespace,
+        pod=pod.name,
+        uid=pod.uid,
+        host_network=pod.host_network,
+        fails=not pod.ready,
+        service_links=spec.get("enableServiceLinks", True) is not False,
+        hosts=tuple(hosts),
+        refers_to=tuple(refers),
+        owner=pod.owner,
+    )
+
+
+def _hosts(container: Mapping[str, Any], namespace: str, names: Names, read: Read) -> Iterator[NamedHost]:
+    """The hosts of the cluster that a container's variables name, each once."""
+    seen = set()
+    for variable, value in _values(container, namespace, read).items():
+        named = named_host(container["name"], variable, value)
+        if named and (named.host, named.problem) not in seen and _is_told(named, names):
+            seen.add((named.host, named.problem))
+            yield named
+
+
+def _values(container: Mapping[str, Any], namespace: str, read: Read) -> Mapping[str, str]:
+    """The values of variables whose names are a host's: as they stand, or those of databases from where they stand."""
+    variables = container.get("env") or ()
+    named = [v for v in variables if v["name"] in DATABASES or ("value" in v and HOSTS.fullmatch(v["name"]))]
+    used = {name for v in named for name in REFERENCES.findall(str(v.get("value", "")))}
+    asked = [v for v in variables if v in named or v["name"] in used]
+    sources = container.get("envFrom") or () if not any(v["name"] in DATABASES for v in named) else ()
+    found = environment_of({"env": asked, "envFrom": sources}, lambda kind, name: read(namespace, kind, name))
+    written = {v["name"] for v in named}
+    return {name: value for name, value in found.items() if name in written or name in DATABASES}
+
+
+def _is_told(named: NamedHost, names: Names) -> bool:
+    """Whether it is the cluster's own affair, and no host outside: the pod itself, or a name that Services have."""
+    if named.is_itself:  # of another variable it may be where the program itself listens
+        return named.is_database
+    if named.problem:
+        return True
+    name, *rest = named.host.rstrip(".").split(".")
+    inside = not rest or rest[1:2] == ["svc"] or (len(rest) == 1 and rest[0] in {namespace for namespace, _ in names})
+    return inside and name in {called for _, called in names}
+
+
+def _references(container: Mapping[str, Any]) -> Iterator[str]:
+    """Variables NAME_PORT that a container uses in its command or variables and does not define itself."""
+    if container.get("envFrom"):  # it may hold them
+        return
+    variables = container.get("env") or ()
+    texts = [str(v.get("value", "")) for v in variables]
+    texts += [str(word) for key in ("command", "args") for word in container.get(key) or ()]
+    defined = {v["name"] for v in variables}
+    used = [name for text in texts for name in PORT_USED.findall(text)]
+    yield from (name for name in dict.fromkeys(used) if name not in defined)

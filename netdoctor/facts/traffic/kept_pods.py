@@ -1,0 +1,84 @@
+"""Which of the failed connections of pods no NetworkPolicy allows, by the objects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from netdoctor.errors import CannotRead
+from netdoctor.facts.cluster.services import Services
+from netdoctor.facts.cluster.workloads import Pods
+from netdoctor.facts.gateways.network_policies import NetworkPolicies, Place
+from netdoctor.facts.traffic.names import SERVICE_NAME, ClusterDns
+from netdoctor.facts.traffic.policy_answers import places_behind
+from netdoctor.facts.traffic.postgres import TCP, Postgres
+from netdoctor.facts.traffic.vantage import HOST, VantagePoints
+from netdoctor.system.traffic import Reply
+
+
+@dataclass(frozen=True, slots=True)
+class KeptPod:
+    """A connection of a pod's that failed, and the policies that do not allow it."""
+
+    vantage: str
+    service: str  # namespace/name
+    protocol: str  # TCP or UDP
+    port: int  # of the Service
+    reply: Reply
+    policies: tuple[str, ...]  # namespace/name; none where the connection is allowed
+
+
+@dataclass(frozen=True, slots=True)
+class KeptPods:
+    """failed connections that NetworkPolicies forbid"""
+
+    derived: ClassVar[bool] = True
+    added_later: ClassVar[bool] = True
+
+    items: tuple[KeptPod, ...]
+
+    @classmethod
+    def collect(
+        cls,
+        policies: NetworkPolicies | CannotRead,
+        points: VantagePoints,
+        services: Services,
+        pods: Pods,
+        names: ClusterDns | CannotRead,
+        postgres: Postgres | CannotRead,
+    ) -> KeptPods:
+        """Each failed query for a Service's name and each failed connection to Postgres, with what forbids it."""
+        failed = list(_failed(services, names, postgres))
+        if not failed:
+            return cls(())
+        if isinstance(policies, CannotRead):
+            raise policies
+        by_name = {point.name: point for point in points.points}
+        found = []
+        for vantage, service, protocol, port, reply in failed if policies.items else ():
+            point = by_name.get(vantage)
+            if point is None:
+                continue
+            source = Place(point.name, point.address, point.namespace, dict(point.labels))
+            answers = [
+                policies.allows(source, place, protocol, number)
+                for place, number in places_behind(services, pods, service, protocol, port)
+            ]
+            forbidden = bool(answers) and not any(allowed for allowed, _ in answers)
+            why = dict.fromkeys(str(policy) for _, keeping in answers for policy in keeping) if forbidden else {}
+            found.append(KeptPod(vantage, service, protocol, port, reply, tuple(why)))
+        return cls(tuple(found))
+
+
+def _failed(
+    services: Services, names: ClusterDns | CannotRead, postgres: Postgres | CannotRead
+) -> Iterator[tuple[str, str, str, int, Reply]]:
+    """Vantage point, Service, protocol, port and reply of what got no answer from a Service."""
+    dns = services.cluster_dns
+    for asked in names.of(SERVICE_NAME) if dns and not isinstance(names, CannotRead) else ():
+        if not asked.reply.arrived and asked.vantage != HOST and asked.server == (dns.cluster_ip if dns else ""):
+            yield asked.vantage, str(dns), asked.transport.upper(), 53, asked.reply
+    for step in () if isinstance(postgres, CannotRead) else postgres.of(TCP):
+        if step.reply and not step.reply.arrived and step.vantage != HOST:
+            yield step.vantage, step.service, "TCP", step.port, step.reply

@@ -1,0 +1,71 @@
+"""A NetworkPolicy keeps pods from the cluster DNS or from Postgres.
+
+## What it checks
+Where queries or connections of tested pods get no answer: whether the NetworkPolicies that select these pods, or the
+pods behind the Service, allow them. A policy sees a pod's address and port: those of a Service are translated before.
+
+## Why it matters
+A policy that denies all egress also denies the DNS. Programs then report that a database cannot be found, in one
+namespace, while the others work; CoreDNS and the network are right.
+
+## When it is not a fault
+Where the connections work: nothing is said about policies that forbid nothing that was seen to fail, or that nobody
+enforces. Where a pod that the policies allow fails too, they are not the cause.
+
+## By hand
+`kubectl -n NAMESPACE get networkpolicies -o yaml`; a rule for DNS names port 53 for UDP and TCP, and selects CoreDNS's
+pods: the Service's address in an `ipBlock` does not match.
+"""
+
+from collections.abc import Iterator
+
+from netdoctor import Area, Evidence, Finding, Subject, Values, probe
+from netdoctor.errors import CannotRead, Why
+from netdoctor.facts.cluster.this_node import ThisNode
+from netdoctor.facts.traffic.kept_pods import KeptPod, KeptPods
+from netdoctor.facts.traffic.vantage import pod_of
+from netdoctor.model import Confidence, NotApplicable
+from netdoctor.shell import all_of, command
+from netdoctor.symptoms import POD_TRAFFIC
+
+OF_ITS_ENGINE = ("packets-dropped-by-rule", "found-by-experiment", "packets-taken-by-program")
+
+
+@probe(area=Area.PODS, healthy="NetworkPolicies let pods ask", explains=(*OF_ITS_ENGINE, *POD_TRAFFIC))
+def policy_keeps_pods(kept: KeptPods | CannotRead, this: ThisNode) -> Iterator[Finding]:
+    """Failed connections to a Service, all of which policies forbid."""
+    if isinstance(kept, CannotRead):
+        if kept.why is Why.NOT_RECORDED:
+            raise NotApplicable("the NetworkPolicies were not recorded")
+        raise kept
+    by_service: dict[str, list[KeptPod]] = {}
+    for each in kept.items:
+        by_service.setdefault(each.service, []).append(each)
+    for service, failed in by_service.items():
+        if not all(each.policies for each in failed):
+            continue
+        policies = list(dict.fromkeys(policy for each in failed for policy in each.policies))
+        pods = ", ".join(list(dict.fromkeys(each.vantage for each in failed))[:3])
+        plural = "NetworkPolicies" if len(policies) > 1 else "NetworkPolicy"
+        yield Finding(
+            f"{plural} {', '.join(policies[:4])} keeps {pods} from Service {service}",
+            tuple(_evidence(each) for each in failed[:3]),
+            Subject(node=this.name),
+            confidence=Confidence.LIKELY,
+            by_hand=all_of(_by_hand(policy) for policy in policies[:4]),
+        )
+
+
+def _evidence(each: KeptPod) -> Evidence:
+    protocol = each.protocol.lower()
+    return Evidence(
+        f"{each.vantage} -> Service {each.service}, {each.port}/{protocol}",
+        f"{each.reply}; no rule of {', '.join(each.policies)} allows it",
+        "an answer",
+        Values(pod=pod_of(each.vantage), service=each.service, port=each.port, protocol=protocol),
+    )
+
+
+def _by_hand(policy: str) -> tuple[str, ...]:
+    namespace, _, name = policy.partition("/")
+    return command("kubectl -n {} edit networkpolicy/{}", namespace, name)
