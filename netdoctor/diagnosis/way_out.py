@@ -11,16 +11,16 @@ from netdoctor.model import Diagnosis, NeedsTheNode, Remedy
 
 
 def with_way_out(catalogue: Catalogue, diagnosis: Diagnosis, facts: Facts) -> Diagnosis:
-    """The diagnosis without those remedies of its cause's probe that have nothing to do, where there is a command.
+    """The diagnosis without the remedies that have nothing to do, where its cause has a command.
 
     A probe may find a fault in several forms, of which its remedies repair some. For a recording that does not tell
     whether one has something to do, it stays.
     """
-    own = catalogue.remedies_for(diagnosis.cause.probe)
-    if not own or not diagnosis.cause.by_hand:
+    if not diagnosis.cause.by_hand:
         return diagnosis
-    idle = {remedy.name for remedy in own if not _has_something_to_do(remedy, diagnosis, facts)}
-    return replace(diagnosis, remedies=tuple(name for name in diagnosis.remedies if name not in idle))
+    named = [catalogue.remedies[name] for name in diagnosis.remedies]
+    busy = [remedy.name for remedy in named if _has_something_to_do(remedy, diagnosis, facts)]
+    return replace(diagnosis, remedies=tuple(busy))
 
 
 def _has_something_to_do(remedy: Remedy, diagnosis: Diagnosis, facts: Facts) -> bool:
