@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from netdoctor.changes import as_data
 from netdoctor.errors import CannotRead, Why
 from netdoctor.facts.cluster.coredns import Upstream
 from netdoctor.facts.cluster.services import Endpoint, EndpointSlices, Service, ServicePort, Services
@@ -32,6 +33,7 @@ from netdoctor.facts.traffic.postgres import STAGES, TCP, Postgres, PostgresStag
 from netdoctor.facts.traffic.reach import CLUSTER_IP, NODE, POD, AskedFlow, Reach
 from netdoctor.facts.traffic.service_reach import FROM_NODE, ITSELF, NODE_PORT, SERVICE, ServiceReach
 from netdoctor.facts.traffic.vantage import HOST, NEW, OLD, VantagePoint, VantagePoints
+from netdoctor.model import Change
 from netdoctor.system.kube_api import KubeApi
 from netdoctor.system.nft_trace import Dropped
 from netdoctor.system.traffic import Answer, Reply
@@ -306,8 +308,9 @@ def failed_flow(reply: Reply = SILENT) -> FailedFlows:
     return FailedFlows((flow,), True)
 
 
-def tried(cause: str, says: str = "something is odd", *by_hand: str) -> Tried:
-    return Tried("change-it", cause, says, "it is as usual", cause != "found-by-experiment", by_hand)
+def tried(cause: str, says: str = "something is odd", *by_hand: str, changes: tuple[Change, ...] = ()) -> Tried:
+    return Tried("change-it", cause, says, "it is as usual", cause != "found-by-experiment", by_hand,
+                 tuple(map(as_data, changes)))  # fmt: skip
 
 
 def experiments(

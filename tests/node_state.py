@@ -34,6 +34,9 @@ SECTIONS = {
     "-exec stat -c '%n %a %u %g' {} + -exec sha256sum {} + | sort",
     "objects": "kubectl get pods,services,endpointslices,configmaps,secrets,deployments,daemonsets,nodes -A "
     "-o custom-columns=KIND:.kind,NS:.metadata.namespace,NAME:.metadata.name,UID:.metadata.uid --no-headers | sort",
+    "specs": "kubectl get services,deployments,daemonsets -A --no-headers -o custom-columns=KIND:.kind,"
+    "NS:.metadata.namespace,NAME:.metadata.name,REPLICAS:.spec.replicas,SELECTOR:.spec.selector,PORTS:.spec.ports "
+    "| sort",
     "state": "ls -R /var/lib/netdoctor 2>/dev/null",
 }
 OUTSIDE_SECTIONS = {

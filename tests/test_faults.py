@@ -17,7 +17,7 @@ from tests.busy import busy_loops
 from tests.conftest import Lab
 from tests.diagnosis.test_gate import STATES
 from tests.fault_node import FaultNode
-from tests.node_state import SCRIPT, difference, sections, without_owners
+from tests.node_state import SCRIPT, State, difference, sections, without_owners
 from tests.reports import causes, explained, outcomes
 from tests.rotation import gated_in_this_run, repaired_in_this_run
 from tests.schemas import valid
@@ -166,6 +166,17 @@ def gate(lab: Lab) -> str:
     return verdict
 
 
+def left_by_undo(lab: Lab, before: State, seconds: float) -> str:
+    """How the node differs from before the repair, once it had these seconds: pods take some to end."""
+    end = time.monotonic() + seconds
+    while True:
+        time.sleep(1)
+        after = without_owners(sections(lab.must(SCRIPT)))
+        left = difference(before, after, ("objects", "state"))  # a new pod of kube-proxy, and the run's record
+        if not left or time.monotonic() > end:
+            return left
+
+
 def repair_and_take_back(lab: Lab, name: str, fault: dict[str, Any]) -> None:
     before = without_owners(sections(lab.must(SCRIPT)))
     dry = lab.exec(["netdoctor", "fix", "--dry-run"])
@@ -188,9 +199,7 @@ def repair_and_take_back(lab: Lab, name: str, fault: dict[str, Any]) -> None:
 
     undone = lab.exec(["netdoctor", "undo"])
     assert undone.returncode == 0, undone.stdout + undone.stderr
-    time.sleep(1)
-    after = without_owners(sections(lab.must(SCRIPT)))
-    assert difference(before, after, ("objects", "state")) == ""  # a new pod of kube-proxy, and the run's record
+    assert left_by_undo(lab, before, fault.get("undo_settle", 1)) == ""
     _, report = check(lab)
     assert causes(report) == sorted(fault.get("after_undo", fault["causes"])), story(report)
     note(name, undone=True)

@@ -15,7 +15,9 @@ and leaves out nothing that a person needs to agree to it; `touched` names what 
 from __future__ import annotations
 
 import importlib
+import json
 import pkgutil
+from dataclasses import asdict
 from functools import cache
 from typing import Any
 
@@ -37,6 +39,19 @@ def kinds() -> dict[str, type[Change]]:
                     raise TypeError(f"two changes are called {name}")
                 found[name] = item
     return found
+
+
+def as_data(change: Change) -> tuple[str, str]:
+    """A change's kind, and its fields as JSON: what a fact can hold."""
+    return str(change.kind), json.dumps(asdict(change))  # type: ignore[call-overload]
+
+
+def of_data(kind: str, fields: str) -> Change:
+    """The change of this kind and these fields. Raises ValueError for what is not exactly one."""
+    from pydantic import TypeAdapter
+
+    change: Change = TypeAdapter(kinds()[kind]).validate_json(fields, strict=True)
+    return change
 
 
 def is_of_netdoctor(change: Change) -> bool:

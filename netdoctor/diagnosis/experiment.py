@@ -10,20 +10,21 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
+from netdoctor.changes import as_data
 from netdoctor.diagnosis.catalogue import Catalogue
 from netdoctor.diagnosis.wanted_changes import changes_of
 from netdoctor.errors import CannotRead
 from netdoctor.experiments.interventions import Intervention, Situation
 from netdoctor.experiments.search import Found, Search
 from netdoctor.experiments.work_limit import RECORDED_OBJECTS, WALL_SECONDS, is_rationed, work_limit
-from netdoctor.facts import Facts
+from netdoctor.facts import Facts, parameters
 from netdoctor.facts.cluster.cluster_addresses import ClusterAddresses
 from netdoctor.facts.node.cni import CniConfig
 from netdoctor.facts.traffic.experiments import Experiments, Trial, Tried
 from netdoctor.facts.traffic.failed_flows import TEST_POD, FailedFlow, FailedFlows, refused_by_routing
 from netdoctor.facts.traffic.new_pod import NewPod
 from netdoctor.facts.traffic.node_network import NodeNetwork
-from netdoctor.model import Change
+from netdoctor.model import Change, Remedy
 from netdoctor.shell import command
 from netdoctor.system.host import Host
 from netdoctor.system.traffic import Reply, in_namespace
@@ -127,7 +128,8 @@ def _packet(flow: FailedFlow, deleted: tuple[str, ...]) -> str:
 
 def _tried(candidate: Intervention) -> Tried:
     return Tried(
-        candidate.name, candidate.cause, candidate.says, candidate.change, candidate.remedy, candidate.by_hand
+        candidate.name, candidate.cause, candidate.says, candidate.change, candidate.remedy, candidate.by_hand,
+        tuple(map(as_data, candidate.changes)),
     )  # fmt: skip
 
 
@@ -141,7 +143,7 @@ def remedies_to_try(
     found, refused = [], []
     twin = None if host.live else build(state, settings)
     try:
-        for remedy in catalogue.remedies.values():
+        for remedy in filter(_is_not_of_experiments, catalogue.remedies.values()):
             plan = partial(changes_of, remedy, (), facts)
             changes, reason = twin.run(plan) if twin else plan()
             changes = tuple(change for change in changes if change.kind not in LATER)
@@ -159,6 +161,11 @@ def remedies_to_try(
         if twin:
             twin.close()
     return found, refused
+
+
+def _is_not_of_experiments(remedy: Remedy) -> bool:
+    """Whether a remedy goes by other facts: one that makes what the experiments find would wait for them in vain."""
+    return Experiments not in [wanted.kind for wanted in parameters(remedy.plan, skip=1)]
 
 
 def _rehearse(changes: tuple[Change, ...]) -> None:

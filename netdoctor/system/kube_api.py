@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -18,6 +18,10 @@ from netdoctor.system.read_secrets import remember_objects
 NOT_SIGNED = "its certificate is not signed by the kubeconfig's authority"
 CONNECT_SECONDS = 1.2  # a SYN that is lost is sent again after 1 s
 SECONDS = 7.0  # for a whole answer: a fact has eight
+JSON = "application/json"
+CONTENT = {"PATCH": "application/json-patch+json"}  # of a request's body, by its method
+FIELD_MANAGER = "netdoctor"  # who has changed a field, as the API server remembers it
+Body = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 LARGEST = 32 << 20  # bytes of an answer: some thousand pods in one list
 
 
@@ -65,6 +69,10 @@ class KubeApi:
         """Create an object in the collection at this path."""
         return self._request("POST", path, {}, obj)
 
+    def patch(self, path: str, operations: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """Change the object at this path by a JSON patch (RFC 6902): all of its operations or none; the object then."""
+        return self._request("PATCH", path, {"fieldManager": FIELD_MANAGER}, operations)
+
     def delete(self, path: str, grace_seconds: int | None = None, uid: str = "") -> None:
         """Delete the object at this path; one that is gone already is not an error.
 
@@ -81,9 +89,7 @@ class KubeApi:
             if error.status != 404:
                 raise
 
-    def _request(
-        self, method: str, path: str, query: Mapping[str, str], body: Mapping[str, Any] | None = None
-    ) -> dict[str, Any]:
+    def _request(self, method: str, path: str, query: Mapping[str, str], body: Body | None = None) -> dict[str, Any]:
         data = self._send(method, path, query, body)
         try:
             answer = json.loads(data)
@@ -102,11 +108,11 @@ class KubeApi:
     def _no_answer(self, reason: str) -> CannotRead:
         return CannotRead(f"API server {self.server}", reason, Why.NO_ANSWER)
 
-    def _send(self, method: str, path: str, query: Mapping[str, str], body: Mapping[str, Any] | None = None) -> bytes:
+    def _send(self, method: str, path: str, query: Mapping[str, str], body: Body | None = None) -> bytes:
         from netdoctor.system.bounded_http import ask
 
         url = self.server + path + ("?" + urlencode(query) if query else "")
-        headers = {"Accept": "application/json", "Content-Type": "application/json", "User-Agent": "netdoctor"}
+        headers = {"Accept": "application/json", "Content-Type": CONTENT.get(method, JSON), "User-Agent": "netdoctor"}
         try:
             self._client.update_params_for_auth(headers, [], ["BearerToken"], None, method, None)
             content = {} if body is None else {"body": json.dumps(body).encode()}

@@ -68,8 +68,13 @@ class Route:
 
     def selected_by(self, state: NetworkState) -> tuple[str, ...]:
         """The words by which `ip route del` takes this one of several to the same destination."""
-        metric = RouteMessage(self.body).attributes.get(RTA.PRIORITY)
-        return (*self.words(state), *(("metric", str(u32(metric))) if metric else ()))
+        return (*self.words(state), *(("metric", str(self.metric)) if self.metric else ()))
+
+    @property
+    def metric(self) -> int:
+        """By which the kernel chooses among routes to the same destination: the lowest."""
+        found = RouteMessage(self.body).attributes.get(RTA.PRIORITY)
+        return u32(found) if found else 0
 
     @property
     def devices(self) -> frozenset[int]:

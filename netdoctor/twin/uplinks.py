@@ -5,6 +5,7 @@ from __future__ import annotations
 from netdoctor.twin import vxlan
 from netdoctor.twin.routes import routes
 from netdoctor.twin.state import Link, State
+from netdoctor.twin.wire.uapi.rtnetlink import RT_TABLE
 
 BRIDGE = "bridge"
 LOCAL_KINDS = ("veth", "tun", "dummy")  # as a bridge's port it may lead to a container or a virtual machine
@@ -36,6 +37,14 @@ def uplinks(state: State) -> list[Link]:
         elif bridge.index in default or (bridge.index not in of_pods and link.kind not in LOCAL_KINDS):
             found[bridge.index] = bridge
     return sorted(found.values(), key=lambda link: (link.index not in default, link.index))
+
+
+def default_uplinks(state: State) -> frozenset[int]:
+    """The indexes of the interfaces of the default routes that the kernel prefers: those with the lowest metric."""
+    wide = [route for route in routes(state.node) if not route.destination.prefixlen and not route.refuses]
+    main = [route for route in wide if route.table == RT_TABLE.MAIN]
+    best = min((route.metric for route in main), default=0)
+    return frozenset(index for route in main if route.metric == best for index in route.devices)
 
 
 def uplink_ports(state: State) -> dict[int, Link]:

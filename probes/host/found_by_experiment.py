@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from netdoctor import Area, Finding, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.this_node import ThisNode
-from netdoctor.facts.traffic.experiments import Experiments, findings_of_cures, trials_of
+from netdoctor.facts.traffic.experiments import Experiments, findings_of_cures, trials_of, with_no_other_cure
 from netdoctor.facts.traffic.failed_flows import FailedFlows
 from netdoctor.symptoms import POD_TRAFFIC
 
@@ -35,11 +35,7 @@ def found_by_experiment(
     experiments: Experiments | CannotRead, failed: FailedFlows, this: ThisNode
 ) -> Iterator[Finding]:
     """What no other probe speaks for, in the smallest change that lets a flow pass."""
-    trials = [
-        trial
-        for trial in trials_of(experiments, failed)
-        if not any(all(tried.cause != NAME for tried in cure) for cure in trial.cures)
-    ]
+    trials = with_no_other_cure(trials_of(experiments, failed), NAME)
     yield from findings_of_cures(trials, NAME, this.name)
 
 

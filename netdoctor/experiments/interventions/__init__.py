@@ -15,6 +15,7 @@ from functools import cache
 
 from netdoctor.changes.sysctl import KEY
 from netdoctor.facts.cluster.cluster_addresses import ClusterAddresses
+from netdoctor.model import Change
 from netdoctor.shell import command
 from netdoctor.twin.state import State
 from netdoctor.twin.twin import NODE, Flow
@@ -35,6 +36,7 @@ class Intervention:
     where: str = NODE
     remedy: bool = False  # whether it is what netdoctor's remedy of this name would do
     by_hand: tuple[str, ...] = ()  # what to type on the node for the same, or for its safe form
+    changes: tuple[Change, ...] = ()  # the same on the node; none where somebody may have wanted it as it is
 
     @property
     def key(self) -> tuple[str, str]:
@@ -94,10 +96,14 @@ def write(key: str, value: str) -> None:
         return
 
 
+def sysctl_key(path: str) -> str:
+    """The key of a sysctl by its path below /proc/sys/net: a slash in a key is a dot of an interface's name."""
+    return f"net.{path.translate(str.maketrans('./', '/.'))}"
+
+
 def sysctl_command(paths: Iterable[str], value: str) -> tuple[str, ...]:
     """Set these sysctls, by their paths below /proc/sys/net; () where a name cannot stand in a sysctl's key."""
-    # the other way round in a key: a slash in it is a dot of an interface's name
-    keys = [f"net.{path.translate(str.maketrans('./', '/.'))}" for path in paths]
+    keys = list(map(sysctl_key, paths))
     if not keys or not all(KEY.fullmatch(key) for key in keys):
         return ()
     return command("sudo sysctl -w {}", tuple(f"{key}={value}" for key in keys))

@@ -6,7 +6,10 @@ import re
 from collections.abc import Iterator
 from functools import partial
 
-from netdoctor.experiments.interventions import UNNAMED, Intervention, Situation, sysctl_command, write
+from netdoctor.changes.sysctl import KEY, SetSysctl
+from netdoctor.experiments.interventions import UNNAMED, Intervention, Situation, sysctl_command, sysctl_key, write
+from netdoctor.twin.state import State
+from netdoctor.twin.uplinks import default_uplinks, pod_bridges, pod_ports
 
 
 def propose(situation: Situation) -> Iterator[Intervention]:
@@ -24,7 +27,10 @@ def propose(situation: Situation) -> Iterator[Intervention]:
         says = f"{names} is 0: packets that arrive there are not forwarded"
         make = partial(_set, tuple(off))
         by_hand = sysctl_command(off, "1")
-        yield Intervention("forward-at-every-interface", UNNAMED, says, f"{names} is 1", make, by_hand=by_hand)
+        changes = _changes(off, situation.state) if family == "ipv4" else ()  # IPv6 hosts ignore advertisements then
+        yield Intervention(
+            "forward-at-every-interface", UNNAMED, says, f"{names} is 1", make, by_hand=by_hand, changes=changes
+        )
 
 
 def _is_of_interface(key: str, family: str) -> bool:
@@ -36,3 +42,11 @@ def _is_of_interface(key: str, family: str) -> bool:
 def _set(keys: tuple[str, ...]) -> None:
     for key in keys:
         write(key, "1")
+
+
+def _changes(off: list[str], state: State) -> tuple[SetSysctl, ...]:
+    """The same for the interfaces that pods' packets arrive at, and no others: those may be off on purpose."""
+    bridges, ports, out = pod_bridges(state), pod_ports(state), default_uplinks(state)
+    on_the_way = [link for link in state.node.interfaces() if link.index in bridges | ports.keys() | out]
+    keys = [sysctl_key(path) for link in on_the_way if (path := f"ipv4/conf/{link.name}/forwarding") in off]
+    return tuple(SetSysctl(key, "1", "0") for key in keys) if all(map(KEY.fullmatch, keys)) else ()

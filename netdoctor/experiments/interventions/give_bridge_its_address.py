@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 
+from netdoctor.changes.address import AddAddress
+from netdoctor.errors import BadInput
 from netdoctor.experiments.interventions import UNNAMED, Intervention, Situation
 from netdoctor.shell import command
 from netdoctor.twin.routes import routes
@@ -34,6 +36,7 @@ def propose(situation: Situation) -> Iterator[Intervention]:
                 f"{gateway}/{network.prefixlen} is an address of {name}",
                 partial(_add, gateway, network, index),
                 by_hand=command("sudo ip address add {} dev {}", f"{gateway}/{network.prefixlen}", name),
+                changes=_changes(name, index, gateway, network),
             )
 
 
@@ -67,6 +70,14 @@ def _network_of_pods(state: State, gateway: Address) -> Network | None:
             if not address.ip.is_loopback and gateway in address.network:
                 return address.network
     return None
+
+
+def _changes(name: str, index: int, gateway: Address, network: Network) -> tuple[AddAddress, ...]:
+    """The same on the node; none for IPv6, and for addresses and names that netdoctor gives nobody."""
+    try:
+        return (AddAddress(name, index, f"{gateway}/{network.prefixlen}"),)
+    except BadInput:
+        return ()
 
 
 def _add(gateway: Address, network: Network, bridge: int) -> None:

@@ -30,7 +30,7 @@ PLUGIN_FOLDERS = (
     Path("/var/snap/microk8s/current/opt/cni/bin"),
 )
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")  # of a network, a plugin, a bridge, a zone
-FLAGS = ("isGateway", "isDefaultGateway", "ipMasq")
+FLAGS = ("isGateway", "isDefaultGateway", "ipMasq", "portIsolation")
 OTHER = "other"  # in place of a word that is none of those which are judged
 CHOICES = {"backend": ("", "iptables", "firewalld"), "ipMasqBackend": ("", "iptables", "nftables")}
 CACHE_FOLDER = Path("/var/lib/cni/results")

@@ -26,6 +26,7 @@ class Tried:
     change: str
     remedy: bool
     by_hand: tuple[str, ...] = ()  # what to type on the node for the same
+    changes: tuple[tuple[str, str], ...] = ()  # the same on the node, where a remedy may make it: kind, fields as JSON
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ class Experiments:
 
 
 def _without_commands(trial: Trial) -> Trial:
-    cures = tuple(tuple(replace(tried, by_hand=()) for tried in cure) for cure in trial.cures)
+    cures = tuple(tuple(replace(tried, by_hand=(), changes=()) for tried in cure) for cure in trial.cures)
     return replace(trial, cures=cures, packet="")
 
 
@@ -83,14 +84,24 @@ def trials_of(experiments: Experiments | CannotRead, failed: FailedFlows) -> tup
     return experiments.trials
 
 
-def findings_of_cures(trials: Iterable[Trial], cause: str, node: str) -> Iterator[Finding]:
-    """A finding for each change of the smallest cures that removes the fault of the probe `cause`."""
-    named: dict[Tried, list[str]] = {}
+def with_no_other_cure(trials: Iterable[Trial], cause: str) -> list[Trial]:
+    """The trials of flows that pass only where the fault of the probe `cause` is removed."""
+    return [trial for trial in trials if not any(all(tried.cause != cause for tried in cure) for cure in trial.cures)]
+
+
+def smallest_cures(trials: Iterable[Trial], cause: str) -> dict[Tried, list[str]]:
+    """Each change of the smallest cures that removes the fault of the probe `cause`, and the flows that it cures."""
+    found: dict[Tried, list[str]] = {}
     for trial in trials:
         for tried in min(trial.cures, key=len, default=()):
             if tried.cause == cause:
-                named.setdefault(tried, []).append(trial.flow)
-    for tried, flows in named.items():
+                found.setdefault(tried, []).append(trial.flow)
+    return found
+
+
+def findings_of_cures(trials: Iterable[Trial], cause: str, node: str) -> Iterator[Finding]:
+    """A finding for each change of the smallest cures that removes the fault of the probe `cause`."""
+    for tried, flows in smallest_cures(trials, cause).items():
         passes = f"passes {tried.change if tried.change.startswith('with') else f'once {tried.change}'}"
         yield Finding(
             tried.says,

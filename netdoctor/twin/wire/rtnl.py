@@ -69,6 +69,39 @@ def disown(address: Address, index: int) -> Request:
     return RTM.DELADDR, body + attribute(IFA.LOCAL if address.version == 4 else IFA.ADDRESS, address.packed), 0
 
 
+def add_address(address: ipaddress.IPv4Interface, index: int) -> Request:
+    """Give an interface this address; the kernel makes the route to its network."""
+    network = address.network
+    body = AddressMessage.HEADER.pack(socket.AF_INET, network.prefixlen, 0, RT_SCOPE.UNIVERSE, index)
+    items = [(IFA.LOCAL, address.packed), (IFA.ADDRESS, address.packed)]
+    items.append((IFA.BROADCAST, network.broadcast_address.packed))
+    return RTM.NEWADDR, body + packed(items), CREATE | EXCLUSIVE
+
+
+def remove_address(address: ipaddress.IPv4Interface, index: int) -> Request:
+    """Take this address from an interface, and the route that came with it."""
+    body = AddressMessage.HEADER.pack(socket.AF_INET, address.network.prefixlen, 0, RT_SCOPE.UNIVERSE, index)
+    return RTM.DELADDR, body + packed([(IFA.LOCAL, address.packed), (IFA.ADDRESS, address.packed)]), 0
+
+
+def connected_route(network: ipaddress.IPv4Network, index: int, source: ipaddress.IPv4Address) -> Request:
+    """The route to an interface's own network, as the kernel makes it for an address."""
+    return RTM.NEWROUTE, _connected(network, index, source), CREATE | EXCLUSIVE
+
+
+def without_connected_route(network: ipaddress.IPv4Network, index: int, source: ipaddress.IPv4Address) -> Request:
+    """Remove that route, and no other to the same network."""
+    return RTM.DELROUTE, _connected(network, index, source), 0
+
+
+def _connected(network: ipaddress.IPv4Network, index: int, source: ipaddress.IPv4Address) -> bytes:
+    header = RouteMessage.HEADER.pack(
+        socket.AF_INET, network.prefixlen, 0, 0, RT_TABLE.MAIN, RTPROT.KERNEL, RT_SCOPE.LINK, RTN.UNICAST, 0
+    )
+    own = struct.pack("=I", index)
+    return header + packed([(RTA.DST, network.network_address.packed), (RTA.OIF, own), (RTA.PREFSRC, source.packed)])
+
+
 def route(
     network: Network, index: int, gateway: Address | None = None, kind: int = RTN.UNICAST, scope: int | None = None
 ) -> Request:
