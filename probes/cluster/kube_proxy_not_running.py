@@ -3,7 +3,7 @@
 ## What it checks
 The cluster has kube-proxy's ConfigMap, its rules are on this node, no process has that name, and no process answers at
 its metrics and healthz ports, as k3s and MicroK8s do. When its rules cannot be read (mode ipvs): its DaemonSet has a
-pod on this node, and there is no process.
+pod on this node, and there is no process. A process that keeps ending counts as none.
 
 ## Why it matters
 The rules that it left behind keep working, so nothing looks broken at first. But they are no longer updated: a replaced
@@ -24,7 +24,7 @@ from netdoctor.facts.cluster.kube_proxy import KubeProxy
 from netdoctor.facts.cluster.last_ends import KUBE_PROXY, LastEnds
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.cluster.translated import Translated
-from netdoctor.facts.cluster.workloads import Pods
+from netdoctor.facts.cluster.workloads import OFTEN, Pods
 from netdoctor.model import Confidence
 from netdoctor.shell import command
 from netdoctor.symptoms import CLUSTER_IPS
@@ -42,14 +42,16 @@ def kube_proxy_not_running(
     unread = f"kube-proxy's mode is {kube_proxy.mode or 'unknown'}: its rules are not read"
     if not translated.known and not kube_proxy.pod:
         raise NotApplicable(unread)
-    if kube_proxy.running or (translated.known and not translated.ports):
+    if translated.known and not translated.ports:
         return  # without any rule it may be another program's cluster; kube-proxy-rules-missing tells
-    if _pod_is_ready(kube_proxy, pods):
-        return  # it runs, and its process is hidden from us
-    trouble = kube_proxy.trouble or (f"pod {kube_proxy.pod}" if kube_proxy.pod else "it has no pod on this node")
     ended = () if isinstance(ends, CannotRead) else ends.of(KUBE_PROXY)
+    keeps_ending = any(end.restarts >= OFTEN for end in ended)  # it may run for a moment between two ends
+    if not keeps_ending and (kube_proxy.running or _pod_is_ready(kube_proxy, pods)):
+        return  # also where its process is hidden from us
+    trouble = kube_proxy.trouble or (f"pod {kube_proxy.pod}" if kube_proxy.pod else "it has no pod on this node")
     if ended:
         trouble = f"pod {kube_proxy.pod}, whose container {ended[0].in_words}"
+    gone = () if kube_proxy.running else (Evidence("/proc", "no process kube-proxy", "one"),)
     count = len(translated.ports)
     left = Evidence(translated.source, f"{count} rules, left behind", "kept up to date", Values(count=count))
     if not translated.known:
@@ -57,7 +59,7 @@ def kube_proxy_not_running(
         left = Evidence(f"pod {kube_proxy.pod}", unread, "a process that keeps them up to date", data)
     yield Finding(
         f"kube-proxy does not run on this node ({trouble}): new Services and pods are not reached",
-        (Evidence("/proc", "no process kube-proxy", "one"), *(end.evidence() for end in ended), left),
+        (*gone, *(end.evidence() for end in ended), left),
         Subject(node=this.name),
         confidence=Confidence.CONFIRMED,
         by_hand=_by_hand(kube_proxy.pod),

@@ -19,6 +19,8 @@ from netdoctor.diagnosis.check import look
 from netdoctor.errors import NetdoctorError
 from netdoctor.facts.cluster import kube_proxy, services
 from netdoctor.facts.cluster.coredns import Corefile, nameservers, parse_upstream
+from netdoctor.facts.cluster.kubelet_resolvers import resolv_conf
+from netdoctor.facts.cluster.last_ends import telling_line
 from netdoctor.facts.gateways import database_login, images, kustomization, listeners, litellm_config
 from netdoctor.facts.gateways import gateways as modules
 from netdoctor.facts.node import links
@@ -28,10 +30,15 @@ from netdoctor.facts.node.iptables import Ruleset, masquerade_sources
 from netdoctor.facts.node.kube_proxy_rules import in_nftables
 from netdoctor.facts.node.sysctl import IP_FORWARD, SysctlFiles
 from netdoctor.facts.traffic.node_network import NodeNetwork
+from netdoctor.facts.traffic.sandbox_refusals import refusal_of
 from netdoctor.gateways import pod_failure
 from netdoctor.output.layout import rendered
 from netdoctor.output.report_json import to_json
 from netdoctor.output.report_text import render
+from netdoctor.program_messages import coredns as known_of_coredns
+from netdoctor.program_messages import kube_proxy as known_of_kube_proxy
+from netdoctor.program_messages import network_agents
+from netdoctor.program_messages.message import find
 from netdoctor.recording.file import from_json
 from netdoctor.system.legacy_iptables import counters_in
 from netdoctor.system.nft_trace import read_events
@@ -121,12 +128,17 @@ def _known(text: str) -> object:
     return known.target(word, rest[:5])
 
 
+def _known_messages(text: str) -> object:
+    return [find(text, table.MESSAGES) for table in (known_of_coredns, known_of_kube_proxy, network_agents)]
+
+
 ROUTES = "default via 192.0.2.1 dev eth0\n10.0.0.0/8 proto static\n\tnexthop via 192.0.2.3 dev eth0 weight 1\n"
 SOCKETS = "  0: 00000000:1538 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 12345 1\n"
 TRACKED = "udp 17 29 src=10.0.0.1 dst=10.0.0.2 sport=1 dport=53 src=10.0.0.2 dst=10.0.0.1 sport=53\n"
 LEGACY = "*filter\n:INPUT DROP [1:60]\n[2:120] -A INPUT -p tcp -j DROP\nCOMMIT\n"
 MANIFEST = "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {}\n"
 LOG = "FATAL: password authentication failed for user x\n"
+SANDBOX = 'Failed to create pod sandbox: rpc error: code = Unknown desc = failed to find plugin "a" in path [/x]'
 ADDRESSES = "10.1.2.3/24 fe80::1/64 02:00:00:00:00:01 10.0.0.1-10.0.0.9"
 URL = "postgresql://user:pass@pg.default.svc:5432/db?sslmode=require"
 SETTINGS = "net.ipv4.ip_forward = 1\n"
@@ -157,6 +169,9 @@ TEXTS: dict[str, tuple[Target, str]] = {
     "legacy counters": (counters_in, LEGACY),
     "manifests": (lambda text: kustomization.parse(text, "k8s"), MANIFEST),
     "log": (lambda text: pod_failure.of_log("a", pod_failure.read(text)), LOG),
+    "log of a system pod": (lambda text: [telling_line(text.splitlines()), _known_messages(text)], LOG),
+    "refusal": (lambda text: refusal_of("a", "b", text), SANDBOX),
+    "kubelet's settings": (resolv_conf, "resolvConf: /etc/resolv.conf\n"),
     "rule": (lambda text: (rule_words.rule_words(text), rule_words.purpose(text)), KUBE_PROXY_IPTABLES[:2000]),
     "pseudonyms": (lambda text: Pseudonyms({"node"}).text(text), ADDRESSES),
     "port": (lambda text: end_names.port_number(text, "x"), "443"),
