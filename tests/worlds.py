@@ -24,6 +24,7 @@ from netdoctor.facts.gateways.listeners import Listeners
 from netdoctor.facts.node.firewalld import Firewalld
 from netdoctor.facts.node.firewalld_rules import FirewalldRules
 from netdoctor.facts.node.iptables import Iptables
+from netdoctor.facts.node.kubelet_resolv_conf import KubeletResolvConf
 from netdoctor.facts.node.links import Interface, Links
 from netdoctor.facts.node.sysctl import BridgeNetfilterModule, SysctlFiles
 from netdoctor.facts.traffic.api_endpoints import ApiEndpoints
@@ -98,6 +99,7 @@ def healthy() -> dict[type, object]:
         NewPod("default", "netdoctor-1", TEST_POD, "/run/netns/new", (DNS_ADDRESS,), (), 0.8), servers(),
         FailedFlows((), True), experiments(), Gateways(()), ClosedEndpoints(()),
         ApiServerHere(NODE_ADDRESS, runs=True), ApiEndpoints(()), LargePackets(()),
+        KubeletResolvConf("/etc/resolv.conf", 2, 1),
         LocalAddresses((NODE_ADDRESS, "10.244.0.1")),
     ]  # fmt: skip
     no_modules = dict.fromkeys((Modules, Providers, Images, Listeners, PolicyAnswers), NO_MODULES)
