@@ -140,6 +140,7 @@ def uplink(mtu: int) -> Links:
     return Links((Interface("eth0", 2, "", True, True, "", mtu),), ("default via 192.0.2.1 dev eth0",))
 
 
+SAME_ADDRESS = Nodes((*NODES.items, Node("n2", (NODE_ADDRESS,), (), True, "", ())))
 PODMAN = replace(pods_in("10.88.0.0/16"), path="/etc/cni/net.d/05-podman.conflist", others=(CONFLIST,))
 CASES = [
     Case("cluster-domain-mismatch", "the Corefile's zone is mistyped", FAIL,
@@ -230,6 +231,9 @@ CASES = [
          "endpoint of the API server's Service is 10.255.255.1"),
     Case("node-address-gone", "the node's InternalIP", FAIL, (LOCAL, NODES_GONE, NODE_GONE, NODE_SILENT),
          "InternalIP of this node is 192.0.2.77"),
+    Case("node-address-gone", "another node has the same", FAIL, (LOCAL, SAME_ADDRESS),
+         f"InternalIP of this node ({NODE_NAME}) is {NODE_ADDRESS}, and node n2 has the same"),
+    Case("node-address-gone", "another node has another", PASS, (LOCAL, OTHER_NODE)),
     Case("node-address-gone", "the API server is down at an address that it has", PASS, (HERE, LOCAL), unread=DOWN),
     Case("node-address-gone", "it is down, and has what it advertises", PASS, (HERE_AND_RIGHT, LOCAL),
          unread=NAMED_DOWN),
