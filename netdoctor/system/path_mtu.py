@@ -22,6 +22,7 @@ ECHO_REQUEST, ECHO_REPLY = 8, 0
 HEADERS = 28  # bytes of IPv4 and ICMP
 NEEDS_FRAGMENTS = "3/4"
 LARGEST = 65535  # bytes of a DNS message
+MESSAGES = 64  # of ICMP that are looked at for the reply
 STEP = 0.02  # seconds between looks at what is not yet acknowledged
 
 
@@ -119,7 +120,8 @@ def _echo_reply(s: socket.socket, mark: int, begin: float, timeout: float) -> Re
     """The reply with this mark; far ends may shorten it. Raises OSError for what an ICMP error became."""
     poll = select.poll()
     poll.register(s, select.POLLIN)
-    while (left := begin + timeout - time.monotonic()) > 0:
+    for _ in range(MESSAGES):
+        left = max(0.0, begin + timeout - time.monotonic())  # 0 where this thread woke too late: what came is read
         if not poll.poll(left * 1000):
             break
         packet = s.recv(65535)

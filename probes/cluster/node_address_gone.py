@@ -1,14 +1,15 @@
-"""The cluster looks for this node at an address that the node does not have.
+"""The cluster looks for this node at an address that the node does not have, or that another node has too.
 
 ## What it checks
 The address that this machine's API server gives to everybody (`--advertise-address` of its static pod), the endpoints
 of Service `default/kubernetes`, and the InternalIP of this node: whether this machine, or another node, has it; and
-whether it answers.
+whether it answers. Two nodes never have one InternalIP.
 
 ## Why it matters
 After a change of address (DHCP, a clone of a virtual machine, another network card) everything keeps the old one: the
 kubeconfigs, the certificates, etcd, the endpoint of `default/kubernetes`. Pods reach the API server never, or every
 second time. A kubelet that reports a wrong InternalIP is asked for logs and `exec` at a machine that is not there.
+Where every virtual machine has the same address on its first card (Vagrant's 10.0.2.15), each kubelet reports that one.
 
 ## When it is not a fault
 When the address answers: a load balancer, a virtual address that moves between control planes, or a NAT of the cloud.
@@ -16,7 +17,7 @@ When the address answers: a load balancer, a virtual address that moves between 
 ## By hand
 `ip -4 address`; `kubectl get endpointslices kubernetes -o wide`; `kubectl get nodes -o wide`. Give the old address back
 (a second one beside the new is enough), or renew certificates, kubeconfigs and static pods for the new one. A patched
-endpoint is written back within seconds.
+endpoint is written back within seconds. The kubelet's option `--node-ip` chooses among several cards.
 """
 
 import re
@@ -54,14 +55,25 @@ def node_address_gone(
     told: set[str] = set()
     for found in contradictions(claims, "node-address-gone"):
         address = found.claim.value
-        seen = (
-            _of_node(address, reach)
-            if found.claim.about is About.OWN_NODE_ADDRESS
-            else _of_api(address, api, ends, claims)
-        )
+        if found.relation.against is About.OTHER_NODE_ADDRESS:
+            yield _shared(found, this)
+            continue
+        of_node = found.claim.about is About.OWN_NODE_ADDRESS
+        seen = _of_node(address, reach) if of_node else _of_api(address, api, ends, claims)
         if seen and address not in told:  # one address is one cause, whoever names it
             told.add(address)
             yield _finding(found, seen, links, this)
+
+
+def _shared(found: Contradiction, this: ThisNode) -> Finding:
+    others = ", ".join(other.source for other in found.against)
+    return Finding(
+        f"{found.claim.about} ({this.name}) is {found.claim.value}, and {others} has the same: {found.consequence}",
+        found.evidence(),
+        Subject(node=this.name),
+        confidence=Confidence.CONFIRMED,
+        by_hand=command("kubectl get nodes -o wide"),
+    )
 
 
 def _of_api(

@@ -12,6 +12,7 @@ from netdoctor.facts.cluster.this_node import LocalAddresses, ThisNode
 from netdoctor.facts.cluster.workloads import Node, Nodes, Pods
 from netdoctor.facts.node.cni import Attachments, CniConfig
 from netdoctor.facts.node.iptables import EMPTY, Iptables, Ruleset
+from netdoctor.facts.node.kubelet_resolv_conf import KubeletResolvConf
 from netdoctor.facts.node.links import Interface, Links
 from netdoctor.facts.traffic.api_endpoints import ApiEndpoint, ApiEndpoints
 from netdoctor.facts.traffic.large_packets import LargePackets, SizedFlow, SizedReply
@@ -52,13 +53,13 @@ IN_PODS = Upstream("10.244.200.53", 53, False)
 NODES = Nodes((Node(NODE_NAME, (NODE_ADDRESS,), ("10.244.0.0/24",), True, "", ()),))
 
 
-def searching(domain: str) -> VantagePoints:
-    """The places to test from, whose pods search this cluster domain."""
-    search = (f"default.svc.{domain}", f"svc.{domain}", domain)
+def searching(*more: str, domain: str = "cluster.local") -> VantagePoints:
+    """The places to test from, whose pods search this cluster domain, and more domains."""
+    search = (f"default.svc.{domain}", f"svc.{domain}", domain, *more)
     return replace(points(), points=tuple(p if p.kind == HOST else replace(p, search=search) for p in points().points))
 
 
-CLUSTER_LOCAL, OTHER_DOMAIN = searching("cluster.local"), searching("corp.internal")
+CLUSTER_LOCAL, OTHER_DOMAIN = searching(), searching(domain="corp.internal")
 
 
 def zoned(*zones: str) -> Corefile:
@@ -139,6 +140,7 @@ def uplink(mtu: int) -> Links:
     return Links((Interface("eth0", 2, "", True, True, "", mtu),), ("default via 192.0.2.1 dev eth0",))
 
 
+SAME_ADDRESS = Nodes((*NODES.items, Node("n2", (NODE_ADDRESS,), (), True, "", ())))
 PODMAN = replace(pods_in("10.88.0.0/16"), path="/etc/cni/net.d/05-podman.conflist", others=(CONFLIST,))
 CASES = [
     Case("cluster-domain-mismatch", "the Corefile's zone is mistyped", FAIL,
@@ -229,6 +231,9 @@ CASES = [
          "endpoint of the API server's Service is 10.255.255.1"),
     Case("node-address-gone", "the node's InternalIP", FAIL, (LOCAL, NODES_GONE, NODE_GONE, NODE_SILENT),
          "InternalIP of this node is 192.0.2.77"),
+    Case("node-address-gone", "another node has the same", FAIL, (LOCAL, SAME_ADDRESS),
+         f"InternalIP of this node ({NODE_NAME}) is {NODE_ADDRESS}, and node n2 has the same"),
+    Case("node-address-gone", "another node has another", PASS, (LOCAL, OTHER_NODE)),
     Case("node-address-gone", "the API server is down at an address that it has", PASS, (HERE, LOCAL), unread=DOWN),
     Case("node-address-gone", "it is down, and has what it advertises", PASS, (HERE_AND_RIGHT, LOCAL),
          unread=NAMED_DOWN),
@@ -254,4 +259,11 @@ CASES = [
          (sized(1400, above=Reply(Answer.ERROR, 1.0, "3/4 from 10.244.0.1")),)),
     Case("large-packets-lost", "a filter of large pings", PASS, (sized(84),)),
     Case("large-packets-lost", "streams are lost in small segments too", PASS, (sized(0, full=SILENT, small=SILENT),)),
+    Case("resolver-list-too-long", "four resolvers", FAIL, (KubeletResolvConf("/etc/resolv.conf", 4, 1),),
+         "names 4 resolvers: those after the third are never asked", severity=Severity.WARNING),
+    Case("resolver-list-too-long", "four domains of the node beside three of the cluster", FAIL, (searching(*"abcd"),),
+         "pods search 7 domains", severity=Severity.WARNING, confidence=LIKELY),
+    Case("resolver-list-too-long", "as many as are read", PASS,
+         (KubeletResolvConf("/etc/resolv.conf", 3, 3), searching(*"abc"))),
+    Case("resolver-list-too-long", "nothing can be read", UNKNOWN, unread=unread(KubeletResolvConf, VantagePoints)),
 ]  # fmt: skip

@@ -134,6 +134,7 @@ TYPED = {
     ("pod-ranges-disagree", "kube-proxy and the pods"): [
         "kubectl -n kube-system edit configmap kube-proxy  # clusterCIDR, now 10.99.0.0/16",
     ],
+    ("resolver-list-too-long", "four resolvers"): ["sudo grep resolvConf /var/lib/kubelet/config.yaml"],
     ("packets-dropped-by-rule", "a rule of nftables"): [
         "sudo nft delete rule inet hardening forward handle 7",
         "sudo grep -rsn 53 /etc/nftables* /etc/sysconfig/nftables*",

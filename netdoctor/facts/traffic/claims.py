@@ -46,6 +46,7 @@ class About(StrEnum):
     LOCAL_ADDRESS = "address of this machine"
     MACHINE_ADDRESS = "address of this machine or of a node"
     OWN_NODE_ADDRESS = "InternalIP of this node"
+    OTHER_NODE_ADDRESS = "InternalIP of another node"
     NODE_ADDRESS = "address of a node"
 
 
@@ -187,3 +188,6 @@ def _known_to_the_cluster(
         yield from _all(About.API_ENDPOINT, dict.fromkeys(ends), "Service default/kubernetes")
     if not (isinstance(nodes, CannotRead) or isinstance(this, CannotRead)):
         yield from _all(About.OWN_NODE_ADDRESS, this.addresses, f"node {this.name}")
+        for node in nodes.items:
+            if node.name != this.name:
+                yield from _all(About.OTHER_NODE_ADDRESS, node.addresses, f"node {node.name}")

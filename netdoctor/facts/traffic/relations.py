@@ -129,6 +129,10 @@ RELATIONS = (
         "the API server does not reach this kubelet, and other nodes do not reach this node's pods", "one of {}",
     ),
     Relation(
+        "node-address-gone", About.OWN_NODE_ADDRESS, About.OTHER_NODE_ADDRESS, one_of,
+        "the API server and other nodes reach one of the two at most", "an address of its own",
+    ),
+    Relation(
         "pod-ranges-disagree", About.CNI_RANGE, About.NODE_RANGE, overlaps_none_of,
         "other nodes route the podCIDR to this node, and no new pod has an address in it", "one that overlaps with {}",
     ),
