@@ -1,8 +1,8 @@
 """A Service points to a port on which nothing listens.
 
 ## What it checks
-When the cluster DNS or Postgres refuses connections at its ClusterIP: whether its endpoints refuse them too, and
-what listens in their pods, on which address and port.
+When the cluster DNS, Postgres or another Service that was asked refuses connections at its ClusterIP: whether its
+endpoints refuse them too, and what listens in their pods, on which address and port.
 
 ## Why it matters
 A Service sends packets to `targetPort` of its pods, but nothing checks that a program listens there: the pods are
@@ -12,6 +12,7 @@ unless its `listen_addresses` says otherwise.
 
 ## When it is not a fault
 When the program listens there and the refusal comes from elsewhere: a packet filter rule can refuse on its behalf.
+Where the pods of a Service that is neither DNS nor Postgres listen nowhere, it is a warning: they may wait on purpose.
 
 ## By hand
 `kubectl get endpointslices -l kubernetes.io/service-name=NAME -o wide` shows the ports, `kubectl exec POD -- ss -tln`
@@ -21,7 +22,7 @@ which the program listens.
 
 from collections.abc import Iterator
 
-from netdoctor import Area, Evidence, Finding, Subject, Values, probe
+from netdoctor import Area, Evidence, Finding, Severity, Subject, Values, probe
 from netdoctor.facts.cluster.services import Services
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.traffic.closed_endpoints import ClosedEndpoint, ClosedEndpoints
@@ -37,6 +38,7 @@ LOOPBACK = ("127.", "::1")
 def endpoint_port_closed(closed: ClosedEndpoints, services: Services, this: ThisNode) -> Iterator[Finding]:
     """Endpoints that refuse, in whose pods nothing listens on that address and port."""
     databases = [str(service) for service in services.postgres]
+    known = {*databases, str(services.cluster_dns)}
     seen = set()
     for endpoint in closed.items:
         if _open(endpoint) or (endpoint.service, endpoint.port) in seen:
@@ -52,7 +54,8 @@ def endpoint_port_closed(closed: ClosedEndpoints, services: Services, this: This
                 *_evidence(endpoint, pod),
             ),
             Subject(this.name, namespace, service=name) if endpoint.service in databases else Subject(node=this.name),
-            confidence=Confidence.LIKELY if endpoint.listening is None else Confidence.CONFIRMED,
+            Severity.ERROR if endpoint.service in known or _elsewhere(endpoint) else Severity.WARNING,
+            Confidence.LIKELY if endpoint.listening is None else Confidence.CONFIRMED,
             by_hand=_by_hand(endpoint),
         )
 

@@ -129,8 +129,8 @@ def test_the_url_of_a_database_is_read_from_its_secret_and_no_other_value_is() -
 def test_hosts_outside_of_the_cluster_and_where_a_program_listens_are_not_told() -> None:
     for name, value in (
         ("API_URL", "https://api.example.com"), ("LISTEN_ADDR", "127.0.0.1:8080"), ("HOST", "localhost"),
-        ("SMTP_HOST", "mail"),
-        ("NOTE", "postgres"), ("PGHOST", "postgres.corp.example"), ("PGHOST", "postgres.example"),
+        ("SMTP_HOST", "mail"), ("NOTE", "postgres"), ("PGHOST", "postgres.corp.example"),
+        ("PGHOST", "postgres.example"),
     ):  # fmt: skip
         assert collected(a_pod({"name": name, "value": value})) == (), name
     (found,) = collected(a_pod({"name": "DATABASE_URL", "value": "postgresql://u@localhost/db"}))

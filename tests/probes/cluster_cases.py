@@ -53,10 +53,10 @@ def and_ipv6(answers: UpstreamAnswers) -> UpstreamAnswers:
     return UpstreamAnswers((*answers.lookups, UpstreamLookup(IPV6, "host", "udp", NXDOMAIN)))
 
 
-def closed(*listening: tuple[str, int]) -> ClosedEndpoints:
+def closed(*listening: tuple[str, int], of: str = "kube-system/kube-dns") -> ClosedEndpoints:
     """CoreDNS's endpoint at a port that refuses, and what listens in its pod (nothing given: it is not known)."""
     there = ClosedEndpoint(
-        "kube-system/kube-dns", "53/tcp", "kube-system/coredns-1", COREDNS, 5353, "test pod", REFUSED,
+        of, "53/tcp", "kube-system/coredns-1", COREDNS, 5353, "test pod", REFUSED,
         listening or None, (53,),
     )  # fmt: skip
     return ClosedEndpoints((there,))
@@ -132,6 +132,10 @@ CASES = [
     Case("corefile-invalid", "braces in comments", PASS, (Corefile.parse(".:53 {\n # {\n errors\n}\n"),)),
     Case("endpoint-port-closed", "another port", FAIL, (closed(("0.0.0.0", 53), ("127.0.0.1", 9000)),),
          "forwards 53/tcp to port 5353 of pod kube-system/coredns-1, where nothing listens: its pod listens on 53"),
+    Case("endpoint-port-closed", "of another Service, whose pod listens elsewhere", FAIL,
+         (closed((COREDNS, 8080), of="default/echo"),), "Service default/echo forwards 53/tcp to port 5353"),
+    Case("endpoint-port-closed", "of another Service, whose pod listens nowhere", FAIL,
+         (closed(("127.0.0.1", 1), of="default/echo"),), "default/echo", severity=Severity.WARNING),
     Case("endpoint-port-closed", "on localhost only", FAIL, (closed(("127.0.0.1", 5353)),),
          "listens on localhost only"),
     Case("endpoint-port-closed", "in a pod of another node", FAIL, (closed(),), "its containers declare 53",

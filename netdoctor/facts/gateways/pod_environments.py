@@ -7,7 +7,7 @@ that name a database the Secret or ConfigMap behind them.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, ClassVar
@@ -67,13 +67,21 @@ class PodEnvironments:
     def collect(cls, api: KubeApi, this: ThisNode, services: Services) -> PodEnvironments:
         """Of each pod on this node that is not about to end."""
         listed = api.get("/api/v1/pods", fieldSelector=f"spec.nodeName={this.name}")["items"]
-        names = {(s.namespace, s.name) for s in (*services.items, *services.headless)}
+        everything = (*services.items, *services.headless)
+        names = _Names(frozenset(s.namespace for s in everything), frozenset(s.name for s in everything))
         read = _reader(api)
         found = [_environment(item, names, read) for item in listed if _runs(item)]
         return cls(tuple(each for each in found if each.hosts or each.refers_to))
 
 
-Names = Set[tuple[str, str]]  # namespace and name of each Service
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """The names of the cluster's Services, and the namespaces that they are in."""
+
+    namespaces: frozenset[str]
+    services: frozenset[str]
+
+
 Read = Callable[[str, str, str], Mapping[str, str]]
 
 
@@ -100,7 +108,7 @@ def _runs(item: Mapping[str, Any]) -> bool:
     return not ended and "deletionTimestamp" not in item["metadata"] and not pod_of(item).is_ours
 
 
-def _environment(item: Mapping[str, Any], names: Names, read: Read) -> PodEnvironment:
+def _environment(item: Mapping[str, Any], names: _Names, read: Read) -> PodEnvironment:
     pod, spec = pod_of(item), item.get("spec", {})
     hosts: list[NamedHost] = []
     refers: list[tuple[str, str]] = []
@@ -120,7 +128,7 @@ def _environment(item: Mapping[str, Any], names: Names, read: Read) -> PodEnviro
     )
 
 
-def _hosts(container: Mapping[str, Any], namespace: str, names: Names, read: Read) -> Iterator[NamedHost]:
+def _hosts(container: Mapping[str, Any], namespace: str, names: _Names, read: Read) -> Iterator[NamedHost]:
     """The hosts of the cluster that a container's variables name, each once."""
     seen = set()
     for variable, value in _values(container, namespace, read).items():
@@ -142,15 +150,15 @@ def _values(container: Mapping[str, Any], namespace: str, read: Read) -> Mapping
     return {name: value for name, value in found.items() if name in written or name in DATABASES}
 
 
-def _is_told(named: NamedHost, names: Names) -> bool:
+def _is_told(named: NamedHost, names: _Names) -> bool:
     """Whether it is the cluster's own affair, and no host outside: the pod itself, or a name that Services have."""
     if named.is_itself:  # of another variable it may be where the program itself listens
         return named.is_database
     if named.problem:
         return True
     name, *rest = named.host.rstrip(".").split(".")
-    inside = not rest or rest[1:2] == ["svc"] or (len(rest) == 1 and rest[0] in {namespace for namespace, _ in names})
-    return inside and name in {called for _, called in names}
+    inside = not rest or rest[1:2] == ["svc"] or (len(rest) == 1 and rest[0] in names.namespaces)
+    return inside and name in names.services
 
 
 def _references(container: Mapping[str, Any]) -> Iterator[str]:

@@ -14,6 +14,7 @@ from netdoctor.facts.node.cni import Attachments
 from netdoctor.facts.traffic.names import ClusterDns
 from netdoctor.facts.traffic.postgres import TCP, Postgres
 from netdoctor.facts.traffic.reach import CLUSTER_IP, Reach
+from netdoctor.facts.traffic.service_reach import SERVICE, ServiceReach
 from netdoctor.facts.traffic.vantage import NEW, VantagePoint, VantagePoints
 from netdoctor.system.traffic import Answer, Reply, ask_all, ask_tcp, in_namespace
 from netdoctor.twin.capture import listeners
@@ -56,9 +57,10 @@ class ClosedEndpoints:
         reach: Reach,
         names: ClusterDns | CannotRead,
         postgres: Postgres | CannotRead,
+        by_services: ServiceReach | CannotRead,
     ) -> ClosedEndpoints:
         """Ask the endpoints of each Service that refused, from a pod; nothing is asked where none did."""
-        refused = set(_refused(reach, names, postgres))
+        refused = set(_refused(reach, names, postgres, by_services))
         by_address = {address: pod for pod in pods.items for address in pod.addresses if not pod.host_network}
         namespaces = {address: each.netns for each in attachments.pods for address in each.addresses}
         now = time.time()
@@ -98,8 +100,15 @@ def _questions(service: Service, endpoints: EndpointSlices, points: VantagePoint
                 yield _Question(point, service, port, endpoint)
 
 
-def _refused(reach: Reach, names: ClusterDns | CannotRead, postgres: Postgres | CannotRead) -> Iterator[str]:
+def _refused(
+    reach: Reach,
+    names: ClusterDns | CannotRead,
+    postgres: Postgres | CannotRead,
+    by_services: ServiceReach | CannotRead,
+) -> Iterator[str]:
     """The ClusterIPs at which connections or questions were refused."""
+    if not isinstance(by_services, CannotRead):
+        yield from (flow.address for flow in by_services.of(SERVICE) if flow.reply.answer is Answer.REFUSED)
     yield from (flow.address for flow in reach.of(CLUSTER_IP) if flow.reply.answer is Answer.REFUSED)
     if not isinstance(names, CannotRead):
         yield from (lookup.server for lookup in names.lookups if lookup.reply.answer is Answer.REFUSED)

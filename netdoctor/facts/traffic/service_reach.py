@@ -6,7 +6,7 @@ is not asked, since it would fail on purpose.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -14,7 +14,7 @@ from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.services import Endpoint, EndpointSlices, Service, ServicePort, Services
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.cluster.workloads import HostPort, Pod, Pods
-from netdoctor.facts.gateways.network_policies import EGRESS, INGRESS, NetworkPolicies, Place, selects
+from netdoctor.facts.gateways.network_policies import EGRESS, INGRESS, NetworkPolicies, Place, Policy, selects
 from netdoctor.facts.traffic.reach import SECONDS, UNUSED_PORT, AskedFlow
 from netdoctor.facts.traffic.vantage import HOST, NEW, OLD, VantagePoint, VantagePoints
 from netdoctor.system.traffic import Answer, Reply, ask_all, ask_tcp
@@ -80,7 +80,8 @@ def questions(
     yield from _from_node(points)
     if isinstance(pods, CannotRead):
         return
-    known = _Known(points, this, pods, None if isinstance(policies, CannotRead) else policies)
+    by_address = {address: pod for pod in reversed(pods.items) for address in pod.addresses}
+    known = _Known(points, this, pods, by_address, () if isinstance(policies, CannotRead) else policies.items)
     yield from _host_ports(known)
     if not isinstance(services, CannotRead) and not isinstance(endpoints, CannotRead):
         yield from _by_services(known, services, endpoints)
@@ -104,7 +105,8 @@ class _Known:
     points: VantagePoints
     this: ThisNode
     pods: Pods
-    policies: NetworkPolicies | None
+    by_address: Mapping[str, Pod]
+    policies: tuple[Policy, ...]
 
     @property
     def host(self) -> VantagePoint | None:
@@ -123,23 +125,17 @@ class _Known:
         others = [point for point in old if point.address not in others_than]
         return next((point for point in others if not self.is_isolated(_place_of(point), EGRESS)), None)
 
-    def at(self, address: str) -> Pod | None:
-        """The pod that has this address."""
-        return next((pod for pod in self.pods.items if address in pod.addresses), None)
-
     def nodes_of(self, ends: Iterable[Endpoint]) -> frozenset[str]:
         """The nodes that these endpoints' pods are on."""
-        pods = [self.at(end.address) for end in ends]
-        return frozenset(pod.node for pod in pods if pod)
+        return frozenset(self.by_address[end.address].node for end in ends if end.address in self.by_address)
 
     def is_isolated(self, place: Place, direction: str) -> bool:
         """Whether a NetworkPolicy restricts this pod in this direction."""
-        policies = self.policies.items if self.policies else ()
-        return any(direction in policy.directions and selects(policy, place) for policy in policies)
+        return any(direction in policy.directions and selects(policy, place) for policy in self.policies)
 
     def may_be_asked(self, address: str) -> bool:
         """Whether a pod has this address, and no policy restricts who may ask it."""
-        pod = self.at(address)
+        pod = self.by_address.get(address)
         return pod is not None and not self.is_isolated(Place(pod.name, address, pod.namespace, pod.labels), INGRESS)
 
 
