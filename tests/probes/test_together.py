@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from netdoctor.diagnosis.diagnose import diagnose
@@ -9,9 +11,11 @@ from netdoctor.diagnosis.runner import run
 from netdoctor.facts import Facts
 from netdoctor.facts.cluster.workloads import Pods
 from netdoctor.facts.node.links import Links
+from netdoctor.facts.traffic.failed_flows import FailedFlows
 from netdoctor.model import Severity
 from tests.builders import (
     CLIENT,
+    DNS_ADDRESS,
     DOWN,
     NO_ROUTE,
     REFUSED,
@@ -20,6 +24,7 @@ from tests.builders import (
     SILENT,
     UPSTREAMS,
     dns_answers,
+    failed_flow,
     firewalld,
     iptables,
     masquerade,
@@ -34,6 +39,7 @@ from tests.builders import (
 from tests.gateways.module_builders import images, modules, provider, servers
 from tests.worlds import catalogue, world
 
+(DNS_FLOW,) = failed_flow().items
 UNRESOLVED = dns_answers(outside=SERVFAIL)
 SILENT_DNS = dns_answers(SILENT, SILENT)
 FAULTS: dict[str, tuple[Facts, list[str]]] = {
@@ -64,6 +70,11 @@ FAULTS: dict[str, tuple[Facts, list[str]]] = {
         world(iptables("KUBE-SERVICES"), masquerade(CLIENT), upstream_answers(pods=SILENT), SILENT_DNS,
               reach(cluster_ip=SILENT)),
         ["kube-proxy-rules-missing", "pod-masquerade-missing"],
+    ),
+    "kube-proxy's rules were loaded from a file of an earlier day": (
+        world(iptables(dns_end="10.244.77.77:53"), FailedFlows((replace(DNS_FLOW, destination=DNS_ADDRESS),), True),
+              reach(cluster_ip=SILENT), SILENT_DNS, postgres("name")),
+        ["kube-proxy-rules-stale"],
     ),
     "no default route": (
         world(Links((), ()), upstream_answers(NO_ROUTE, NO_ROUTE), UNRESOLVED), ["default-route-missing"],
