@@ -14,6 +14,7 @@ from netdoctor.facts.cluster.services import SYNC_SECONDS, Endpoint, EndpointSli
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.cluster.translated import Translated
 from netdoctor.facts.node.iptables import EMPTY, Iptables
+from netdoctor.recording.parts import needed
 from netdoctor.system.clock import utc
 from netdoctor.system.host import Host
 from netdoctor.system.kube_api import KubeApi
@@ -82,6 +83,13 @@ def test_what_leads_to_none_of_its_endpoints_is_stale() -> None:
         "one that ends is one still"
     )
     assert stale(made_slices("kube-system/kube-dns")) == [], "without an endpoint kube-proxy refuses"
+
+
+def test_a_recording_holds_what_is_stale_and_not_where_each_rule_leads() -> None:
+    whole = Translated.read(Host(), "iptables", iptables(dns_end="10.244.77.77:53"))
+    whole = whole.asked(services(), made_slices(), NODE_NAME)
+    kept = needed(whole, frozenset())
+    assert (len(whole.ends), kept.ends, kept.stale) == (4, (), whole.stale)
 
 
 def missing(host: Host, api: Api) -> list[str]:

@@ -85,26 +85,29 @@ class Translated:
     def asked(self, services: Services, endpoints: EndpointSlices, node: str) -> Translated:
         """The same, with what kube-proxy has to translate on this node: IPv4, with a ready endpoint."""
         wanted, node_ports, stale = [], [], list[tuple[Service, ServicePort, str]]()
+        led = self._led_to()
         for service in services.items:
             if service.other_proxy or ":" in service.cluster_ip:
                 continue
+            known = {f"{end.address}:{end.port}" for end in endpoints.by_service.get(str(service), ())}  # also unready
             for port in service.ports:
                 ends = endpoints.behind(service, port)
                 if not ends:
                     continue
-                stale += [(service, port, end) for end in self._astray(service, port, endpoints)]
+                led_to = led.get((service.cluster_ip, port.protocol.lower(), port.port), ())
+                stale += [(service, port, end) for end in led_to if end not in known]
                 if not service.node_local or any(end.node == node for end in ends):
                     wanted.append((service, port))
                 if port.node_port:
                     node_ports.append((service, port))
         return replace(self, wanted=tuple(wanted), wanted_node_ports=tuple(node_ports), stale=tuple(stale))
 
-    def _astray(self, service: Service, port: ServicePort, endpoints: EndpointSlices) -> list[str]:
-        """Where rules lead a port that is not an endpoint of the Service, be it ready or not."""
-        known = {f"{end.address}:{end.port}" for end in endpoints.by_service.get(str(service), ())}
-        asked = (service.cluster_ip, port.protocol.lower(), port.port)
-        return [end for address, protocol, number, end in self.ends
-                if (address, protocol, number) == asked and end not in known]  # fmt: skip
+    def _led_to(self) -> dict[Port, list[str]]:
+        """Where each port of a ClusterIP is led: there may be ten thousand of them."""
+        found: dict[Port, list[str]] = {}
+        for address, protocol, number, end in self.ends:
+            found.setdefault((address, protocol, number), []).append(end)
+        return found
 
     @property
     def missing(self) -> Wanted:
