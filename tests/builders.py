@@ -41,6 +41,8 @@ from netdoctor.system.traffic import Answer, Reply
 NODE_NAME, NODE_ADDRESS, POD_NETWORK, BRIDGE = "n1", "192.0.2.10", "10.244.0.0/16", "bridge"
 COREDNS, CLIENT, POSTGRES, TEST_POD = "10.244.0.2", "10.244.0.3", "10.244.0.4", "10.244.0.9"
 DNS_ADDRESS, POSTGRES_IP = "10.96.0.10", "10.96.0.50"
+ENDS = {"A": f"{NODE_ADDRESS}:8443", "B": f"{COREDNS}:53", "C": f"{POSTGRES}:5432"}
+CHAINS = {"10.96.0.1": "A", DNS_ADDRESS: "B", POSTGRES_IP: "C"}
 UPSTREAMS = (Upstream("8.8.8.8", 53, False), Upstream("1.1.1.1", 53, False))
 OLD_POD = "pod default/client-7d9-abcde"
 COREDNS_POD = "pod kube-system/coredns-5dd-xyz12"
@@ -149,18 +151,22 @@ def this_node(problem: str = "") -> ThisNode:
     return ThisNode(NODE_NAME, (NODE_ADDRESS,), problem)
 
 
-def iptables(*leave_out: str, more: Iterable[str] = ()) -> Iptables:
-    """What kube-proxy and the CNI write, without the lines that hold one of these words, and lines of nat more."""
+def iptables(*leave_out: str, more: Iterable[str] = (), dns_end: str = ENDS["B"]) -> Iptables:
+    """What kube-proxy and the CNI write, without the lines that hold one of these words, and lines of nat `more`.
+
+    `dns_end`: where the rules lead the cluster DNS.
+    """
+    ends = {**ENDS, "B": dns_end}
     lines = [
         "*nat",
         ":PREROUTING ACCEPT [0:0]",
         ":OUTPUT ACCEPT [0:0]",
         ":POSTROUTING ACCEPT [0:0]",
         ":KUBE-SERVICES - [0:0]",
-        ":KUBE-SVC-X - [0:0]",
+        *(f":KUBE-SVC-{name} - [0:0]" for name in ENDS),
         *(f":CNI-{p.name} - [0:0]" for p in pods().items),
-        "-A KUBE-SVC-X -j KUBE-SEP-X",
-        "-A KUBE-SEP-X -p tcp -m tcp -j DNAT --to-destination 10.244.0.9:80",
+        *(f"-A KUBE-SVC-{name} -j KUBE-SEP-{name}" for name in ENDS),
+        *(f"-A KUBE-SEP-{name} -p tcp -m tcp -j DNAT --to-destination {end}" for name, end in ends.items()),
     ]
     lines += [
         f'-A {hook} -m comment --comment "kubernetes service portals" -j KUBE-SERVICES'
@@ -169,7 +175,7 @@ def iptables(*leave_out: str, more: Iterable[str] = ()) -> Iptables:
     lines += [
         f'-A KUBE-SERVICES -d {s.cluster_ip}/32 -p {p.protocol.lower()} -m comment --comment '
         f'"{s}{":" if p.name else ""}{p.name} cluster IP" -m {p.protocol.lower()} --dport {p.port} '
-        "-j KUBE-SVC-X"
+        f"-j KUBE-SVC-{CHAINS[s.cluster_ip]}"
         for s in services().items for p in s.ports
     ]  # fmt: skip
     for p in pods().items:

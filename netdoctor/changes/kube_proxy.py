@@ -36,6 +36,7 @@ class ResyncKubeProxy:
     node_ports: tuple[tuple[str, int], ...] = ()  # protocol and number, whose rules must be back
     uid: str = ""  # of the pod: another one of its name is not deleted
     node: str = ""
+    stale: tuple[tuple[str, str, int, str], ...] = ()  # a ClusterIP's port, and where no rule may lead it any more
 
     @classmethod
     def planned(
@@ -48,9 +49,10 @@ class ResyncKubeProxy:
         *,
         uid: str,
         node: str,
+        stale: tuple[tuple[str, str, int, str], ...] = (),
     ) -> ResyncKubeProxy:
         """The change for this pod (namespace/name) of a node, the ports that lack rules, and what its rules will do."""
-        return cls(pod, mode, ports, _conntrack.available(), translations, node_ports, uid, node)
+        return cls(pod, mode, ports, _conntrack.available(), translations, node_ports, uid, node, stale)
 
     @property
     def _path(self) -> str:
@@ -66,6 +68,7 @@ class ResyncKubeProxy:
         namespace, _, name = self.pod.partition("/")
         ports = [f"{address}:{port}/{protocol}" for address, protocol, port in self.ports]
         ports += [f"NodePort {port}/{protocol}" for protocol, port in self.node_ports]
+        ports += [f"{address}:{port}/{protocol}, not to {end}" for address, protocol, port, end in self.stale]
         lines = [f"+kubectl -n {namespace} delete pod {name}", f" wait for the rules of {', '.join(ports)}"]
         if self.forgets:
             lines.append("+conntrack -D -d IP -r IP   for each ClusterIP: connections that no rule translated")
@@ -77,6 +80,8 @@ class ResyncKubeProxy:
         """The pod, and how many rules are waited for."""
         count = len(self.ports) + len(self.node_ports)
         lack = "1 port lacks its own" if count == 1 else f"{count} ports lack theirs"
+        if self.stale:
+            lack = f"{', '.join(sorted({end for *_, end in self.stale}))} is not an endpoint"
         lines = [f"~ pod {self.pod} is replaced, and the new one writes all rules: {lack}"]
         return [*lines, "- connections that no rule translated are forgotten (conntrack)"] if self.forgets else lines
 
@@ -109,13 +114,14 @@ class ResyncKubeProxy:
         _conntrack.forget(host, lambda c: c.destination in addresses and c.reply_source == c.destination)
 
     def _back(self, there: Translated) -> bool:
-        return there.entered and {*self.ports} <= {*there.ports} and {*self.node_ports} <= {*there.node_ports}
+        whole = {*self.ports} <= {*there.ports} and {*self.node_ports} <= {*there.node_ports}
+        return there.entered and whole and not {*self.stale} & {*there.ends}
 
     def rehearse(self, host: Host) -> None:
         """Write rules into the copy that translate as kube-proxy's do. Raises CannotRead, NotRehearsable."""
         if not self.translations:
             raise NotRehearsable("which endpoints kube-proxy's rules lead to is not known")
-        translate(host, self.translations)
+        translate(host, self.translations, earlier=1 if self.stale else 0)
 
     def undo(self, host: Host) -> None:
         """Nothing: the rules are kube-proxy's."""

@@ -9,6 +9,7 @@ from typing import Any
 from netdoctor.facts.cluster.kube_proxy_pod import HASH
 from netdoctor.facts.cluster.last_ends import LastEnds
 from netdoctor.facts.cluster.services import Services
+from netdoctor.facts.cluster.translated import Translated
 from netdoctor.facts.cluster.workloads import OURS_LABEL, Nodes, Pods, Workloads
 from netdoctor.facts.gateways.gateway_ends import GatewayEnds
 from netdoctor.facts.gateways.gateways import Modules
@@ -38,6 +39,8 @@ def needed(fact: Any, labels: frozenset[str]) -> Any:
         return replace(fact, items=tuple(replace(pod, labels=_judged(pod.labels, labels)) for pod in fact.items))
     if isinstance(fact, Workloads):
         return replace(fact, items=tuple(replace(each, labels=_judged(each.labels, labels)) for each in fact.items))
+    if isinstance(fact, Translated):
+        return replace(fact, ends=())  # what of them is stale is recorded
     if isinstance(fact, Nodes):
         return replace(fact, items=tuple(replace(node, images=()) for node in fact.items))
     if isinstance(fact, NetworkPolicies):

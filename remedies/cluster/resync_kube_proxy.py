@@ -43,7 +43,7 @@ def resync_kube_proxy(
     local: LocalAddresses | CannotRead,
 ) -> Iterator[Change]:
     """The pod, and a port by which to see that the rules are back."""
-    _require_restartable(kube_proxy, translated)
+    require_restartable(kube_proxy, translated)
     if translated.entered and not translated.missing and not translated.missing_node_ports:
         return
     lost = _lost(translated, services)
@@ -61,7 +61,7 @@ def resync_kube_proxy(
     )
 
 
-def _require_restartable(kube_proxy: KubeProxy, translated: Translated) -> None:
+def require_restartable(kube_proxy: KubeProxy, translated: Translated) -> None:
     """Raise NotApplicable where deleting kube-proxy's pod would not make the same kube-proxy write its rules again."""
     if not translated.known:
         raise NotApplicable(f"kube-proxy's mode is {kube_proxy.mode}: delete its pod by hand: it rewrites its rules")

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from netdoctor.changes import _conntrack, _iptables_nat, kube_proxy
+from netdoctor.changes import _conntrack, _iptables_nat, in_short, kube_proxy
 from netdoctor.changes.kube_proxy import ResyncKubeProxy
 from netdoctor.errors import CannotRead, Drifted
 from netdoctor.rehearsal.rehearsal import HostOfCopy
@@ -127,6 +127,44 @@ def test_rules_that_are_not_all_back_are_a_failure(
     server.successor = lambda: write(node, rules or "*nat\nCOMMIT\n")
     with pytest.raises(CannotRead, match=r"kube-proxy: it has not written its rules within 0\.2 s"):
         on(node, change.apply)
+
+
+STALE = replace(CHANGE, ports=(), stale=((*PORT, "10.244.7.7:5432"),))
+OLD_RULES = RULES.replace(f"{ADDRESS[SERVER]}:5432", "10.244.7.7:5432")
+
+
+def test_rules_that_lead_astray_are_waited_for_until_they_are_gone(
+    node: Node, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert OLD_RULES != RULES
+    write(node, OLD_RULES)
+    assert in_short(STALE)[0].endswith("the new one writes all rules: 10.244.7.7:5432 is not an endpoint")
+    monkeypatch.setattr(kube_proxy, "RULES_SECONDS", 0.2)
+    with pytest.raises(CannotRead, match="it has not written its rules"):
+        on(node, STALE.apply)
+    monkeypatch.setattr(kube_proxy, "RULES_SECONDS", 5.0)
+    node.sh("iptables-nft -t nat -F", "iptables-nft -t nat -X", MASQUERADE)
+    write(node, OLD_RULES)
+
+    def start() -> None:
+        node.sh("iptables-nft -t nat -F", "iptables-nft -t nat -X", MASQUERADE)
+        later(node)
+
+    server.successor = start
+    on(node, STALE.apply)
+    assert node.ask(FLOWS["service"]).answer is Answer.OK
+
+
+def test_in_a_rehearsal_the_right_rules_come_before_those_that_lead_astray(node: Node) -> None:
+    write(node, OLD_RULES)
+    copy = build(node.state())
+    try:
+        copy.meet(FLOWS["service"])
+        assert copy.ask(FLOWS["service"]).answer is not Answer.OK
+        copy.run(lambda: STALE.rehearse(HostOfCopy()))
+        assert copy.ask(FLOWS["service"]).answer is Answer.OK
+    finally:
+        copy.close()
 
 
 @pytest.mark.parametrize("by_iptables", [False, pytest.param(True, marks=pytest.mark.thorough)])

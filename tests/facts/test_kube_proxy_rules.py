@@ -79,6 +79,14 @@ def test_nftables(
 def test_chains_that_lead_in_a_circle_end_nowhere() -> None:
     circle = KUBE_PROXY_IPTABLES.replace("-j DNAT --to-destination 10.244.0.7:53", "-j KUBE-SVC-TCOU7JCQXEZGVUNU")
     assert {*iptables(circle).ports} == WHOLE - {DNS}
+    assert DNS not in [end[:3] for end in iptables(circle).ends]
+
+
+def test_where_each_port_is_led() -> None:
+    ends = iptables(KUBE_PROXY_IPTABLES).ends
+    assert {end[:3] for end in ends} == WHOLE
+    assert (*DNS, "10.244.0.7:53") in ends
+    assert iptables(KUBE_PROXY_IPTABLES.replace("10.244.0.7:53", "10.244.7.7:53")).ends != ends
 
 
 def test_no_table_at_all() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from netdoctor.changes.kube_proxy import ResyncKubeProxy
 from netdoctor.errors import CannotRead
 from netdoctor.facts import Finalizers
 from netdoctor.facts.cluster.coredns import Corefile, Upstream, Upstreams
@@ -23,7 +24,7 @@ from netdoctor.facts.traffic.vantage import OLD, VantagePoint, VantagePoints
 from netdoctor.system.host import Host
 from netdoctor.system.kube_api import KubeApi
 from netdoctor.system.pod_cgroup import pod_uid
-from tests.builders import COREDNS, NODE_NAME, attachments, pod, pods, services
+from tests.builders import COREDNS, DNS_ADDRESS, NODE_NAME, attachments, iptables, pod, pods, services
 from tests.facts.kube_proxy_api import DAEMON_SET, LABELS, REVISIONS, daemon_set, revision
 from tests.worlds import catalogue, world
 
@@ -130,6 +131,19 @@ class TestKubeProxysPod:
         remedy = catalogue().remedies["resync-kube-proxy"]
         with pytest.raises(Exception, match="is not deleted: two of them"):
             remedy((), *facts.arguments(remedy.plan, skip=1))
+
+    def test_nor_does_the_one_for_stale_rules_replace_it(self) -> None:
+        kept = KubeProxy("iptables", "its process", True, "kube-system/kube-proxy-1", "", keep="two of them")
+        remedy = catalogue().remedies["replace-stale-rules"]
+        facts = world(kept, iptables(dns_end="10.244.77.77:53"))
+        with pytest.raises(Exception, match="is not deleted: two of them"):
+            remedy((), *facts.arguments(remedy.plan, skip=1))
+        facts = world(iptables(dns_end="10.244.77.77:53"))
+        (change,) = remedy((), *facts.arguments(remedy.plan, skip=1))
+        assert isinstance(change, ResyncKubeProxy)
+        assert change.stale == tuple((DNS_ADDRESS, of, 53, "10.244.77.77:53") for of in ("udp", "tcp"))
+        assert change.translations == tuple((DNS_ADDRESS, of, 53, COREDNS, 53) for of in ("udp", "tcp"))
+        assert remedy((), *world().arguments(remedy.plan, skip=1)) == ()
 
     @pytest.mark.parametrize(("of", "runs"), [("uid-real", True), ("uid-tenant", False), ("", True)])
     def test_a_process_of_its_name_in_a_strangers_pod_is_not_it(self, of: str, runs: bool) -> None:

@@ -10,14 +10,16 @@ from typing import Any
 import pytest
 
 from netdoctor.facts.cluster.kube_proxy import KubeProxy
-from netdoctor.facts.cluster.services import SYNC_SECONDS, EndpointSlices, Services, service_of
+from netdoctor.facts.cluster.services import SYNC_SECONDS, Endpoint, EndpointSlices, Services, service_of
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.cluster.translated import Translated
 from netdoctor.facts.node.iptables import EMPTY, Iptables
+from netdoctor.recording.parts import needed
 from netdoctor.system.clock import utc
 from netdoctor.system.host import Host
 from netdoctor.system.kube_api import KubeApi
-from tests.builders import DNS_ADDRESS, NODE_NAME, POSTGRES_IP
+from tests.builders import COREDNS, DNS_ADDRESS, NODE_NAME, POSTGRES_IP, iptables, services
+from tests.builders import slices as made_slices
 
 NFTABLES = KubeProxy("nftables", "ConfigMap", True, "", "")
 THIS = ThisNode(NODE_NAME, (), "")
@@ -66,6 +68,28 @@ class Api(KubeApi):
             return {"metadata": meta, "spec": {"clusterIP": address, "ports": ports}}
         meta["labels"] = {"kubernetes.io/service-name": name}
         return {"metadata": meta, "ports": ports, "endpoints": [{"addresses": ["10.244.0.9"]}]}
+
+
+def test_what_leads_to_none_of_its_endpoints_is_stale() -> None:
+    def stale(slices: EndpointSlices, end: str = "10.244.77.77:53") -> list[tuple[str, str]]:
+        found = Translated.read(Host(), "iptables", iptables(dns_end=end)).asked(services(), slices, NODE_NAME)
+        return [(str(port), where) for _, port, where in found.stale]
+
+    whole = made_slices()
+    assert stale(whole, end=f"{COREDNS}:53") == []
+    assert stale(whole) == [("53/udp", "10.244.77.77:53"), ("53/tcp", "10.244.77.77:53")]
+    going = (*whole.by_service["kube-system/kube-dns"], Endpoint("10.244.77.77", 53, "UDP", False, "dns"))
+    assert stale(EndpointSlices({**whole.by_service, "kube-system/kube-dns": going})) == [], (
+        "one that ends is one still"
+    )
+    assert stale(made_slices("kube-system/kube-dns")) == [], "without an endpoint kube-proxy refuses"
+
+
+def test_a_recording_holds_what_is_stale_and_not_where_each_rule_leads() -> None:
+    whole = Translated.read(Host(), "iptables", iptables(dns_end="10.244.77.77:53"))
+    whole = whole.asked(services(), made_slices(), NODE_NAME)
+    kept = needed(whole, frozenset())
+    assert (len(whole.ends), kept.ends, kept.stale) == (4, (), whole.stale)
 
 
 def missing(host: Host, api: Api) -> list[str]:

@@ -13,6 +13,7 @@ from netdoctor.facts.cluster.workloads import Pods, Workload, Workloads
 from netdoctor.facts.gateways.postgres_servers import PostgresServers
 from netdoctor.facts.gateways.postgres_session import LOGIN, SELECT, TLS
 from netdoctor.facts.traffic.closed_endpoints import ClosedEndpoint, ClosedEndpoints
+from netdoctor.facts.traffic.failed_flows import FailedFlows
 from netdoctor.facts.traffic.names import ClusterDns, UpstreamAnswers, UpstreamLookup
 from netdoctor.facts.traffic.new_pod import NewPod
 from netdoctor.facts.traffic.postgres import NAME, TCP, Postgres
@@ -22,6 +23,7 @@ from netdoctor.system.kube_api import ApiError, KubeApi
 from tests.builders import (
     COREDNS,
     COREDNS_POD,
+    DNS_ADDRESS,
     DOWN,
     NXDOMAIN,
     REFUSED,
@@ -30,6 +32,7 @@ from tests.builders import (
     SILENT,
     UPSTREAMS,
     dns_answers,
+    failed_flow,
     firewalld,
     iptables,
     pods,
@@ -51,6 +54,14 @@ IPV6, LOOPBACK = Upstream("fd77::1", 53, False), Upstream("127.0.0.1", 53, False
 def and_ipv6(answers: UpstreamAnswers) -> UpstreamAnswers:
     """An upstream more, which the host alone can ask."""
     return UpstreamAnswers((*answers.lookups, UpstreamLookup(IPV6, "host", "udp", NXDOMAIN)))
+
+
+REPLAYED = iptables(dns_end="10.244.77.77:53")  # kube-proxy's rules with CoreDNS's address of an earlier day
+
+
+def silent_at(address: str) -> FailedFlows:
+    """A pod that gets no answer from this address."""
+    return FailedFlows(tuple(replace(flow, destination=address) for flow in failed_flow().items), True)
 
 
 def closed(*listening: tuple[str, int], of: str = "kube-system/kube-dns") -> ClosedEndpoints:
@@ -178,6 +189,14 @@ CASES = [
     Case("kube-proxy-not-running", "IPVS, and it runs", PASS,
          (KubeProxy("ipvs", "ConfigMap", True, "kube-system/kube-proxy-1", ""),)),
     Case("kube-proxy-not-running", "IPVS", NOT_APPLICABLE, (KubeProxy("ipvs", "", True, "", ""),), "ipvs"),
+    Case("kube-proxy-rules-stale", "each leads to an endpoint", PASS),
+    Case("kube-proxy-rules-stale", "replayed, and the DNS is silent", FAIL,
+         (REPLAYED, dns_answers(SILENT, SILENT), reach(cluster_ip=SILENT), silent_at(DNS_ADDRESS)),
+         "lead kube-system/kube-dns 10.96.0.10:53/udp to 10.244.77.77:53, which is not an endpoint of it, and 1 more"),
+    Case("kube-proxy-rules-stale", "replayed, and another endpoint answers", FAIL, (REPLAYED,), "10.244.77.77:53",
+         severity=Severity.WARNING),
+    Case("kube-proxy-rules-stale", "the endpoint is not ready", PASS, (slices(ready=False),)),
+    Case("kube-proxy-rules-stale", "nftables", NOT_APPLICABLE, (KubeProxy("nftables", "", True, "", ""),), "not read"),
     Case("kube-proxy-rules-missing", "IPVS", NOT_APPLICABLE, (KubeProxy("ipvs", "", True, "", ""), iptables("KUBE")),
          "ipvs"),
     Case("new-pod-without-network", "none in time", FAIL, says="no network within",

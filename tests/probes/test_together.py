@@ -14,11 +14,13 @@ from netdoctor.facts.cluster.last_ends import COREDNS, KUBE_PROXY
 from netdoctor.facts.cluster.workloads import Pods
 from netdoctor.facts.gateways.litellm_config import Database
 from netdoctor.facts.node.links import Links
+from netdoctor.facts.traffic.failed_flows import FailedFlows
 from netdoctor.facts.traffic.named_answers import NamedAnswer, NamedAnswers
 from netdoctor.facts.traffic.postgres import Postgres
 from netdoctor.model import Severity
 from tests.builders import (
     CLIENT,
+    DNS_ADDRESS,
     DOWN,
     NO_ROUTE,
     NXDOMAIN,
@@ -29,6 +31,7 @@ from tests.builders import (
     SILENT,
     UPSTREAMS,
     dns_answers,
+    failed_flow,
     firewalld,
     iptables,
     masquerade,
@@ -60,6 +63,8 @@ from tests.probes.message_cases import (
 )
 from tests.probes.relation_cases import CLUSTER_LOCAL, HERE, IN_PODS, LOCAL, NAMED_DOWN, asked, coredns_at, sized, zoned
 from tests.worlds import catalogue, world
+
+(DNS_FLOW,) = failed_flow().items
 
 
 def unresolved(server: str) -> Postgres:
@@ -122,6 +127,11 @@ FAULTS: dict[str, tuple[Facts, list[str]]] = {
         world(iptables("KUBE-SERVICES"), masquerade(CLIENT), upstream_answers(pods=SILENT), SILENT_DNS,
               reach(cluster_ip=SILENT)),
         ["kube-proxy-rules-missing", "pod-masquerade-missing"],
+    ),
+    "kube-proxy's rules were loaded from a file of an earlier day": (
+        world(iptables(dns_end="10.244.77.77:53"), FailedFlows((replace(DNS_FLOW, destination=DNS_ADDRESS),), True),
+              reach(cluster_ip=SILENT), SILENT_DNS, postgres("name")),
+        ["kube-proxy-rules-stale"],
     ),
     "no default route": (
         world(Links((), ()), upstream_answers(NO_ROUTE, NO_ROUTE), UNRESOLVED), ["default-route-missing"],

@@ -28,6 +28,8 @@ class Translated:
     node_ports: tuple[tuple[str, int], ...] = ()  # protocol, number
     wanted: Wanted = ()  # ports of ClusterIPs that it has to translate on this node
     wanted_node_ports: Wanted = ()
+    ends: tuple[tuple[str, str, int, str], ...] = ()  # a ClusterIP's port, and an endpoint that rules lead it to
+    stale: tuple[tuple[Service, ServicePort, str], ...] = ()  # of those: what is not an endpoint of the Service
 
     @classmethod
     def collect(
@@ -47,12 +49,13 @@ class Translated:
         """
         found = cls.read(host, kube_proxy.mode, iptables).asked(services, endpoints, this.name)
         for last in (False, True):
-            if not found.known or not (found.missing or found.missing_node_ports):
+            if not found.known or not (found.missing or found.missing_node_ports or found.stale):
                 break
             services, endpoints = Services.collect(api, iptables), EndpointSlices.collect(api)
             changing = {*services.changing, *endpoints.changing}
             found = cls.read(host, kube_proxy.mode).asked(services, endpoints, this.name)
-            young = any(str(service) in changing for service, _ in (*found.missing, *found.missing_node_ports))
+            late = [service for service, _ in (*found.missing, *found.missing_node_ports)]
+            young = any(str(service) in changing for service in [*late, *(each[0] for each in found.stale)])
             if last or not young:
                 break
             time.sleep(SYNC_SECONDS)
@@ -77,23 +80,34 @@ class Translated:
 
     @classmethod
     def _of(cls, led: Led, source: str) -> Translated:
-        return cls(True, led.ports, led.entered, source, led.node_ports)
+        return cls(True, led.ports, led.entered, source, led.node_ports, ends=led.ends)
 
     def asked(self, services: Services, endpoints: EndpointSlices, node: str) -> Translated:
         """The same, with what kube-proxy has to translate on this node: IPv4, with a ready endpoint."""
-        wanted, node_ports = [], []
+        wanted, node_ports, stale = [], [], list[tuple[Service, ServicePort, str]]()
+        led = self._led_to()
         for service in services.items:
             if service.other_proxy or ":" in service.cluster_ip:
                 continue
+            known = {f"{end.address}:{end.port}" for end in endpoints.by_service.get(str(service), ())}  # also unready
             for port in service.ports:
                 ends = endpoints.behind(service, port)
                 if not ends:
                     continue
+                led_to = led.get((service.cluster_ip, port.protocol.lower(), port.port), ())
+                stale += [(service, port, end) for end in led_to if end not in known]
                 if not service.node_local or any(end.node == node for end in ends):
                     wanted.append((service, port))
                 if port.node_port:
                     node_ports.append((service, port))
-        return replace(self, wanted=tuple(wanted), wanted_node_ports=tuple(node_ports))
+        return replace(self, wanted=tuple(wanted), wanted_node_ports=tuple(node_ports), stale=tuple(stale))
+
+    def _led_to(self) -> dict[Port, list[str]]:
+        """Where each port of a ClusterIP is led: there may be ten thousand of them."""
+        found: dict[Port, list[str]] = {}
+        for address, protocol, number, end in self.ends:
+            found.setdefault((address, protocol, number), []).append(end)
+        return found
 
     @property
     def missing(self) -> Wanted:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache, partial
 
@@ -16,6 +16,7 @@ DEPTH = 4  # of chains: a NodePort's, its Service's, an endpoint's
 
 CLUSTER_IP = re.compile(r" -d ([\d.]+)/32 -p (\w+) .*--dport (\d+) -j (KUBE-SV[CL]-\w+)$")
 NODE_PORT = re.compile(r"^-A KUBE-NODEPORTS -p (\w+) .*--dport (\d+) .*-j (KUBE-(?:EXT|XLB|SV[CL])-\w+)$")
+END = re.compile(r" -j DNAT .*--to-destination ([\d.]+:\d+)")
 JUMP = re.compile(r" -j (KUBE-(?:EXT|XLB|SVC|SVL|SEP)-\w+)$")
 
 FOREIGN = re.compile(r"^-A KUBE-SVC-\w+ ! -s (\S+) -d .* -j KUBE-MARK-MASQ$")
@@ -33,25 +34,38 @@ class Led:
     ports: tuple[Port, ...]
     node_ports: tuple[tuple[str, int], ...]  # protocol, number
     entered: bool
+    ends: tuple[tuple[str, str, int, str], ...] = ()  # a ClusterIP's port, and where it leads; mode iptables only
 
 
 def in_iptables(iptables: Iptables) -> Led:
     """From table nat: KUBE-SERVICES, KUBE-NODEPORTS, and the chains that they lead to."""
     ports: dict[Port, None] = {}
     node_ports: dict[tuple[str, int], None] = {}
+    ends: dict[tuple[str, str, int, str], None] = {}
     for rules in (iptables.nft, iptables.legacy):
         leads = _to_an_endpoint(partial(_iptables_chain, rules))
         services = rules.rules("nat", "KUBE-SERVICES")
         for match in filter(None, map(CLUSTER_IP.search, services)):
             if leads(match[4]):
                 ports[match[1], match[2], int(match[3])] = None
+                for end in _ends(rules, match[4]):
+                    ends[match[1], match[2], int(match[3]), end] = None
         if not any(rule.endswith("-j KUBE-NODEPORTS") for rule in services):
             continue
         for match in filter(None, map(NODE_PORT.search, rules.rules("nat", "KUBE-NODEPORTS"))):
             if leads(match[3]):
                 node_ports[match[1], int(match[2])] = None
     entered = all(_leads_to_services(iptables, hook) for hook in ("PREROUTING", "OUTPUT"))
-    return Led(tuple(ports), tuple(node_ports), entered)
+    return Led(tuple(ports), tuple(node_ports), entered, tuple(ends))
+
+
+def _ends(rules: Ruleset, chain: str, depth: int = DEPTH) -> Iterator[str]:
+    """Address and port of each endpoint that a chain, and those that it hands on to, lead to."""
+    for text in rules.rules("nat", chain):
+        if end := END.search(text):
+            yield end[1]
+        if depth and (jump := JUMP.search(text)):
+            yield from _ends(rules, jump[1], depth - 1)
 
 
 def pod_networks_of_kube_proxy(rules: Ruleset) -> tuple[str, ...]:
