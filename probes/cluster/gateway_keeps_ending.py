@@ -18,11 +18,12 @@ message that netdoctor does not know is a warning.
 
 from collections.abc import Iterator
 
-from netdoctor import Area, Finding, NotApplicable, Subject, probe
-from netdoctor.errors import CannotRead, Why
+from netdoctor import Area, Finding, Subject, probe
+from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.last_ends import LastEnd
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.gateways.gateway_ends import GatewayEnds
+from netdoctor.facts.gateways.gateways import Modules, needed
 from netdoctor.model import Confidence, Severity
 from netdoctor.shell import command
 
@@ -31,11 +32,12 @@ OUT_OF_MEMORY = "OOMKilled"
 
 
 @probe(area=Area.GATEWAYS, healthy="the gateways stay up")
-def gateway_keeps_ending(ends: GatewayEnds | CannotRead, this: ThisNode) -> Iterator[Finding]:
+def gateway_keeps_ending(
+    modules: Modules | CannotRead, ends: GatewayEnds | CannotRead, this: ThisNode
+) -> Iterator[Finding]:
     """Gateways that end because of themselves."""
+    needed(modules)
     if isinstance(ends, CannotRead):
-        if ends.why is Why.NO_MODULES:
-            raise NotApplicable(str(ends))
         raise ends
     seen = set()
     for end in ends.items:

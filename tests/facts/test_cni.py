@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
+from pathlib import Path
 
 import pytest
 
+from netdoctor.facts.node import cni
 from netdoctor.facts.node.cni import Attachments, CniConfig
+from netdoctor.system.host import Host
 from tests.facts.texts import CACHE, CONFLIST
 
 
@@ -94,3 +97,16 @@ class TestCni:
 )
 def test_who_puts_pods_into_zone_trusted(plugins: list[dict[str, object]], given: bool) -> None:
     assert CniConfig("/etc/cni/net.d/1.conflist", "n", tuple(plugins), (), (), "").puts_pods_into("trusted") is given
+
+
+def test_the_program_that_gives_addresses_has_to_be_there_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, programs = tmp_path / "net.d", tmp_path / "bin"
+    folder.mkdir()
+    programs.mkdir()
+    (programs / "bridge").touch()
+    (folder / "1.conf").write_text('{"name": "n", "type": "bridge", "ipam": {"type": "host-local"}}')
+    monkeypatch.setattr(cni, "CONFIG_FOLDERS", (folder,))
+    monkeypatch.setattr(cni, "PLUGIN_FOLDERS", (programs,))
+    assert CniConfig.collect(Host()).missing_plugins == ("host-local",)
+    (programs / "host-local").touch()
+    assert CniConfig.collect(Host()).missing_plugins == ()

@@ -62,6 +62,11 @@ class TestWhatIsRead:
         (end,) = collected(api, coredns(replace(DOWN, running=True))).items
         assert end.cause == "coredns-forwards-to-itself"
 
+    def test_what_the_previous_run_said_counts_more_than_what_the_new_one_says(self) -> None:
+        api = Api({("coredns-1", True): "panic: x\n", ("coredns-1", False): "[ERROR] not yet\n"})
+        (end,) = collected(api, coredns(replace(DOWN, running=True))).items
+        assert end.said == "panic: x"
+
     def test_kube_proxy_and_the_networks_agent_of_this_node_alone(self) -> None:
         known = (
             daemon("kube-proxy"), daemon("calico-node", "calico-system"), daemon("metrics-server"),

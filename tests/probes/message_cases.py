@@ -25,6 +25,7 @@ from netdoctor.model import Confidence, Severity
 from netdoctor.program_messages import coredns, gateways, kube_proxy, network_agents
 from netdoctor.program_messages.message import find
 from tests.builders import NODE_NAME, cni, pods, slices, sysctls, workloads
+from tests.gateways.module_builders import modules
 from tests.probes.cases import FAIL, NOT_APPLICABLE, PASS, UNKNOWN, Case
 from tests.worlds import unread
 
@@ -172,16 +173,17 @@ CASES = [
     Case("cni-address-family-disabled", "off, and the CNI gives IPv4 alone", PASS,
          (Ipv6Switches({"net.ipv6.conf.all.disable_ipv6": "1"}),)),
     Case("gateway-keeps-ending", "a key that it refuses", FAIL,
-         (of_gateway("proxy refused to start: the master key is a publicly known default."),),
+         (modules(), of_gateway("proxy refused to start: the master key is a publicly known default.")),
          "gateway llm ends again and again: LiteLLM refuses its well-known default key", confidence=LIKELY),
-    Case("gateway-keeps-ending", "out of memory", FAIL, (of_gateway("INFO: started", kind="OOMKilled"),),
+    Case("gateway-keeps-ending", "out of memory", FAIL, (modules(), of_gateway("INFO: started", kind="OOMKilled")),
          "needs more memory than its limit"),
-    Case("gateway-keeps-ending", "a line that nobody knows", FAIL, (of_gateway("KeyError: 'x'"),), "KeyError: 'x'",
+    Case("gateway-keeps-ending", "a line that nobody knows", FAIL, (modules(), of_gateway("KeyError: 'x'")),
+         "KeyError: 'x'",
          severity=WARNING, confidence=LIKELY),
-    Case("gateway-keeps-ending", "it waits for Postgres", PASS, (of_gateway(P1001),)),
+    Case("gateway-keeps-ending", "it waits for Postgres", PASS, (modules(), of_gateway(P1001))),
     Case("gateway-keeps-ending", "Postgres refuses its password", PASS,
-         (of_gateway('FATAL: password authentication failed for user "x"'),)),
-    Case("gateway-keeps-ending", "they stay up", PASS, (GatewayEnds(()),)),
+         (modules(), of_gateway('FATAL: password authentication failed for user "x"'))),
+    Case("gateway-keeps-ending", "they stay up", PASS, (modules(), GatewayEnds(()))),
     Case("gateway-keeps-ending", "there is none", NOT_APPLICABLE, says="no workload of LiteLLM"),
     Case("corefile-invalid", "it could not be loaded, and the old one serves", FAIL,
          (CorefileRefusal("kube-system/coredns-1", 5, "Unknown directive 'redy'", runs=True),),
