@@ -11,7 +11,18 @@ from netdoctor.facts.cluster.workloads import ContainerEnd
 from netdoctor.facts.traffic import closed_endpoints
 from netdoctor.facts.traffic.closed_endpoints import ClosedEndpoints
 from netdoctor.system.clock import utc
-from tests.builders import REFUSED, attachments, dns_answers, pods, points, postgres, reach, services, slices
+from tests.builders import (
+    REFUSED,
+    attachments,
+    dns_answers,
+    pods,
+    points,
+    postgres,
+    reach,
+    service_reach,
+    services,
+    slices,
+)
 
 DNS = "kube-system/kube-dns"
 
@@ -25,7 +36,7 @@ def refusing(*ends: ContainerEnd, monkeypatch: pytest.MonkeyPatch) -> set[str]:
     monkeypatch.setattr(closed_endpoints, "ask_all", refuse)
     found = ClosedEndpoints.collect(
         points(), services(), slices(), pods(ends=ends), attachments(), reach(cluster_ip=REFUSED), dns_answers(),
-        postgres(),
+        postgres(), service_reach(),
     )  # fmt: skip
     return {each.service for each in found.items}
 
