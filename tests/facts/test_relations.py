@@ -56,3 +56,11 @@ def test_both_sides_are_evidence() -> None:
         ("a.local", "b.local"),
         ("b.local", "one that fits a.local"),
     ]
+
+
+def test_what_is_of_another_family_contradicts_nothing() -> None:
+    assert not relations.overlaps_none_of("fd00::/64", ("10.244.0.0/16",))
+    assert relations.overlaps_none_of("fd00::/64", ("10.244.0.0/16", "fd01::/64"))
+    assert not relations.in_none_of("fd00::5", ("10.244.0.0/16",))
+    assert not relations.of_no_machine("fd00::5", ("192.0.2.10",))
+    assert not relations.within_one_of("not an address", ("10.244.0.0/16", "nor a network"))
