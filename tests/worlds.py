@@ -20,6 +20,7 @@ from netdoctor.facts.cluster.translated import Translated
 from netdoctor.facts.gateways.gateways import Modules
 from netdoctor.facts.gateways.images import Images
 from netdoctor.facts.gateways.listeners import Listeners
+from netdoctor.facts.gateways.network_policies import NetworkPolicies
 from netdoctor.facts.gateways.pod_environments import PodEnvironments
 from netdoctor.facts.gateways.scope import Scope
 from netdoctor.facts.node.firewalld import Firewalld
@@ -98,7 +99,7 @@ def healthy() -> dict[type, object]:
         PodNetwork((POD_NETWORK,), "/etc/cni/net.d/1-k8s.conflist"), ThisNode(NODE_NAME, (NODE_ADDRESS,), ""),
         NewPod("default", "netdoctor-1", TEST_POD, "/run/netns/new", (DNS_ADDRESS,), (), 0.8), servers(),
         PodEnvironments(()), NamedAnswers(()), KeptPods(()), FailedFlows((), True), experiments(), Gateways(()),
-        ClosedEndpoints(()), Scope(False),
+        ClosedEndpoints(()), Scope(False), NetworkPolicies((), {}),
     ]  # fmt: skip
     no_modules = dict.fromkeys((Modules, Providers, Images, Listeners, PolicyAnswers), NO_MODULES)
     return derived({**{type(fact): fact for fact in facts}, **no_modules, KubeApi: Answered()})
