@@ -24,6 +24,7 @@ from netdoctor.facts.gateways.gateway_ends import GatewayEnds
 from netdoctor.facts.gateways.gateways import Modules
 from netdoctor.facts.gateways.images import Images
 from netdoctor.facts.gateways.listeners import Listeners
+from netdoctor.facts.gateways.network_policies import NetworkPolicies
 from netdoctor.facts.gateways.pod_environments import PodEnvironments
 from netdoctor.facts.gateways.scope import Scope
 from netdoctor.facts.node.firewalld import Firewalld
@@ -109,7 +110,7 @@ def healthy() -> dict[type, object]:
         PodNetwork((POD_NETWORK,), "/etc/cni/net.d/1-k8s.conflist"), ThisNode(NODE_NAME, (NODE_ADDRESS,), ""),
         NewPod("default", "netdoctor-1", TEST_POD, "/run/netns/new", (DNS_ADDRESS,), (), 0.8), servers(),
         PodEnvironments(()), NamedAnswers(()), KeptPods(()), FailedFlows((), True), experiments(), Gateways(()),
-        ClosedEndpoints(()), Scope(False),
+        ClosedEndpoints(()), Scope(False), NetworkPolicies((), {}),
         LastEnds(()), SandboxRefusals(()), KubeletResolvers("/etc/resolv.conf", ("8.8.8.8",), ()),
         ReservedAddresses("k8s-pod-network", 3), Ipv6Switches({"net.ipv6.conf.all.disable_ipv6": "0"}),
         ApiServerHere(NODE_ADDRESS, runs=True), ApiEndpoints(()), LargePackets(()),

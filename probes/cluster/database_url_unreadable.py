@@ -19,7 +19,7 @@ from collections.abc import Iterator
 
 from netdoctor import Area, Evidence, Finding, Subject, Values, probe
 from netdoctor.errors import CannotRead
-from netdoctor.facts.gateways.gateways import Modules
+from netdoctor.facts.gateways.gateways import Modules, needed
 from netdoctor.facts.gateways.pod_environments import PodEnvironments, where_to_edit
 from netdoctor.facts.gateways.scope import Scope
 from netdoctor.model import Confidence
@@ -33,6 +33,8 @@ def database_url_unreadable(
     environments: PodEnvironments | CannotRead, modules: Modules | CannotRead, scope: Scope
 ) -> Iterator[Finding]:
     """URLs of databases that are none: of modules, and of pods that are not theirs."""
+    if scope.modules_only:
+        needed(modules)
     gateways = () if isinstance(modules, CannotRead) else modules.gateways
     if isinstance(environments, CannotRead) and not gateways:
         raise environments

@@ -35,7 +35,7 @@ OF_ITS_ENGINE = ("packets-dropped-by-rule", "found-by-experiment", "packets-take
 def policy_keeps_pods(kept: KeptPods | CannotRead, this: ThisNode) -> Iterator[Finding]:
     """Failed connections to a Service, all of which policies forbid."""
     if isinstance(kept, CannotRead):
-        if kept.why is Why.NOT_RECORDED:
+        if kept.why in (Why.NOT_RECORDED, Why.NO_MODULES):  # older recordings
             raise NotApplicable("the NetworkPolicies were not recorded")
         raise kept
     by_service: dict[str, list[KeptPod]] = {}

@@ -94,7 +94,7 @@ def test_a_check_that_causes_explain_stands_once() -> None:
 def test_checks_that_do_not_apply_are_grouped_by_their_reason() -> None:
     shown = render(report_of("note-b-direct-rules-reload"), catalogue())
     assert shown.count("the cluster has no workload of LiteLLM") == 1
-    assert "- gateways: no modules: the cluster has no workload of LiteLLM: 7 checks (`node-port-taken`, " in shown
+    assert "- gateways: no modules: the cluster has no workload of LiteLLM: 8 checks (`gateway-keeps-ending`, " in shown
 
 
 def test_what_it_holds_stands_at_its_end() -> None:

@@ -201,7 +201,8 @@ CASES = [
          "DATABASE_URL of pod ai/app-1 cannot be read as a URL: its password holds a character"),
     Case("database-url-unreadable", "of a module", FAIL, (modules(gateway(database=None, database_problem=UNESCAPED)),),
          "DATABASE_URL of deployment/litellm-llm in namespace litellm cannot be read as a URL"),
-    Case("database-url-unreadable", "the gate asks for the modules' alone", PASS, (environment(BROKEN), Scope(True))),
+    Case("database-url-unreadable", "the gate asks for the modules' alone", PASS,
+         (modules(), environment(BROKEN), Scope(True))),
     Case("database-url-unreadable", "it can be read", PASS, (environment(DATABASE),)),
     Case("service-link-taken-as-setting", "the pod is not ready", FAIL, (USES_PORT,),
          "container app of pod default/app-1 uses POSTGRES_PORT, which it does not set: Kubernetes makes it for "

@@ -27,7 +27,7 @@ def propose(situation: Situation) -> Iterator[Intervention]:
     yield Intervention(
         "masquerade-packets-to-itself",
         UNNAMED,
-        f"no rule masquerades packets of {address} that its Service leads back to it",
+        f"packets of {address} that its Service leads back to it are not masqueraded",
         f"traffic from {address} to itself is masqueraded",
         partial(_load, address),
         by_hand=command(form, address, address),
