@@ -31,9 +31,13 @@ def headline(diagnosis: Diagnosis, number: int = 0) -> RenderableType:
 
 
 def details(
-    diagnosis: Diagnosis, catalogue: Catalogue, *, recorded: bool, fix: bool, see: bool
+    diagnosis: Diagnosis, catalogue: Catalogue, *, recorded: bool, fix: int, see: bool
 ) -> Iterator[RenderableType]:
-    """The fields under the headline; `fix` and `see` say whether the repair's command and the trace's belong here."""
+    """The fields under the headline.
+
+    `fix`: how many causes the repair's command is for, 0 where it stands under another one. `see`: whether the trace's
+    command belongs here.
+    """
     cause = diagnosis.cause
     if seen := found(diagnosis):
         yield field("found", seen, at_most=2)
@@ -51,6 +55,13 @@ def _where(recorded: bool) -> str:
     return "on the node: " if recorded else ""
 
 
+def _together(causes: int) -> str:
+    """For how many causes a command is, where there is more than one."""
+    if causes < 2:
+        return ""
+    return "both causes: " if causes == 2 else f"{causes} causes: "
+
+
 def found(diagnosis: Diagnosis) -> str:
     """The first thing that was observed, and what was expected; "" where the headline says it all."""
     own = [item for item in diagnosis.cause.evidence if not item.source.startswith(COPY)]
@@ -62,15 +73,15 @@ def in_words(item: Evidence) -> str:
     return one_line(f"{item.source}: {item.observed} (expected: {item.expected})")
 
 
-def next_step(diagnosis: Diagnosis, catalogue: Catalogue, *, recorded: bool, fix: bool) -> Iterator[RenderableType]:
+def next_step(diagnosis: Diagnosis, catalogue: Catalogue, *, recorded: bool, fix: int) -> Iterator[RenderableType]:
     """What to type next: the repair, the commands with the values found, or what the page says.
 
-    One command repairs all causes: it stands under the last one (`fix`).
+    One command repairs all causes: it stands under the last one, with their number (`fix`), and under no other.
     """
-    if diagnosis.remedies and fix:
-        yield command_field("fix", FIX, before=_where(recorded), after="  (shows it, changes nothing)")
-    elif diagnosis.remedies:
-        yield field("fix", "with the next cause, by one command")
+    if diagnosis.remedies:
+        if fix:
+            after = "  (shows it, changes nothing)" if fix == 1 else ""
+            yield command_field("fix", FIX, before=f"{_together(fix)}{_where(recorded)}", after=after)
     elif diagnosis.cause.by_hand:
         for number, line in enumerate(diagnosis.cause.by_hand):
             yield command_field("" if number else "fix", one_line(line), before="" if number else _where(recorded))

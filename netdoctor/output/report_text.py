@@ -87,7 +87,7 @@ def _fields(
         diagnosis,
         catalogue,
         recorded=report.recorded,
-        fix=diagnosis in repairable[-1:],
+        fix=len(repairable) if diagnosis in repairable[-1:] else 0,
         see=diagnosis is whole[-1],
     )
 

@@ -52,7 +52,7 @@ def test_what_an_experiment_tried_on_a_recording_says_what_to_type() -> None:
     seen = look(catalogue, from_json((RECORDINGS[0].parent / "nft-table-drops-postgres.json").read_text(), catalogue))
     assert seen.experiments is not None
     command = "sudo nft delete rule inet corp guard handle 2"
-    assert [each.by_hand for trial in seen.experiments.trials for cure in trial.cures for each in cure] == [(command,)]
+    assert {each.by_hand for trial in seen.experiments.trials for cure in trial.cures for each in cure} == {(command,)}
     assert seen.diagnoses[0].cause.by_hand[0] == command
 
 
@@ -76,16 +76,13 @@ def judged(recording: dict[str, Any]) -> Report:
 
 
 def test_why_there_is_no_test_pod_is_said_once() -> None:
-    recording = (RECORDINGS[0].parent / "ip-forward-zero.json").read_text()
-    assert "not made, for" in recording, "it is of an earlier version"
     catalogue = Catalogue.load()
-    seen = look(catalogue, from_json(recording, catalogue), only=())
+    seen = look(catalogue, from_json((RECORDINGS[0].parent / "ip-forward-zero.json").read_text(), catalogue), only=())
     seen.facts.get(VantagePoints)
     because = "ip_forward is 0, and the CNI sets it to 1 with each pod"
     assert f"no test pod was made: it would change the node: {because}" in seen.report().notices
 
 
-# checks that need a fact which tests/recordings/healthy.json is too old for
 def test_a_healthy_recording_that_is_older_than_a_check_is_healthy(healthy: dict[str, Any]) -> None:
     later = {kind.__name__ for kind in recordable(Catalogue.load()) if getattr(kind, "added_later", False)}
     for name in later & healthy["facts"].keys():

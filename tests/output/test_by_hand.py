@@ -13,7 +13,7 @@ COMMANDS = (f"sudo iptables-legacy -t filter -D FORWARD --comment '{COMMENT.stri
 
 def shown(by_hand: tuple[str, ...], *, recorded: bool = False) -> str:
     finding = Finding("a rule drops", (Evidence("a", "b", "c"),), probe="packets-dropped-by-rule", by_hand=by_hand)
-    lines = next_step(Diagnosis(finding), catalogue(), recorded=recorded, fix=True)
+    lines = next_step(Diagnosis(finding), catalogue(), recorded=recorded, fix=1)
     return "".join(rendered(line, 60, colors=False) for line in lines)
 
 

@@ -47,9 +47,9 @@ def test_a_recording_fits_before_the_fold(name: str) -> None:
 
 def test_what_is_read_without_a_click() -> None:
     shown = open_part(report_of("note-d-reload-and-bridge"))
-    assert shown.startswith("## netdoctor check: FAULTY\n\n2 causes explain 7 other failing checks · 4 not tested\n")
+    assert shown.startswith("## netdoctor check: FAULTY\n\n2 causes explain 8 other failing checks · 4 not tested\n")
     assert "| node | node-1 (judged from a recording) |" in shown
-    assert "| runs | CNI bridge · kube-proxy iptables · firewalld 2.3.1 |" in shown
+    assert "| runs | Kubernetes 1.36.3 · CNI bridge · kube-proxy iptables · firewalld 2.3.1 |" in shown
     assert "on the node: `sudo netdoctor fix --dry-run`" in shown
     assert "| ✓ pods | pods reach their node;" in open_part(report_of("nft-table-drops-postgres"))
 
