@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from netdoctor.repair.executor import Outcomes
     from netdoctor.repair.journal import Journal
     from netdoctor.repair.plan import Plan
+    from netdoctor.repair.proof import LookAgain
     from netdoctor.terminal.consent import Agreement, Choices, Rehearsed
 
 CONFIRM = Seconds(5, 3600)
@@ -204,15 +206,16 @@ def _say_what_is_unfinished() -> None:
     _say_lines([f"! {notice}" for notice in unfinished_notice()], err=True)
 
 
-def _look(catalogue: Catalogue, experiments: bool) -> Look:
-    """Look at this node, and show on the terminal what is waited for; `experiments` as `look` has it."""
+def _look(catalogue: Catalogue, experiments: bool, only: Collection[str] | None = None) -> Look:
+    """Look at this node, and show on the terminal what is waited for; `experiments` and `only` as `look` has them."""
     from netdoctor.diagnosis.check import look
     from netdoctor.facts import Facts
     from netdoctor.facts.gateways.scope import Scope
     from netdoctor.terminal.output import waiting
 
     with waiting() as watch:
-        return look(catalogue, Facts(context=(Scope(False, whole_state=True),)), watch=watch, experiments=experiments)
+        facts = Facts(context=(Scope(False, whole_state=True),))
+        return look(catalogue, facts, only, watch, experiments=experiments)
 
 
 def _agreement(choices: Choices, asks: bool) -> Agreement:
@@ -234,7 +237,7 @@ def _has_failed(outcomes: Outcomes | None) -> bool:
 
 
 def _repair(
-    catalogue: Catalogue, plan: Plan, first: Look, look_again: Callable[[bool], Look], agreement: Agreement
+    catalogue: Catalogue, plan: Plan, first: Look, look_again: LookAgain, agreement: Agreement
 ) -> tuple[Outcomes, Journal]:
     """What became of the repair, and its run."""
     from netdoctor.output.repair_text import step_line
@@ -251,9 +254,9 @@ def _repair(
 
     with confirming(journal, choices.confirm) as put_off:
 
-        def look_and_put_off(experiments: bool) -> Look:
+        def look_and_put_off(experiments: bool, only: Collection[str] | None = None) -> Look:
             put_off()
-            return look_again(experiments)
+            return look_again(experiments, only)
 
         try:
             outcomes = repair(

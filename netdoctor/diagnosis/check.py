@@ -40,6 +40,7 @@ class Look:
     started: str  # of a recording: when it was made
     seconds: float
     experimented: bool = True  # whether what failed was tried on copies of the node
+    whole: bool = True  # whether every probe was asked
 
     def report(self, notices: Iterable[str] = (), changes: tuple[Made, ...] = ()) -> Report:
         """The look as a report, with what the user has to know first, and what earlier repairs have changed."""
@@ -136,7 +137,7 @@ def look(
         diagnoses = verified(catalogue, diagnose(catalogue, results), made)
         diagnoses = tuple(with_way_out(catalogue, each, facts) for each in diagnoses)
         seconds = time.monotonic() - begin
-    return Look(results, diagnoses, facts, made, started, seconds, experiments)
+    return Look(results, diagnoses, facts, made, started, seconds, experiments, only is None)
 
 
 @contextmanager

@@ -2,7 +2,8 @@
 
 The plan is made once. For each step: each change to the journal, `check` (is the node still as the plan saw it?),
 `apply`; a new look. The target probe must pass, and every probe that passed before must still pass; else the step's
-changes are undone, newest first, and it is looked again. An error, Ctrl-C, SIGTERM or SIGHUP halfway undoes the step
+changes are undone, newest first, and it is looked again. Between two steps only these probes are asked, and those of
+the steps to come; after the last one all of them. An error, Ctrl-C, SIGTERM or SIGHUP halfway undoes the step
 too. Proved steps stay.
 
 A step that is not proved ends the plan, and so does a node that is not as the plan saw it any more. What is left is
@@ -148,14 +149,17 @@ def execute(
     of netdoctor's own, after the step at hand was undone; JournalError.
     """
     seen, done = first, list[StepOutcome]()
-    for step in plan.to_apply:
+    for place, step in enumerate(plan.to_apply):
         on_copies = rests_on_experiments(catalogue, step.probe)
         if on_copies:
             seen = complete(seen, look)
         outcome = _not_as_planned(step, seen) if seen is not first else None
         if outcome is None:
             guards = guards_of(catalogue, seen)
-            outcome, seen = _take(step, guards, partial(look, on_copies), journal, say)
+            later = [each.probe for each in plan.to_apply[place + 1 :]]
+            # what fails for another reason is asked after the last step: a question that nobody answers takes seconds
+            asked = [step.probe, *guards, *later] if later and not on_copies else None
+            outcome, seen = _take(step, guards, partial(look, on_copies, asked), journal, say)
         done.append(outcome)
         ended(outcome)
         if outcome.end is not StepEnd.PROVED:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from netdoctor.diagnosis.catalogue import Catalogue
 from netdoctor.facts import parameters
@@ -18,7 +18,13 @@ SETTLE_SECONDS = 10.0  # what was broken may need a moment: CoreDNS is asked for
 HOPELESS_LOOKS = 3  # a target that fails as often in a row is not going to pass
 PAUSE = 0.5
 FINE = (Outcome.PASS, Outcome.NOT_APPLICABLE)
-LookAgain = Callable[[bool], "Look"]  # whether what fails is tried on copies of the node
+
+
+class LookAgain(Protocol):
+    """A new look at the node."""
+
+    def __call__(self, experiments: bool, only: Collection[str] | None = None) -> Look:
+        """Look: `experiments`: whether what fails is tried on copies; `only`: the probes to ask, None for all."""
 
 
 def rests_on_experiments(catalogue: Catalogue, probe: str) -> bool:
@@ -41,9 +47,9 @@ def guards_of(catalogue: Catalogue, seen: Look) -> list[str]:
 
 
 def complete(seen: Look, look: LookAgain) -> Look:
-    """The same; or a new look where something is wrong, and nothing was tried on copies."""
+    """The same; or a new look where not all was asked, or where something is wrong and nothing was tried on copies."""
     is_fine = all(result.outcome in FINE for result in seen.results.values())
-    return seen if seen.experimented or is_fine else look(True)
+    return seen if seen.whole and (seen.experimented or is_fine) else look(True)
 
 
 def settled(seen: Look, look: LookAgain) -> Look:

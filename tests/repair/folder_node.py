@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -108,15 +109,17 @@ class Node:
     said: list[str] = field(default_factory=list)
     looks: int = 0
     experimented: list[bool] = field(default_factory=list)  # of each look: whether it tried things on copies
+    asked: list[set[str] | None] = field(default_factory=list)  # of each look: the probes, None for all
 
     def catalogue(self, *remedies: Remedy) -> Catalogue:
         probes: tuple[Probe, ...] = (forwarding_off, names_unresolved, door_open)
         return Catalogue.of({p.name: p for p in probes}, {r.name: r for r in remedies})
 
-    def look(self, catalogue: Catalogue, experiments: bool = True) -> Look:
+    def look(self, catalogue: Catalogue, experiments: bool = True, only: Collection[str] | None = None) -> Look:
         self.looks += 1
         self.experimented.append(experiments)
-        return look_at(catalogue, Facts({Folder: Folder(self.folder)}, live=False), experiments=experiments)
+        self.asked.append(None if only is None else set(only))
+        return look_at(catalogue, Facts({Folder: Folder(self.folder)}, live=False), only, experiments=experiments)
 
     def repair(self, *remedies: Remedy, say: Callable[[str], None] | None = None) -> tuple[Outcomes, Journal]:
         catalogue = self.catalogue(*remedies)
@@ -137,7 +140,7 @@ class Node:
             catalogue,
             planned,
             first,
-            lambda experiments: self.look(catalogue, experiments),
+            partial(self.look, catalogue),
             journal,
             say or self.said.append,
             agree,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 
@@ -14,6 +15,7 @@ from netdoctor.model import Change, Outcome
 from netdoctor.repair.executor import StepEnd
 from netdoctor.repair.journal import Closed, EntryState, Journal, begin, load, reopen
 from netdoctor.repair.plan import plan
+from netdoctor.repair.proof import complete
 from netdoctor.repair.rollback import undo
 from netdoctor.repair.runs import runs
 from netdoctor.system.host import Host
@@ -200,3 +202,16 @@ def test_killed_at_every_record_and_undone(node: Node) -> None:
         assert node.files() == before, f"killed before record {number}"
     else:
         pytest.fail("it never came to an end")
+
+
+def test_between_two_steps_only_what_is_to_pass_is_asked_and_in_the_end_everything(node: Node) -> None:
+    node.repair(switch_on, add_names)
+    first, between, last = node.asked[:3]
+    assert (first, last) == (None, None)
+    assert between == {"forwarding-off", "door-open", "names-unresolved"}
+
+
+def test_a_look_that_left_something_out_does_not_end_a_repair(node: Node) -> None:
+    catalogue = node.catalogue()
+    assert complete(node.look(catalogue, True, ["door-open"]), partial(node.look, catalogue)).whole
+    assert node.asked == [{"door-open"}, None]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -71,5 +72,5 @@ def test_only_what_is_wrong_and_was_not_tried_is_looked_at_again(
         (node.folder / "sub/deep").mkdir(parents=True)
         (node.folder / "sub/deep/b.conf").write_text("names = 1\n")
     seen = node.look(node.catalogue(), experimented)
-    complete(seen, lambda experiments: node.look(node.catalogue(), experiments))
+    complete(seen, partial(node.look, node.catalogue()))
     assert node.experimented[1:] == [True] * looks
