@@ -24,13 +24,14 @@ from collections.abc import Iterator
 from netdoctor import Area, Evidence, Finding, Values, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.coredns import OWN_FILE, Upstreams
-from netdoctor.facts.cluster.kubelet_resolvers import REAL, SETTINGS, KubeletResolvers, is_loopback
+from netdoctor.facts.cluster.kubelet_resolvers import KubeletResolvers, is_loopback
 from netdoctor.facts.cluster.last_ends import LastEnds
 from netdoctor.facts.cluster.services import Services
 from netdoctor.facts.cluster.workloads import Pods, dns_pods
 from netdoctor.model import Confidence
 from netdoctor.shell import command
 from netdoctor.symptoms import CLUSTER_DNS
+from netdoctor.system.kubelet_settings import REAL, SETTINGS
 
 SAID = "CoreDNS forwards queries to itself"
 RESTART = "kubectl -n kube-system rollout restart deployment/coredns"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from netdoctor.errors import CannotRead
 from netdoctor.facts.node.kubelet_resolv_conf import KubeletResolvConf
 from netdoctor.system.host import Host
 
@@ -41,12 +42,16 @@ def test_an_empty_file() -> None:
     [
         ("resolvConf: /run/systemd/resolve/resolv.conf", "/run/systemd/resolve/resolv.conf"),
         ("kind: KubeletConfiguration", "/etc/resolv.conf"),
-        ("[", "/etc/resolv.conf"),
         ("- x", "/etc/resolv.conf"),
     ],
 )
 def test_the_file_that_the_kubelet_names(config: str, path: str) -> None:
     assert KubeletResolvConf.collect(Files(files={"config": config, "resolv": TEXT})).path == path
+
+
+def test_a_configuration_that_is_not_yaml_tells_nothing() -> None:
+    with pytest.raises(CannotRead, match="not YAML"):
+        KubeletResolvConf.collect(Files(files={"config": "[", "resolv": TEXT}))
 
 
 def test_without_a_configuration_it_is_the_usual_one() -> None:

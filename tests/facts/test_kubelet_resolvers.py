@@ -8,11 +8,12 @@ import pytest
 
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster import kubelet_resolvers
-from netdoctor.facts.cluster.kubelet_resolvers import REAL, SETTINGS, USUAL, KubeletResolvers, resolv_conf
+from netdoctor.facts.cluster.kubelet_resolvers import KubeletResolvers
 from netdoctor.facts.node import reserved_addresses
 from netdoctor.facts.node.ipv6_switches import Ipv6Switches
 from netdoctor.facts.node.reserved_addresses import ReservedAddresses
 from netdoctor.system.host import Host
+from netdoctor.system.kubelet_settings import REAL, SETTINGS, USUAL, named_in
 from tests.builders import cni
 
 
@@ -55,17 +56,16 @@ def test_another_file_is_not_read() -> None:
 @pytest.mark.parametrize("text", ["a: b: c\n", "a: [\n", "%x\n"])
 def test_settings_that_are_not_yaml(text: str) -> None:
     with pytest.raises(CannotRead, match="not YAML"):
-        resolv_conf(text)
+        named_in(text)
 
 
 @pytest.mark.parametrize("text", ["", "- 1\n", "resolvConf: ''\n"])
 def test_settings_that_name_no_file(text: str) -> None:
-    assert resolv_conf(text) == USUAL
+    assert named_in(text) == USUAL
 
 
-def test_no_settings_at_all() -> None:
-    with pytest.raises(CannotRead):
-        KubeletResolvers.collect(Files({}))
+def test_without_settings_it_is_the_default() -> None:
+    assert KubeletResolvers.collect(Files({USUAL: STUB})) == KubeletResolvers(USUAL, ("127.0.0.53",), ())
     assert kubelet_resolvers.is_loopback("::1")
 
 

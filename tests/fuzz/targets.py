@@ -19,7 +19,6 @@ from netdoctor.diagnosis.check import look
 from netdoctor.errors import NetdoctorError
 from netdoctor.facts.cluster import kube_proxy, services
 from netdoctor.facts.cluster.coredns import Corefile, nameservers, parse_upstream
-from netdoctor.facts.cluster.kubelet_resolvers import resolv_conf
 from netdoctor.facts.cluster.last_ends import telling_line
 from netdoctor.facts.gateways import database_login, images, kustomization, listeners, litellm_config
 from netdoctor.facts.gateways import gateways as modules
@@ -40,6 +39,7 @@ from netdoctor.program_messages import kube_proxy as known_of_kube_proxy
 from netdoctor.program_messages import network_agents
 from netdoctor.program_messages.message import find
 from netdoctor.recording.file import from_json
+from netdoctor.system.kubelet_settings import named_in
 from netdoctor.system.legacy_iptables import counters_in
 from netdoctor.system.nft_trace import read_events
 from netdoctor.tracing import end_names, ends
@@ -171,7 +171,7 @@ TEXTS: dict[str, tuple[Target, str]] = {
     "log": (lambda text: pod_failure.of_log("a", pod_failure.read(text)), LOG),
     "log of a system pod": (lambda text: [telling_line(text.splitlines()), _known_messages(text)], LOG),
     "refusal": (lambda text: refusal_of("a", "b", text), SANDBOX),
-    "kubelet's settings": (resolv_conf, "resolvConf: /etc/resolv.conf\n"),
+    "kubelet's settings": (named_in, "resolvConf: /etc/resolv.conf\n"),
     "rule": (lambda text: (rule_words.rule_words(text), rule_words.purpose(text)), KUBE_PROXY_IPTABLES[:2000]),
     "pseudonyms": (lambda text: Pseudonyms({"node"}).text(text), ADDRESSES),
     "port": (lambda text: end_names.port_number(text, "x"), "443"),

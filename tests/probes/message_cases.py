@@ -12,7 +12,7 @@ from netdoctor.errors import CannotRead, Why
 from netdoctor.facts.cluster.coredns import OWN_FILE, Upstream, Upstreams
 from netdoctor.facts.cluster.corefile_refusal import CorefileRefusal
 from netdoctor.facts.cluster.kube_proxy import KubeProxy
-from netdoctor.facts.cluster.kubelet_resolvers import USUAL, KubeletResolvers
+from netdoctor.facts.cluster.kubelet_resolvers import KubeletResolvers
 from netdoctor.facts.cluster.last_ends import COREDNS, KUBE_PROXY, LastEnd, LastEnds
 from netdoctor.facts.cluster.workloads import Pods, Workload, Workloads
 from netdoctor.facts.gateways.gateway_ends import GatewayEnds
@@ -24,6 +24,7 @@ from netdoctor.facts.traffic.sandbox_refusals import SandboxRefusals, refusal_of
 from netdoctor.model import Confidence, Severity
 from netdoctor.program_messages import coredns, gateways, kube_proxy, network_agents
 from netdoctor.program_messages.message import find
+from netdoctor.system.kubelet_settings import USUAL
 from tests.builders import NODE_NAME, cni, pods, slices, sysctls, workloads
 from tests.gateways.module_builders import modules
 from tests.probes.cases import FAIL, NOT_APPLICABLE, PASS, UNKNOWN, Case

@@ -5,14 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.coredns import nameservers
 from netdoctor.system.host import Host
-
-SETTINGS = "/var/lib/kubelet/config.yaml"
-USUAL, REAL = "/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"  # the kubelet's default; systemd-resolved's own
-# which files are read: the kubelet's settings may name any
-FILES = (USUAL, REAL, "/run/systemd/resolve/stub-resolv.conf")
+from netdoctor.system.kubelet_settings import FILES, REAL, resolv_conf_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +23,7 @@ class KubeletResolvers:
     @classmethod
     def collect(cls, host: Host) -> KubeletResolvers:
         """The file that the kubelet's settings name, and the nameservers in it. Raises CannotRead."""
-        path = resolv_conf(host.read(SETTINGS))
+        path = resolv_conf_of(host)
         if path not in FILES:
             return cls("", (), _nameservers(host, REAL))
         return cls(path, _nameservers(host, path), _nameservers(host, REAL))
@@ -42,20 +37,6 @@ class KubeletResolvers:
 def is_loopback(address: str) -> bool:
     """Whether an address leads back to the program that asks it."""
     return address.startswith("127.") or address == "::1"
-
-
-def resolv_conf(text: str) -> str:
-    """The file that the kubelet's settings name, its default where they name none. Raises CannotRead."""
-    import yaml
-
-    from netdoctor.system.plain_yaml import load
-
-    try:
-        settings = load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise CannotRead(SETTINGS, "it is not YAML") from error
-    named = settings.get("resolvConf") if isinstance(settings, dict) else None
-    return str(named) if named else USUAL
 
 
 def _nameservers(host: Host, path: str) -> tuple[str, ...]:

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar
 
 from netdoctor.system.host import Host
-
-KUBELET = Path("/var/lib/kubelet/config.yaml")
-USUAL = "/etc/resolv.conf"
-KNOWN = (USUAL, "/run/systemd/resolve/resolv.conf")  # the latter is what kubeadm names where systemd-resolved runs
+from netdoctor.system.kubelet_settings import FILES, resolv_conf_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +21,8 @@ class KubeletResolvConf:
     @classmethod
     def collect(cls, host: Host) -> KubeletResolvConf:
         """Read the file that the kubelet's configuration names. Raises CannotRead."""
-        configured = host.read_or_none(KUBELET)
-        path = USUAL if configured is None else _named(configured)
-        return cls.parse(path, host.read(path)) if path in KNOWN else cls("", 0, 0)
+        path = resolv_conf_of(host)
+        return cls.parse(path, host.read(path)) if path in FILES else cls("", 0, 0)
 
     @classmethod
     def parse(cls, path: str, text: str) -> KubeletResolvConf:
@@ -36,17 +31,3 @@ class KubeletResolvConf:
         searched = [words[1:] for words in lines if words[:1] in (["search"], ["domain"])]
         resolvers = sum(words[:1] == ["nameserver"] and len(words) > 1 for words in lines)
         return cls(path, resolvers, len(searched[-1]) if searched else 0)
-
-
-def _named(text: str) -> str:
-    """The path in `resolvConf` of a KubeletConfiguration, the usual one where there is none."""
-    import yaml
-
-    from netdoctor.system.plain_yaml import load
-
-    try:
-        settings = load(text)
-    except (yaml.YAMLError, ValueError, RecursionError):
-        settings = None
-    named = settings.get("resolvConf") if isinstance(settings, dict) else None
-    return str(named or USUAL)
