@@ -54,7 +54,8 @@ def firewalld_rejects_pods(
     """Pods whose zone does not accept, and whose packets firewalld rejects or drops."""
     if not firewalld.running:
         raise NotApplicable("firewalld does not run")
-    rejected = [flow for flow in _flows(points, reach, answers) if _ends_by_zone(firewalld, cni.bridge, flow)]
+    asked = list(_flows(points, reach, answers))
+    rejected = [flow for flow in asked if _ends_by_zone(firewalld, cni.bridge, flow)]
     traced = () if isinstance(drops, CannotRead) else drops.items
     by_firewalld = [drop for drop in traced if drop.dropped.table == "firewalld"]
     if not rejected or (traced and not by_firewalld):
@@ -74,7 +75,7 @@ def firewalld_rejects_pods(
             *(_traces(by_firewalld) or _last_words(rules, rejected, zone)),
         ),
         Subject(node=this.name),
-        severity=_severity(rejected),
+        severity=_severity(rejected, asked),
         since=since,
         confidence=Confidence.CONFIRMED,
     )
@@ -128,9 +129,16 @@ def _traces(by_firewalld: list[Drop]) -> list[Evidence]:
     ]
 
 
-def _severity(rejected: list[_Asked]) -> Severity:
-    """A warning where only the node itself is out of the pods' reach."""
-    return Severity.WARNING if all(flow.to_node for flow in rejected) else Severity.ERROR
+def _severity(rejected: list[_Asked], asked: list[_Asked]) -> Severity:
+    """A warning where only the node itself is out of the pods' reach, and what they ask beyond it is answered.
+
+    Silence beyond the node is no answer: the kernel sends a pod six ICMP errors at once, and then one in a second.
+    """
+    pods = {flow.point.name for flow in rejected}
+    beyond = [flow for flow in asked if not flow.to_node and flow.point.name in pods]
+    only_to_node = all(flow.to_node for flow in rejected)
+    is_answered = all(flow.reply.answer is not Answer.TIMEOUT for flow in beyond)
+    return Severity.WARNING if only_to_node and is_answered else Severity.ERROR
 
 
 def _last_words(rules: FirewalldRules | CannotRead, rejected: list[_Asked], zone: Zone) -> list[Evidence]:
