@@ -132,7 +132,7 @@ def _traces(by_firewalld: list[Drop]) -> list[Evidence]:
 def _severity(rejected: list[_Asked], asked: list[_Asked]) -> Severity:
     """A warning where only the node itself is out of the pods' reach, and what they ask beyond it is answered.
 
-    Silence beyond the node is no answer: the kernel sends a pod six ICMP errors at once, and then one in a second.
+    The kernel sends a pod six ICMP errors at once, then one in a second: silence beyond the node counts as a reject.
     """
     pods = {flow.point.name for flow in rejected}
     beyond = [flow for flow in asked if not flow.to_node and flow.point.name in pods]

@@ -72,3 +72,15 @@ def test_policies_are_needed_only_where_something_failed() -> None:
         KeptPods.collect(UNREAD, points(), services(), pods(), dns_answers(SILENT), postgres())
     none = NetworkPolicies((), {})
     assert KeptPods.collect(none, points(), services(), pods(), dns_answers(SILENT), UNREAD).items == ()
+
+
+def test_a_database_keeps_out_pods_of_other_namespaces_on_purpose() -> None:
+    lost = postgres("TCP")
+    lost = replace(lost, stages=tuple(replace(s, reply=SILENT) if s.stage == "TCP" else s for s in lost.stages))
+    spec = {"podSelector": {}, "policyTypes": ["Ingress"], "ingress": []}
+    closed = NetworkPolicies((Policy("default", "closed", spec),), LABELS)
+    strangers = replace(points(), points=tuple(replace(p, namespace="shop") for p in points().points))
+    of_strangers = KeptPods.collect(closed, strangers, services(), pods(), dns_answers(), lost)
+    assert {each.policies for each in of_strangers.items} == {()}
+    of_its_own = KeptPods.collect(closed, points(), services(), pods(), dns_answers(), lost)
+    assert {each.policies for each in of_its_own.items} == {("default/closed",)}
