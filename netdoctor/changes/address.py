@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import ipaddress
-import os
 from dataclasses import dataclass
 from typing import ClassVar
 
+from netdoctor.changes._interface import change_interface, interface
 from netdoctor.changes.link import NAME
-from netdoctor.errors import BadInput, CannotRead, Drifted
+from netdoctor.errors import BadInput, Drifted
 from netdoctor.model import Access
 from netdoctor.shell import command
 from netdoctor.system.host import Host
-from netdoctor.twin.state import Link
 from netdoctor.twin.wire import rtnl
-from netdoctor.twin.wire.messages import AddressMessage, LinkMessage
+from netdoctor.twin.wire.messages import AddressMessage
 from netdoctor.twin.wire.netlink import ROUTE, Netlink
 from netdoctor.twin.wire.uapi.rtnetlink import RTM
 
@@ -66,7 +65,7 @@ class AddAddress:
 
     def check(self, host: Host) -> None:  # noqa: ARG002 - the protocol's
         """Raise Drifted if the interface is gone, or the address is somebody's by now. Raises CannotRead."""
-        if not self._is_there():
+        if interface(self.name, self.index) is None:
             raise Drifted(f"interface {self.name} is gone or another one since the repair was planned")
         if self._owners():
             raise Drifted(f"the node has {self._wanted.ip} by now")
@@ -74,7 +73,7 @@ class AddAddress:
     def apply(self, host: Host) -> None:  # noqa: ARG002 - the protocol's
         """Add it; the kernel adds the route to its network. Raises CannotRead."""
         if (self.index, self._wanted.network.prefixlen) not in self._owners():
-            self._request(rtnl.add_address(self._wanted, self.index))
+            change_interface(self.name, rtnl.add_address(self._wanted, self.index), self.address)
 
     def rehearse(self, host: Host) -> None:
         """Add it in the copy, whose interfaces have the node's numbers. Raises CannotRead."""
@@ -82,25 +81,14 @@ class AddAddress:
 
     def undo(self, host: Host) -> str | None:  # noqa: ARG002 - the protocol's
         """Remove it from this interface. Raises CannotRead."""
-        if not self._is_there():
+        if interface(self.name, self.index) is None:
             return f"interface {self.name} is gone or another one since"
         if (self.index, self._wanted.network.prefixlen) in self._owners():
-            self._request(rtnl.remove_address(self._wanted, self.index))
+            change_interface(self.name, rtnl.remove_address(self._wanted, self.index), self.address)
         return None
-
-    def _is_there(self) -> bool:
-        with Netlink(ROUTE) as netlink:
-            links = [Link(body) for _, body in netlink.dump(RTM.GETLINK, LinkMessage.request_for())]
-        return (self.name, self.index) in [(link.name, link.index) for link in links]
 
     def _owners(self) -> list[tuple[int, int]]:
         """Number of the interface and prefix length, wherever the node has this address."""
         with Netlink(ROUTE) as netlink:
             found = [AddressMessage(body) for _, body in netlink.dump(RTM.GETADDR, AddressMessage.request_for())]
         return [(each.index, each.prefix_length) for each in found if each.address == self._wanted.ip.packed]
-
-    def _request(self, request: rtnl.Request) -> None:
-        with Netlink(ROUTE) as netlink:
-            code = netlink.request([request])[0]
-        if code:
-            raise CannotRead(f"interface {self.name}", f"{self.address}: {os.strerror(code)}")

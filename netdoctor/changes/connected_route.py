@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import ipaddress
-import os
 from dataclasses import dataclass
 from typing import ClassVar
 
+from netdoctor.changes._interface import change_interface, interface
 from netdoctor.changes.link import NAME
-from netdoctor.errors import BadInput, CannotRead, Drifted
+from netdoctor.errors import BadInput, Drifted
 from netdoctor.model import Access
 from netdoctor.shell import command
 from netdoctor.system.host import Host
-from netdoctor.twin.state import Link
 from netdoctor.twin.wire import rtnl
-from netdoctor.twin.wire.messages import LinkMessage, RouteMessage
+from netdoctor.twin.wire.messages import RouteMessage
 from netdoctor.twin.wire.netlink import ROUTE, Netlink
 from netdoctor.twin.wire.uapi.rtnetlink import RT_TABLE, RTA, RTM
 
@@ -69,7 +68,7 @@ class AddConnectedRoute:
 
     def check(self, host: Host) -> None:  # noqa: ARG002 - the protocol's
         """Raise Drifted if the interface is gone, or a route leads to that network by now. Raises CannotRead."""
-        if not self._is_there():
+        if interface(self.name, self.index) is None:
             raise Drifted(f"interface {self.name} is gone or another one since the repair was planned")
         if self._routes():
             raise Drifted(f"a route leads to {self._network} by now")
@@ -77,7 +76,7 @@ class AddConnectedRoute:
     def apply(self, host: Host) -> None:  # noqa: ARG002 - the protocol's
         """Add it. Raises CannotRead."""
         if self._own() not in self._routes():
-            self._request(rtnl.connected_route(self._network, self.index, self._source))
+            self._change(rtnl.connected_route(self._network, self.index, self._source))
 
     def rehearse(self, host: Host) -> None:
         """Add it in the copy, whose interfaces have the node's numbers. Raises CannotRead."""
@@ -87,15 +86,10 @@ class AddConnectedRoute:
         """Remove it. Raises Drifted where somebody has put another in its place, CannotRead."""
         there = self._routes()
         if self._own() in there:
-            self._request(rtnl.without_connected_route(self._network, self.index, self._source))
+            self._change(rtnl.without_connected_route(self._network, self.index, self._source))
         elif there:
             raise Drifted(f"another route leads to {self._network} since")
         return None
-
-    def _is_there(self) -> bool:
-        with Netlink(ROUTE) as netlink:
-            links = [Link(body) for _, body in netlink.dump(RTM.GETLINK, LinkMessage.request_for())]
-        return (self.name, self.index) in [(link.name, link.index) for link in links]
 
     def _own(self) -> tuple[int, bytes]:
         return self.index, self._source.packed
@@ -112,8 +106,5 @@ class AddConnectedRoute:
             if route.table == RT_TABLE.MAIN and (route.attributes.get(RTA.DST), route.destination_length) == wanted
         ]
 
-    def _request(self, request: rtnl.Request) -> None:
-        with Netlink(ROUTE) as netlink:
-            code = netlink.request([request])[0]
-        if code:
-            raise CannotRead(f"interface {self.name}", f"the route to {self._network}: {os.strerror(code)}")
+    def _change(self, request: rtnl.Request) -> None:
+        change_interface(self.name, request, f"the route to {self._network}")

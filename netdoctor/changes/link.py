@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass
 from typing import ClassVar
 
-from netdoctor.errors import BadInput, CannotRead, Drifted
+from netdoctor.changes._interface import change_interface, interface
+from netdoctor.errors import BadInput, Drifted
 from netdoctor.model import Access
 from netdoctor.shell import command
 from netdoctor.system.host import Host
-from netdoctor.twin.state import Link
 from netdoctor.twin.wire import rtnl
-from netdoctor.twin.wire.messages import LinkMessage
-from netdoctor.twin.wire.netlink import ROUTE, Netlink, attribute, by_kind
+from netdoctor.twin.wire.netlink import attribute, by_kind
 from netdoctor.twin.wire.rtnl import Request
 from netdoctor.twin.wire.uapi.if_link import BR_STATE, IFLA_BRPORT
-from netdoctor.twin.wire.uapi.rtnetlink import RTM
 
 UP = "up"
 NAME = re.compile(r"[A-Za-z0-9_.:@+-]{1,15}")
@@ -135,9 +132,7 @@ class SetLink:
 
     def _now(self) -> int | None:
         """What it is; -1 where it is at no bridge; None where the interface is gone or another one."""
-        with Netlink(ROUTE) as netlink:
-            links = [Link(body) for _, body in netlink.dump(RTM.GETLINK, LinkMessage.request_for())]
-        link = next((each for each in links if (each.name, each.index) == (self.name, self.index)), None)
+        link = interface(self.name, self.index)
         if link is None:
             return None
         if self.what == UP:
@@ -147,10 +142,7 @@ class SetLink:
 
     def _set(self, value: int) -> None:
         """Raises CannotRead where the kernel refuses it."""
-        with Netlink(ROUTE) as netlink:
-            code = netlink.request([self._request(value)])[0]
-        if code:
-            raise CannotRead(f"interface {self.name}", f"{self._in_words(value)}: {os.strerror(code)}")
+        change_interface(self.name, self._request(value), self._in_words(value))
 
     def _request(self, value: int) -> Request:
         if self.what == UP:
