@@ -18,23 +18,14 @@ writes them again with a new pod: delete the pod.
 
 from collections.abc import Iterator
 
-from netdoctor import Area, Finding, NotApplicable, Subject, probe
+from netdoctor import Area, Finding, NotApplicable, probe
 from netdoctor.facts.cluster.this_node import ThisNode
-from netdoctor.facts.traffic.service_reach import HOST_PORT, ServiceReach
-from netdoctor.model import Confidence
+from netdoctor.facts.traffic.service_reach import HOST_PORT, ServiceReach, ports_not_accepted
 
 
 @probe(area=Area.PODS, healthy="hostPorts lead to their pods", symptom=True)
 def host_port_unreachable(reach: ServiceReach, this: ThisNode) -> Iterator[Finding]:
     """Connections to hostPorts that were not accepted, unless their pods refuse them."""
-    flows = reach.of(HOST_PORT)
-    if not flows:
+    if not reach.of(HOST_PORT):
         raise NotApplicable("no ready pod on this node has a hostPort")
-    if failed := reach.lost_before(HOST_PORT):
-        names = ", ".join(dict.fromkeys(f"{flow.target} at {flow.port}" for flow in failed))
-        yield Finding(
-            f"{len(failed)} of {len(flows)} connections to hostPorts are not accepted ({names})",
-            tuple(flow.evidence("connected") for flow in failed[:3]),
-            Subject(node=this.name),
-            confidence=Confidence.CONFIRMED,
-        )
+    yield from ports_not_accepted(reach, HOST_PORT, this.name)

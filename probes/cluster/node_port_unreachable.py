@@ -18,23 +18,14 @@ A refusal is a fault only where the endpoint itself does not refuse.
 
 from collections.abc import Iterator
 
-from netdoctor import Area, Finding, NotApplicable, Subject, probe
+from netdoctor import Area, Finding, NotApplicable, probe
 from netdoctor.facts.cluster.this_node import ThisNode
-from netdoctor.facts.traffic.service_reach import NODE_PORT, ServiceReach
-from netdoctor.model import Confidence
+from netdoctor.facts.traffic.service_reach import NODE_PORT, ServiceReach, ports_not_accepted
 
 
 @probe(area=Area.SERVICES, healthy="NodePorts answer", symptom=True)
 def node_port_unreachable(reach: ServiceReach, this: ThisNode) -> Iterator[Finding]:
     """Connections to NodePorts that were not accepted, unless their endpoints refuse them."""
-    flows = reach.of(NODE_PORT)
-    if not flows:
+    if not reach.of(NODE_PORT):
         raise NotApplicable("no Service has a NodePort and all of its ready pods on this node")
-    if failed := reach.lost_before(NODE_PORT):
-        names = ", ".join(dict.fromkeys(f"{flow.target} at {flow.port}" for flow in failed))
-        yield Finding(
-            f"{len(failed)} of {len(flows)} connections to NodePorts are not accepted ({names})",
-            tuple(flow.evidence("connected") for flow in failed[:3]),
-            Subject(node=this.name),
-            confidence=Confidence.CONFIRMED,
-        )
+    yield from ports_not_accepted(reach, NODE_PORT, this.name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from netdoctor.errors import CannotRead
@@ -58,13 +58,7 @@ class Reach:
         """Ask everything at once, each question on a connection of its own."""
         known = None if isinstance(services, CannotRead) else services
         slices = None if isinstance(endpoints, CannotRead) else endpoints
-        asked = list(_questions(points, this, known, slices))
-        replies = ask_all([(q.point.netns, _ask(q.address, q.port)) for q in asked], SECONDS)
-        flows = [
-            AskedFlow(q.point.name, q.kind, q.target, q.address, q.port, reply)
-            for q, reply in zip(asked, replies, strict=True)
-        ]
-        return cls(tuple(flows))
+        return cls(ask_each(_questions(points, this, known, slices)))
 
     def of(self, kind: str) -> tuple[AskedFlow, ...]:
         """The flows to this kind of target."""
@@ -76,8 +70,8 @@ def _ask(address: str, port: int) -> Callable[[], Reply]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Question:
-    """What is asked: from where, and the fields of its Flow."""
+class Question:
+    """What is asked: from where, and the fields of its AskedFlow."""
 
     point: VantagePoint
     kind: str
@@ -86,26 +80,36 @@ class _Question:
     port: int
 
 
+def ask_each(questions: Iterable[Question]) -> tuple[AskedFlow, ...]:
+    """Ask everything at once, each question on a connection of its own."""
+    asked = list(questions)
+    replies = ask_all([(q.point.netns, _ask(q.address, q.port)) for q in asked], SECONDS)
+    return tuple(
+        AskedFlow(q.point.name, q.kind, q.target, q.address, q.port, reply)
+        for q, reply in zip(asked, replies, strict=True)
+    )
+
+
 def _questions(
     points: VantagePoints, this: ThisNode, services: Services | None, endpoints: EndpointSlices | None
-) -> Iterator[_Question]:
+) -> Iterator[Question]:
     others = [p for p in points.pods if p.kind == NEW] + [p for p in points.pods if p.kind == OLD][:2]
     for point in points.pods:
         yield from _to_pods(point, others)
         for address in this.addresses[:1]:
-            yield _Question(point, NODE, f"node {this.name}", address, KUBELET_PORT)
+            yield Question(point, NODE, f"node {this.name}", address, KUBELET_PORT)
     for service, port in cluster_ips(services, endpoints):
         own = {e.address for e in endpoints.ready(service)} if endpoints else None
         for point in points.points:
             if not _is_behind(point, own):
-                yield _Question(point, CLUSTER_IP, f"Service {service}", service.cluster_ip, port)
+                yield Question(point, CLUSTER_IP, f"Service {service}", service.cluster_ip, port)
 
 
-def _to_pods(point: VantagePoint, others: list[VantagePoint]) -> Iterator[_Question]:
+def _to_pods(point: VantagePoint, others: list[VantagePoint]) -> Iterator[Question]:
     for other in others:
         if other is not point:
             port = 53 if other.is_coredns else UNUSED_PORT
-            yield _Question(point, POD, other.name, other.address, port)
+            yield Question(point, POD, other.name, other.address, port)
 
 
 def _is_behind(point: VantagePoint, endpoints: set[str] | None) -> bool:

@@ -6,7 +6,7 @@ is not asked, since it would fail on purpose.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -15,9 +15,10 @@ from netdoctor.facts.cluster.services import Endpoint, EndpointSlices, Service, 
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.cluster.workloads import HostPort, Pod, Pods
 from netdoctor.facts.gateways.network_policies import EGRESS, INGRESS, NetworkPolicies, Place, Policy, selects
-from netdoctor.facts.traffic.reach import SECONDS, UNUSED_PORT, AskedFlow
+from netdoctor.facts.traffic.reach import UNUSED_PORT, AskedFlow, Question, ask_each
 from netdoctor.facts.traffic.vantage import HOST, NEW, OLD, VantagePoint, VantagePoints
-from netdoctor.system.traffic import Answer, Reply, ask_all, ask_tcp
+from netdoctor.model import Confidence, Finding, Subject
+from netdoctor.system.traffic import Answer
 
 ITSELF, NODE_PORT, HOST_PORT = "itself by its Service", "NodePort", "hostPort"
 SERVICE, FROM_NODE = "Service", "node to pod"
@@ -45,13 +46,7 @@ class ServiceReach:
         policies: NetworkPolicies | CannotRead,
     ) -> ServiceReach:
         """Ask everything at once, each question on a connection of its own; nothing that needs what is not known."""
-        asked = list(questions(points, this, services, endpoints, pods, policies))
-        replies = ask_all([(q.point.netns, _ask(q.address, q.port)) for q in asked], SECONDS)
-        flows = [
-            AskedFlow(q.point.name, q.kind, q.target, q.address, q.port, reply)
-            for q, reply in zip(asked, replies, strict=True)
-        ]
-        return cls(tuple(flows))
+        return cls(ask_each(questions(points, this, services, endpoints, pods, policies)))
 
     def of(self, kind: str) -> tuple[AskedFlow, ...]:
         """The flows to this kind of target."""
@@ -64,8 +59,17 @@ class ServiceReach:
         return [flow for flow in self.of(kind) if not flow.reply.arrived or flow in refused]
 
 
-def _ask(address: str, port: int) -> Callable[[], Reply]:
-    return lambda: ask_tcp(address, port, SECONDS)
+def ports_not_accepted(reach: ServiceReach, kind: str, node: str) -> Iterator[Finding]:
+    """A finding where connections to ports of the node, NODE_PORT or HOST_PORT, are lost before their pods."""
+    failed = reach.lost_before(kind)
+    if failed:
+        names = ", ".join(dict.fromkeys(f"{flow.target} at {flow.port}" for flow in failed))
+        yield Finding(
+            f"{len(failed)} of {len(reach.of(kind))} connections to {kind}s are not accepted ({names})",
+            tuple(flow.evidence("connected") for flow in failed[:3]),
+            Subject(node=node),
+            confidence=Confidence.CONFIRMED,
+        )
 
 
 def questions(
@@ -85,17 +89,6 @@ def questions(
     yield from _host_ports(known)
     if not isinstance(services, CannotRead) and not isinstance(endpoints, CannotRead):
         yield from _by_services(known, services, endpoints)
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What is asked: from where, and the fields of its flow."""
-
-    point: VantagePoint
-    kind: str
-    target: str
-    address: str
-    port: int
 
 
 @dataclass(frozen=True, slots=True)
