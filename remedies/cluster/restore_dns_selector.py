@@ -19,7 +19,7 @@ from collections.abc import Iterator
 
 from netdoctor import Change, Finding, NotApplicable, remedy
 from netdoctor.changes.kubernetes_object import PatchObject
-from netdoctor.facts.cluster.service_targets import offers, running, targets
+from netdoctor.facts.cluster.service_targets import insist_on_unfit_selector, offers, running, targets
 from netdoctor.facts.cluster.services import EndpointSlices, Services
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.cluster.workloads import DNS_SELECTOR, Pods, Workloads
@@ -41,8 +41,7 @@ def restore_dns_selector(
     service = services.cluster_dns
     if service is None or endpoints.ready(service):
         return
-    if not service.selector or workloads.behind(service) or pods.selected(service.namespace, service.selector):
-        raise NotApplicable(f"it is not the selector of Service {service} that fits nothing")
+    insist_on_unfit_selector(service, workloads, pods)
     coredns = running(pods.selected(service.namespace, DNS_SELECTOR))
     if not coredns or not all(offers(service, pod) for pod in coredns):
         raise NotApplicable(f"no ready pod of {service.namespace} is CoreDNS's and has the ports of Service {service}")

@@ -22,7 +22,7 @@ from dataclasses import replace
 
 from netdoctor import Change, Finding, NotApplicable, remedy
 from netdoctor.changes.kubernetes_object import PatchObject
-from netdoctor.facts.cluster.service_targets import offers, running, targets
+from netdoctor.facts.cluster.service_targets import insist_on_unfit_selector, offers, running, targets
 from netdoctor.facts.cluster.services import EndpointSlices, Service, Services
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.cluster.workloads import Pod, Pods, Workload, Workloads
@@ -46,8 +46,7 @@ def restore_postgres_selector(
     for service in services.postgres:
         if endpoints.ready(service):
             continue
-        if not service.selector or workloads.behind(service) or pods.selected(service.namespace, service.selector):
-            raise NotApplicable(f"it is not the selector of Service {service} that fits nothing")
+        insist_on_unfit_selector(service, workloads, pods)
         workload = _the_one(service, workloads, pods)
         selector = _selector(service, workload)
         chosen = replace(service, selector=selector)

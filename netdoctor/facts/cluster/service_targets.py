@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from netdoctor.facts.cluster.services import Service, ServicePort
-from netdoctor.facts.cluster.workloads import Pod
+from netdoctor.facts.cluster.workloads import Pod, Pods, Workloads
+from netdoctor.model import NotApplicable
 
 Target = tuple[str, str, int, str, int]  # own address, protocol and port; a pod's address and port
 
@@ -28,6 +29,12 @@ def declares(pod: Pod, protocol: str, number: int) -> bool:
 def offers(service: Service, pod: Pod) -> bool:
     """Whether the pod declares every port that the Service leads to."""
     return all(declares(pod, port.protocol, target_number(port, pod)) for port in service.ports)
+
+
+def insist_on_unfit_selector(service: Service, workloads: Workloads, pods: Pods) -> None:
+    """Raise NotApplicable unless a Service without endpoints lacks them because its selector picks nothing at all."""
+    if not service.selector or workloads.behind(service) or pods.selected(service.namespace, service.selector):
+        raise NotApplicable(f"it is not the selector of Service {service} that fits nothing")
 
 
 def running(pods: Iterable[Pod]) -> tuple[Pod, ...]:
