@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from netdoctor.facts.cluster.kube_proxy_pod import HASH
 from netdoctor.facts.cluster.last_ends import LastEnds
 from netdoctor.facts.cluster.services import Services
 from netdoctor.facts.cluster.translated import Translated
-from netdoctor.facts.cluster.workloads import OURS_LABEL, Nodes, Pods, Workloads
+from netdoctor.facts.cluster.workloads import OURS_LABEL, Nodes, Pod, Pods, Workload, Workloads
 from netdoctor.facts.gateways.gateway_ends import GatewayEnds
 from netdoctor.facts.gateways.gateways import Modules
 from netdoctor.facts.gateways.network_policies import METADATA_NAME, NetworkPolicies
 from netdoctor.facts.traffic.sandbox_refusals import SandboxRefusals
 from netdoctor.facts.traffic.vantage import VantagePoint, VantagePoints
 
+L = TypeVar("L", Pod, Workload)  # what has labels
 ALWAYS = frozenset((OURS_LABEL, "k8s-app", HASH, METADATA_NAME))
 
 
@@ -36,20 +37,19 @@ def judged_labels(known: Mapping[type, object]) -> frozenset[str]:
 def needed(fact: Any, labels: frozenset[str]) -> Any:
     """The fact without what nothing judges."""
     if isinstance(fact, Pods):
-        return replace(fact, items=tuple(replace(pod, labels=_judged(pod.labels, labels)) for pod in fact.items))
+        return replace(fact, items=_with_judged_labels(fact.items, labels))
     if isinstance(fact, Workloads):
-        return replace(fact, items=tuple(replace(each, labels=_judged(each.labels, labels)) for each in fact.items))
+        return replace(fact, items=_with_judged_labels(fact.items, labels))
     if isinstance(fact, Translated):
         return replace(fact, ends=())  # what of them is stale is recorded
     if isinstance(fact, Nodes):
         return replace(fact, items=tuple(replace(node, images=()) for node in fact.items))
     if isinstance(fact, NetworkPolicies):
-        namespaces = {name: _judged(held, labels) for name, held in fact.namespaces.items()}
-        return replace(fact, namespaces=namespaces)
+        return _with_judged_namespaces(fact, labels)
     if isinstance(fact, (LastEnds, GatewayEnds, SandboxRefusals)):
         return fact.without_unknown_words()
     if isinstance(fact, VantagePoints):
-        return replace(fact, points=tuple(_with_judged_labels(point, labels) for point in fact.points))
+        return replace(fact, points=tuple(_judged_point(point, labels) for point in fact.points))
     return fact
 
 
@@ -57,7 +57,16 @@ def _judged(held: Mapping[str, str], labels: frozenset[str]) -> dict[str, str]:
     return {key: value for key, value in held.items() if key in labels}
 
 
-def _with_judged_labels(point: VantagePoint, labels: frozenset[str]) -> VantagePoint:
+def _with_judged_namespaces(policies: NetworkPolicies, labels: frozenset[str]) -> NetworkPolicies:
+    namespaces = {name: _judged(held, labels) for name, held in policies.namespaces.items()}
+    return replace(policies, namespaces=namespaces)
+
+
+def _with_judged_labels(items: tuple[L, ...], labels: frozenset[str]) -> tuple[L, ...]:
+    return tuple(replace(each, labels=_judged(each.labels, labels)) for each in items)
+
+
+def _judged_point(point: VantagePoint, labels: frozenset[str]) -> VantagePoint:
     return replace(point, labels=tuple(_judged(dict(point.labels), labels).items()))
 
 

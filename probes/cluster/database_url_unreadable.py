@@ -19,8 +19,8 @@ from collections.abc import Iterator
 
 from netdoctor import Area, Evidence, Finding, Subject, Values, probe
 from netdoctor.errors import CannotRead
-from netdoctor.facts.gateways.gateways import Modules, needed
-from netdoctor.facts.gateways.pod_environments import PodEnvironments, where_to_edit
+from netdoctor.facts.gateways.gateways import Gateway, Modules, needed
+from netdoctor.facts.gateways.pod_environments import PodEnvironment, PodEnvironments, where_to_edit
 from netdoctor.facts.gateways.scope import Scope
 from netdoctor.model import Confidence
 from netdoctor.shell import command
@@ -39,19 +39,25 @@ def database_url_unreadable(
     if isinstance(environments, CannotRead) and not gateways:
         raise environments
     broken = [gateway for gateway in gateways if gateway.database_problem]
-    for gateway in broken:
-        edit = command("kubectl -n {} edit {}  # or the Secret that it names", gateway.namespace, gateway.workload)
-        subject = Subject(namespace=gateway.namespace)
-        yield _finding(f"{gateway.workload} in namespace {gateway.namespace}", gateway.database_problem, subject, edit)
-    known = {gateway.workload.partition("/")[2] for gateway in broken}
+    yield from map(_of_gateway, broken)
+    told = tuple(f"{gateway.workload.partition('/')[2]}-" for gateway in broken)
     others = () if isinstance(environments, CannotRead) or scope.modules_only else environments.items
     for environment in others:
-        if any(environment.pod.startswith(f"{name}-") for name in known):
-            continue
-        for named in environment.hosts:
-            if named.problem:
-                subject = Subject(namespace=environment.namespace, pod=environment.pod)
-                yield _finding(f"pod {environment}", named.problem, subject, where_to_edit(environment))
+        if not environment.pod.startswith(told):
+            yield from _of_pod(environment)
+
+
+def _of_gateway(gateway: Gateway) -> Finding:
+    edit = command("kubectl -n {} edit {}  # or the Secret that it names", gateway.namespace, gateway.workload)
+    whose = f"{gateway.workload} in namespace {gateway.namespace}"
+    return _finding(whose, gateway.database_problem, Subject(namespace=gateway.namespace), edit)
+
+
+def _of_pod(environment: PodEnvironment) -> Iterator[Finding]:
+    subject = Subject(namespace=environment.namespace, pod=environment.pod)
+    for named in environment.hosts:
+        if named.problem:
+            yield _finding(f"pod {environment}", named.problem, subject, where_to_edit(environment))
 
 
 def _finding(whose: str, problem: str, subject: Subject, by_hand: tuple[str, ...]) -> Finding:

@@ -62,16 +62,25 @@ def _named(
 ) -> Iterator[tuple[Service, str, bool]]:
     """The headless Services that somebody names, each once: who that is, and whether it needs them to work."""
     users: dict[str, list[tuple[str, bool]]] = {}
-    for gateway in () if isinstance(modules, CannotRead) else modules.gateways:
+    of_modules = () if isinstance(modules, CannotRead) else _uses_of_modules(modules)
+    for service_name, user, matters in (*of_modules, *_uses_of_pods(environments)):
+        users.setdefault(service_name, []).append((user, matters))
+    for service in services.headless:
+        if service.kind != EXTERNAL_NAME and (found := users.get(str(service))):
+            yield service, found[0][0], any(matters for _, matters in found)
+
+
+def _uses_of_modules(modules: Modules) -> Iterator[tuple[str, str, bool]]:
+    """The Service of each module's database, the module, and that it needs it."""
+    for gateway in modules.gateways:
         if gateway.database:
-            name = "/".join(gateway.database.service(gateway.namespace))
-            users.setdefault(name, []).append((f"module {gateway.name}", True))
+            yield "/".join(gateway.database.service(gateway.namespace)), f"module {gateway.name}", True
+
+
+def _uses_of_pods(environments: PodEnvironments) -> Iterator[tuple[str, str, bool]]:
+    """The Service that each variable of a pod names, the pod, and whether it needs it to work."""
     for environment in environments.items:
         for named in environment.hosts:
             if named.host and not named.is_itself:
                 name = "/".join(named.service(environment.namespace))
-                matters = named.is_database or environment.fails
-                users.setdefault(name, []).append((f"pod {environment} ({named.variable})", matters))
-    for service in services.headless:
-        if service.kind != EXTERNAL_NAME and (found := users.get(str(service))):
-            yield service, found[0][0], any(matters for _, matters in found)
+                yield name, f"pod {environment} ({named.variable})", named.is_database or environment.fails

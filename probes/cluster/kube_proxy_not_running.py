@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from netdoctor import Area, Evidence, Finding, NotApplicable, Subject, Values, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.kube_proxy import KubeProxy
-from netdoctor.facts.cluster.last_ends import KUBE_PROXY, LastEnds
+from netdoctor.facts.cluster.last_ends import KUBE_PROXY, LastEnd, LastEnds
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.cluster.translated import Translated
 from netdoctor.facts.cluster.workloads import OFTEN, Pods
@@ -45,25 +45,39 @@ def kube_proxy_not_running(
     if translated.known and not translated.ports:
         return  # without any rule it may be another program's cluster; kube-proxy-rules-missing tells
     ended = () if isinstance(ends, CannotRead) else ends.of(KUBE_PROXY)
-    keeps_ending = any(end.restarts >= OFTEN for end in ended)  # it may run for a moment between two ends
-    if not keeps_ending and (kube_proxy.running or _pod_is_ready(kube_proxy, pods)):
-        return  # also where its process is hidden from us
-    trouble = kube_proxy.trouble or (f"pod {kube_proxy.pod}" if kube_proxy.pod else "it has no pod on this node")
-    if ended:
-        trouble = f"pod {kube_proxy.pod}, whose container {ended[0].in_words}"
+    if _stays_up(kube_proxy, pods, ended):
+        return
     gone = () if kube_proxy.running else (Evidence("/proc", "no process kube-proxy", "one"),)
-    count = len(translated.ports)
-    left = Evidence(translated.source, f"{count} rules, left behind", "kept up to date", Values(count=count))
-    if not translated.known:
-        data = Values(pod=kube_proxy.pod)
-        left = Evidence(f"pod {kube_proxy.pod}", unread, "a process that keeps them up to date", data)
     yield Finding(
-        f"kube-proxy does not run on this node ({trouble}): new Services and pods are not reached",
-        (*gone, *(end.evidence() for end in ended), left),
+        f"kube-proxy does not run on this node ({_trouble(kube_proxy, ended)}): new Services and pods are not reached",
+        (*gone, *(end.evidence() for end in ended), _left_behind(kube_proxy, translated, unread)),
         Subject(node=this.name),
         confidence=Confidence.CONFIRMED,
         by_hand=_by_hand(kube_proxy.pod),
     )
+
+
+def _stays_up(kube_proxy: KubeProxy, pods: Pods | CannotRead, ended: tuple[LastEnd, ...]) -> bool:
+    """Whether it runs, also where its process is hidden from us, and not only for a moment between two ends."""
+    if any(end.restarts >= OFTEN for end in ended):
+        return False
+    return kube_proxy.running or _pod_is_ready(kube_proxy, pods)
+
+
+def _trouble(kube_proxy: KubeProxy, ended: tuple[LastEnd, ...]) -> str:
+    """Why it does not run, as far as something says so."""
+    if ended:
+        return f"pod {kube_proxy.pod}, whose container {ended[0].in_words}"
+    return kube_proxy.trouble or (f"pod {kube_proxy.pod}" if kube_proxy.pod else "it has no pod on this node")
+
+
+def _left_behind(kube_proxy: KubeProxy, translated: Translated, unread: str) -> Evidence:
+    """The rules that nobody keeps up to date; `unread` says why they are not known."""
+    if not translated.known:
+        data = Values(pod=kube_proxy.pod)
+        return Evidence(f"pod {kube_proxy.pod}", unread, "a process that keeps them up to date", data)
+    count = len(translated.ports)
+    return Evidence(translated.source, f"{count} rules, left behind", "kept up to date", Values(count=count))
 
 
 def _by_hand(pod: str) -> tuple[str, ...]:

@@ -91,16 +91,21 @@ def _seen(
     """What shows that pods do not reach the address; () where they do, or nobody has asked."""
     address = found.claim.value
     if found.claim.about is About.NODE_ADDRESS:
-        flows = () if isinstance(reach, CannotRead) or address not in this.addresses else reach.of(NODE)
-        of_node = [flow for flow in flows if flow.address == address]
-        is_lost = of_node and not any(flow.reply.arrived for flow in of_node)
-        return (of_node[0].evidence("an answer"),) if is_lost else ()
+        return () if isinstance(reach, CannotRead) or address not in this.addresses else _seen_at_node(address, reach)
     if isinstance(answers, CannotRead):
         return ()
     asked = answers.from_pods()
     if found.claim.about is About.RESOLVER:
         asked = tuple(lookup for lookup in asked if lookup.upstream.address == address)
     if not asked or any(lookup.reply.answered for lookup in asked):
+        return ()
+    return (asked[0].evidence("an answer"),)
+
+
+def _seen_at_node(address: str, reach: Reach) -> tuple[Evidence, ...]:
+    """The same of an address of this node."""
+    asked = [flow for flow in reach.of(NODE) if flow.address == address]
+    if not asked or any(flow.reply.arrived for flow in asked):
         return ()
     return (asked[0].evidence("an answer"),)
 

@@ -43,18 +43,22 @@ def policy_keeps_pods(kept: KeptPods | CannotRead, this: ThisNode) -> Iterator[F
     for each in kept.items:
         by_service.setdefault(each.service, []).append(each)
     for service, failed in by_service.items():
-        if not all(each.policies for each in failed):
-            continue
-        policies = list(dict.fromkeys(policy for each in failed for policy in each.policies))
-        pods = ", ".join(list(dict.fromkeys(each.vantage for each in failed))[:3])
-        plural = "NetworkPolicies" if len(policies) > 1 else "NetworkPolicy"
-        yield Finding(
-            f"{plural} {', '.join(policies[:4])} keeps {pods} from Service {service}",
-            tuple(_evidence(each) for each in failed[:3]),
-            Subject(node=this.name),
-            confidence=Confidence.LIKELY,
-            by_hand=all_of(_by_hand(policy) for policy in policies[:4]),
-        )
+        if all(each.policies for each in failed):
+            yield _finding(service, failed, this.name)
+
+
+def _finding(service: str, failed: list[KeptPod], node: str) -> Finding:
+    """One for all pods that are kept from a Service."""
+    policies = list(dict.fromkeys(policy for each in failed for policy in each.policies))
+    pods = ", ".join(list(dict.fromkeys(each.vantage for each in failed))[:3])
+    plural = "NetworkPolicies" if len(policies) > 1 else "NetworkPolicy"
+    return Finding(
+        f"{plural} {', '.join(policies[:4])} keeps {pods} from Service {service}",
+        tuple(_evidence(each) for each in failed[:3]),
+        Subject(node=node),
+        confidence=Confidence.LIKELY,
+        by_hand=all_of(_by_hand(policy) for policy in policies[:4]),
+    )
 
 
 def _evidence(each: KeptPod) -> Evidence:

@@ -49,18 +49,23 @@ def service_local_to_other_nodes(
         if not ends or any(end.node == this.name for end in ends):
             continue
         where = ", ".join(dict.fromkeys(end.node or "no node that is named" for end in ends))
-        if service.node_local and (subject := _silent(service, services, names, postgres, this)):
+        subject = _silent(service, services, names, postgres, this) if service.node_local else None
+        if subject:
             said = (
                 f"Service {service} has internalTrafficPolicy Local and no endpoint on this node (they are on {where}):"
                 " kube-proxy drops the traffic of this node's pods to it"
             )
             yield _finding(said, service, ends, subject, Severity.ERROR, INTERNAL)
-        elif service.node_local_outside and service.kind == "NodePort" and str(service) in of_modules:
+        elif str(service) in of_modules and _is_local_outside(service):
             said = (
                 f"Service {service} has externalTrafficPolicy Local and no endpoint on this node (they are on {where}):"
                 " from outside, its NodePort does not answer here"
             )
             yield _finding(said, service, ends, Subject(node=this.name), Severity.WARNING, EXTERNAL)
+
+
+def _is_local_outside(service: Service) -> bool:
+    return service.node_local_outside and service.kind == "NodePort"
 
 
 def _silent(

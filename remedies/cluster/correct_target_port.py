@@ -72,12 +72,19 @@ def _wrong_ports(service: Service, endpoint: ClosedEndpoint, picked: tuple[Pod, 
         raise NotApplicable(f"the pods of Service {service} do not listen at {endpoint.service_port} either")
     found = []
     for place, port in enumerate(service.ports):
-        alike = port.port == asked.port and all(target_number(port, pod) == endpoint.port for pod in picked)
-        if alike and picked and all(declares(pod, port.protocol, port.port) for pod in picked):
+        if port.port == asked.port and _is_wrong(port, endpoint, picked):
             found.append((place, port))
     if asked not in [port for _, port in found]:
         raise NotApplicable(f"not every pod of Service {service} declares {endpoint.service_port}")
     return found
+
+
+def _is_wrong(port: ServicePort, endpoint: ClosedEndpoint, picked: tuple[Pod, ...]) -> bool:
+    """Whether it leads to the closed port of each pod, of which there are some and all declare its own number."""
+    if not picked:
+        return False
+    leads_there = all(target_number(port, pod) == endpoint.port for pod in picked)
+    return leads_there and all(declares(pod, port.protocol, port.port) for pod in picked)
 
 
 def _is_open(endpoint: ClosedEndpoint, number: int) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 
 from netdoctor.changes.sysctl import KEY, SetSysctl
@@ -14,29 +14,34 @@ from netdoctor.twin.uplinks import default_uplinks, pod_bridges, pod_ports
 
 def propose(situation: Situation) -> Iterator[Intervention]:
     """One for all interfaces of the flow's family that do not forward."""
-    family = "ipv6" if ":" in situation.flow.destination else "ipv4"
-    whole = "ipv6/conf/all/forwarding" if family == "ipv6" else "ipv4/ip_forward"
+    is_ipv6 = ":" in situation.flow.destination
     sysctls = situation.state.node.sysctls
-    if family == "ipv4" and sysctls.get(whole) != "1":
-        return  # the remedy enable-ip-forward
-    off = [key for key, value in sysctls.items() if value == "0" and _is_of_interface(key, family)]
-    if family == "ipv6" and sysctls.get(whole) == "0":
-        off = [whole, *off]
+    off = _off_in_ipv6(sysctls) if is_ipv6 else _off_in_ipv4(sysctls)
     if off:
         names = ", ".join(f"net.{key.replace('/', '.')}" for key in off[:3])
         says = f"{names} is 0: packets that arrive there are not forwarded"
         make = partial(_set, tuple(off))
         by_hand = sysctl_command(off, "1")
-        changes = _changes(off, situation.state) if family == "ipv4" else ()  # IPv6 hosts ignore advertisements then
+        changes = () if is_ipv6 else _changes(off, situation.state)  # IPv6 hosts ignore advertisements then
         yield Intervention(
             "forward-at-every-interface", UNNAMED, says, f"{names} is 1", make, by_hand=by_hand, changes=changes
         )
 
 
-def _is_of_interface(key: str, family: str) -> bool:
-    """Whether a sysctl says of one interface, other than lo, that it forwards."""
-    match = re.fullmatch(rf"{family}/conf/([^/]+)/forwarding", key)
-    return match is not None and match[1] not in ("default", "lo", "all")
+def _off_in_ipv4(sysctls: Mapping[str, str]) -> list[str]:
+    """What is off; nothing where all is, which the remedy enable-ip-forward repairs."""
+    return _off_at_interfaces(sysctls, "ipv4") if sysctls.get("ipv4/ip_forward") == "1" else []
+
+
+def _off_in_ipv6(sysctls: Mapping[str, str]) -> list[str]:
+    whole = "ipv6/conf/all/forwarding"
+    return [*([whole] if sysctls.get(whole) == "0" else ()), *_off_at_interfaces(sysctls, "ipv6")]
+
+
+def _off_at_interfaces(sysctls: Mapping[str, str], family: str) -> list[str]:
+    """The sysctls by which an interface, other than lo, does not forward."""
+    forwards = re.compile(rf"{family}/conf/(?!(?:default|lo|all)/)[^/]+/forwarding")
+    return [key for key, value in sysctls.items() if value == "0" and forwards.fullmatch(key)]
 
 
 def _set(keys: tuple[str, ...]) -> None:

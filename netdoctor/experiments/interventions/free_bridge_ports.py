@@ -14,33 +14,27 @@ from netdoctor.twin.wire import rtnl
 from netdoctor.twin.wire.netlink import ROUTE, Netlink, attribute, by_kind
 from netdoctor.twin.wire.uapi.if_link import BR_STATE, IFLA_BRPORT
 
-# attribute, word, value as a bridge has it by default, or as the CNI sets it (hairpin)
-FLAGS = (
-    (IFLA_BRPORT.STATE, "state", BR_STATE.FORWARDING),
-    (IFLA_BRPORT.MODE, "hairpin", 1),
-    (IFLA_BRPORT.GUARD, "guard", 0),
-    (IFLA_BRPORT.PROTECT, "protect", 0),
-    (IFLA_BRPORT.LEARNING, "learning", 1),
-    (IFLA_BRPORT.UNICAST_FLOOD, "flood", 1),
-    (IFLA_BRPORT.ISOLATED, "isolated", 0),
-)
+SAID = {"root_block": "protect"}  # the kernel's word where `bridge` has another
 
 
 def propose(situation: Situation) -> Iterator[Intervention]:
     """One for each flag that is otherwise somewhere."""
     ports = [(link, by_kind(link.port_data)) for link in situation.state.node.interfaces() if link.port_data]
     of_pods = pod_ports(situation.state)
-    for number, word, usual in FLAGS:
-        odd = [link for link, data in ports if _is_odd(link, data, number, usual)]
+    for word, (number, usual) in PORT.items():
+        odd = [(link, data[number][0]) for link, data in ports if _is_odd(link, data, number, usual)]
         if odd:
-            says, change = _in_words(", ".join(link.name for link in odd[:4]), number, word, usual)
-            make = partial(_set, tuple(link.index for link in odd), number, usual)
-            by_hand = all_of(_command(link.name, number, word, usual) for link in odd)
-            pods_alone = all(link.index in of_pods for link in odd)
-            changes = _changes([(link, by_kind(link.port_data)[number][0]) for link in odd], number, usual)
-            yield Intervention(
-                "free-bridge-ports", UNNAMED, says, change, make, by_hand=by_hand, changes=changes if pods_alone else ()
-            )
+            is_of_pods = all(link.index in of_pods for link, _ in odd)
+            yield _intervention(odd, word, _changes(odd, word) if is_of_pods else ())
+
+
+def _intervention(odd: list[tuple[Link, int]], word: str, changes: tuple[SetLink, ...]) -> Intervention:
+    """The flag of these ports, of which each has its present value, as it usually is; `changes` make it on the node."""
+    number, usual = PORT[word]
+    says, change = _in_words(", ".join(link.name for link, _ in odd[:4]), word)
+    make = partial(_set, tuple(link.index for link, _ in odd), number, usual)
+    by_hand = all_of(_command(link.name, word) for link, _ in odd)
+    return Intervention("free-bridge-ports", UNNAMED, says, change, make, by_hand=by_hand, changes=changes)
 
 
 def _is_odd(port: Link, data: Mapping[int, bytes], number: int, usual: int) -> bool:
@@ -51,27 +45,29 @@ def _is_odd(port: Link, data: Mapping[int, bytes], number: int, usual: int) -> b
     return number != IFLA_BRPORT.STATE or (port.up and port.carrier)
 
 
-def _changes(odd: list[tuple[Link, int]], number: int, usual: int) -> tuple[SetLink, ...]:
+def _changes(odd: list[tuple[Link, int]], word: str) -> tuple[SetLink, ...]:
     """The same on the node; none where a port is in a state that spanning tree may have given it."""
-    word = next(word for word, (attribute, _) in PORT.items() if attribute == number)
+    number, usual = PORT[word]
     if number == IFLA_BRPORT.STATE and any(now != BR_STATE.DISABLED for _, now in odd):
         return ()
     return tuple(SetLink(link.name, link.index, word, now, usual) for link, now in odd if NAME.fullmatch(link.name))
 
 
-def _in_words(names: str, number: int, word: str, usual: int) -> tuple[str, str]:
+def _in_words(names: str, word: str) -> tuple[str, str]:
     """What is unusual at these ports, and how it is otherwise."""
+    number, usual = PORT[word]
     if number == IFLA_BRPORT.STATE:
         return f"port {names} of the bridge does not forward", f"{names} forwards"
     now, then = ("off", "on") if usual else ("on", "off")
-    return f"port {names} of the bridge has {word} {now}", f"{word} is {then} at {names}"
+    said = SAID.get(word, word)
+    return f"port {names} of the bridge has {said} {now}", f"{said} is {then} at {names}"
 
 
-def _command(name: str, number: int, word: str, usual: int) -> tuple[str, ...]:
-    """The command that sets a flag of a port, in the words of `bridge`."""
+def _command(name: str, word: str) -> tuple[str, ...]:
+    """The command that sets a flag of a port to what is usual, in the words of `bridge`."""
+    number, usual = PORT[word]
     value = "forwarding" if number == IFLA_BRPORT.STATE else "on" if usual else "off"
-    flag = "root_block" if number == IFLA_BRPORT.PROTECT else word
-    return command("sudo bridge link set dev {} {} {}", name, flag, value)
+    return command("sudo bridge link set dev {} {} {}", name, word, value)
 
 
 def _set(indexes: tuple[int, ...], number: int, value: int) -> None:

@@ -49,8 +49,17 @@ class CorefileRefusal:
         """
         chosen = [pod for pod in dns_pods(services, pods) if not pod.leaving]
         changed = "" if isinstance(corefile, CannotRead) else corefile.changed
+        found = cls._of_those_not_ready(api, [pod for pod in chosen if not pod.ready][:PODS])
+        since_before = next((pod for pod in chosen if pod.ready and pod.created < changed), None)
+        if found.pod or since_before is None:
+            return found
+        return cls.parse_running(_name(since_before), _log(api, since_before, SINCE, LARGEST))
+
+    @classmethod
+    def _of_those_not_ready(cls, api: KubeApi, pods: list[Pod]) -> CorefileRefusal:
+        """The first refusal in the logs of these pods. Raises CannotRead where there is none, and one was not read."""
         unread: CannotRead | None = None
-        for pod in [pod for pod in chosen if not pod.ready][:PODS]:
+        for pod in pods:
             try:
                 found = cls.parse(_name(pod), _log(api, pod, LINES, BYTES))
             except CannotRead as error:
@@ -60,8 +69,6 @@ class CorefileRefusal:
                 return found
         if unread:
             raise unread
-        for pod in [pod for pod in chosen if pod.ready and pod.created < changed][:1]:
-            return cls.parse_running(_name(pod), _log(api, pod, SINCE, LARGEST))
         return cls("", 0, "")
 
     @classmethod

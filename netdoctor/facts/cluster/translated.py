@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from netdoctor.errors import CannotRead, Why
@@ -15,6 +16,7 @@ from netdoctor.system.host import Host
 from netdoctor.system.kube_api import KubeApi
 
 Wanted = tuple[tuple[Service, ServicePort], ...]
+Stale = tuple[Service, ServicePort, str]  # a Service's port, and an endpoint that rules lead it to
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,7 @@ class Translated:
     wanted: Wanted = ()  # ports of ClusterIPs that it has to translate on this node
     wanted_node_ports: Wanted = ()
     ends: tuple[tuple[str, str, int, str], ...] = ()  # a ClusterIP's port, and an endpoint that rules lead it to
-    stale: tuple[tuple[Service, ServicePort, str], ...] = ()  # of those: what is not an endpoint of the Service
+    stale: tuple[Stale, ...] = ()  # of those: what is not an endpoint of the Service
 
     @classmethod
     def collect(
@@ -49,14 +51,12 @@ class Translated:
         """
         found = cls.read(host, kube_proxy.mode, iptables).asked(services, endpoints, this.name)
         for last in (False, True):
-            if not found.known or not (found.missing or found.missing_node_ports or found.stale):
+            if not found.known or not found._differing:
                 break
             services, endpoints = Services.collect(api, iptables), EndpointSlices.collect(api)
             changing = {*services.changing, *endpoints.changing}
             found = cls.read(host, kube_proxy.mode).asked(services, endpoints, this.name)
-            late = [service for service, _ in (*found.missing, *found.missing_node_ports)]
-            young = any(str(service) in changing for service in [*late, *(each[0] for each in found.stale)])
-            if last or not young:
+            if last or changing.isdisjoint(map(str, found._differing)):
                 break
             time.sleep(SYNC_SECONDS)
         if kube_proxy.mode == "iptables" and (found.missing or found.missing_node_ports or not found.entered):
@@ -84,23 +84,35 @@ class Translated:
 
     def asked(self, services: Services, endpoints: EndpointSlices, node: str) -> Translated:
         """The same, with what kube-proxy has to translate on this node: IPv4, with a ready endpoint."""
-        wanted, node_ports, stale = [], [], list[tuple[Service, ServicePort, str]]()
-        led = self._led_to()
+        wanted, served = [], []
         for service in services.items:
             if service.other_proxy or ":" in service.cluster_ip:
                 continue
-            known = {f"{end.address}:{end.port}" for end in endpoints.by_service.get(str(service), ())}  # also unready
             for port in service.ports:
                 ends = endpoints.behind(service, port)
                 if not ends:
                     continue
-                led_to = led.get((service.cluster_ip, port.protocol.lower(), port.port), ())
-                stale += [(service, port, end) for end in led_to if end not in known]
+                served.append((service, port))
                 if not service.node_local or any(end.node == node for end in ends):
                     wanted.append((service, port))
-                if port.node_port:
-                    node_ports.append((service, port))
-        return replace(self, wanted=tuple(wanted), wanted_node_ports=tuple(node_ports), stale=tuple(stale))
+        node_ports = tuple((service, port) for service, port in served if port.node_port)
+        stale = tuple(self._stale(served, endpoints))
+        return replace(self, wanted=tuple(wanted), wanted_node_ports=node_ports, stale=stale)
+
+    def _stale(self, served: list[tuple[Service, ServicePort]], endpoints: EndpointSlices) -> Iterator[Stale]:
+        """Where the rules lead these ports, and what is not an endpoint of the Service, ready or not."""
+        led = self._led_to()
+        for service, port in served:
+            known = {f"{end.address}:{end.port}" for end in endpoints.by_service.get(str(service), ())}
+            for end in led.get((service.cluster_ip, port.protocol.lower(), port.port), ()):
+                if end not in known:
+                    yield service, port, end
+
+    @property
+    def _differing(self) -> list[Service]:
+        """The Services whose rules are missing or stale."""
+        late = [service for service, _ in (*self.missing, *self.missing_node_ports)]
+        return [*late, *(service for service, _, _ in self.stale)]
 
     def _led_to(self) -> dict[Port, list[str]]:
         """Where each port of a ClusterIP is led: there may be ten thousand of them."""

@@ -55,20 +55,29 @@ def named_host(container: str, variable: str, value: str) -> NamedHost | None:
         return None
     url = URL.fullmatch(value)
     if url is None:
-        host, _, port = value.partition(":")
-        if variable == "DATABASE_URL" or not (NAME.fullmatch(host) or host in LOOPBACK):
-            return None
-        usual = 5432 if variable in POSTGRES else 0
-        return NamedHost(container, variable, host, int(port) if is_port(port) else usual)
+        return None if variable == "DATABASE_URL" else _of_host(container, variable, value)
     if problem := url_problem(value):
         return NamedHost(container, variable, "", 0, problem) if variable == "DATABASE_URL" else None
-    if "," in url[2]:
-        return None
+    return None if "," in url[2] else _of_url(container, variable, value)
+
+
+def _of_host(container: str, variable: str, value: str) -> NamedHost | None:
+    """What a host names, with a port perhaps."""
+    host, _, port = value.partition(":")
+    usual = 5432 if variable in POSTGRES else 0
+    return NamedHost(container, variable, host, int(port) if is_port(port) else usual) if _is_host(host) else None
+
+
+def _of_url(container: str, variable: str, value: str) -> NamedHost | None:
+    """What a URL of one host names."""
     parts = urlsplit(value)
     host = (parts.hostname or "").lower()
-    if not (NAME.fullmatch(host) or host in LOOPBACK):
-        return None
-    return NamedHost(container, variable, host, parts.port or PORTS.get(parts.scheme, 0), scheme=parts.scheme)
+    port = parts.port or PORTS.get(parts.scheme, 0)
+    return NamedHost(container, variable, host, port, scheme=parts.scheme) if _is_host(host) else None
+
+
+def _is_host(host: str) -> bool:
+    return bool(NAME.fullmatch(host)) or host in LOOPBACK
 
 
 def url_problem(value: str) -> str:

@@ -6,7 +6,7 @@ policies together allow. Both ends have to allow a connection.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -71,11 +71,10 @@ class NetworkPolicies:
         known = () if isinstance(objects, CannotRead) else objects.objects
         described = [o for o in known if o.get("kind") == "NetworkPolicy"]
         found = {str(p): p for p in map(policy_of, [*live, *described])}
-        named = api.get("/api/v1/namespaces")["items"] if found else []
-        labels = {item["metadata"]["name"]: item["metadata"].get("labels") or {} for item in named}
-        for item in (o for o in known if o.get("kind") == "Namespace"):
-            name = item["metadata"]["name"]
-            labels[name] = {METADATA_NAME: name, **(item["metadata"].get("labels") or {})}
+        listed = api.get("/api/v1/namespaces")["items"] if found else []
+        labels = _labels_of(listed)
+        for name, held in _labels_of(o for o in known if o.get("kind") == "Namespace").items():
+            labels[name] = {METADATA_NAME: name, **held}
         if isinstance(modules, Modules):
             labels.setdefault(modules.namespace, {METADATA_NAME: modules.namespace})
         return cls(tuple(found.values()), labels)
@@ -107,6 +106,10 @@ class NetworkPolicies:
         else:
             near = other.namespace == policy.namespace
         return near and matches(peer.get("podSelector") or {}, other.labels)
+
+
+def _labels_of(namespaces: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, str]]:
+    return {each["metadata"]["name"]: each["metadata"].get("labels") or {} for each in namespaces}
 
 
 def policy_of(obj: Mapping[str, Any]) -> Policy:

@@ -7,7 +7,7 @@ that name a database the Secret or ConfigMap behind them.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, ClassVar
@@ -141,13 +141,25 @@ def _hosts(container: Mapping[str, Any], namespace: str, names: _Names, read: Re
 def _values(container: Mapping[str, Any], namespace: str, read: Read) -> Mapping[str, str]:
     """The values of variables whose names are a host's: as they stand, or those of databases from where they stand."""
     variables = container.get("env") or ()
-    named = [v for v in variables if v["name"] in DATABASES or ("value" in v and HOSTS.fullmatch(v["name"]))]
-    used = {name for v in named for name in REFERENCES.findall(str(v.get("value", "")))}
-    asked = [v for v in variables if v in named or v["name"] in used]
-    sources = container.get("envFrom") or () if not any(v["name"] in DATABASES for v in named) else ()
+    named = [variable for variable in variables if _names_a_host(variable)]
+    written = {variable["name"] for variable in named}
+    asked = _with_what_they_use(named, variables)
+    sources = container.get("envFrom") or () if written.isdisjoint(DATABASES) else ()
     found = environment_of({"env": asked, "envFrom": sources}, lambda kind, name: read(namespace, kind, name))
-    written = {v["name"] for v in named}
     return {name: value for name, value in found.items() if name in written or name in DATABASES}
+
+
+def _with_what_they_use(
+    named: Sequence[Mapping[str, Any]], variables: Sequence[Mapping[str, Any]]
+) -> list[Mapping[str, Any]]:
+    """These variables and those that their values refer to, in the order of the container's."""
+    used = {name for variable in named for name in REFERENCES.findall(str(variable.get("value", "")))}
+    return [variable for variable in variables if variable in named or variable["name"] in used]
+
+
+def _names_a_host(variable: Mapping[str, Any]) -> bool:
+    """Whether a variable is a database's, or is written out and has a name as hosts have."""
+    return variable["name"] in DATABASES or ("value" in variable and bool(HOSTS.fullmatch(variable["name"])))
 
 
 def _is_told(named: NamedHost, names: _Names) -> bool:

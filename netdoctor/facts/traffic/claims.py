@@ -88,28 +88,16 @@ class Claims:
         found: list[Claim] = []
         if not isinstance(corefile, CannotRead):
             found += _all(About.DNS_ZONE, corefile.zones, "plugin kubernetes of the Corefile")
-        if not isinstance(points, CannotRead):
-            found += _searched(points)
-        if not isinstance(cni, CannotRead):
-            found += _of_configuration(cni)
-        if not isinstance(nodes, CannotRead):
-            found += _of_nodes(nodes, "" if isinstance(this, CannotRead) else this.name)
-        if not isinstance(pods, CannotRead):
-            found += _of_pods(pods)
-        if not (isinstance(pods, CannotRead) or isinstance(this, CannotRead)):
-            found += _of_own_pods([pod for pod in pods.items if _is_connected_here(pod, this)], attachments)
-        if not isinstance(services, CannotRead):
-            found += [Claim(About.SERVICE_ADDRESS, each.cluster_ip, f"Service {each}") for each in services.items]
-        if not isinstance(upstreams, CannotRead):
-            addresses = [each.address for each in upstreams.items if not each.on_loopback]
-            found += _all(About.RESOLVER, addresses, upstreams.source)
-        if not isinstance(links, CannotRead):
-            found += [Claim(About.GATEWAY, gateway, f"route {route}") for gateway, route in links.default_gateways]
         if not isinstance(iptables, CannotRead):
             found += _all(About.PROXY_RANGE, pod_networks_of_kube_proxy(iptables.nft), "kube-proxy's rules in iptables")
         if not isinstance(local, CannotRead):
             found += _of_machines(local, nodes)
             found += _known_to_the_cluster(api_here, endpoints, nodes, this)
+        found += _of_configuration(cni)
+        found += _of_nodes(nodes, this)
+        found += _of_pods(pods)
+        found += _of_own_pods(pods, this, attachments)
+        found += _needed_by_pods(points, services, upstreams, links)
         return cls(tuple(found))
 
     def of(self, about: About) -> tuple[Claim, ...]:
@@ -121,6 +109,26 @@ def _all(about: About, values: Iterable[str], source: str) -> list[Claim]:
     return [Claim(about, value, source) for value in values]
 
 
+def _needed_by_pods(
+    points: VantagePoints | CannotRead,
+    services: Services | CannotRead,
+    upstreams: Upstreams | CannotRead,
+    links: Links | CannotRead,
+) -> Iterator[Claim]:
+    """What pods search and send packets to: the cluster's domain, ClusterIPs, resolvers and gateways."""
+    if not isinstance(points, CannotRead):
+        yield from _searched(points)
+    if not isinstance(services, CannotRead):
+        for service in services.items:
+            yield Claim(About.SERVICE_ADDRESS, service.cluster_ip, f"Service {service}")
+    if not isinstance(upstreams, CannotRead):
+        addresses = [each.address for each in upstreams.items if not each.on_loopback]
+        yield from _all(About.RESOLVER, addresses, upstreams.source)
+    if not isinstance(links, CannotRead):
+        for gateway, route in links.default_gateways:
+            yield Claim(About.GATEWAY, gateway, f"route {route}")
+
+
 def _searched(points: VantagePoints) -> Iterator[Claim]:
     """The cluster's domain, from the search list of each pod that asks the cluster DNS."""
     for point in points.pods:
@@ -128,7 +136,9 @@ def _searched(points: VantagePoints) -> Iterator[Claim]:
             yield Claim(About.SEARCHED_DOMAIN, point.cluster_domain, point.name)
 
 
-def _of_configuration(cni: CniConfig) -> Iterator[Claim]:
+def _of_configuration(cni: CniConfig | CannotRead) -> Iterator[Claim]:
+    if isinstance(cni, CannotRead):
+        return
     for about in (About.POD_RANGE, About.CNI_RANGE):
         yield from _all(about, cni.pod_networks, cni.path)
     if cni.bridge:
@@ -139,27 +149,32 @@ def _is_connected_here(pod: Pod, this: ThisNode) -> bool:
     return pod.node == this.name and pod.phase == "Running" and not pod.host_network and not pod.leaving
 
 
-def _of_own_pods(pods: Iterable[Pod], attachments: Attachments | CannotRead) -> Iterator[Claim]:
+def _of_own_pods(
+    pods: Pods | CannotRead, this: ThisNode | CannotRead, attachments: Attachments | CannotRead
+) -> Iterator[Claim]:
     """Where the pods of this node are: their addresses, and the bridges that libcni's cache knows of."""
+    if isinstance(pods, CannotRead) or isinstance(this, CannotRead):
+        return
     cached = () if isinstance(attachments, CannotRead) else attachments.pods
     bridges = {each.uid: each.bridge for each in cached if each.bridge and each.interface == POD_INTERFACE}
-    for pod in pods:
+    for pod in (pod for pod in pods.items if _is_connected_here(pod, this)):
         name = f"{pod.namespace}/{pod.name}"
         yield from _all(About.OWN_POD_ADDRESS, pod.addresses, name)
         if pod.uid in bridges:
             yield Claim(About.OWN_POD_BRIDGE, bridges[pod.uid], name)
 
 
-def _of_nodes(nodes: Nodes, here: str) -> Iterator[Claim]:
-    for node in nodes.items:
+def _of_nodes(nodes: Nodes | CannotRead, this: ThisNode | CannotRead) -> Iterator[Claim]:
+    here = "" if isinstance(this, CannotRead) else this.name
+    for node in () if isinstance(nodes, CannotRead) else nodes.items:
         if node.name == here:
             yield from _all(About.NODE_RANGE, node.pod_cidrs, f"node {node.name}")
         yield from _all(About.POD_RANGE, node.pod_cidrs, f"podCIDRs of node {node.name}")
         yield from _all(About.NODE_ADDRESS, node.addresses, f"node {node.name}")
 
 
-def _of_pods(pods: Pods) -> Iterator[Claim]:
-    for pod in pods.items:
+def _of_pods(pods: Pods | CannotRead) -> Iterator[Claim]:
+    for pod in () if isinstance(pods, CannotRead) else pods.items:
         if not pod.host_network:
             yield from _all(About.POD_ADDRESS, pod.addresses, f"pod {pod.namespace}/{pod.name}")
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import ClassVar
 
 from netdoctor.errors import CannotRead
@@ -61,17 +62,12 @@ class ClosedEndpoints:
     ) -> ClosedEndpoints:
         """Ask the endpoints of each Service that refused, from a pod; nothing is asked where none did."""
         refused = set(_refused(reach, names, postgres, by_services))
+        of_refused = [service for service in services.items if service.cluster_ip in refused]
         by_address = {address: pod for pod in pods.items for address in pod.addresses if not pod.host_network}
-        namespaces = {address: each.netns for each in attachments.pods for address in each.addresses}
-        now = time.time()
-        ending = {address for address, pod in by_address.items() if pod.keeps_ending(now)}
-        wanted: list[_Question] = []
-        for service in services.items:
-            if service.cluster_ip in refused:
-                # between two runs of its program nothing listens in a pod, at whichever port
-                questions = _questions(service, endpoints, points)
-                wanted += [each for each in questions if each.endpoint.address not in ending]
+        questions = chain.from_iterable(_questions(service, endpoints, points) for service in of_refused)
+        wanted = list(_to_those_that_run(questions, by_address))
         replies = ask_all([(asked.point.netns, _ask(asked.endpoint)) for asked in wanted], SECONDS)
+        namespaces = {address: each.netns for each in attachments.pods for address in each.addresses}
         closed = [
             _closed(asked, reply, by_address, namespaces)
             for asked, reply in zip(wanted, replies, strict=True)
@@ -100,6 +96,15 @@ def _questions(service: Service, endpoints: EndpointSlices, points: VantagePoint
                 yield _Question(point, service, port, endpoint)
 
 
+def _to_those_that_run(questions: Iterable[_Question], by_address: Mapping[str, Pod]) -> Iterator[_Question]:
+    """Those to pods that stay up: between two runs of its program nothing listens in a pod, at whichever port."""
+    now = time.time()
+    for question in questions:
+        pod = by_address.get(question.endpoint.address)
+        if pod is None or not pod.keeps_ending(now):
+            yield question
+
+
 def _refused(
     reach: Reach,
     names: ClusterDns | CannotRead,
@@ -107,13 +112,26 @@ def _refused(
     by_services: ServiceReach | CannotRead,
 ) -> Iterator[str]:
     """The ClusterIPs at which connections or questions were refused."""
+    for address, reply in _replies(reach, names, postgres, by_services):
+        if reply.answer is Answer.REFUSED:
+            yield address
+
+
+def _replies(
+    reach: Reach,
+    names: ClusterDns | CannotRead,
+    postgres: Postgres | CannotRead,
+    by_services: ServiceReach | CannotRead,
+) -> Iterator[tuple[str, Reply]]:
+    """ClusterIPs that were asked, with each reply."""
+    flows = reach.of(CLUSTER_IP)
     if not isinstance(by_services, CannotRead):
-        yield from (flow.address for flow in by_services.of(SERVICE) if flow.reply.answer is Answer.REFUSED)
-    yield from (flow.address for flow in reach.of(CLUSTER_IP) if flow.reply.answer is Answer.REFUSED)
+        flows += by_services.of(SERVICE)
+    yield from ((flow.address, flow.reply) for flow in flows)
     if not isinstance(names, CannotRead):
-        yield from (lookup.server for lookup in names.lookups if lookup.reply.answer is Answer.REFUSED)
+        yield from ((lookup.server, lookup.reply) for lookup in names.lookups)
     if not isinstance(postgres, CannotRead):
-        yield from (s.address for s in postgres.of(TCP) if s.reply and s.reply.answer is Answer.REFUSED)
+        yield from ((step.address, step.reply) for step in postgres.of(TCP) if step.reply)
 
 
 def _asking(points: VantagePoints, endpoint: Endpoint) -> VantagePoint | None:

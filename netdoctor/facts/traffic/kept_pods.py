@@ -9,11 +9,11 @@ from typing import ClassVar
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.services import Services
 from netdoctor.facts.cluster.workloads import Pods
-from netdoctor.facts.gateways.network_policies import NetworkPolicies, Place
+from netdoctor.facts.gateways.network_policies import NetworkPolicies, Place, Policy
 from netdoctor.facts.traffic.names import SERVICE_NAME, ClusterDns
 from netdoctor.facts.traffic.policy_answers import places_behind
 from netdoctor.facts.traffic.postgres import TCP, Postgres
-from netdoctor.facts.traffic.vantage import HOST, VantagePoints
+from netdoctor.facts.traffic.vantage import HOST, VantagePoint, VantagePoints
 from netdoctor.system.traffic import Reply
 
 
@@ -54,25 +54,34 @@ class KeptPods:
             return cls(())
         if isinstance(policies, CannotRead):
             raise policies
+        if not policies.items:
+            return cls(())
         by_name = {point.name: point for point in points.points}
         found = []
-        for vantage, service, protocol, port, reply in failed if policies.items else ():
+        for vantage, service, protocol, port, reply in failed:
             point = by_name.get(vantage)
-            if point is None:
-                continue
-            source = Place(point.name, point.address, point.namespace, dict(point.labels))
-            answers = [
-                policies.allows(source, place, protocol, number)
-                for place, number in places_behind(services, pods, service, protocol, port)
-            ]
-            forbidden = bool(answers) and not any(allowed for allowed, _ in answers)
-            keeping = [policy for _, policies_of_one in answers for policy in policies_of_one] if forbidden else []
-            # a database that lets in its own applications alone keeps out strangers on purpose
-            if service != str(services.cluster_dns) and all(each.namespace != point.namespace for each in keeping):
-                keeping = []
-            why = dict.fromkeys(map(str, keeping))
-            found.append(KeptPod(vantage, service, protocol, port, reply, tuple(why)))
+            if point:
+                keeping = _keeping(policies, point, places_behind(services, pods, service, protocol, port), protocol)
+                # a database that lets in its own applications alone keeps out strangers on purpose
+                if service != str(services.cluster_dns) and point.namespace not in {each.namespace for each in keeping}:
+                    keeping = []
+                why = tuple(dict.fromkeys(map(str, keeping)))
+                found.append(KeptPod(vantage, service, protocol, port, reply, why))
         return cls(tuple(found))
+
+
+def _keeping(
+    policies: NetworkPolicies, point: VantagePoint, places: list[tuple[Place, int]], protocol: str
+) -> list[Policy]:
+    """The policies that forbid a pod all of these places; none where it may ask one of them."""
+    source = Place(point.name, point.address, point.namespace, dict(point.labels))
+    found: list[Policy] = []
+    for place, number in places:
+        allowed, isolating = policies.allows(source, place, protocol, number)
+        if allowed:
+            return []
+        found += isolating
+    return found
 
 
 def _failed(
@@ -80,9 +89,16 @@ def _failed(
 ) -> Iterator[tuple[str, str, str, int, Reply]]:
     """Vantage point, Service, protocol, port and reply of what got no answer from a Service."""
     dns = services.cluster_dns
-    for asked in names.of(SERVICE_NAME) if dns and not isinstance(names, CannotRead) else ():
-        if not asked.reply.arrived and asked.vantage != HOST and asked.server == (dns.cluster_ip if dns else ""):
-            yield asked.vantage, str(dns), asked.transport.upper(), 53, asked.reply
-    for step in () if isinstance(postgres, CannotRead) else postgres.of(TCP):
-        if step.reply and not step.reply.arrived and step.vantage != HOST:
-            yield step.vantage, step.service, "TCP", step.port, step.reply
+    if dns and not isinstance(names, CannotRead):
+        for asked in names.of(SERVICE_NAME):
+            if _is_lost(asked.vantage, asked.reply) and asked.server == dns.cluster_ip:
+                yield asked.vantage, str(dns), asked.transport.upper(), 53, asked.reply
+    if not isinstance(postgres, CannotRead):
+        for step in postgres.of(TCP):
+            if step.reply and _is_lost(step.vantage, step.reply):
+                yield step.vantage, step.service, "TCP", step.port, step.reply
+
+
+def _is_lost(vantage: str, reply: Reply) -> bool:
+    """Whether a pod got no answer."""
+    return vantage != HOST and not reply.arrived

@@ -8,6 +8,7 @@ from functools import partial
 from typing import ClassVar
 
 from netdoctor.errors import CannotRead, Why
+from netdoctor.facts.cluster.coredns import Upstream
 from netdoctor.facts.traffic.names import UpstreamAnswers
 from netdoctor.facts.traffic.vantage import NEW, VantagePoint, VantagePoints
 from netdoctor.system.host import Host
@@ -94,16 +95,22 @@ def _targets(points: VantagePoints, answers: UpstreamAnswers) -> Iterator[tuple[
     """From one pod to a resolver that answers it, and to CoreDNS."""
     pods = sorted((p for p in points.pods if not p.is_coredns and ":" not in p.address), key=lambda p: p.kind != NEW)
     for point in pods[:1]:
-        for lookup in answers.lookups:
-            upstream = lookup.upstream
-            plain = ":" not in upstream.address and not upstream.on_loopback and upstream.port == DNS
-            if lookup.vantage == point.name and lookup.reply.answered and plain:
-                yield point, upstream.address, f"resolver {upstream.address}"
-                break
-        for other in points.pods:
-            if other.is_coredns and ":" not in other.address:
-                yield point, other.address, other.name
-                break
+        for resolver in list(_answering(point, answers))[:1]:
+            yield point, resolver, f"resolver {resolver}"
+        for other in [each for each in points.pods if each.is_coredns and ":" not in each.address][:1]:
+            yield point, other.address, other.name
+
+
+def _answering(point: VantagePoint, answers: UpstreamAnswers) -> Iterator[str]:
+    """The resolvers that have answered this pod."""
+    for lookup in answers.lookups:
+        if lookup.vantage == point.name and lookup.reply.answered and _is_plain(lookup.upstream):
+            yield lookup.upstream.address
+
+
+def _is_plain(upstream: Upstream) -> bool:
+    """Whether a pod can send a query of IPv4 to it, at the usual port."""
+    return ":" not in upstream.address and not upstream.on_loopback and upstream.port == DNS
 
 
 def _mtus(routes: list[tuple[VantagePoint, str]]) -> list[int]:
