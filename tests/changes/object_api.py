@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import copy
-import json
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Any
+
+from tests.json_server import JsonHandler, answering, kubeconfig_of
 
 
 @dataclass
@@ -46,25 +46,14 @@ class ObjectServer:
 
     @property
     def kubeconfig(self) -> str:
-        return json.dumps({
-            "apiVersion": "v1", "kind": "Config", "current-context": "c", "users": [{"name": "u", "user": {}}],
-            "clusters": [{"name": "c", "cluster": {"server": f"http://127.0.0.1:{self.port}"}}],
-            "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
-        })  # fmt: skip
+        return kubeconfig_of(self.port)
 
 
 @contextmanager
 def serving_object(told: ObjectServer) -> Iterator[ObjectServer]:
     """The server for the length of a with block."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def reply(self, status: int, body: dict[str, Any]) -> None:
-            data = json.dumps(body).encode()
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
-
+    class Handler(JsonHandler):
         def do_GET(self) -> None:
             if self.path != told.path or told.obj is None:
                 self.reply(404, {"kind": "Status", "message": "not found"})
@@ -75,17 +64,10 @@ def serving_object(told: ObjectServer) -> Iterator[ObjectServer]:
             path, _, query = self.path.partition("?")
             told.queries.append(query)
             told.content = self.headers["Content-Type"]
-            operations = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            operations = self.body()
             self.reply(*(told.patch(operations) if path == told.path else (404, {"kind": "Status"})))
-
-        def log_message(self, format: str, *args: Any) -> None:
-            """Say nothing."""
 
     httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     told.port = httpd.server_port
-    threading.Thread(target=httpd.serve_forever, args=(0.05,), daemon=True).start()
-    try:
+    with answering(httpd):
         yield told
-    finally:
-        httpd.shutdown()
-        httpd.server_close()

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Any
 
 from tests.builders import NODE_NAME
+from tests.json_server import JsonHandler, answering, kubeconfig_of
 
 DAEMON_SET = "/apis/apps/v1/namespaces/kube-system/daemonsets/kube-proxy"
 REVISIONS = "/apis/apps/v1/namespaces/kube-system/controllerrevisions"
@@ -64,11 +63,7 @@ class Server:
 
     @property
     def kubeconfig(self) -> str:
-        return json.dumps({
-            "apiVersion": "v1", "kind": "Config", "current-context": "c", "users": [{"name": "u", "user": {}}],
-            "clusters": [{"name": "c", "cluster": {"server": f"http://127.0.0.1:{self.port}"}}],
-            "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
-        })  # fmt: skip
+        return kubeconfig_of(self.port)
 
 
 @contextmanager
@@ -76,29 +71,15 @@ def serving(listen: Callable[[Callable[[], ThreadingHTTPServer]], ThreadingHTTPS
     """A server for the length of a with block; `listen` makes it where it is to listen: in a network namespace."""
     told = Server()
 
-    class Handler(BaseHTTPRequestHandler):
-        def reply(self, status: int, body: dict[str, Any]) -> None:
-            data = json.dumps(body).encode()
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
-
+    class Handler(JsonHandler):
         def do_GET(self) -> None:
             self.reply(200, told.answer(self.path))
 
         def do_DELETE(self) -> None:
-            status = told.delete(self.path, json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            status = told.delete(self.path, self.body())
             self.reply(status, {"kind": "Status", "message": "the UID in the precondition differs"})
-
-        def log_message(self, format: str, *args: Any) -> None:
-            """Say nothing."""
 
     httpd = listen(lambda: ThreadingHTTPServer(("127.0.0.1", 0), Handler))
     told.port = httpd.server_port
-    threading.Thread(target=httpd.serve_forever, args=(0.05,), daemon=True).start()
-    try:
+    with answering(httpd):
         yield told
-    finally:
-        httpd.shutdown()
-        httpd.server_close()

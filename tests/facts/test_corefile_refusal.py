@@ -9,6 +9,7 @@ import pytest
 from netdoctor.facts.cluster.coredns import Corefile
 from netdoctor.facts.cluster.corefile_refusal import CorefileRefusal
 from tests.builders import pods, services
+from tests.facts.log_api import ApiOfOneLog
 
 LOGS = {
     "/etc/coredns/Corefile:4 - Error during parsing: Unknown directive 'it's-S3cret'": (4, "Unknown directive '...'"),
@@ -55,45 +56,34 @@ FAILED = (
 LATER = "[ERROR] plugin/errors: 2 example.com. A: read udp 10.244.0.2:1->8.8.8.8:53: i/o timeout\n"
 
 
-class Api:
-    """An API server with one log, which counts how often it is asked."""
-
-    def __init__(self, log: str) -> None:
-        self.log, self.asked = log, 0
-
-    def text(self, _path: str, **_query: str) -> str:
-        self.asked += 1
-        return self.log
-
-
-def collected(api: Api, changed: str, *, ready: bool = True) -> CorefileRefusal:
+def collected(api: ApiOfOneLog, changed: str, *, ready: bool = True) -> CorefileRefusal:
     corefile = replace(Corefile.parse(".:53 {\n    forward . 8.8.8.8\n}\n"), changed=changed)
     return CorefileRefusal.collect(api, services(), pods(ready=ready), corefile)  # type: ignore[arg-type]
 
 
 def test_a_reload_that_failed_is_told_while_the_old_corefile_serves() -> None:
-    found = collected(Api(FAILED + LATER), "2026-02-01T00:00:00Z")
+    found = collected(ApiOfOneLog(FAILED + LATER), "2026-02-01T00:00:00Z")
     assert found == CorefileRefusal("kube-system/coredns-5dd-xyz12", 5, "Unknown directive 'redy'", runs=True)
 
 
 def test_a_reason_of_another_form_is_not_repeated() -> None:
-    found = collected(Api("plugin/reload: Corefile changed but reload failed: hunter2"), "2026-02-01T00:00:00Z")
+    found = collected(ApiOfOneLog("plugin/reload: Corefile changed but reload failed: hunter2"), "2026-02-01T00:00:00Z")
     assert (found.said, found.runs) == ("its log says why", True)
 
 
 def test_a_reload_that_worked_afterwards_ends_it() -> None:
-    assert collected(Api(FAILED + "[INFO] Reloading complete\n"), "2026-02-01T00:00:00Z").pod == ""
+    assert collected(ApiOfOneLog(FAILED + "[INFO] Reloading complete\n"), "2026-02-01T00:00:00Z").pod == ""
 
 
 @pytest.mark.parametrize("changed", ["", "2025-12-31T00:00:00Z"])
 def test_nothing_is_read_of_a_pod_that_began_with_this_corefile(changed: str) -> None:
-    api = Api(FAILED)
+    api = ApiOfOneLog(FAILED)
     assert collected(api, changed).pod == ""
     assert api.asked == 0
 
 
 def test_a_pod_that_is_not_ready_is_read_in_any_case() -> None:
-    assert not collected(Api("/etc/coredns/Corefile:5 - Error during parsing: x\n"), "", ready=False).runs
+    assert not collected(ApiOfOneLog("/etc/coredns/Corefile:5 - Error during parsing: x\n"), "", ready=False).runs
 
 
 @pytest.mark.parametrize(

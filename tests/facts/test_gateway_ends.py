@@ -10,21 +10,11 @@ import pytest
 from netdoctor.facts.cluster.workloads import ContainerEnd, Pod, Pods
 from netdoctor.facts.gateways.gateway_ends import GatewayEnds
 from tests.builders import pod
+from tests.facts.log_api import ApiOfOneLog
 from tests.gateways.module_builders import modules
 
 P1013 = "Error: P1013: The provided database string is invalid. invalid port number in database URL\n"
 CANARY = "canary0f1e2d3c4b5a"
-
-
-class Api:
-    """An API server with one log, which counts how often it is asked."""
-
-    def __init__(self, log: str) -> None:
-        self.log, self.asked = log, 0
-
-    def text(self, _path: str, **_query: str) -> str:
-        self.asked += 1
-        return self.log
 
 
 def gateway_pod(restarts: int = 4, **changed: Any) -> Pod:
@@ -33,12 +23,12 @@ def gateway_pod(restarts: int = 4, **changed: Any) -> Pod:
     return replace(built, **changed)
 
 
-def collected(api: Api, *known: Pod) -> GatewayEnds:
+def collected(api: ApiOfOneLog, *known: Pod) -> GatewayEnds:
     return GatewayEnds.collect(api, Pods(known), modules())  # type: ignore[arg-type]
 
 
 def test_its_log_says_why() -> None:
-    (end,) = collected(Api(P1013), gateway_pod()).items
+    (end,) = collected(ApiOfOneLog(P1013), gateway_pod()).items
     assert (end.program, end.cause) == ("llm", "gateway-keeps-ending")
     assert "database URL is invalid" in end.means
 
@@ -52,12 +42,12 @@ def test_its_log_says_why() -> None:
     ids=["once", "of another namespace", "of another workload", "never", "being deleted", "without an owner"],
 )  # fmt: skip
 def test_nothing_is_read_of_others(other: Pod) -> None:
-    api = Api(P1013)
+    api = ApiOfOneLog(P1013)
     assert collected(api, other).items == ()
     assert api.asked == 0
 
 
 def test_a_recording_keeps_no_line_that_is_not_known() -> None:
-    found = collected(Api(f"KeyError: {CANARY}\n"), gateway_pod())
+    found = collected(ApiOfOneLog(f"KeyError: {CANARY}\n"), gateway_pod())
     assert CANARY in repr(found)
     assert CANARY not in repr(found.without_unknown_words())
