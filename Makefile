@@ -27,7 +27,7 @@ accuracy: .venv/ready ## write docs/accuracy.md: every fault named, repaired and
 
 check: lint fast ## lint, and the fast tests
 
-fast: .venv/ready ## the fast tests, in under a minute on two processors
+fast: .venv/ready ## the fast tests, a minute and a half on two processors
 	@$(PYTHON) -m pytest -q -n 3 --dist worksteal -m $(FAST)
 
 without-lab: .venv/ready ## every test that needs no lab
