@@ -36,6 +36,7 @@ class Why(StrEnum):
     NO_MODULES = "no-modules"  # the cluster, or the manifests, have none
     NO_NETWORK = "no-network"  # a test pod was made, and the CNI did not connect it
     NOT_RECORDED = "not-recorded"  # the recording does not hold it
+    STARTING = "starting"  # it was started a moment ago, and nothing speaks against its getting ready
     OLDER = "older"  # the recording is older than this fact: what is judged of it is left out, and counts neither way
     FAILED = "failed"  # anything else
 

@@ -230,6 +230,7 @@ class Result:
     reason: str = ""
     blocked_by: tuple[str, ...] = ()
     seconds: float = 0.0
+    starting: bool = False  # unknown because what it asks about was started a moment ago
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,7 +122,8 @@ def attachments() -> Attachments:
     return Attachments(
         tuple(
             Attachment(f"id-{p.name}", "k8s-pod-network", p.namespace, p.name, p.uid, f"/run/netns/{p.name}",
-                       p.addresses, "eth0", (DNS_ADDRESS,), ("default.svc.cluster.local", "svc.cluster.local"))
+                       p.addresses, "eth0", (DNS_ADDRESS,), ("default.svc.cluster.local", "svc.cluster.local"),
+                       "2026-01-01T00:00:00Z")
             for p in pods().items
         )
     )  # fmt: skip

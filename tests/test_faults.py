@@ -59,6 +59,13 @@ def expected_causes(fault: dict[str, Any], report: dict[str, Any]) -> list[str]:
     return sorted(set(fault["causes"]) - gone)
 
 
+def expected_status(fault: dict[str, Any]) -> int:
+    """Of `check`: faults found, something that cannot be told yet, or healthy."""
+    if fault["causes"]:
+        return 1
+    return 3 if "starting" in fault else 0
+
+
 def symptoms_of(fault: dict[str, Any], report: dict[str, Any]) -> set[str]:
     """The symptoms that the report has to have. A CoreDNS that the kubelet found unready meanwhile is asked nothing."""
     symptoms = set(fault.get("symptoms", ()))
@@ -140,7 +147,8 @@ def whole_way(lab: Lab, name: str, *, repaired: bool, gated: bool) -> bool:
     note_check(name, fault["causes"], report)
     assert causes(report) == expected_causes(fault, report), story(report)
     assert causes(report, "warning") == sorted(fault.get("warnings", [])), story(report)
-    assert status == (1 if fault["causes"] else 0), story(report)
+    assert status == expected_status(fault), story(report)
+    assert {outcomes(report)[name][0] for name in fault.get("starting", ())} <= {"unknown"}, story(report)
     assert symptoms_of(fault, report) <= explained(report), story(report)
     if says := fault.get("says"):
         assert any(says in cause["says"] for cause in report["causes"]), story(report)

@@ -14,6 +14,7 @@ from netdoctor.diagnosis.conclude import verified
 from netdoctor.diagnosis.diagnose import diagnose
 from netdoctor.diagnosis.node_versions import in_words, node_versions
 from netdoctor.diagnosis.runner import NOT_IN_RECORDING, run
+from netdoctor.diagnosis.starting import without_the_starting
 from netdoctor.diagnosis.way_out import with_way_out
 from netdoctor.errors import CannotRead
 from netdoctor.facts import Facts, StrangeFacts
@@ -135,6 +136,7 @@ def look(
         tried = facts.known().get(Experiments)
         made = tried if isinstance(tried, Experiments) else None
         diagnoses = verified(catalogue, diagnose(catalogue, results), made)
+        results, diagnoses = without_the_starting(catalogue, results, diagnoses)
         diagnoses = tuple(with_way_out(catalogue, each, facts) for each in diagnoses)
         seconds = time.monotonic() - begin
     return Look(results, diagnoses, facts, made, started, seconds, experiments, only is None)

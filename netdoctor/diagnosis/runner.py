@@ -62,7 +62,7 @@ def _ask(catalogue: Catalogue, probe: Probe, facts: Facts, earlier: dict[str, Re
         reason = _blocked([catalogue.probes[name] for name in not_passed], earlier)
         return Result(probe.name, Outcome.BLOCKED, reason=reason, blocked_by=not_passed)
     begin = time.monotonic()
-    outcome, reason = Outcome.PASS, ""
+    outcome, reason, starting = Outcome.PASS, "", False
     findings: tuple[Finding, ...] = ()
     try:
         findings = probe(*facts.arguments(probe.run))
@@ -70,12 +70,13 @@ def _ask(catalogue: Catalogue, probe: Probe, facts: Facts, earlier: dict[str, Re
     except NotApplicable as why:
         outcome, reason = Outcome.NOT_APPLICABLE, str(why)
     except CannotRead as error:
-        outcome, reason = Outcome.UNKNOWN, str(error)
+        outcome, reason, starting = Outcome.UNKNOWN, str(error), error.why is Why.STARTING
         if error.why is Why.OLDER:
             outcome, reason = Outcome.NOT_APPLICABLE, NOT_IN_RECORDING
     except Exception as error:  # one probe's mistake must not take the other results with it
         outcome, reason = Outcome.UNKNOWN, f"the probe itself failed: {type(error).__name__}{_place(error)}"
-    return Result(probe.name, outcome, findings, reason, (), round(time.monotonic() - begin, 3))
+    seconds = round(time.monotonic() - begin, 3)
+    return Result(probe.name, outcome, findings, reason, (), seconds, starting)
 
 
 def _place(error: Exception) -> str:

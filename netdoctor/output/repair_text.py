@@ -13,7 +13,7 @@ from netdoctor.model import UNASKED, Diagnosis, Outcome, Severity
 from netdoctor.output.json_text import as_data, json_text
 from netdoctor.output.rehearsal_text import as_json as rehearsal_json
 from netdoctor.output.report_sections import report_document
-from netdoctor.output.unasked_text import cannot_check, unasked_lines, without_node
+from netdoctor.output.unasked_text import cannot_check, not_made, unasked_lines, without_node
 from netdoctor.rehearsal.rehearsal import Rehearsal
 from netdoctor.repair.confirmation import Confirmation, Kept
 from netdoctor.repair.executor import Outcomes, StepEnd, StepOutcome
@@ -45,6 +45,8 @@ def plan_lines(seen: Look, plan: Plan, *, verbose: bool = False) -> list[str]:
         if verbose or item.probe not in later:
             instead = _instead(item, seen.diagnoses, report.recorded)
             lines += ["", f"not repaired: {item.summary} ({item.probe})", *instead]
+    if lines:
+        lines += not_made(report.results)
     return lines + _on_the_node_lines(plan)
 
 

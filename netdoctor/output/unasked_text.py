@@ -53,6 +53,17 @@ def unasked_lines(results: Iterable[Result], begin: str) -> list[str]:
     return lines
 
 
+def not_made(results: Iterable[Result]) -> list[str]:
+    """One line on the checks that could not be made, beside what is planned; none where all were."""
+    unasked = [result for result in results if result.outcome is Outcome.UNKNOWN]
+    if not unasked:
+        return []
+    reason, of_them = Counter(result.reason for result in unasked).most_common(1)[0]
+    count = "1 check" if len(unasked) == 1 else f"{len(unasked)} checks"
+    others = "; netdoctor check shows the others" if of_them < len(unasked) else ""
+    return ["", f"! {count} could not be made, so a cause may be missing here: {reason}{others}"]
+
+
 def _user() -> str:
     try:
         return pwd.getpwuid(os.geteuid()).pw_name

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from netdoctor.diagnosis.check import Look
 
 SETTLE_SECONDS = 10.0  # what was broken may need a moment: CoreDNS is asked for its readiness once in a while
+START_SECONDS = 30.0  # for what was started a moment ago
 HOPELESS_LOOKS = 3  # a target that fails as often in a row is not going to pass
 PAUSE = 0.5
 FINE = (Outcome.PASS, Outcome.NOT_APPLICABLE)
@@ -57,9 +58,11 @@ def settled(seen: Look, look: LookAgain) -> Look:
 
     A repaired node needs a moment to recover: CoreDNS is asked for its readiness once in a while.
     """
-    end, same = time.monotonic() + SETTLE_SECONDS, 1
+    begin, same = time.monotonic(), 1
     while any(result.outcome not in FINE for result in seen.results.values()):
-        if time.monotonic() > end or same >= HOPELESS_LOOKS:
+        is_starting = any(result.starting for result in seen.results.values())
+        longest = START_SECONDS if is_starting else SETTLE_SECONDS
+        if time.monotonic() - begin > longest or (same >= HOPELESS_LOOKS and not is_starting):
             break
         time.sleep(PAUSE)
         before, seen = _outcomes(seen), look(False)

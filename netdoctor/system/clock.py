@@ -22,3 +22,11 @@ def written(path: Path) -> str:
         return utc(path.stat().st_mtime)
     except OSError:
         return ""
+
+
+def seconds_between(begin: str, end: str) -> float:
+    """The seconds from one point in time to another, both as text; infinite where one of them is none."""
+    try:
+        return (datetime.fromisoformat(end) - datetime.fromisoformat(begin)).total_seconds()
+    except (ValueError, TypeError):
+        return float("inf")

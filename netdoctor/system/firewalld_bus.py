@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from netdoctor.errors import CannotRead
+from netdoctor.system.patience import patience
 
 NAME = "org.fedoraproject.FirewallD1"
 ROOT = "/org/fedoraproject/FirewallD1"
@@ -41,7 +42,7 @@ class FirewalldBus:
         message = new_method_call(DBusAddress(path, name, interface), method, signature, body)
         message.header.flags |= MessageFlag.no_auto_start
         try:
-            reply = self._connection.send_and_get_reply(message, timeout=self._timeout)
+            reply = self._connection.send_and_get_reply(message, timeout=patience(self._timeout))
         except (OSError, TimeoutError) as error:
             raise CannotRead(f"firewalld {method}", str(error) or "no answer") from error
         if reply.header.message_type is MessageType.error:

@@ -7,6 +7,10 @@ how they ended last and what their log says.
 ## Why it matters
 Without an endpoint kube-proxy rejects every DNS query: no name resolves, neither Service names nor outside names.
 
+## When it is not a fault
+A CoreDNS that was started less than a minute ago, and that nothing is known to keep from getting ready, is starting:
+what it would explain is not tested.
+
 ## By hand
 `kubectl -n kube-system get deployment coredns`; scale it up with
 `kubectl -n kube-system scale deployment coredns --replicas=1`.
@@ -16,7 +20,7 @@ from collections.abc import Iterable, Iterator
 
 from netdoctor import Area, Finding, NotApplicable, Subject, probe
 from netdoctor.errors import CannotRead
-from netdoctor.facts.cluster.endpoints import endpoints_by_hand, no_endpoints
+from netdoctor.facts.cluster.endpoints import endpoints_by_hand, no_endpoints, starting
 from netdoctor.facts.cluster.last_ends import COREDNS, LastEnd, LastEnds
 from netdoctor.facts.cluster.services import EndpointSlices, Services
 from netdoctor.facts.cluster.this_node import ThisNode
@@ -42,6 +46,9 @@ def coredns_not_ready(
     chosen = [pod for pod in pods.selected(service.namespace, service.selector) if not pod.leaving]
     if endpoints.ready(service) and not _all_end(chosen, ended):
         return
+    young = starting("CoreDNS", service, pods)
+    if young:
+        raise young
     why, evidence = no_endpoints(service, endpoints, workloads, pods)
     if ended:
         why = f"container {ended[0].container} of pod {ended[0].name} {ended[0].in_words}"

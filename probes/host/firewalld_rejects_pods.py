@@ -56,7 +56,7 @@ def firewalld_rejects_pods(
         raise NotApplicable("firewalld does not run")
     asked = list(_flows(points, reach, answers))
     rejected = [flow for flow in asked if _ends_by_zone(firewalld, cni.bridge, flow)]
-    traced = () if isinstance(drops, CannotRead) else drops.items
+    traced = [] if isinstance(drops, CannotRead) else _of_these(drops, rejected)
     by_firewalld = [drop for drop in traced if drop.dropped.table == "firewalld"]
     if not rejected or (traced and not by_firewalld):
         return
@@ -84,6 +84,7 @@ def firewalld_rejects_pods(
 @dataclass(frozen=True, slots=True)
 class _Asked:
     point: VantagePoint
+    destination: str
     to_node: bool
     reply: Reply
     evidence: Evidence
@@ -93,10 +94,19 @@ def _flows(points: VantagePoints, reach: Reach, answers: UpstreamAnswers | Canno
     by_name = {p.name: p for p in points.pods}
     for flow in reach.flows:
         if point := by_name.get(flow.vantage):
-            yield _Asked(point, flow.kind == NODE, flow.reply, flow.evidence("an answer"))
+            yield _Asked(point, flow.address, flow.kind == NODE, flow.reply, flow.evidence("an answer"))
     for lookup in () if isinstance(answers, CannotRead) else answers.from_pods():
         if point := by_name.get(lookup.vantage):
-            yield _Asked(point, False, lookup.reply, lookup.evidence("an answer"))
+            yield _Asked(point, lookup.upstream.address, False, lookup.reply, lookup.evidence("an answer"))
+
+
+def _of_these(drops: Drops, rejected: list[_Asked]) -> list[Drop]:
+    """Where the packets of these flows ended; what else fails may end elsewhere, for another cause."""
+    return [
+        drop
+        for drop in drops.items
+        if any(drop.flow.startswith(f"{flow.point.name} -> {flow.destination}:") for flow in rejected)
+    ]
 
 
 def _zone_of(pod: VantagePoint, zone: str, by: str) -> Evidence:

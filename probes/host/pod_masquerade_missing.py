@@ -23,7 +23,8 @@ from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.node.masquerade import Masquerade
 from netdoctor.facts.traffic.departures import Departure, Departures
-from netdoctor.facts.traffic.names import UpstreamAnswers, UpstreamLookup
+from netdoctor.facts.traffic.lost_masquerade import LostMasquerade, lost_masquerade
+from netdoctor.facts.traffic.names import UpstreamAnswers
 from netdoctor.facts.traffic.vantage import VantagePoints
 from netdoctor.model import Confidence
 from netdoctor.symptoms import OUTSIDE
@@ -38,14 +39,10 @@ def pod_masquerade_missing(
     this: ThisNode,
 ) -> Iterator[Finding]:
     """No rule masquerades them, or their packets are seen to leave as they are, and the outside does not answer."""
-    lookups = () if isinstance(answers, CannotRead) else answers.from_pods()
-    bare = _bare(departures)
-    lost = {m.address: f"{m.namespace}/{m.pod}" for m in masquerade.missing}
-    if lost:
-        asked = [lookup for lookup in lookups if points.named(lookup.vantage).address in lost]
-        if not any(lookup.reply.answered for lookup in asked):
-            yield _without_a_rule(lost, asked, bare, this)
-    elif bare:
+    lost, bare = lost_masquerade(masquerade, points, answers), _bare(departures)
+    if lost.pods:
+        yield _without_a_rule(lost, bare, this)
+    elif bare and not masquerade.missing:
         yield _leaving_as_they_are(bare, this)
 
 
@@ -55,24 +52,22 @@ def _bare(departures: Departures | CannotRead) -> list[Departure]:
     return [packet for packet in seen if packet.pod_address in packet.sources and not packet.came_back]
 
 
-def _without_a_rule(
-    lost: dict[str, str], asked: list[UpstreamLookup], bare: list[Departure], this: ThisNode
-) -> Finding:
-    """Pods without a rule in iptables: `lost` has their names by address, `asked` what they asked of the outside."""
-    names = list(lost.values())
+def _without_a_rule(lost: LostMasquerade, bare: list[Departure], this: ThisNode) -> Finding:
+    """Pods without a rule in iptables."""
+    names = [f"{pod.namespace}/{pod.pod}" for pod in lost.pods]
     shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
     have_lost = "pod has lost its" if len(names) == 1 else "pods have lost their"
     data = Values(table="nat", chain="POSTROUTING", count=len(names))
-    rules = f"no masquerade for {', '.join(list(lost)[:6])}"
+    rules = f"no masquerade for {', '.join(pod.address for pod in lost.pods[:6])}"
     return Finding(
         f"{len(names)} {have_lost} masquerade ({shown}): the outside cannot answer their addresses",
         (
             Evidence("iptables nat POSTROUTING", rules, "a rule for each pod", data),
-            *(lookup.evidence("an answer") for lookup in asked[:1]),
+            *(lookup.evidence("an answer") for lookup in lost.asked[:1]),
             *_left(bare),
         ),
         Subject(node=this.name),
-        confidence=Confidence.CONFIRMED if asked else Confidence.LIKELY,
+        confidence=Confidence.CONFIRMED if lost.asked else Confidence.LIKELY,
     )
 
 

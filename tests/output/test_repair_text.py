@@ -271,3 +271,12 @@ def test_a_proof_says_what_is_true_now_and_json_keeps_the_name_of_the_probe() ->
 def test_a_probe_that_nobody_knows_any_more_keeps_its_own_words() -> None:
     gone = replace(PROVED[0], probe="gone", why="gone passes")
     assert step_line(gone, catalogue()).endswith("made, proved: gone passes")
+
+
+def test_what_could_not_be_asked_stands_beside_the_plan() -> None:
+    look = seen(Diagnosis(FORWARD), failing=(FORWARD,), unknown="firewalld getZones: no answer")
+    assert plan_lines(look, ONE)[-2:] == [
+        "",
+        "! 1 check could not be made, so a cause may be missing here: firewalld getZones: no answer",
+    ]
+    assert not any("could not be made" in line for line in plan_lines(BROKEN, ONE))

@@ -166,6 +166,8 @@ TYPED = {
     ("uplink-down", "no carrier"): ["ip -s link show dev eth0"],
 }  # fmt: skip
 WITHOUT_VALUES = {
+    "firewalld-started-after-pods": "the remedies of its effects repair it",
+    "netfilter-flushed": "the remedies of its effects repair it",
     "database-slots-exhausted": "the limit to change is one of two, in the modules' configs or in Postgres",
     "default-route-missing": "the gateway is known to the experiment that tries it: tests/diagnosis/test_conclude.py",
 }

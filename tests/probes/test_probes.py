@@ -24,7 +24,16 @@ from tests.builders import (
     sysctls,
     upstream_answers,
 )
-from tests.probes import cluster_cases, host_cases, message_cases, module_cases, object_cases, relation_cases
+from tests.probes import (
+    cluster_cases,
+    flush_cases,
+    host_cases,
+    message_cases,
+    module_cases,
+    object_cases,
+    relation_cases,
+    starting_cases,
+)
 from tests.probes.cases import FAIL, NOT_APPLICABLE, PASS, Case
 from tests.worlds import catalogue, judge, unread
 
@@ -35,6 +44,8 @@ CASES = [
     *message_cases.CASES,
     *relation_cases.CASES,
     *object_cases.CASES,
+    *starting_cases.CASES,
+    *flush_cases.CASES,
 ]
 
 

@@ -46,7 +46,7 @@ from tests.builders import (
     workloads,
 )
 from tests.gateways.module_builders import gateway, images, modules, provider, servers
-from tests.probes import object_cases
+from tests.probes import flush_cases, object_cases
 from tests.probes.message_cases import (
     DENIED,
     FULL,
@@ -123,10 +123,19 @@ FAULTS: dict[str, tuple[Facts, list[str]]] = {
               upstream_answers(pods=SILENT), UNRESOLVED, reach(cluster_ip=SILENT), SILENT_DNS),
         ["direct-rules-flush-iptables"],
     ),
-    "rules flushed, by whomever": (
+    "rules of two programs gone, at different times": (
         world(iptables("KUBE-SERVICES"), masquerade(CLIENT), upstream_answers(pods=SILENT), SILENT_DNS,
               reach(cluster_ip=SILENT)),
         ["kube-proxy-rules-missing", "pod-masquerade-missing"],
+    ),
+    "rules flushed, by whomever": (
+        world(iptables("KUBE-SERVICES"), *flush_cases.ALL_LOST, SILENT_DNS, reach(cluster_ip=SILENT)),
+        ["netfilter-flushed"],
+    ),
+    "firewalld started late": (
+        world(flush_cases.started(flush_cases.AFTER), iptables("KUBE-SERVICES"), flush_cases.ALL_LOST[0],
+              upstream_answers(pods=REJECTED), reach(REJECTED, REJECTED, REJECTED)),
+        ["firewalld-started-after-pods"],
     ),
     "kube-proxy's rules were loaded from a file of an earlier day": (
         world(iptables(dns_end="10.244.77.77:53"), FailedFlows((replace(DNS_FLOW, destination=DNS_ADDRESS),), True),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from netdoctor.errors import CannotRead, Why
 from netdoctor.facts.cluster.services import EndpointSlices, Service
-from netdoctor.facts.cluster.workloads import Pod, Pods, Workload, Workloads
+from netdoctor.facts.cluster.workloads import STARTS, Pod, Pods, Workload, Workloads
 from netdoctor.model import Evidence
 from netdoctor.near_names import near_names
 from netdoctor.redact import excerpt
@@ -29,6 +30,21 @@ def no_endpoints(
     else:
         reason, evidence = _no_pods(service, workloads.behind(service), _nearly_behind(service, workloads))
     return reason, (none_ready, *evidence)
+
+
+def starting(what: str, service: Service, pods: Pods) -> CannotRead | None:
+    """What to raise where each pod of a Service without a ready endpoint has just been started, else None.
+
+    `what`: the name of the program in them.
+    """
+    chosen = [p for p in pods.selected(service.namespace, service.selector) if not p.leaving]
+    if not chosen or not all(pod.is_starting(pods.at) for pod in chosen):
+        return None
+    youngest = min(chosen, key=lambda pod: pod.age(pods.at))
+    age = max(0, round(youngest.age(pods.at)))
+    name = f"{youngest.namespace}/{youngest.name}"
+    left = max(1, round(STARTS) - age)
+    return CannotRead(what, f"{what} is starting: pod {name} is {age} s old; check again in {left} s", Why.STARTING)
 
 
 def endpoints_by_hand(service: Service, workloads: Workloads, pods: Pods) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from typing import Any
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.services import Service, Services
 from netdoctor.redact import excerpt
-from netdoctor.system.clock import utc
+from netdoctor.system.clock import now, seconds_between, utc
 from netdoctor.system.kube_api import KubeApi
 
 OURS = "netdoctor"  # the value of this label on everything that netdoctor creates
@@ -19,6 +19,8 @@ SYSTEM_NAMESPACE = "kube-system"  # only who runs the cluster makes pods in it
 DNS_SELECTOR = {"k8s-app": "kube-dns"}
 MESSAGE, REASON = 300, 40  # characters of what the kubelet or the scheduler says
 OFTEN, JUST = 3, 60.0  # restarts, and seconds since the last end, of what keeps ending
+STARTS = 60.0  # seconds that a pod may take to get ready before that is a fault
+LOST = ("Unknown", 255)  # how the kubelet notes a container that ended with the machine: reason and exit status
 OUR_NAME = re.compile(rf"{OURS}-[0-9a-f]{{6}}")  # of a test pod
 
 
@@ -106,6 +108,19 @@ class Pod:
     owner_uid: str = ""  # of its controller
     ends: tuple[ContainerEnd, ...] = ()  # of its containers that have ended, and otherwise than well
     host_ports: tuple[HostPort, ...] = ()
+    started: str = ""  # when it was created, or its containers began after a boot of the machine
+
+    def is_starting(self, now: str) -> bool:
+        """Whether it is not ready because it has just been started, at this time: nothing else speaks against it."""
+        if self.ready or self.leaving or self.trouble or self.phase not in ("Pending", "Running"):
+            return False
+        return all(_with_the_machine(end) for end in self.ends) and abs(self.age(now)) <= STARTS
+
+    def age(self, now: str) -> float:
+        """Seconds since it was started, infinite where that or the present time is not known."""
+        if not now or not self.started:
+            return float("inf")
+        return seconds_between(self.started, now)
 
     def keeps_ending(self, now: float) -> bool:
         """Whether a container of it ends again and again, at this time: it may run, and be ready, between two ends."""
@@ -123,11 +138,12 @@ class Pods:
     """pods"""
 
     items: tuple[Pod, ...]
+    at: str = ""  # when they were listed, "" in a recording that does not say it
 
     @classmethod
     def collect(cls, api: KubeApi) -> Pods:
         """All pods of all namespaces."""
-        return cls(tuple(pod_of(item) for item in api.get("/api/v1/pods")["items"]))
+        return cls(tuple(pod_of(item) for item in api.get("/api/v1/pods")["items"]), now())
 
     def selected(self, namespace: str, selector: Mapping[str, str]) -> tuple[Pod, ...]:
         """The pods that a Service's selector picks; an empty selector picks none."""
@@ -170,7 +186,22 @@ def pod_of(item: Mapping[str, Any]) -> Pod:
         owner_uid=owner.get("uid", "") if owner else "",
         ends=tuple(_ends(status)),
         host_ports=tuple(_host_ports(spec)),
+        started=max(meta.get("creationTimestamp", ""), *_begun_after_a_boot(status), ""),
     )
+
+
+def _with_the_machine(end: ContainerEnd) -> bool:
+    """Whether a container ended because the machine did."""
+    return (end.kind, end.exit_code) == LOST
+
+
+def _begun_after_a_boot(status: Mapping[str, Any]) -> Iterator[str]:
+    """When containers began whose last end was the machine's."""
+    for held in status.get("containerStatuses", ()):
+        running = (held.get("state") or {}).get("running") or {}
+        last = (held.get("lastState") or {}).get("terminated") or {}
+        if (last.get("reason"), last.get("exitCode")) == LOST:
+            yield str(running.get("startedAt") or "")
 
 
 def _ends(status: Mapping[str, Any]) -> Iterator[ContainerEnd]:
