@@ -2,8 +2,8 @@
 
 The plan is made once. For each step: each change to the journal, `check` (is the node still as the plan saw it?),
 `apply`; a new look. The target probe must pass, and every probe that passed before must still pass; else the step's
-changes are undone, newest first, and it is looked again. Between two steps only these probes are asked, and those of
-the steps to come; after the last one all of them. An error, Ctrl-C, SIGTERM or SIGHUP halfway undoes the step
+changes are undone, newest first, and it is looked again. For that only these probes are asked, and those of the steps to
+come; after the last step all of them, until the node has recovered. An error, Ctrl-C, SIGTERM or SIGHUP halfway undoes the step
 too. Proved steps stay.
 
 A step that is not proved ends the plan, and so does a node that is not as the plan saw it any more. What is left is
@@ -93,7 +93,7 @@ def repair(
     journal is closed at the end. Raises whatever interrupted it, after the step at hand was undone.
     """
     done: list[StepOutcome] = []
-    seen = first
+    seen, recovers = first, False
     try:
         while True:
             outcomes = execute(catalogue, plan, seen, look, journal, say, ended)
@@ -101,7 +101,8 @@ def repair(
             seen = outcomes.last
             if _is_somebody_elses(done):
                 break
-            seen = complete(seen, look)
+            recovers = _should_recover(plan, outcomes)
+            seen = complete(settled(seen, look) if recovers else seen, look)
             tried = [step.remedy for step in done if step.end is not StepEnd.DRIFTED]
             plan = make_plan(catalogue, seen, tried, only)
             if not plan.to_apply or not agree(plan, seen):
@@ -111,9 +112,15 @@ def repair(
             _close(journal)
         raise
     _close(journal)
-    if any(step.end is StepEnd.PROVED for step in done):
+    if not recovers and any(step.end is StepEnd.PROVED for step in done):
         seen = complete(settled(seen, look), look)
     return Outcomes(tuple(done), seen)
+
+
+def _should_recover(plan: Plan, outcomes: Outcomes) -> bool:
+    """Whether nothing that was planned for is expected to fail any more, once the node had a moment."""
+    ends = {step.end for step in outcomes.steps}
+    return StepEnd.PROVED in ends and ends <= {StepEnd.PROVED, StepEnd.SKIPPED} and not plan.not_repairable
 
 
 def _is_somebody_elses(done: list[StepOutcome]) -> bool:
@@ -158,7 +165,7 @@ def execute(
             guards = guards_of(catalogue, seen)
             later = [each.probe for each in plan.to_apply[place + 1 :]]
             # what fails for another reason is asked after the last step: a question that nobody answers takes seconds
-            asked = [step.probe, *guards, *later] if later and not on_copies else None
+            asked = None if on_copies else [step.probe, *guards, *later]
             outcome, seen = _take(step, guards, partial(look, on_copies, asked), journal, say)
         done.append(outcome)
         ended(outcome)

@@ -54,11 +54,13 @@ def complete(seen: Look, look: LookAgain) -> Look:
 
 
 def settled(seen: Look, look: LookAgain) -> Look:
-    """Look until nothing is wrong or unknown any more, while that changes, and for a limited time.
+    """Look at all until nothing is wrong or unknown any more, while that changes, and for a limited time.
 
     A repaired node needs a moment to recover: CoreDNS is asked for its readiness once in a while.
     """
     begin, same = time.monotonic(), 1
+    if not seen.whole:
+        seen = look(False)
     while any(result.outcome not in FINE for result in seen.results.values()):
         is_starting = any(result.starting for result in seen.results.values())
         longest = START_SECONDS if is_starting else SETTLE_SECONDS

@@ -204,11 +204,11 @@ def test_killed_at_every_record_and_undone(node: Node) -> None:
         pytest.fail("it never came to an end")
 
 
-def test_between_two_steps_only_what_is_to_pass_is_asked_and_in_the_end_everything(node: Node) -> None:
+def test_after_a_step_only_what_is_to_pass_is_asked_and_in_the_end_everything(node: Node) -> None:
     node.repair(switch_on, add_names)
-    first, between, last = node.asked[:3]
+    first, *proofs, last = node.asked
     assert (first, last) == (None, None)
-    assert between == {"forwarding-off", "door-open", "names-unresolved"}
+    assert proofs == [{"forwarding-off", "door-open", "names-unresolved"}] * 2
 
 
 def test_a_look_that_left_something_out_does_not_end_a_repair(node: Node) -> None:
