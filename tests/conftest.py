@@ -43,6 +43,11 @@ class Lab:
         done = self._call("reset", "--name", self.name, *more, timeout=400)
         assert done.returncode == 0, done.stderr
 
+    def reboot(self) -> None:
+        """The node with the files that it has, and everything else as after a boot."""
+        done = self._call("reboot", "--name", self.name, timeout=400)
+        assert done.returncode == 0, done.stderr
+
     def down(self) -> None:
         self._call("down", "--name", self.name, timeout=60)
 

@@ -4,12 +4,14 @@ A change is a frozen dataclass whose fields are all JSON, so that the journal ca
 reads what it will replace. A file here is the only registration: whatever class in it has a `kind` is a change. An
 optional method `left_alone` says in one sentence what `undo` does not restore, and why. An optional method
 `is_of_netdoctor` says whether netdoctor itself may have written this into a journal: undo makes no other. What does not
-outlive a boot has `until_boot` true. An optional method `written_at` says when what is there was written, in seconds
-since 1970, None where it is not what the change writes. `touches_no_way` says why a change that no copy can show does
-not concern any packet on a node; `not_shown` what it does to a node that no copy shows; `opens` what it is meant to
-open beyond what its remedy says. `in_short` is `diff` in a few lines, each beginning with `+ `, `- `, `~ ` or spaces,
-and leaves out nothing that a person needs to agree to it; `touched` names what it edits, to be counted.
-`needs_the_node` is true where the plan says what this machine has (a program): no recording tells that of its node.
+outlive a boot has `until_boot` true; what a boot does not set right by itself is kept by a file beside it. An optional
+method `comes_back` says why the next boot brings back what the change repairs, "" where it does not. An optional method
+`written_at` says when what is there was written, in seconds since 1970, None where it is not what the change writes.
+`touches_no_way` says why a change that no copy can show does not concern any packet on a node; `not_shown` what it does
+to a node that no copy shows; `opens` what it is meant to open beyond what its remedy says. `in_short` is `diff` in a
+few lines, each beginning with `+ `, `- `, `~ ` or spaces, and leaves out nothing that a person needs to agree to it;
+`touched` names what it edits, to be counted. `needs_the_node` is true where the plan says what this machine has (a
+program): no recording tells that of its node.
 """
 
 from __future__ import annotations
@@ -68,6 +70,12 @@ def needs_the_node(change: Change) -> bool:
 def left_alone(change: Change) -> str:
     """What undoing this change does not restore and why, or ""."""
     say: Any = getattr(change, "left_alone", None)
+    return str(say()) if say else ""
+
+
+def comes_back(change: Change) -> str:
+    """Why the next boot brings back what this change repairs, or ""."""
+    say: Any = getattr(change, "comes_back", None)
     return str(say()) if say else ""
 
 

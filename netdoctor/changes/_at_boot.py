@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from netdoctor.changes.file import NO_EFFECT
 from netdoctor.facts.node.sysctl import OTHERS_LAST, SysctlFiles
 
 FOLDER = "/etc/sysctl.d"
@@ -26,7 +27,7 @@ def keep_at_boot(key: str, value: str, topic: str, files: SysctlFiles) -> tuple[
     while over := _overruled(path, key, value, text, boot):
         last = _name_after(Path(over[0]).name, topic)
         if len(last) > LONGEST or f"{FOLDER}/{last}" <= path:
-            return path, text, f"no effect at boot: {_in_words(*over, key)}; change that by hand"
+            return path, text, f"{NO_EFFECT}{_in_words(*over, key)}; change that by hand"
         path = f"{FOLDER}/{last}"
     end = SysctlFiles({**files.texts, path: text}).last_word(key)
     if end and end[1] != value:

@@ -122,6 +122,9 @@ def _is_beside_a_trial(path: Path) -> bool:
     return bool(state) and path.is_relative_to(Path(str(state)).parent) and Path(str(state)).parent != Path("/")
 
 
+NO_EFFECT = "no effect at boot: "  # begins the note of a file that another one overrules
+
+
 @dataclass(frozen=True, slots=True)
 class WriteFile:
     """Write a whole text file. Folders that are missing are made, and removed by undo while they are empty."""
@@ -147,6 +150,10 @@ class WriteFile:
         """One line: what will be different."""
         words = f"{'create' if self.was is None else 'change'} {self.path}"
         return f"{words} ({self.note})" if self.note else words
+
+    def comes_back(self) -> str:
+        """What has the last word at boot instead of this file."""
+        return self.note.removeprefix(NO_EFFECT) if self.note.startswith(NO_EFFECT) else ""
 
     def diff(self) -> str:
         """A unified diff of the file."""

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from netdoctor import __version__
-from netdoctor.changes import in_short, left_alone, touched
+from netdoctor.changes import comes_back, in_short, left_alone, touched
 from netdoctor.diagnosis.catalogue import Catalogue
 from netdoctor.diagnosis.check import Look
-from netdoctor.model import UNASKED, Diagnosis, Outcome, Severity
+from netdoctor.model import UNASKED, Change, Diagnosis, Outcome, Severity
 from netdoctor.output.json_text import as_data, json_text
 from netdoctor.output.rehearsal_text import as_json as rehearsal_json
 from netdoctor.output.report_sections import report_document
@@ -131,7 +131,13 @@ def tally_lines(plan: Plan) -> list[str]:
     parts = [_counted(len(plan.to_apply), "repair{s}"), *(_counted(len(found), kind) for kind, found in kinds.items())]
     stays = list(dict.fromkeys(sentence for change in changes if (sentence := left_alone(change))))
     undo = [f"undo restores all of it, except: {'; '.join(stays)}"] if stays else ["undo restores all of it."]
-    return ["", f"Plan: {', '.join(parts)}.", *undo]
+    return ["", f"Plan: {', '.join(parts)}.", *undo, _after_a_boot(changes)]
+
+
+def _after_a_boot(changes: Iterable[Change]) -> str:
+    """Whether the next boot brings back what these changes repair, and why."""
+    back = list(dict.fromkeys(why for change in changes if (why := comes_back(change))))
+    return f"a reboot brings it back: {'; '.join(back)}" if back else "a reboot does not bring the fault back."
 
 
 def _counted(count: int, kind: str) -> str:

@@ -2,9 +2,9 @@
 
 The plan is made once. For each step: each change to the journal, `check` (is the node still as the plan saw it?),
 `apply`; a new look. The target probe must pass, and every probe that passed before must still pass; else the step's
-changes are undone, newest first, and it is looked again. For that only these probes are asked, and those of the steps to
-come; after the last step all of them, until the node has recovered. An error, Ctrl-C, SIGTERM or SIGHUP halfway undoes the step
-too. Proved steps stay.
+changes are undone, newest first, and it is looked again. For that only these probes are asked, and those of the steps
+to come; after the last step all of them, until the node has recovered. An error, Ctrl-C, SIGTERM or SIGHUP halfway
+undoes the step too. Proved steps stay.
 
 A step that is not proved ends the plan, and so does a node that is not as the plan saw it any more. What is left is
 planned again from the newest look, and nothing of that is made before it was shown, rehearsed and agreed to.

@@ -233,6 +233,14 @@ def test_a_module_stays_loaded_and_that_is_said() -> None:
     assert tally_lines(plan)[2].startswith("undo restores all of it, except: br_netfilter stays loaded")
 
 
+def test_what_the_next_boot_brings_back_is_said_with_its_reason() -> None:
+    why = "/etc/sysctl.d/zz.conf sorts after it and sets 0; change that by hand"
+    file = WriteFile("/etc/sysctl.d/99-netdoctor-x.conf", "a = 1\n", None, note=f"no effect at boot: {why}")
+    assert tally_lines(Plan((step("enable-ip-forward", FORWARD, file),), ()))[-1] == f"a reboot brings it back: {why}"
+    plain = Plan((step("enable-ip-forward", FORWARD, replace(file, note="because a file sets 0")),), ())
+    assert tally_lines(plain)[-1] == "a reboot does not bring the fault back."
+
+
 def test_without_node_and_cluster_it_is_said_once() -> None:
     node = "no API server to ask (kubeconfig: none that can be read: /a, /b), and no kubelet has ever run here"
     results = {name: Result(name, Outcome.UNKNOWN, reason=f"this node: {node}") for name in catalogue().probes}

@@ -39,7 +39,7 @@ def catalogue() -> Catalogue:
 
 def test_a_proof_tries_nothing_on_copies(node: Node) -> None:
     node.repair(switch_on, add_names)
-    assert node.experimented == [True, False, False, False], "the look that is planned from, one for each step, and the last"
+    assert node.experimented == [True, False, False, False], "the first, one for each step, and the last"
 
 
 def test_what_is_left_is_planned_from_a_look_with_experiments(node: Node) -> None:

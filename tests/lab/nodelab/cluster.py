@@ -202,6 +202,23 @@ class Lab:
         """
         return network.provider_log(self.run / OUTSIDE).splitlines()
 
+    def reboot(self) -> None:
+        """Restart the control-plane node as a machine boots: its files stay, and nothing of its network does.
+
+        Waits for its API server, and for nothing else: it may be broken. Raises LabError.
+        """
+        self._state = self.state
+        outside, groups = network.holder(self.run / OUTSIDE), self._groups(self.node.name)
+        self.node.power_off()
+        network.disconnect(outside, network.holder(self.node.run), NODE_IP)
+        cgroups.remove(groups)
+        cgroups.make(groups)
+        network.hold_namespace(self.node.run, self._groups(OUTSIDE), program("labtool"))
+        network.connect(outside, network.holder(self.node.run), NODE_IP)
+        self.node.start([Path(layer) for layer in self._state["layers"]], groups)
+        api = readiness.api_of(self.node)
+        wait_for(lambda: api.ask("/readyz"), "the API server", 120, 0.2)
+
     # --- removing
     def down(self) -> None:
         """End every process of this lab, remove its groups and files, however its start ended; raises LabError."""

@@ -28,6 +28,7 @@ USAGE = """usage: tests/lab/lab VERB [--name NAME] ...
   require                             say in one sentence why no lab can be built here, with exit status 3
   up [OPTIONS]                        start a healthy node and wait until everything answers
   reset [OPTIONS]                     throw the node away and start a healthy one
+  reboot                              restart the node with the files that it has
   down                                throw the node away
   exec CMD...                         run a command as root on the node
   kubectl ARGS...                     run kubectl on the node
@@ -144,6 +145,18 @@ def _down(options: argparse.Namespace) -> int:
     return 0
 
 
+def _reboot(options: argparse.Namespace) -> int:
+    lab = Lab(options.name)
+    begin = time.monotonic()
+    _check(built=True)
+    with lab.lock():
+        if not lab.running:
+            raise LabError(f"lab {lab.name} is not up; `tests/lab/lab up --name {lab.name}` starts it")
+        lab.reboot()
+    _say(f"lab {lab.name} has booted again ({time.monotonic() - begin:.1f} s)")
+    return 0
+
+
 def _enter(verb: str, options: argparse.Namespace) -> int:
     command = options.command[1:] if options.command[:1] == ["--"] else options.command
     _check(built=True)
@@ -194,8 +207,8 @@ def _status(_: argparse.Namespace) -> int:
 
 
 VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
-    "build": _build, "require": _require, "up": _up, "reset": _reset, "down": _down, "provider": _provider,
-    "status": _status, **{verb: partial(_enter, verb) for verb in through.PREFIXES},
+    "build": _build, "require": _require, "up": _up, "reset": _reset, "reboot": _reboot, "down": _down,
+    "provider": _provider, "status": _status, **{verb: partial(_enter, verb) for verb in through.PREFIXES},
 }  # fmt: skip
 
 

@@ -91,9 +91,22 @@ def _listening(pid: int, port: int) -> bool:
     return any(local.endswith(f":{port:04X}") and state == "0A" for _, local, _, state, *_ in sockets)
 
 
+def disconnect(outside: int, node: int, ip: str) -> None:
+    """End the process that holds a node's namespace, and wait until its uplink is gone from the outside's bridge."""
+    end([node])
+    port = _port(ip)
+    shown = [*within(outside), "ip", "link", "show", port]
+    wait_for(lambda: run(*shown, check=False).returncode, f"the end of {port}", 10)
+
+
+def _port(ip: str) -> str:
+    """The port of the outside's bridge that a node with this address is plugged into."""
+    return "p" + ip.rsplit(".", 1)[1]
+
+
 def connect(outside: int, node: int, ip: str) -> None:
     """Give the namespace of process `node` the uplink eth0 with this address, plugged into the outside's bridge."""
-    port = "p" + ip.rsplit(".", 1)[1]
+    port = _port(ip)
     _ip(outside, f"link add {port} type veth peer name eth0 netns {node}", f"link set {port} master gw up")
     # cloud metadata addresses fail at once instead of after seconds
     _ip(node, "link set lo up", f"address add {ip}/{SUBNET_LEN} dev eth0", "link set eth0 up",

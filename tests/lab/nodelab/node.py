@@ -34,10 +34,9 @@ class Node:
     def boot(
         self, layers: Sequence[Path], containerd: Path | None, groups: list[Path], files: dict[str, str] | None = None
     ) -> None:
-        """Start it on these layers (topmost first), with a copy of this containerd folder, and wait for systemd.
+        """Start it for the first time, with a copy of this containerd folder.
 
-        The node's network namespace is there already (`network.hold_namespace`). `files` are put into the new root
-        first, path to text. Raises LabError.
+        `files` are put into the new root first, path to text. The rest is as `start` has it.
         """
         for name in ("upper", "work", "root"):
             (self.run / name).mkdir(parents=True)
@@ -45,6 +44,13 @@ class Node:
             (self.run / "upper" / path).parent.mkdir(parents=True, exist_ok=True)
             (self.run / "upper" / path).write_text(text)
         self._copy_containerd(containerd)
+        self.start(layers, groups)
+
+    def start(self, layers: Sequence[Path], groups: list[Path]) -> None:
+        """Start it on these layers (topmost first), with the files that it has written, and wait for systemd.
+
+        The node's network namespace is there already (`network.hold_namespace`). Raises LabError.
+        """
         # relative names: a mount option has 256 bytes in the kernel's newer interface
         lower = ":".join(str(layer.relative_to(CACHE)) for layer in layers)
         here = self.run.relative_to(CACHE)
@@ -122,6 +128,8 @@ class Node:
         """An orderly end, after which the overlay's upper layer can be kept; raises LabError after 90 s."""
         if nspawn := spawned(self.run, "nspawn"):
             end([nspawn], signal.SIGTERM, 90)
+        # the kernel's mark that a volatile overlay was not synced, with which it is not mounted again
+        shutil.rmtree(self.run / "work/work/incompat", ignore_errors=True)
 
     def processes(self) -> list[int]:
         """What must be ended for the node to be gone, its init first."""
