@@ -189,6 +189,7 @@ class TestResync:
     def test_it_is_checked_before_it_is_deleted(self, node: Node, server: Server) -> None:
         server.pods = [listed("uid-real")]
         on(node, CHANGE.check)
+        assert server.deletes == []
 
     @pytest.mark.parametrize(
         "pods",

@@ -78,10 +78,15 @@ class TestCni:
 
     @pytest.mark.parametrize(
         "change", [{"ifName": "lo"}, {"result": None}, {"result": {"ips": [{}]}}, {"cniArgs": [1]},
-                   {"result": {"ips": [{"address": "rubbish"}]}}, {"capabilityArgs": []}]
+                   {"result": {"ips": [{"address": "rubbish"}]}}]
     )  # fmt: skip
     def test_what_is_no_pod_is_passed_over(self, change: dict[str, object]) -> None:
-        assert Attachments.parse(json.dumps({**json.loads(CACHE), **change})) is None or "capabilityArgs" in change
+        assert Attachments.parse(json.dumps({**json.loads(CACHE), **change})) is None
+
+    def test_damaged_arguments_leave_the_pod(self) -> None:
+        found = Attachments.parse(json.dumps({**json.loads(CACHE), "capabilityArgs": []}))
+        assert found is not None
+        assert found.pod == "client"
 
 
 @pytest.mark.parametrize(
