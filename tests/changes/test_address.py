@@ -46,6 +46,7 @@ def broken(node: Node, what: str) -> tuple[Any, str]:
     return type(change)("br0", index, change.address), node.text(STATE)
 
 
+@pytest.mark.thorough
 @real
 @pytest.mark.parametrize("what", list(BOTH))
 def test_it_is_added_as_it_was_and_removed(what: str, node: Node) -> None:
@@ -92,6 +93,7 @@ def test_another_interface_gets_nothing(what: str, node: Node) -> None:
     assert node.text(STATE) == before
 
 
+@pytest.mark.thorough
 @real
 @pytest.mark.parametrize("what", list(BOTH))
 def test_a_rehearsal_adds_it_in_the_copy_alone(what: str, node: Node) -> None:

@@ -281,6 +281,7 @@ class TestWaiting:
         with pytest.raises(CannotRead, match=r"Deployment kube-system/coredns: its pods are not ready after 0\.1 s"):
             scaled().apply(Host())
 
+    @pytest.mark.thorough
     def test_pods_that_do_not_come_are_a_failure_that_can_be_undone(
         self, workload: ObjectServer, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -300,6 +301,7 @@ class TestWaiting:
         assert workload.patches == []
 
 
+@pytest.mark.thorough
 @real
 @pytest.mark.parametrize("before", ["no rules", "a closed port"])
 def test_a_rehearsal_translates_in_the_copy_alone(before: str) -> None:

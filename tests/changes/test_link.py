@@ -52,6 +52,7 @@ def change_of(node: Node, what: str, was: int, name: str = "veth1") -> SetLink:
     return SetLink.usual(name, index, what, was)
 
 
+@pytest.mark.thorough
 @real
 @pytest.mark.parametrize("what", list(ODD))
 def test_it_is_set_and_set_back(what: str, node: Node) -> None:

@@ -123,17 +123,20 @@ class TestHelp:
 
 
 class TestStreams:
+    @pytest.mark.thorough
     @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
     def test_closed_ones_are_no_traceback(self, closed: str, recording: Path) -> None:
         line = f'"$@" check --facts "{recording}" {closed}'
         done = netdoctor(before=("sh", "-c", line.replace('"$@"', '"$0" "$@"')))
         assert done.returncode == 1
 
+    @pytest.mark.thorough
     def test_a_terminal_of_few_letters(self, recording: Path) -> None:
         done = netdoctor("check", "--facts", recording, environment={"PYTHONIOENCODING": "ascii"})
         assert done.returncode == 1
         assert "CAUSE" in done.stdout
 
+    @pytest.mark.thorough
     def test_a_recording_does_not_steer_the_terminal(self, recording: Path) -> None:
         text = recording.read_text().replace('"node-1"', '"n1\\u001b]0;owned\\u0007"')
         recording.write_text(text)
@@ -144,6 +147,7 @@ class TestStreams:
         recording.write_text(text.replace("owned", "\\ud800"))
         assert one_sentence(netdoctor("check", "--facts", recording)).endswith("it holds half a character")
 
+    @pytest.mark.thorough
     def test_a_fifo_that_nobody_reads(self, recording: Path, tmp_path: Path) -> None:
         fifo = tmp_path / "fifo"
         os.mkfifo(fifo)
@@ -203,6 +207,7 @@ class TestExplain:
         assert done.returncode == 0, done.stderr
         assert len(done.stdout.split()) == len(catalogue().probes) + len(catalogue().remedies)
 
+    @pytest.mark.thorough
     @pytest.mark.parametrize(
         ("name", "page"),
         [("ip-forwarding-disabled", "ip-forward-disabled"), ("masquerade", "pod-masquerade-missing"),
@@ -218,12 +223,14 @@ class TestExplain:
         assert (done.returncode, done.stdout) == (2, "")
         assert "near: postgres-login-refused, postgres-name-unresolved, " in one_sentence(done)
 
+    @pytest.mark.thorough
     @pytest.mark.parametrize("name", ["ip_forward_disabled", "IP-Forward-Disabled"])
     def test_another_way_to_write_a_name(self, name: str) -> None:
         done = netdoctor("explain", name)
         assert (done.returncode, done.stderr) == (0, "")
         assert done.stdout == netdoctor("explain", "ip-forward-disabled").stdout
 
+    @pytest.mark.thorough
     def test_a_reader_that_has_seen_enough(self) -> None:
         for arguments in (["explain"], ["--help"], ["explain", "firewalld-rejects-pods"]):
             with subprocess.Popen([*START, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:

@@ -41,12 +41,14 @@ def test_recording_names_the_causes_of_its_fault_on_one_screen(path: Path) -> No
         assert readme.cause_block(seen.report()) in readme.README.read_text(), "scripts/readme check writes it"
 
 
+@pytest.mark.thorough
 def test_the_first_page_shows_what_trace_draws(tmp_path: Path) -> None:
     drawn = tmp_path / "trace.svg"
     subprocess.run([ROOT / "scripts/picture", drawn], check=True, capture_output=True, timeout=60)
     assert drawn.read_bytes() == (ROOT / "docs/img/trace.svg").read_bytes(), "scripts/picture draws it"
 
 
+@pytest.mark.thorough
 def test_what_an_experiment_tried_on_a_recording_says_what_to_type() -> None:
     catalogue = Catalogue.load()
     seen = look(catalogue, from_json((RECORDINGS[0].parent / "nft-table-drops-postgres.json").read_text(), catalogue))
@@ -107,6 +109,7 @@ def test_a_fact_that_could_not_be_read_is_unknown_also_where_it_came_later(healt
     assert judged(healthy).exit_code == 3
 
 
+@pytest.mark.thorough
 def test_replay_needs_no_root_and_no_cluster() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "netdoctor", "check", "--facts", str(RECORDINGS[0]), "-o", "json"],

@@ -182,6 +182,7 @@ class Endless:
         return cls()
 
 
+@pytest.mark.thorough
 def test_a_source_that_answers_for_ever_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("netdoctor.facts.LONGEST", 0.3)
     begin = time.monotonic()

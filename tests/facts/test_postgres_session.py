@@ -219,6 +219,7 @@ def test_an_answer_has_an_end(
     assert not steps[-1].ok
 
 
+@pytest.mark.thorough
 def test_a_session_that_hangs_takes_nothing_from_another_one(
     fake: Callable[[Answers], FakePostgres], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -283,6 +283,7 @@ class TestTheFolderThatIsHere:
         assert (done.returncode, (here.parent / "mark").exists()) == (2, False)
         assert f"uid {STRANGER} can change it" in one_sentence(done)
 
+    @pytest.mark.thorough
     def test_named_it_is_read_and_gets_secrets_of_its_namespace_alone(
         self, here: Path, place: Path, server: ApiServer
     ) -> None:

@@ -30,6 +30,7 @@ def test_what_a_pod_reads_is_built_with_it(folder: str, checkout: Path) -> None:
     assert set(" ".join(config_names(text).values()).split()) == there
 
 
+@pytest.mark.thorough
 def test_a_change_rolls_the_pods_that_it_concerns(checkout: Path) -> None:
     before = config_names(built(checkout / "overlays/lab"))
     file = checkout / "k8s/litellm-audio-configmap.yaml"

@@ -60,6 +60,7 @@ class TestWhole:
         done = netdoctor("check", "--facts", str(recording), "--report", str(place / "etc/new"), environment=caller)
         assert (done.returncode, intact(place)) == (2, True), done.stderr
 
+    @pytest.mark.thorough
     def test_a_report_is_the_users(self, recording: Path, place: Path) -> None:
         recording.rename(place / "user/facts.json")
         os.chown(place / "user/facts.json", USER, USER)
@@ -69,6 +70,7 @@ class TestWhole:
         assert (about.st_uid, about.st_gid, about.st_mode & 0o777) == (USER, USER, 0o600)
         assert json.loads((place / "user/r.json").read_text())["schema_version"]
 
+    @pytest.mark.thorough
     @pytest.mark.parametrize(
         "command", [
             "check --report link", "check --report dangling", "check --report folder/file", "check --report ../etc/new",
@@ -133,6 +135,7 @@ class TestRaces:
                 written += 1
         return written
 
+    @pytest.mark.thorough
     def test_the_name(self, place: Path) -> None:
         path, beside = place / "user/r.json", place / "user/beside"
 
@@ -166,6 +169,7 @@ class TestRaces:
             write_file(str(path), "new")
         assert intact(place)
 
+    @pytest.mark.thorough
     def test_the_folder(self, place: Path) -> None:
         (place / "user/mine").mkdir()
         os.chown(place / "user/mine", USER, USER)

@@ -135,6 +135,7 @@ def test_no_secret_gets_out() -> None:
     assert "hunter2" not in render(hostile(secret), catalogue(), hostile_path(secret))
 
 
+@pytest.mark.thorough
 @real
 def test_the_path_is_drawn_before_and_after_the_repair() -> None:
     found = traced()
@@ -148,6 +149,7 @@ def test_the_path_is_drawn_before_and_after_the_repair() -> None:
     assert {"STOPPED", "ARRIVED"} <= set(page.texts["b"])
 
 
+@pytest.mark.thorough
 @real
 def test_the_node_is_drawn_with_the_hook_that_stops_the_flow() -> None:
     found = traced()
@@ -193,6 +195,7 @@ def test_no_text_of_the_node_leaves_its_box(kind: str) -> None:
         assert left + width >= x + end, text.text
 
 
+@pytest.mark.thorough
 @real
 @pytest.mark.parametrize("name", sorted({*RECORDINGS} - {"healthy", "coredns-upstreams-dead"}))
 def test_the_repair_lets_the_flow_pass(name: str) -> None:
@@ -221,6 +224,7 @@ def test_why_there_is_no_path_at_all() -> None:
     assert "Not drawn: user namespaces are not allowed here." in shown
 
 
+@pytest.mark.thorough
 @real
 def test_every_pod_whose_connections_fail_is_marked_and_says_what_does_not_answer() -> None:
     found = traced("note-b-direct-rules-reload")
@@ -237,6 +241,7 @@ def test_every_pod_whose_connections_fail_is_marked_and_says_what_does_not_answe
     assert not {"node", "outside"} & {*of_test_pod}
 
 
+@pytest.mark.thorough
 @real
 def test_the_path_says_its_cause_its_steps_and_once_how_it_ends() -> None:
     report, found = report_of("note-b-direct-rules-reload"), traced("note-b-direct-rules-reload")

@@ -228,6 +228,7 @@ FAULTS: dict[str, tuple[Facts, list[str]]] = {
 }  # fmt: skip
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", list(FAULTS))
 def test_the_cause_and_only_the_cause(name: str) -> None:
     facts, causes = FAULTS[name]

@@ -165,6 +165,7 @@ def clone(tmp_path: Path) -> Path:
     return place
 
 
+@pytest.mark.thorough
 def test_commands_in_a_clone(clone: Path) -> None:
     names = {f"GIT_{who}_{what}": "reader@example.com" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"

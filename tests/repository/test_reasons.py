@@ -45,6 +45,7 @@ def found() -> set[str]:
     return {f"{path.relative_to(ROOT)}: {one}" for path in paths for one in decisions(Path(path).read_text("utf-8"))}
 
 
+@pytest.mark.thorough
 def test_nothing_decides_by_the_words_of_an_error() -> None:
     assert found() == set(EXCEPTIONS)
 

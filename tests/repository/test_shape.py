@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import ROOT
 
 HARD = "def f(a):\n" + "".join(f"    if a == {number}:\n        return [x for x in a if x]\n" for number in range(5))
@@ -20,6 +22,7 @@ def figures(root: Path) -> dict[str, str]:
     return {name: value for name, _, value in pairs}
 
 
+@pytest.mark.thorough
 def test_nothing_imports_in_a_circle_and_each_class_has_a_name_of_its_own() -> None:
     found = figures(ROOT)
     assert found["import cycles"] == "0"

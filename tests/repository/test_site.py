@@ -15,6 +15,7 @@ SITE = script("build_site.py")
 GRAPH = script("neighbour_graph.py").graph
 
 
+@pytest.mark.thorough
 def test_the_site_is_built_without_a_warning() -> None:
     if SITE.generator() is None:
         pytest.skip("the site's generator is not installed: make docs")

@@ -68,6 +68,7 @@ def test_a_few_addresses_are_told(asked: Callable[[Callable[[bytes], Iterator[by
     assert len(reply.detail.split(", ")) == MOST_ADDRESSES
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("answer", [endless, drip])
 def test_an_answer_has_an_end(
     answer: Callable[[bytes], Iterator[bytes]], asked: Callable[[Callable[[bytes], Iterator[bytes]]], Reply]

@@ -134,6 +134,7 @@ def asked(line: str) -> tuple[str, ...]:
     return (f"unknown, of {command}",)
 
 
+@pytest.mark.thorough
 @needs_root
 @pytest.mark.parametrize(
     "command",
@@ -249,6 +250,7 @@ def test_a_copy_does_without_connections_that_the_kernel_cannot_be_told(node: No
     build(replace(state, node=replace(state.node, conntrack=(b"\2\0\0\0",)))).close()
 
 
+@pytest.mark.thorough
 @real
 def test_translations_are_tried_with_what_the_kernel_has(node: Node, here: Path) -> None:
     """A node on which kube-proxy and the CNI write rules of iptables: nft_nat and nft_masq are not there."""

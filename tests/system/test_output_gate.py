@@ -187,6 +187,7 @@ def test_warnings_and_threads_pass_it(standard: Standard) -> None:
     assert "Traceback" not in standard.err.told
 
 
+@pytest.mark.thorough
 def test_nobody_writes_beside_it() -> None:
     found = {}
     for source in SOURCES:
@@ -197,6 +198,7 @@ def test_nobody_writes_beside_it() -> None:
     assert found == {}
 
 
+@pytest.mark.thorough
 def test_no_child_inherits_the_streams() -> None:
     found = []
     for source in SOURCES:

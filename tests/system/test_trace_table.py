@@ -54,6 +54,7 @@ def test_a_run_that_is_killed_leaves_no_table(tmp_path: Path) -> None:
     assert said == ["traced", "table inet netdoctor_trace", "left: "]
 
 
+@pytest.mark.thorough
 def test_where_no_table_has_an_owner_the_next_run_sweeps(tmp_path: Path) -> None:
     sweep = "from netdoctor.system.host import Host; from netdoctor.system.trace_table import sweep; sweep(Host())"
     script = f'{KILLED}; "$0" -c "{sweep}"; echo "swept: $(nft list tables)"'

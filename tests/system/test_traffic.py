@@ -177,6 +177,7 @@ def test_no_route(client: str) -> None:
     assert not reply.arrived
 
 
+@pytest.mark.thorough
 def test_a_neighbour_that_is_not_there(client: str) -> None:
     assert tcp(client, 80, "10.9.8.99", timeout=4).answer is Answer.HOST_UNREACHABLE
 
@@ -206,6 +207,7 @@ def test_a_namespace_stays_in_its_thread(client: str) -> None:
     assert here() == before
 
 
+@pytest.mark.thorough
 def test_many_questions_wait_together_and_none_beyond_its_time(client: str) -> None:
     begin = time.monotonic()
     silent = [(client, lambda: ask_tcp("10.9.8.2", 81, 0.4))] * 40

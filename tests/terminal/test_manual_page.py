@@ -57,6 +57,7 @@ def test_only_what_is_longer_than_the_screen_is_paged(
     assert (written.count("line "), bool(given)) == (lines, paged)
 
 
+@pytest.mark.thorough
 def test_on_a_real_terminal() -> None:
     terminal = Terminal.running([*EXPLAIN, "ip-forward-disabled"], str(ROOT))
     assert terminal.ended() == 0

@@ -244,6 +244,7 @@ class TestReading:
             "endpoints on other nodes are not in the copy: recording: it does not hold EndpointSlices",
         )
 
+    @pytest.mark.thorough
     def test_a_recording_without_a_network(self, tmp_path: Path) -> None:
         file = tmp_path / "old.json"
         file.write_text('{"schema_version": 1, "facts": {"Links": {"cannot_read": {"source": "ip", "reason": "x"}}}}')

@@ -248,6 +248,7 @@ def test_a_stale_translation_sticks_in_the_twin_too(node: Node) -> None:
     assert "src=10.244.0.99" in listed
 
 
+@pytest.mark.thorough
 def test_a_recording_of_the_state_gives_the_same_twin(node: Node) -> None:
     node.sh("iptables-nft -I FORWARD -p udp --dport 53 -j DROP")
     state = node.state()

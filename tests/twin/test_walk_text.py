@@ -270,6 +270,7 @@ def real() -> Iterator[Known]:
             subprocess.run(["ip", "netns", "delete", name], check=False, capture_output=True, timeout=10)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("source", "destination", "port", "word", "says"),
     [
