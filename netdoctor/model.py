@@ -127,6 +127,7 @@ class Finding:
     since: str = ""  # when it began, if that is known
     probe: str = ""  # filled in by the runner
     by_hand: tuple[str, ...] = ()  # what to type, with the values found, where no remedy repairs it
+    wanted: bool = False  # a state that somebody has asked for, and that no fault of the network brings about
 
 
 class NotApplicable(Exception):

@@ -20,7 +20,12 @@ def diagnose(catalogue: Catalogue, results: Mapping[str, Result]) -> tuple[Diagn
 
 
 def _explains(catalogue: Catalogue, cause: Finding, effect: Finding) -> bool:
-    """Whether one finding may be the reason of another one; a warning is too weak to be an error's."""
+    """Whether one finding may be the reason of another one.
+
+    A warning is too weak to be an error's, and what somebody has asked for has no other reason.
+    """
+    if effect.wanted:
+        return False
     if cause.severity is Severity.WARNING and effect.severity is Severity.ERROR:
         return False
     return effect.probe in catalogue.probes[cause.probe].explains and cause.subject.covers(effect.subject)

@@ -57,7 +57,7 @@ def coredns_not_ready(
     subject = Subject() if elsewhere else Subject(node=this.name)
     said = f"the cluster DNS has no ready endpoint: {why}"
     by_hand = endpoints_by_hand(service, workloads, pods)
-    yield Finding(said, evidence, subject, confidence=Confidence.CONFIRMED, by_hand=by_hand)
+    yield Finding(said, evidence, subject, confidence=Confidence.CONFIRMED, by_hand=by_hand, wanted=not chosen)
 
 
 def _all_end(pods: Iterable[Pod], ended: Iterable[LastEnd]) -> bool:

@@ -11,8 +11,20 @@ from tests.conftest import Lab
 from tests.reports import causes
 from tests.schemas import valid
 
+# the lab masks systemd-sysctl, which would set values of the machine; those of the network are the node's own
+UNIT = """[Unit]
+DefaultDependencies=no
+After=lab-early.service
+Before=sysinit.target
+[Service]
+Type=oneshot
+ExecStart=/usr/sbin/sysctl --system --pattern ^net[.]
+[Install]
+WantedBy=sysinit.target
+"""
 # what outlives a boot by itself: a file that the boot reads, firewalld's permanent configuration, an object of the API
 BREAK = (
+    f"printf '%s' '{UNIT}' > /etc/systemd/system/network-sysctl.service && systemctl -q enable network-sysctl",
     "echo 'net.bridge.bridge-nf-call-iptables = 0' > /etc/sysctl.d/99-zz-hardening.conf",
     "sysctl -q --system",
     "firewall-cmd -q --permanent --direct --add-rule ipv4 filter OUTPUT 0 -p udp --dport 53 -j ACCEPT",
