@@ -102,6 +102,13 @@ class TestWhatIsRead:
         assert (end.said, end.exit_code) == ("", 1)
         assert "not found" in end.unread
 
+    def test_what_the_kubelet_writes_in_place_of_a_log_is_not_the_programs_word(self) -> None:
+        gone = 'failed to try resolving symlinks in path "/var/log/pods/x/3.log": lstat /var/log/pods/x: no such file'
+        (end,) = collected(Api({("coredns-1", False): gone, ("coredns-1", True): LOOP}), coredns(DOWN)).items
+        assert end.cause == "coredns-forwards-to-itself"
+        (end,) = collected(Api({("coredns-1", False): gone}), coredns(DOWN)).items
+        assert (end.said, end.unread) == ("", "the kubelet does not find it")
+
     def test_no_more_than_a_few_are_read(self) -> None:
         many = [replace(coredns(DOWN), name=f"coredns-{number}") for number in range(50)]
         api = Api({})

@@ -38,6 +38,8 @@ LONGEST = 240  # characters of a line
 # klog's fatal and error lines (F0102, E0102), Go's panics, and the words of other loggers
 FATAL = re.compile(r"^\s*(?:F\d{4} |panic: |fatal error: )|\[?\b(?:FATAL|CRITICAL|PANIC)\b|level=fatal")
 ERROR = re.compile(r"^\s*E\d{4} |\[?\b(?:ERROR|Error|error)\b|level=error")
+# what the kubelet writes in place of a log that is not there yet, or not any more (pkg/kubelet/kuberuntime/logs)
+NO_LOG = re.compile(r"(?:failed to try resolving symlinks in path|unable to retrieve container logs for) ")
 COMPLAINT = re.compile(
     r"\b(?:cannot|can't|could not|couldn't|unable|fail(?:ed|ure)|denied|refused|invalid|unknown|missing|no such|not "
     r"(?:defined|found|permitted|allowed|supported))\b",
@@ -178,8 +180,12 @@ def read_end(api: KubeApi, program: str, pod: Pod, end: ContainerEnd, messages: 
 
 
 def _log(api: KubeApi, pod: Pod, container: str, *, previous: bool) -> str:
+    """The last lines of a log. Raises CannotRead, also where the kubelet writes in its place why there is none."""
     path = f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}/log"
-    return api.text(path, container=container, previous=str(previous).lower(), tailLines=LINES, limitBytes=BYTES)
+    text = api.text(path, container=container, previous=str(previous).lower(), tailLines=LINES, limitBytes=BYTES)
+    if NO_LOG.match(text):
+        raise CannotRead(f"log of pod {pod.namespace}/{pod.name}", "the kubelet does not find it", Why.ABSENT)
+    return text
 
 
 def telling_line(lines: Iterable[str]) -> str:
