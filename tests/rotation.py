@@ -1,7 +1,7 @@
 """Which faults this run repairs and undoes, and in which it asks the gate: a third, and what the change touches.
 
 Every fault is broken and named in each run. `make test ALL=1` (NETDOCTOR_TEST_ALL) takes them all; so does a tree
-without git. The change is what was committed since the last pause of six hours, and what is not committed yet.
+without git. The change is what was committed since the last pause of an hour, and what is not committed yet.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from itertools import pairwise
 from tests.conftest import ROOT
 
 PARTS = 3
-PAUSE = 6 * 3600  # seconds between two commits, after which a new change begins
-# whoever touches these touches every repair
+PAUSE = 3600  # seconds between two commits, after which a new change begins
+# whoever touches these touches every remedy
 EVERY_REPAIR = (
     "netdoctor/changes/", "netdoctor/repair/", "netdoctor/rehearsal/", "netdoctor/cli/fix.py", "netdoctor/cli/undo.py",
     "tests/test_faults.py", "tests/rotation.py", "tests/node_state.py",
@@ -52,17 +52,27 @@ def chosen(
 ) -> frozenset[str]:
     """A third of the faults by the commit's hash, and those whose file or remedy is among the changed files.
 
-    All of them where a path that begins with one of `every` has changed.
+    Where a path that begins with one of `every` has changed, also a fault of each remedy, and each without one.
     """
+    number = int(commit, 16)
+    found = {name for place, name in enumerate(sorted(remedies)) if place % PARTS == number % PARTS}
     if any(path.startswith(every) for path in changed):
-        return frozenset(remedies)
-    turn = int(commit, 16) % PARTS
-    found = {name for place, name in enumerate(sorted(remedies)) if place % PARTS == turn}
+        found |= _one_for_each_remedy(remedies, number)
     for name, wanted in remedies.items():
         files = {f"/{remedy.replace('-', '_')}.py" for remedy in wanted} | {f"tests/faults/{name}.yaml"}
         if any(path.endswith(tuple(files)) for path in changed):
             found.add(name)
     return frozenset(found)
+
+
+def _one_for_each_remedy(remedies: Mapping[str, tuple[str, ...]], number: int) -> set[str]:
+    """A fault for each remedy, another one with each number; and the faults that name none."""
+    by_remedy: dict[str, list[str]] = {}
+    for name, wanted in sorted(remedies.items()):
+        for remedy in wanted:
+            by_remedy.setdefault(remedy, []).append(name)
+    turns = {names[number % len(names)] for names in by_remedy.values()}
+    return turns | {name for name, wanted in remedies.items() if not wanted}
 
 
 def changed_files() -> frozenset[str]:
