@@ -13,7 +13,8 @@ for a policy of FORWARD go there. It does so in iptables, in legacy iptables and
 
 Where systemd runs, the script `/etc/netdoctor/accept.sh` and the unit `netdoctor-accept.service` make them again at
 each boot, after firewalls and docker have written theirs. It is a script, because the place of the rule before which
-they stand is known only then.
+they stand is known only then. A firewall that flushes the chain in between deletes them with its own: `systemctl
+daemon-reload` and `systemctl restart netdoctor-accept` write them again.
 
 ## What it costs
 Nothing restarts. Pods reach what the policy or rule kept from them, and nobody outside reaches more: NodePorts from
@@ -63,7 +64,7 @@ def accept_pod_network(
         if not accepting:
             raise NotApplicable(f"somebody may have written it to block something: {tried.says}")
         changes += accepting
-    changes = sorted(dict.fromkeys(changes), key=lambda change: (change.program, change.table, change.chain))
+    changes.sort(key=lambda change: (change.program, change.table, change.chain))
     yield from changes
     if changes and at_boot:
         yield from keep_rules_at_boot(NAME, TITLE, script(changes), "/bin/sh")

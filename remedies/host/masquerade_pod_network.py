@@ -73,7 +73,7 @@ def masquerade_pod_network(
     """The table, and what keeps it at boot."""
     bare = [packet for packet in departures.items if packet.is_bare and packet.pod_address]
     if not bare:
-        raise NotApplicable("no packet of a pod was seen leaving with the pod's own address")
+        return
     if masquerade.missing:
         raise NotApplicable("the CNI has written rules for these pods, which are gone: they have to be written again")
     networks = [cidr for cidr in network.cidrs if to_network(cidr).version == 4]

@@ -113,10 +113,6 @@ def test_what_sends_all_pods_past_the_masquerade_of_the_cni_is_nobodys_wish() ->
 
 AGENT = replace(pods().items[0], namespace="kube-system", name="ip-masq-agent-x7k2p")
 LEFT: dict[str, tuple[dict[str, object], str]] = {
-    "no packet was seen": ({"departures": Departures(())}, "no packet of a pod was seen"),
-    "a router knows the way": ({"departures": departures(CLIENT, back_by="eth0")}, "no packet of a pod was seen"),
-    "they left with the node's address": ({"departures": departures(CLIENT, NODE_ADDRESS)}, "no packet of a pod"),
-    "the host's own question": ({"departures": departures("")}, "no packet of a pod was seen"),
     "the CNI's rules are gone": ({"masquerade": masquerade(CLIENT)}, "have to be written again"),
     "Calico": ({"cni": cni(plugins=({"type": "calico"},))}, r"up to the CNI \(calico\)"),
     "kindnet and GKE": ({"cni": cni(plugins=({"type": "ptp"},))}, r"up to the CNI \(ptp\)"),
@@ -133,6 +129,16 @@ LEFT: dict[str, tuple[dict[str, object], str]] = {
     "a rule, and the CNI says so too": ({"iptables": nat(RETURNS)}, "has no ipMasq, and a rule lets pods pass"),
     "pods of another network": ({"network": PodNetwork(("10.9.0.0/16",), "the CNI")}, "is in no network of pods"),
 }  # fmt: skip
+
+
+@pytest.mark.parametrize("seen", [
+    Departures(()),
+    departures(CLIENT, back_by="eth0"),  # a router knows the way
+    departures(CLIENT, NODE_ADDRESS),
+    departures(""),  # the host's own question
+])  # fmt: skip
+def test_it_takes_a_packet_of_a_pod_that_left_as_it_was_and_was_not_answered(seen: Departures) -> None:
+    assert wanted(departures=seen) == []
 
 
 @pytest.mark.parametrize("why", LEFT)
