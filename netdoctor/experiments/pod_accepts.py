@@ -132,6 +132,8 @@ def _of_one(state: State, cluster: Addresses, hook: str, network: str, bridge: s
         return
     if hook == FORWARD:
         yield Accepted(source=network, interface_in=bridge)
+        for others in _networks_of_other_nodes(cluster, ipaddress.IPv4Network(network)):
+            yield Accepted(source=others, destination=network, interface_out=bridge)
         yield Accepted(destination=network, interface_out=bridge, answers=True)
         return
     yield Accepted(source=network, interface_in=bridge, answers=True)
@@ -150,6 +152,12 @@ def _networks_of_pods(state: State) -> list[str]:
         if address.version == 4 and not address.ip.is_loopback
     }
     return sorted(found, key=ipaddress.IPv4Network)
+
+
+def _networks_of_other_nodes(cluster: Addresses, here: ipaddress.IPv4Network) -> list[str]:
+    """The networks that hold pods of other nodes; few, where they lie side by side."""
+    found = [ipaddress.IPv4Network(cidr) for cidr in cluster.pod_cidrs if ":" not in cidr]
+    return [str(each) for each in ipaddress.collapse_addresses(found) if not each.subnet_of(here)]
 
 
 def _fits(rule: Accepted, step: TraceStep) -> bool:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 
 import pytest
 
 from netdoctor.changes.accept_rules import AcceptRules
+from netdoctor.experiments.pod_accepts import instead_of_policy_or_rule
 from netdoctor.rehearsal.rehearsal import HostOfCopy
 from netdoctor.system.host import Host
-from tests.twin.network import FLOWS, Node, real
+from netdoctor.twin.twin import NODE
+from netdoctor.twin.walk import REQUEST, Packet, TraceStep
+from tests.twin.network import ADDRESS, CLIENT, CLUSTER, FLOWS, RESOLVER, Node, real
 from tests.twin.test_search import searched
 
 pytestmark = [pytest.mark.thorough, real]
@@ -86,6 +90,21 @@ def test_pods_are_accepted_before_it_and_no_more_than_they_need(name: str, node:
     node.namespaces["node"].run(lambda: change.check(Host()))
     node.namespaces["node"].run(lambda: change.apply(Host(loads=True)))
     assert node.ask(FLOWS[flow], 2).answered
+
+
+def test_pods_of_other_nodes_reach_those_here(node: Node) -> None:
+    node.sh("iptables-nft -P FORWARD DROP")
+    packet = Packet("udp", ADDRESS[CLIENT], RESOLVER, 4711, 53)
+    stop = TraceStep(NODE, REQUEST, packet, "br0", "eth0", "ip", "filter", "FORWARD", 0, "policy drop", "policy drop")
+    cidrs = ("10.244.0.0/24", "10.244.1.0/24", "10.245.0.0/24", "fd00::/64")
+    found = instead_of_policy_or_rule(node.state(), replace(CLUSTER, pod_cidrs=cidrs), stop)
+    assert found is not None
+    assert [text.removesuffix(f" {LABELLED}") for text in found.change.texts()] == [
+        f"-A FORWARD {IN}",
+        "-A FORWARD -s 10.244.0.0/23 -d 10.244.0.0/24 -o br0",
+        "-A FORWARD -s 10.245.0.0/24 -d 10.244.0.0/24 -o br0",
+        f"-A FORWARD {BACK}",
+    ]
 
 
 @pytest.mark.skipif(not shutil.which("iptables-legacy"), reason="iptables-legacy is not installed")
