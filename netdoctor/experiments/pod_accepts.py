@@ -48,7 +48,7 @@ def instead_of_policy_or_rule(state: State, cluster: Addresses, stop: TraceStep)
     rules would not accept the packet.
     """
     place = (stop.family, stop.table, stop.chain)
-    theirs = stop.table in KEPT_UP or stop.chain.startswith("KUBE-")
+    theirs = stop.table in KEPT_UP or stop.chain.startswith("KUBE-") or _is_of_iptables_elsewhere(stop)
     if stop.family not in ("ip", "inet") or theirs or not _is_base(state, place):
         return None
     hook, before = _hook(state, stop.packet), stop.text if stop.handle else ""
@@ -98,6 +98,11 @@ def _accepting(change: AcceptRules, number: int) -> Accepting:
             words = ("-I" if number else "-A", *where, *shlex.split(rule.as_iptables("")))
         lines.append(command("sudo {} {:options}", change.program, words))
     return Accepting(change, all_of(lines))
+
+
+def _is_of_iptables_elsewhere(stop: TraceStep) -> bool:
+    """Whether it is a chain of iptables in another table than filter, where nobody accepts pods."""
+    return stop.family == "ip" and stop.table in ("nat", "mangle", "raw", "security") and stop.chain.isupper()
 
 
 def _may_be_preceded(before: str, state: State) -> bool:

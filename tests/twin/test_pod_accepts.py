@@ -67,6 +67,7 @@ WISHES: dict[str, tuple[list[str], str]] = {
         ["iptables-nft -N OWN", "iptables-nft -A FORWARD -j OWN", "iptables-nft -A OWN -j DROP"], "outside",
     ),
     "another table of iptables": (["iptables-nft -t raw -A PREROUTING -p udp --dport 53 -j DROP"], "outside"),
+    "the policy of another table": (["iptables-nft -t mangle -P FORWARD DROP"], "outside"),
     "nft, an address": ([nft("forward", "accept", "ip saddr 10.244.0.0/24 drop;")], "outside"),
     "what the host itself asks": (["iptables-nft -P OUTPUT DROP"], "host"),
 }  # fmt: skip
