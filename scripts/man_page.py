@@ -23,6 +23,8 @@ KEPT = "\b"  # the first line of a paragraph that click does not wrap
 STATUS = "Exit status: "
 FILES = {
     "/var/lib/netdoctor": "The journal of each repair, below runs/: undo and fix --resume need it. It belongs to root.",
+    "/etc/netdoctor, /etc/systemd/system/netdoctor-*.service": "Rules that a repair has made, and the units that make "
+    "them again at boot; undo removes them.",
     "/etc/kubernetes/admin.conf, $HOME/.kube/config": "Kubeconfigs that are looked for where neither --kubeconfig nor "
     "KUBECONFIG names one; also those of k3s, RKE2, k0s and MicroK8s.",
 }

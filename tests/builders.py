@@ -301,7 +301,8 @@ def masquerade(*missing: str, wanted: bool = True) -> Masquerade:
 
 def departures(address: str, source: str = "", back_by: str = "", rp_filter: str = "1", drops: int = 1) -> Departures:
     flow = "pod default/client -> 8.8.8.8:53/udp"
-    return Departures((Departure(flow, address, "eth0", (source or address,), back_by, rp_filter, drops),))
+    sources = (source or address,)
+    return Departures((Departure(flow, address, "eth0", sources, back_by, rp_filter, drops, "8.8.8.8"),))
 
 
 FLOW = f"{OLD_POD} -> 8.8.8.8:53/udp"

@@ -30,8 +30,8 @@ SECTIONS = {
     "firewalld": "if systemctl -q is-active firewalld; then firewall-cmd --list-all-zones; "
     "firewall-cmd --permanent --list-all-zones; firewall-cmd --direct --get-all-rules; "
     "firewall-cmd --permanent --direct --get-all-rules; fi",
-    "files": "find /etc/firewalld /etc/sysctl.d /etc/modules-load.d /etc/cni /etc/kubernetes -type f "
-    "-exec stat -c '%n %a %u %g' {} + -exec sha256sum {} + | sort",
+    "files": "find /etc/firewalld /etc/sysctl.d /etc/modules-load.d /etc/cni /etc/kubernetes /etc/netdoctor "
+    "/etc/systemd/system -type f -exec stat -c '%n %a %u %g' {} + -exec sha256sum {} + | sort",
     "objects": "kubectl get pods,services,endpointslices,configmaps,secrets,deployments,daemonsets,nodes -A "
     "-o custom-columns=KIND:.kind,NS:.metadata.namespace,NAME:.metadata.name,UID:.metadata.uid --no-headers | sort",
     "specs": "kubectl get services,deployments,daemonsets -A --no-headers -o custom-columns=KIND:.kind,"

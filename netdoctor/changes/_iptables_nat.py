@@ -35,11 +35,14 @@ def translate(host: Host, family: str, ends: Iterable[tuple[str, str, int, str]]
     _restore(host, family, lines)
 
 
-def masquerade(host: Host, family: str, networks: Iterable[str]) -> None:
-    """Before any other rule: traffic from these networks to others gets the node's address. Raises CannotRead."""
+def masquerade(host: Host, family: str, networks: Iterable[str], kept: Iterable[str] = ()) -> None:
+    """Before any other rule: traffic from these networks to others gets the node's address. Raises CannotRead.
+
+    `kept`: further networks to which it goes as it is.
+    """
     inside = list(networks)
     lines = [f":{CHAIN} - [0:0]"]
-    lines += [f"-A {CHAIN} -d {network} -j RETURN" for network in inside]
+    lines += [f"-A {CHAIN} -d {network} -j RETURN" for network in dict.fromkeys((*inside, *kept))]
     lines += [f"-A {CHAIN} -j MASQUERADE"]
     lines += [f"-I POSTROUTING -s {network} -j {CHAIN}" for network in inside]
     _restore(host, family, lines)

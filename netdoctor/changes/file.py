@@ -17,9 +17,12 @@ from netdoctor.errors import CannotRead, Drifted, IsLink
 from netdoctor.system.host import Host
 
 NO_FILE = "/dev/null"
-# the files that remedies write; see _at_boot.py
+# the files that remedies write; see _at_boot.py and _boot_unit.py
 NAME = r"99-netdoctor-[^/\x00-\x1f]+\.conf"
-OF_NETDOCTOR = re.compile(rf"/etc/(?:sysctl\.d/(?:z+-)?|modules-load\.d/){NAME}")
+UNITS = r"systemd/system/(?:netdoctor-[a-z-]+\.service|multi-user\.target\.d/99-netdoctor-[a-z-]+\.conf)"
+OF_NETDOCTOR = re.compile(
+    rf"/etc/(?:(?:sysctl\.d/(?:z+-)?|modules-load\.d/){NAME}|{UNITS}|netdoctor/[a-z-]+\.(?:nft|sh))"
+)
 MODES = 0o777  # and no set-user-id
 
 

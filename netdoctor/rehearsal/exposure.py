@@ -13,6 +13,7 @@ from netdoctor.facts.cluster.cluster_addresses import ClusterAddresses
 from netdoctor.model import Access
 from netdoctor.system.traffic import Answer
 from netdoctor.twin.beyond import flow_of
+from netdoctor.twin.needed_ports import needed_by_pods
 from netdoctor.twin.state import Listener, NetworkState, State
 from netdoctor.twin.twin import OUTSIDE, Flow, Twin
 from netdoctor.twin.uplinks import uplinks
@@ -24,8 +25,6 @@ SURE = 0.5  # of silence where one copy answers and the other does not: it may b
 CERTAIN = 2.0  # of silence before a way is called closed: that refuses a repair
 MOST = 64  # flows of one class
 MOST_UPLINKS = 4
-# what pods need of the node besides the API server and the ends of Services; and kube-proxy's health, no secret
-KUBELET, DNS, HEALTH = 10250, 53, 10256
 FAR = ("198.51.100.77", "2001:db8::77")  # where an uplink's network has no room for a neighbour
 SPECIAL = (5353, 546, 68)  # mDNS, DHCP: they answer nobody
 RESOLVER = "8.8.8.8"
@@ -159,14 +158,6 @@ def _from_afar(state: State, node: Address | None, stranger: Address | None) -> 
                 in_turn.append([ExposedFlow(Access.OUTSIDE_TO_NODE, flow, word) for flow in flows])
     for place in zip_longest(*in_turn):  # of each at the lowest ports first
         yield from (way for way in place if way)
-
-
-def needed_by_pods(state: State, cluster: ClusterAddresses) -> set[tuple[str, int]]:
-    """Protocol and port of what pods need at the node: kubelet, DNS, NodePorts, ends of Services (the API's too)."""
-    own = {str(address.ip) for _, address in state.node.own_addresses()}
-    ends = {end[1:3] for _, several in cluster.services for end in several if end[0] in own}
-    ports = {(protocol, port) for port, protocol in cluster.node_ports}
-    return ends | ports | {("tcp", KUBELET), ("tcp", DNS), ("udp", DNS), ("tcp", HEALTH)}
 
 
 def _to_pod(pod: NetworkState, asking: list[str], stranger: Address | None) -> Iterator[ExposedFlow]:

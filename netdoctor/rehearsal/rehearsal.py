@@ -9,7 +9,6 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from netdoctor.errors import CannotRead, Exposed, NetdoctorError, NotRehearsable
@@ -26,6 +25,7 @@ from netdoctor.rehearsal.people import People, people
 from netdoctor.rehearsal.transit import carried, transit_ways
 from netdoctor.system.firewalld_bus import FirewalldBus
 from netdoctor.system.host import Host
+from netdoctor.system.kernel_modules import program_of
 from netdoctor.system.traffic import Reply
 from netdoctor.twin.asked import PATIENCE, Asked
 from netdoctor.twin.build import build
@@ -55,7 +55,7 @@ class HostOfCopy(Host):
 
     def run(self, argv: Sequence[str], timeout: float = 3.0, stdin: str | None = None) -> str:
         """As Host does. Raises NotRehearsable for a program that reaches beyond the namespace."""
-        if not PROGRAMS.fullmatch(Path(argv[0]).name) or "netns" in argv:
+        if not PROGRAMS.fullmatch(program_of(argv)) or "netns" in argv:
             raise NotRehearsable(f"{argv[0]} reaches beyond a copy of the node's network")
         return super().run(argv, timeout, stdin)
 

@@ -58,6 +58,7 @@ STATEMENTS = {
     " dnat to ": "nft_nat",
     " masquerade": "nft_masq",
     "type nat hook ": "nft_chain_nat",
+    " ct state ": "nft_ct",
     " limit rate ": "nft_limit",
 }
 
@@ -101,7 +102,7 @@ def require(name: str, source: str) -> None:
 
 def allow(argv: Sequence[str], stdin: str | None = None) -> None:
     """Raise CannotRead where this command would have a module loaded, or where that is not known."""
-    program = _program(argv)
+    program = program_of(argv)
     if program == EITHER:
         program = backend(program)
     if program not in PROGRAMS:
@@ -121,7 +122,7 @@ def backend(program: str) -> str:
     return "iptables-nft-save" if "nft" in Path(found).resolve().name else "iptables-legacy-save"
 
 
-def _program(argv: Sequence[str]) -> str:
+def program_of(argv: Sequence[str]) -> str:
     """The program's name; behind `env NAME=value ...`, the one that env starts."""
     words = list(argv)
     if words[0] == "env":

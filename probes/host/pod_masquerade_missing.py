@@ -7,13 +7,15 @@ CNI's bridge plugin masquerades (`ipMasq`): whether each pod that it has connect
 ## Why it matters
 Hosts beyond the node have no route to the pod network. Without masquerade a packet leaves with the pod's own address
 and the reply cannot return: the outside times out while the cluster works. The plugin writes the rule once, when the
-pod is created; flushing iptables removes it for good.
+pod is created; flushing iptables removes it for good. A CNI that is told not to masquerade (`"ipMasq": false`) leaves
+it to others.
 
 ## When it is not a fault
 When the outside answers pods anyway: a router knows the pod network, or another rule translates.
 
 ## By hand
-Recreate the pods once kube-proxy's rules are back: CoreDNS first, then the others.
+Recreate the pods once kube-proxy's rules are back: CoreDNS first, then the others. Where the CNI writes no masquerade:
+`iptables -t nat -A POSTROUTING -s POD_CIDR ! -d POD_CIDR -j MASQUERADE`, unless pods are routable on purpose.
 """
 
 from collections.abc import Iterator
@@ -21,6 +23,7 @@ from collections.abc import Iterator
 from netdoctor import Area, Evidence, Finding, Subject, Values, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.this_node import ThisNode
+from netdoctor.facts.node.cni import CniConfig
 from netdoctor.facts.node.masquerade import Masquerade
 from netdoctor.facts.traffic.departures import Departure, Departures
 from netdoctor.facts.traffic.lost_masquerade import LostMasquerade, lost_masquerade
@@ -36,6 +39,7 @@ def pod_masquerade_missing(
     points: VantagePoints,
     answers: UpstreamAnswers | CannotRead,
     departures: Departures | CannotRead,
+    cni: CniConfig | CannotRead,
     this: ThisNode,
 ) -> Iterator[Finding]:
     """No rule masquerades them, or their packets are seen to leave as they are, and the outside does not answer."""
@@ -43,13 +47,13 @@ def pod_masquerade_missing(
     if lost.pods:
         yield _without_a_rule(lost, bare, this)
     elif bare and not masquerade.missing:
-        yield _leaving_as_they_are(bare, this)
+        yield _leaving_as_they_are(bare, cni, this)
 
 
 def _bare(departures: Departures | CannotRead) -> list[Departure]:
     """The packets that left with their pod's own address, and that nobody answered."""
     seen = () if isinstance(departures, CannotRead) else departures.items
-    return [packet for packet in seen if packet.pod_address in packet.sources and not packet.came_back]
+    return [packet for packet in seen if packet.is_bare]
 
 
 def _without_a_rule(lost: LostMasquerade, bare: list[Departure], this: ThisNode) -> Finding:
@@ -71,13 +75,13 @@ def _without_a_rule(lost: LostMasquerade, bare: list[Departure], this: ThisNode)
     )
 
 
-def _leaving_as_they_are(bare: list[Departure], this: ThisNode) -> Finding:
+def _leaving_as_they_are(bare: list[Departure], cni: CniConfig | CannotRead, this: ThisNode) -> Finding:
     """Packets that were seen on the uplink with a pod's own address."""
     pods = ", ".join(departure.flow.partition(" -> ")[0] for departure in bare)
     return Finding(
         f"packets of pods leave {bare[0].uplink} with the pods' own addresses ({pods} were watched): nothing "
         "masquerades them, and the outside cannot answer",
-        tuple(_left(bare)),
+        (*_left(bare), *_left_to_others(cni)),
         Subject(node=this.name),
         confidence=Confidence.CONFIRMED,
     )
@@ -93,3 +97,11 @@ def _left(bare: list[Departure]) -> list[Evidence]:
         )
         for packet in bare[:1]
     ]
+
+
+def _left_to_others(cni: CniConfig | CannotRead) -> list[Evidence]:
+    """That the CNI is told to masquerade nothing, if it is."""
+    bridge = None if isinstance(cni, CannotRead) else cni.plugin("bridge")
+    if isinstance(cni, CannotRead) or bridge is None or bridge.get("ipMasq"):
+        return []
+    return [Evidence(cni.path, "the CNI masquerades nothing: ipMasq is not true", "somebody else masquerades")]

@@ -61,6 +61,9 @@ def cure(node: Node, found: Found) -> None:
 SINGLE = {
     "accept-packets": (["iptables-nft -I FORWARD -p udp --dport 53 -j DROP"], "outside"),
     "accept-packets, policy": (["iptables-nft -P FORWARD DROP"], "outside"),
+    "accept-packets, final rule": (
+        ["iptables-nft -A FORWARD -d 8.8.4.4 -j ACCEPT", "iptables-nft -A FORWARD -j REJECT"], "outside",
+    ),
     "forward-at-every-interface": (["sysctl -qw net.ipv4.conf.br0.forwarding=0"], "outside"),
     "set-links-up": (["ip link set veth1 down"], "pod"),
     "join-bridge": (["ip link set veth1 nomaster"], "pod"),
@@ -108,7 +111,14 @@ SINGLE = {
 # what a person is told to type; HANDLE is the kernel's number of the rule
 TYPED = {
     "accept-packets": ["sudo nft delete rule ip filter FORWARD handle HANDLE"],
-    "accept-packets, policy": ["sudo nft chain ip filter FORWARD '{ policy accept ; }'"],
+    "accept-packets, policy": [
+        "sudo iptables-nft -A FORWARD -s 10.244.0.0/24 -i br0 -j ACCEPT",
+        "sudo iptables-nft -A FORWARD -d 10.244.0.0/24 -o br0 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
+    ],
+    "accept-packets, final rule": [
+        "sudo iptables-nft -I FORWARD 2 -s 10.244.0.0/24 -i br0 -j ACCEPT",
+        "sudo iptables-nft -I FORWARD 3 -d 10.244.0.0/24 -o br0 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
+    ],
     "forward-at-every-interface": ["sudo sysctl -w net.ipv4.conf.br0.forwarding=1"],
     "set-links-up": ["sudo ip link set dev veth1 up"],
     "join-bridge": ["sudo ip link set dev veth1 master br0", "sudo bridge link set dev veth1 hairpin on"],

@@ -1,4 +1,8 @@
-"""The rule that ended the packet is away, or the policy that did accepts."""
+"""The rule that ended the packet is gone, or the policy that did accepts, or pods pass before either.
+
+A rule that somebody wrote against something is removed in a copy alone. Where nobody did, what is tried is what may be
+made on the node.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,8 @@ from collections.abc import Iterator
 from functools import partial
 
 from netdoctor.experiments.interventions import Intervention, Situation
+from netdoctor.experiments.pod_accepts import instead_of_policy_or_rule
+from netdoctor.system.host import Host
 from netdoctor.system.rule_removal import without_rule
 from netdoctor.twin.trace_events import handles_of
 from netdoctor.twin.twin import NODE
@@ -23,12 +29,17 @@ def propose(situation: Situation) -> Iterator[Intervention]:
     where = " ".join(place)
     cause = "firewalld-rejects-pods" if stop.table == "firewalld" else "packets-dropped-by-rule"
     handles = handles_of(situation.state.node, place)
+    if stop.handle and stop.handle not in handles:
+        return  # it is another intervention's rule
+    says = f"a rule of {where} drops: {stop.text}" if stop.handle else f"the policy of {where} drops"
+    if found := instead_of_policy_or_rule(situation.state, situation.cluster, stop):
+        make = partial(found.change.rehearse, Host())
+        yield Intervention(NAME, cause, says, found.says, make, by_hand=found.by_hand, changes=(found.change,))
+        return
     by_hand = without_rule(*place, stop.handle)
     if not stop.handle:
-        make = partial(nft_loading.accept_by_policy, *place)
-        says, change = f"the policy of {where} drops", f"the policy of {where} accepts"
-        yield Intervention(NAME, cause, says, change, make, by_hand=by_hand)
-    elif stop.handle in handles:  # else it is another intervention's rule
+        make, change = partial(nft_loading.accept_by_policy, *place), f"the policy of {where} accepts"
+    else:
         make = partial(nft_loading.neutralize_rule, *place, handles.index(stop.handle))
         change = f"without the rule {stop.handle} of {where} ({stop.text})"
-        yield Intervention(NAME, cause, f"a rule of {where} drops: {stop.text}", change, make, by_hand=by_hand)
+    yield Intervention(NAME, cause, says, change, make, by_hand=by_hand)

@@ -42,11 +42,17 @@ class Departure:
     back_by: str = ""  # the interface by which an answer came, "" when none came
     rp_filter: str = ""  # what holds for that interface: the greater of its own value and that of `all`
     reverse_path_drops: int = 0  # packets that the kernel's reverse-path check dropped meanwhile, on the whole node
+    destination: str = ""  # whom it asked; "" in older recordings
 
     @property
     def came_back(self) -> bool:
         """Whether an answer came back."""
         return bool(self.back_by)
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether it left with its pod's own address, and nobody answered."""
+        return self.pod_address in self.sources and not self.came_back
 
     @property
     def refused_on_return(self) -> bool:
@@ -96,6 +102,7 @@ def _departure(host: Host, points: VantagePoints, links: Links, lookup: Upstream
         back_by=back,
         rp_filter=_rp_filter(host, back) if back else "",
         reverse_path_drops=_reverse_path_drops(host) - before,
+        destination=upstream.address,
     )
 
 

@@ -1,0 +1,67 @@
+"""One rule that accepts packets of pods, in the words of iptables and of nft."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+
+from netdoctor.facts.node.cni import NAME
+
+LABEL = "netdoctor-accept"  # the comment by which these rules are known
+PROTOCOLS = ("", "tcp", "udp", "sctp")
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What a rule accepts. An empty field says nothing; `answers`: only packets of connections that are there."""
+
+    source: str = ""
+    destination: str = ""
+    interface_in: str = ""
+    interface_out: str = ""
+    protocol: str = ""
+    port: int = 0
+    answers: bool = False
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether networks are networks, and names names; and it does not accept everything."""
+        try:
+            networks = [str(ipaddress.IPv4Network(each)) for each in (self.source, self.destination) if each]
+        except ValueError:
+            return False
+        given = [each for each in (self.source, self.destination) if each]
+        interfaces = [each for each in (self.interface_in, self.interface_out) if each]
+        named = networks == given and bool(given and interfaces) and all(map(NAME.fullmatch, interfaces))
+        return (
+            named and self.protocol in PROTOCOLS and 0 <= self.port < 65536 and bool(self.protocol) == bool(self.port)
+        )
+
+    def as_iptables(self, label: str) -> str:
+        """The rule behind its chain, as iptables-save prints it."""
+        options = {
+            "-s": self.source, "-d": self.destination, "-i": self.interface_in, "-o": self.interface_out,
+            "-p": f"{self.protocol} -m {self.protocol} --dport {self.port}" if self.protocol else "",
+            "-m conntrack --ctstate": "RELATED,ESTABLISHED" if self.answers else "",
+            "-m comment --comment": label,
+        }  # fmt: skip
+        return " ".join([*(f"{option} {value}" for option, value in options.items() if value), "-j ACCEPT"])
+
+    def as_nft(self, label: str) -> str:
+        """The rule, as nft prints it."""
+        parts = {
+            "iifname": f'"{self.interface_in}"' if self.interface_in else "",
+            "oifname": f'"{self.interface_out}"' if self.interface_out else "",
+            "ip saddr": self.source,
+            "ip daddr": self.destination,
+            f"{self.protocol} dport": str(self.port) if self.protocol else "",
+            "ct state": "established,related" if self.answers else "",
+        }
+        words = [f"{what} {value}" for what, value in parts.items() if value]
+        return " ".join([*words, "accept", *([f'comment "{label}"'] if label else [])])
+
+    def fits(self, source: str, destination: str, protocol: str, port: int, *, is_answer: bool) -> bool:
+        """Whether it accepts this packet, as far as its addresses, port and direction tell."""
+        ends = ((self.source, source), (self.destination, destination))
+        inside = all(ipaddress.ip_address(end) in ipaddress.ip_network(each) for each, end in ends if each)
+        return inside and (is_answer or not self.answers) and self.protocol in ("", protocol) and self.port in (0, port)

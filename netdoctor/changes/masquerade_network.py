@@ -1,0 +1,153 @@
+"""The masquerade of a whole pod network where nobody else writes one: a table of netdoctor's own."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar
+
+from netdoctor.changes import _conntrack, _iptables_nat
+from netdoctor.errors import Drifted, NotRehearsable
+from netdoctor.facts.node.cni import NAME
+from netdoctor.system.host import Host, ProgramFailed
+
+FAMILY, TABLE = "ip", "netdoctor_masquerade"
+SOURCE_NAT = 100  # the priority that nft calls srcnat: older versions know the number alone
+MULTICAST = "224.0.0.0/4"
+NO_SUCH = "No such file or directory"
+RULE = re.compile(r"^\s*(?!table |chain |type |})\S.*$", re.MULTILINE)
+NETWORK = re.compile(r"\d+\.\d+\.\d+\.\d+(?:/\d+)?")
+SECONDS = 5.0
+Network = ipaddress.IPv4Network
+
+
+@dataclass(frozen=True, slots=True)
+class MasqueradeNetwork:
+    """Give packets from pods that leave the node its own address."""
+
+    until_boot: ClassVar[bool] = True
+    needs_the_node: ClassVar[bool] = True
+    kind: ClassVar[str] = "masquerade-network"
+    networks: tuple[str, ...]  # of pods
+    kept: tuple[str, ...]  # destinations that pods reach with their own addresses
+    bridge: str  # of the pods: what leaves by it stays on the node
+    forgets: bool  # whether connections without masquerade can be forgotten: the conntrack tool is there
+    at_boot: bool  # whether files of the same repair make it again at each boot
+
+    @classmethod
+    def planned(cls, networks: Iterable[str], kept: Iterable[str], bridge: str, *, at_boot: bool) -> MasqueradeNetwork:
+        """The change for these networks; multicast and `kept` are left as they are. Raises ValueError for others."""
+        pods = _joined(networks)
+        whole = _joined([*pods, *kept, MULTICAST])
+        return cls(pods, whole, bridge, _conntrack.available(), at_boot)
+
+    @property
+    def table(self) -> str:
+        """The table, as `nft -f` reads it."""
+        rule = (
+            f'oifname != "{self.bridge}" ip saddr {{ {", ".join(self.networks)} }} '
+            f"ip daddr != {{ {', '.join(self.kept)} }} masquerade"
+        )
+        chain = f"\ttype nat hook postrouting priority {SOURCE_NAT}; policy accept;\n\t{rule}\n"
+        return f"table {FAMILY} {TABLE} {{\n chain postrouting {{\n{chain} }}\n}}\n"
+
+    @property
+    def table_anew(self) -> str:
+        """The same in place of what is there: what is loaded at boot."""
+        return f"table {FAMILY} {TABLE}\ndelete table {FAMILY} {TABLE}\n{self.table}"
+
+    def describe(self) -> str:
+        """One line: what will be different."""
+        how_long = "" if self.at_boot else " until the next boot"
+        pods = ", ".join(self.networks)
+        return f"masquerade what leaves the node from {pods}, in table {TABLE}{how_long}; nothing restarts"
+
+    def diff(self) -> str:
+        """The table."""
+        lines = [f"+{line}" for line in self.table.splitlines()]
+        if self.forgets:
+            lines.append("+conntrack -D   for pods' connections to the outside that were not masqueraded")
+        else:
+            lines.append(" connections without masquerade go on until they time out: no conntrack tool is installed")
+        if not self.at_boot:
+            lines.append(" the next boot is without it: there is no systemd that could make it again")
+        return "\n".join(lines)
+
+    def touched(self) -> tuple[tuple[str, str], ...]:
+        """The table."""
+        return (("nftables table{s}", TABLE),)
+
+    def is_of_netdoctor(self) -> bool:
+        """Whether the words in it are plain: nft reads a script."""
+        try:
+            own = self.networks == _joined(self.networks) and self.kept == _joined(self.kept)
+        except ValueError:
+            return False
+        return own and bool(self.networks and self.kept) and NAME.fullmatch(self.bridge) is not None
+
+    def check(self, host: Host) -> None:
+        """Raise Drifted where there is such a table already. Raises CannotRead."""
+        if _listed(host) is not None:
+            raise Drifted(f"there is a table {FAMILY} {TABLE} now, which was not there when the repair was planned")
+
+    def apply(self, host: Host) -> None:
+        """Load the table in one step, and forget connections that go out without it. Raises CannotRead."""
+        host.run(["nft", "-f", "-"], timeout=SECONDS, stdin=self.table_anew)
+        pods = [ipaddress.IPv4Network(each) for each in self.networks]
+        kept = [ipaddress.IPv4Network(each) for each in self.kept]
+        _conntrack.forget(host, lambda connection: _leaves_unmasqueraded(connection, pods, kept))
+
+    def rehearse(self, host: Host) -> None:
+        """Load it in the copy; rules of iptables stand for it where nftables' own would have a module loaded.
+
+        Raises CannotRead, NotRehearsable.
+        """
+        if not self.is_of_netdoctor():
+            raise NotRehearsable(f"{self.bridge} {', '.join((*self.networks, *self.kept))} are not networks")
+        if _iptables_nat.needed():
+            _iptables_nat.masquerade(host, FAMILY, self.networks, self.kept)
+        else:
+            self.apply(host)
+
+    def undo(self, host: Host) -> None:
+        """Delete the table. Raises Drifted when somebody has changed it, CannotRead."""
+        listed = _listed(host)
+        if listed is None:
+            return
+        if not self._is_ours(listed):
+            raise Drifted(f"somebody has changed table {FAMILY} {TABLE} since")
+        host.run(["nft", "delete", "table", FAMILY, TABLE], timeout=SECONDS)
+
+    def _is_ours(self, listed: str) -> bool:
+        """Whether nft lists one rule, that of this table: versions differ in the rest of its words."""
+        whole = re.sub(r",\s+", ", ", listed)  # a long set goes on in the next line
+        rules = RULE.findall(whole)
+        found = {str(ipaddress.ip_network(each)) for each in NETWORK.findall(whole)}
+        is_masquerade = len(rules) == 1 and rules[0].endswith(" masquerade") and f'"{self.bridge}"' in rules[0]
+        return is_masquerade and found == {*self.networks, *self.kept}
+
+
+def _joined(networks: Iterable[str]) -> tuple[str, ...]:
+    """These networks in order, none of them within another: nft takes no overlaps. Raises ValueError."""
+    return tuple(map(str, ipaddress.collapse_addresses(ipaddress.IPv4Network(each, strict=False) for each in networks)))
+
+
+def _listed(host: Host) -> str | None:
+    """The table as nft lists it, None where there is none. Raises CannotRead."""
+    try:
+        return host.run(["nft", "list", "table", FAMILY, TABLE], timeout=SECONDS)
+    except ProgramFailed as error:
+        if NO_SUCH in error.said:
+            return None
+        raise
+
+
+def _leaves_unmasqueraded(connection: _conntrack.Tracked, pods: list[Network], kept: list[Network]) -> bool:
+    source, answers = ipaddress.ip_address(connection.source), ipaddress.ip_address(connection.reply_source)
+    return (
+        any(source in pod for pod in pods)
+        and connection.reply_destination == connection.source
+        and not any(answers in each for each in kept)
+    )

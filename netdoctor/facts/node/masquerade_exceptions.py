@@ -1,0 +1,113 @@
+"""Which packets of pods the rules of iptables leave unmasqueraded, as somebody has written them."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from netdoctor.facts.node.iptables import Ruleset
+from netdoctor.system.foreign_text import to_network
+
+Network = str
+# kube-proxy's chains and those of the CNI's plugins: what they leave out stays within the cluster
+OF_THE_CLUSTER = ("KUBE-", "CNI-")
+LETS_PASS, TRANSLATES = ("RETURN", "ACCEPT"), ("MASQUERADE", "SNAT")
+MULTICAST = "224.0.0.0/4"
+VALUES = {"-s": "source", "-d": "destination", "-o": "out"}
+
+
+@dataclass(frozen=True, slots=True)
+class MasqueradeExceptions:
+    """What rules of table nat leave unmasqueraded of the packets of pods."""
+
+    ranges: tuple[tuple[Network, str], ...]  # destinations, each with the rule
+    of_all: tuple[str, ...]  # rules that let every packet of these pods pass
+    unclear: tuple[str, ...]  # rules that let some pass, by a mark, a set or what else netdoctor does not judge
+
+    @classmethod
+    def of(cls, rules: Ruleset, pods: Sequence[Network], uplink: str) -> MasqueradeExceptions:
+        """Those of the chains that packets from the networks `pods` meet on their way out by `uplink`."""
+        ranges: list[tuple[Network, str]] = []
+        of_all, unclear = [], []
+        for text in _met(rules):
+            rule = _Rule.parse(text)
+            if not rule.concerns(pods, uplink):
+                continue
+            if rule.target in LETS_PASS and (rule.others or rule.inverted == {"destination"}):
+                unclear.append(text)
+            elif rule.target in LETS_PASS and not rule.destination:
+                if rule.target == "ACCEPT" or text.startswith("-A POSTROUTING "):  # else it goes on where it came from
+                    of_all.append(text)
+            elif rule.target in LETS_PASS or (rule.target in TRANSLATES and "destination" in rule.inverted):
+                ranges.append((rule.destination, text))
+        kept = tuple(each for each in ranges if each[0] != MULTICAST)
+        return cls(kept, tuple(of_all), tuple(unclear))
+
+
+@dataclass
+class _Rule:
+    """A rule as iptables-save prints it, as far as it is judged."""
+
+    source: str = ""
+    destination: str = ""
+    out: str = ""
+    target: str = ""
+    inverted: set[str] = field(default_factory=set)
+    others: bool = False  # whether it matches by anything else
+
+    @classmethod
+    def parse(cls, text: str) -> _Rule:
+        found = cls()
+        words = iter(_words(text))
+        inverted = False
+        for word in words:
+            if word == "!":
+                inverted = True
+                continue
+            if word in VALUES:
+                setattr(found, VALUES[word], next(words, ""))
+                if inverted:
+                    found.inverted.add(VALUES[word])
+            elif word in ("-j", "-g"):
+                found.target = next(words, "")
+                break  # what follows belongs to the target
+            elif word == "--comment":
+                next(words, "")
+            elif word == "-m":
+                found.others |= next(words, "") != "comment"
+            else:
+                found.others = True
+            inverted = False
+        return found
+
+    def concerns(self, pods: Sequence[Network], uplink: str) -> bool:
+        """Whether it may match a packet from these networks that leaves by this interface."""
+        leaves = self.out == uplink or (self.out.endswith("+") and uplink.startswith(self.out[:-1]))
+        if self.out and leaves == ("out" in self.inverted):
+            return False
+        if not self.source:
+            return True
+        covers = any(to_network(self.source).overlaps(to_network(pod)) for pod in pods)
+        return covers != ("source" in self.inverted)
+
+
+def _words(text: str) -> list[str]:
+    """The words behind the chain's name; of a rule whose quotation marks do not fit one that matches by more."""
+    try:
+        return shlex.split(text)[2:]
+    except ValueError:
+        return ["--", "-j", "RETURN"]
+
+
+def _met(rules: Ruleset) -> Iterator[str]:
+    """The rules of POSTROUTING and of every chain that it leads to, without the cluster's own."""
+    seen, ahead = {""}, ["POSTROUTING"]
+    while ahead:
+        chain = ahead.pop()
+        if chain in seen or chain.startswith(OF_THE_CLUSTER):
+            continue
+        seen.add(chain)
+        for text in rules.rules("nat", chain):
+            yield text
+            ahead.append(_Rule.parse(text).target)
