@@ -109,6 +109,14 @@ def lost_postgres() -> Postgres:
     return replace(found, stages=tuple(replace(s, reply=SILENT) if s.stage == "TCP" else s for s in found.stages))
 
 
+def on_host(*hosts: NamedHost, **changed: Any) -> PodEnvironments:
+    """The same on the host's network, with the dnsPolicy of a pod that says nothing."""
+    return environment(*hosts, **{"host_network": True, "dns_policy": "ClusterFirst", **changed})
+
+
+IN_FULL = NamedHost("app", "DATABASE_URL", "postgres.default.svc", 5432)
+CACHE_IN_FULL = NamedHost("app", "CACHE_HOST", "postgres.default.svc", 0)
+AT_NODE = "postgres.default.svc."
 DATABASE, CACHE = NamedHost("app", "DATABASE_URL", "postgres", 5432), NamedHost("app", "CACHE_HOST", "postgres", 0)
 ITS_OWN = NamedHost("app", "DATABASE_URL", "localhost", 5432)
 HEADLESS = NamedHost("app", "DATABASE_URL", "db", 5432)
@@ -117,6 +125,35 @@ IN_AI = "postgres.ai.svc.cluster.local."
 USES_PORT = environment(refers_to=(("app", "POSTGRES_PORT"),), namespace="default", fails=True)
 
 CASES = [
+    Case("cluster-dns-bypassed", "on the host's network", FAIL, (on_host(IN_FULL), answer(IN_FULL, NXDOMAIN, AT_NODE)),
+         "pod ai/app-1 on the host's network has dnsPolicy ClusterFirst and asks the node's resolvers, which do not "
+         "know postgres.default.svc of its variable DATABASE_URL: Service default/postgres"),
+    Case("cluster-dns-bypassed", "the node's resolvers by its own choice", FAIL,
+         (on_host(IN_FULL, host_network=False, dns_policy="Default"), answer(IN_FULL, NXDOMAIN, AT_NODE)),
+         "pod ai/app-1 has dnsPolicy Default", confidence=Confidence.CONFIRMED),
+    Case("cluster-dns-bypassed", "resolvers of its own", FAIL,
+         (on_host(IN_FULL, host_network=False, dns_policy="None"), answer(IN_FULL, NXDOMAIN, AT_NODE)),
+         "asks resolvers of its own, which do not know"),
+    Case("cluster-dns-bypassed", "no database, and the pod is ready", FAIL,
+         (on_host(CACHE_IN_FULL), answer(CACHE_IN_FULL, NXDOMAIN, AT_NODE)), severity=Severity.WARNING),
+    Case("cluster-dns-bypassed", "a bare pod", FAIL,
+         (on_host(IN_FULL, owner=""), answer(IN_FULL, NXDOMAIN, AT_NODE)), "Service default/postgres"),
+    Case("cluster-dns-bypassed", "the node's resolvers know it", PASS,
+         (on_host(IN_FULL), answer(IN_FULL, RESOLVED, AT_NODE))),
+    Case("cluster-dns-bypassed", "no resolver answers", PASS, (on_host(IN_FULL), answer(IN_FULL, SILENT, AT_NODE))),
+    Case("cluster-dns-bypassed", "it stands in the node's hosts file, so nothing was asked", PASS, (on_host(IN_FULL),)),
+    Case("cluster-dns-bypassed", "it asks the cluster's DNS", PASS,
+         (environment(IN_FULL, dns_policy="ClusterFirst"), answer(IN_FULL, NXDOMAIN, AT_NODE))),
+    Case("cluster-dns-bypassed", "with a policy for the host's network", PASS,
+         (on_host(IN_FULL, dns_policy="ClusterFirstWithHostNet"), answer(IN_FULL, NXDOMAIN, AT_NODE))),
+    Case("cluster-dns-bypassed", "an older recording does not say the policy", PASS,
+         (on_host(IN_FULL, dns_policy=""), answer(IN_FULL, NXDOMAIN, AT_NODE))),
+    Case("cluster-dns-bypassed", "no Service is called so", PASS,
+         (on_host(DATABASE), answer(DATABASE, NXDOMAIN, "postgres."))),
+    Case("cluster-dns-bypassed", "headless, and nobody is ready", PASS,
+         (on_host(HEADLESS), answer(HEADLESS, NXDOMAIN, "db."), *with_headless())),
+    Case("cluster-dns-bypassed", "headless, and its pod is ready", FAIL,
+         (on_host(HEADLESS), answer(HEADLESS, NXDOMAIN, "db."), *with_headless(ready=True)), "Service ai/db"),
     Case("node-to-pod-blocked", "a pod is silent", FAIL, (service_reach(from_node=SILENT),),
          "1 of 1 pods do not answer their own node", evidence="host -> 10.244.0.2:53"),
     Case("node-to-pod-blocked", "a refusal arrives", PASS, (service_reach(from_node=REFUSED),)),

@@ -53,6 +53,15 @@ TYPED = {
         "sudo crictl ps -a | grep apiserver", "sudo journalctl -u kubelet -n 50",
         "curl -k https://192.0.2.10:8443/livez",
     ],
+    ("cluster-dns-bypassed", "on the host's network"): [
+        "kubectl -n ai patch deployment/app --type merge -p "
+        """'{"spec":{"template":{"spec":{"dnsPolicy":"ClusterFirstWithHostNet"}}}}'""",
+    ],
+    ("cluster-dns-bypassed", "the node's resolvers by its own choice"): [
+        "kubectl -n ai patch deployment/app --type merge -p "
+        """'{"spec":{"template":{"spec":{"dnsPolicy":"ClusterFirst"}}}}'""",
+    ],
+    ("cluster-dns-bypassed", "a bare pod"): ["kubectl -n ai get pod/app-1 -o yaml"],
     ("cluster-domain-mismatch", "the Corefile's zone is mistyped"): [
         f"{EDIT_COREFILE}  # kubernetes: cluster.local in place of clouster.local",
     ],

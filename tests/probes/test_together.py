@@ -107,6 +107,11 @@ FAULTS: dict[str, tuple[Facts, list[str]]] = {
               unresolved("litellm/postgres"), images(present=True), provider()),
         ["service-name-of-other-namespace"],
     ),
+    "a database on the host's network asks the node's resolvers": (
+        world(object_cases.on_host(object_cases.IN_FULL),
+              object_cases.answer(object_cases.IN_FULL, NXDOMAIN, object_cases.AT_NODE)),
+        ["cluster-dns-bypassed"],
+    ),
     "the rules of hostPorts flushed": (
         world(object_cases.host_port(REFUSED), object_cases.WITH_WEB), ["host-port-rules-missing"],
     ),
