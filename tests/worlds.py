@@ -49,6 +49,7 @@ from netdoctor.facts.traffic.next_hops import Gateways
 from netdoctor.facts.traffic.policy_answers import PolicyAnswers
 from netdoctor.facts.traffic.providers import Providers
 from netdoctor.facts.traffic.sandbox_refusals import SandboxRefusals
+from netdoctor.facts.traffic.udp_services import UdpServices
 from netdoctor.model import Result
 from netdoctor.system.host import Host
 from netdoctor.system.kube_api import KubeApi
@@ -102,8 +103,8 @@ def healthy() -> dict[type, object]:
     links = Links((Interface(BRIDGE, 3, "bridge", True, True, "", 1500),), ("default via 192.0.2.1 dev eth0",))
     facts: list[object] = [
         pods(), services(), slices(), workloads(), attachments(), cni(), sysctls(), iptables(), Firewalld.absent(),
-        points(), reach(), service_reach(), dns_answers(), upstream_answers(), postgres(), masquerade(), links,
-        Drops(()), Departures(()),
+        points(), reach(), service_reach(), UdpServices(()), dns_answers(), upstream_answers(), postgres(),
+        masquerade(), links, Drops(()), Departures(()),
         Corefile.parse(corefile), CorefileRefusal("", 0, ""), Upstreams(UPSTREAMS, "Corefile"),
         FirewalldRules({}), SysctlFiles({}),
         BridgeNetfilterModule(True, ""), KubeProxy("iptables", "its process", True, "kube-system/kube-proxy-1", ""),

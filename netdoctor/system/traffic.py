@@ -173,7 +173,7 @@ def ask_dns(
             if data is None and not over_tcp and (more := longer()):
                 data = _receive(s, begin + timeout + more, over_tcp)
         except OSError as error:
-            return _reply_of(s, error.errno or 0, begin)
+            return reply_of(s, error.errno or 0, begin)
     if data is None:
         return Reply(Answer.TIMEOUT, _since(begin))
     return _reply_in(data, query, begin)
@@ -219,7 +219,7 @@ def _connect(s: socket.socket, address: str, port: int, timeout: float) -> Reply
         if not poll.poll(timeout * 1000):
             return Reply(Answer.TIMEOUT, _since(begin))
         code = s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-    return _reply_of(s, code, begin) if code else None
+    return reply_of(s, code, begin) if code else None
 
 
 def _receive(s: socket.socket, until: float, over_tcp: bool) -> bytes | None:
@@ -244,7 +244,8 @@ def _receive(s: socket.socket, until: float, over_tcp: bool) -> bytes | None:
     return None
 
 
-def _reply_of(s: socket.socket, code: int, begin: float) -> Reply:
+def reply_of(s: socket.socket, code: int, begin: float) -> Reply:
+    """What a socket's error says, of a question that began then."""
     icmp = icmp_error(s)
     kind = icmp.partition(" ")[0]
     by_rule = s.type & socket.SOCK_STREAM and kind in PORT_UNREACHABLE  # a host that nobody listens at resets

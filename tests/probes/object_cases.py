@@ -16,7 +16,16 @@ from netdoctor.facts.traffic.kept_pods import KeptPod, KeptPods
 from netdoctor.facts.traffic.named_answers import NamedAnswer, NamedAnswers
 from netdoctor.facts.traffic.postgres import Postgres
 from netdoctor.facts.traffic.reach import AskedFlow
-from netdoctor.facts.traffic.service_reach import FROM_NODE, HOST_PORT, ITSELF, NODE_PORT, SERVICE, ServiceReach
+from netdoctor.facts.traffic.service_reach import (
+    FROM_NODE,
+    HOST_PORT,
+    ITSELF,
+    NODE_PORT,
+    SERVICE,
+    UDP_SERVICE,
+    ServiceReach,
+)
+from netdoctor.facts.traffic.udp_services import UdpServices
 from netdoctor.model import Confidence, Severity
 from netdoctor.system.traffic import Answer, Reply
 from tests.builders import (
@@ -25,6 +34,7 @@ from tests.builders import (
     OK,
     OLD_POD,
     REFUSED,
+    REJECTED,
     SILENT,
     cni,
     dns_answers,
@@ -59,6 +69,13 @@ def host_port(reply: Reply, direct: Reply = OK) -> ServiceReach:
         AskedFlow("host", HOST_PORT, WEB, NODE_ADDRESS, 8088, reply),
         AskedFlow("host", FROM_NODE, WEB, "10.244.0.7", 80, direct),
     ))  # fmt: skip
+
+
+def datagram(reply: Reply) -> UdpServices:
+    """A datagram to a Service of a UDP port alone."""
+    return UdpServices(
+        (AskedFlow("test pod", UDP_SERVICE, "Service default/statsd", "10.96.0.30", 8125, reply, "udp"),)
+    )
 
 
 def environment(*hosts: NamedHost, **changed: Any) -> PodEnvironments:
@@ -165,6 +182,13 @@ CASES = [
          "2 of 2 connections to Services are not answered (Service default/echo)"),
     Case("service-unreachable", "its pod refuses", FAIL, (service_reach(service=REFUSED),),
          "2 of 2 connections to Services are not accepted", severity=Severity.WARNING),
+    Case("service-unreachable", "a datagram is lost on this node", FAIL, (datagram(SILENT),),
+         "1 of 1 datagrams to Services are not sent on to their pods (Service default/statsd)",
+         evidence="test pod -> 10.96.0.30:8125"),
+    Case("service-unreachable", "a rule refuses datagrams", FAIL, (datagram(REJECTED),), "1 of 1 datagrams"),
+    Case("service-unreachable", "a datagram is refused by its pod", FAIL, (datagram(REFUSED),),
+         "1 of 1 datagrams to Services are not accepted", severity=Severity.WARNING),
+    Case("service-unreachable", "a datagram is sent on, and the program says nothing", PASS, (datagram(OK),)),
     Case("service-unreachable", "no other Service", NOT_APPLICABLE,
          (ServiceReach(tuple(f for f in service_reach().flows if f.kind != SERVICE)),)),
     Case("node-port-unreachable", "refused by the node", FAIL, (service_reach(node_port=REFUSED),),
