@@ -46,6 +46,7 @@ from netdoctor.facts.traffic.large_packets import LargePackets
 from netdoctor.facts.traffic.named_answers import NamedAnswers
 from netdoctor.facts.traffic.new_pod import NewPod
 from netdoctor.facts.traffic.next_hops import Gateways
+from netdoctor.facts.traffic.outside_reach import OutsideReach
 from netdoctor.facts.traffic.policy_answers import PolicyAnswers
 from netdoctor.facts.traffic.providers import Providers
 from netdoctor.facts.traffic.sandbox_refusals import SandboxRefusals
@@ -115,7 +116,7 @@ def healthy() -> dict[type, object]:
         LastEnds(()), SandboxRefusals(()), KubeletResolvers("/etc/resolv.conf", ("8.8.8.8",), ()),
         ReservedAddresses("k8s-pod-network", 3), Ipv6Switches({"net.ipv6.conf.all.disable_ipv6": "0"}),
         ApiServerHere(NODE_ADDRESS, runs=True), ApiEndpoints(()), LargePackets(()),
-        KubeletResolvConf("/etc/resolv.conf", 2, 1),
+        KubeletResolvConf("/etc/resolv.conf", 2, 1), OutsideReach(1, ()),
         LocalAddresses((NODE_ADDRESS, "10.244.0.1")),
     ]  # fmt: skip
     no_modules = dict.fromkeys((Modules, Providers, Images, Listeners, PolicyAnswers, GatewayEnds), NO_MODULES)

@@ -5,9 +5,9 @@ A TCP connection to the ClusterIPs of a few Services, two of each kind at most (
 node or elsewhere), from the test pod and from an older pod. The API server, the cluster DNS and Postgres are asked by
 other probes. Only Services whose ready endpoints are pods are asked.
 
-A Service of UDP ports alone gets an empty datagram. Applications hardly answer one, so silence is not a finding; but the
-kernel tracks what has passed every rule of this node, and with which endpoint: a datagram that is not tracked so, while
-one of the same pod to the cluster's DNS is, was lost here.
+A Service of UDP ports alone gets an empty datagram. Applications hardly answer one, so silence is not a finding; but
+the kernel tracks what has passed every rule of this node, and with which endpoint: a datagram that is not tracked so,
+while one of the same pod to the cluster's DNS is, was lost here.
 
 ## Why it matters
 What is lost on the way to one endpoint, such as one on another node, is not seen where only DNS and Postgres are asked.

@@ -16,16 +16,7 @@ from netdoctor.facts.traffic.kept_pods import KeptPod, KeptPods
 from netdoctor.facts.traffic.named_answers import NamedAnswer, NamedAnswers
 from netdoctor.facts.traffic.postgres import Postgres
 from netdoctor.facts.traffic.reach import AskedFlow
-from netdoctor.facts.traffic.service_reach import (
-    FROM_NODE,
-    HOST_PORT,
-    ITSELF,
-    NODE_PORT,
-    SERVICE,
-    UDP_SERVICE,
-    ServiceReach,
-)
-from netdoctor.facts.traffic.udp_services import UdpServices
+from netdoctor.facts.traffic.service_reach import FROM_NODE, HOST_PORT, ITSELF, NODE_PORT, SERVICE, ServiceReach
 from netdoctor.model import Confidence, Severity
 from netdoctor.system.traffic import Answer, Reply
 from tests.builders import (
@@ -34,7 +25,6 @@ from tests.builders import (
     OK,
     OLD_POD,
     REFUSED,
-    REJECTED,
     SILENT,
     cni,
     dns_answers,
@@ -69,13 +59,6 @@ def host_port(reply: Reply, direct: Reply = OK) -> ServiceReach:
         AskedFlow("host", HOST_PORT, WEB, NODE_ADDRESS, 8088, reply),
         AskedFlow("host", FROM_NODE, WEB, "10.244.0.7", 80, direct),
     ))  # fmt: skip
-
-
-def datagram(reply: Reply) -> UdpServices:
-    """A datagram to a Service of a UDP port alone."""
-    return UdpServices(
-        (AskedFlow("test pod", UDP_SERVICE, "Service default/statsd", "10.96.0.30", 8125, reply, "udp"),)
-    )
 
 
 def environment(*hosts: NamedHost, **changed: Any) -> PodEnvironments:
@@ -126,14 +109,6 @@ def lost_postgres() -> Postgres:
     return replace(found, stages=tuple(replace(s, reply=SILENT) if s.stage == "TCP" else s for s in found.stages))
 
 
-def on_host(*hosts: NamedHost, **changed: Any) -> PodEnvironments:
-    """The same on the host's network, with the dnsPolicy of a pod that says nothing."""
-    return environment(*hosts, **{"host_network": True, "dns_policy": "ClusterFirst", **changed})
-
-
-IN_FULL = NamedHost("app", "DATABASE_URL", "postgres.default.svc", 5432)
-CACHE_IN_FULL = NamedHost("app", "CACHE_HOST", "postgres.default.svc", 0)
-AT_NODE = "postgres.default.svc."
 DATABASE, CACHE = NamedHost("app", "DATABASE_URL", "postgres", 5432), NamedHost("app", "CACHE_HOST", "postgres", 0)
 ITS_OWN = NamedHost("app", "DATABASE_URL", "localhost", 5432)
 HEADLESS = NamedHost("app", "DATABASE_URL", "db", 5432)
@@ -142,35 +117,6 @@ IN_AI = "postgres.ai.svc.cluster.local."
 USES_PORT = environment(refers_to=(("app", "POSTGRES_PORT"),), namespace="default", fails=True)
 
 CASES = [
-    Case("cluster-dns-bypassed", "on the host's network", FAIL, (on_host(IN_FULL), answer(IN_FULL, NXDOMAIN, AT_NODE)),
-         "pod ai/app-1 on the host's network has dnsPolicy ClusterFirst and asks the node's resolvers, which do not "
-         "know postgres.default.svc of its variable DATABASE_URL: Service default/postgres"),
-    Case("cluster-dns-bypassed", "the node's resolvers by its own choice", FAIL,
-         (on_host(IN_FULL, host_network=False, dns_policy="Default"), answer(IN_FULL, NXDOMAIN, AT_NODE)),
-         "pod ai/app-1 has dnsPolicy Default", confidence=Confidence.CONFIRMED),
-    Case("cluster-dns-bypassed", "resolvers of its own", FAIL,
-         (on_host(IN_FULL, host_network=False, dns_policy="None"), answer(IN_FULL, NXDOMAIN, AT_NODE)),
-         "asks resolvers of its own, which do not know"),
-    Case("cluster-dns-bypassed", "no database, and the pod is ready", FAIL,
-         (on_host(CACHE_IN_FULL), answer(CACHE_IN_FULL, NXDOMAIN, AT_NODE)), severity=Severity.WARNING),
-    Case("cluster-dns-bypassed", "a bare pod", FAIL,
-         (on_host(IN_FULL, owner=""), answer(IN_FULL, NXDOMAIN, AT_NODE)), "Service default/postgres"),
-    Case("cluster-dns-bypassed", "the node's resolvers know it", PASS,
-         (on_host(IN_FULL), answer(IN_FULL, RESOLVED, AT_NODE))),
-    Case("cluster-dns-bypassed", "no resolver answers", PASS, (on_host(IN_FULL), answer(IN_FULL, SILENT, AT_NODE))),
-    Case("cluster-dns-bypassed", "it stands in the node's hosts file, so nothing was asked", PASS, (on_host(IN_FULL),)),
-    Case("cluster-dns-bypassed", "it asks the cluster's DNS", PASS,
-         (environment(IN_FULL, dns_policy="ClusterFirst"), answer(IN_FULL, NXDOMAIN, AT_NODE))),
-    Case("cluster-dns-bypassed", "with a policy for the host's network", PASS,
-         (on_host(IN_FULL, dns_policy="ClusterFirstWithHostNet"), answer(IN_FULL, NXDOMAIN, AT_NODE))),
-    Case("cluster-dns-bypassed", "an older recording does not say the policy", PASS,
-         (on_host(IN_FULL, dns_policy=""), answer(IN_FULL, NXDOMAIN, AT_NODE))),
-    Case("cluster-dns-bypassed", "no Service is called so", PASS,
-         (on_host(DATABASE), answer(DATABASE, NXDOMAIN, "postgres."))),
-    Case("cluster-dns-bypassed", "headless, and nobody is ready", PASS,
-         (on_host(HEADLESS), answer(HEADLESS, NXDOMAIN, "db."), *with_headless())),
-    Case("cluster-dns-bypassed", "headless, and its pod is ready", FAIL,
-         (on_host(HEADLESS), answer(HEADLESS, NXDOMAIN, "db."), *with_headless(ready=True)), "Service ai/db"),
     Case("node-to-pod-blocked", "a pod is silent", FAIL, (service_reach(from_node=SILENT),),
          "1 of 1 pods do not answer their own node", evidence="host -> 10.244.0.2:53"),
     Case("node-to-pod-blocked", "a refusal arrives", PASS, (service_reach(from_node=REFUSED),)),
@@ -182,13 +128,6 @@ CASES = [
          "2 of 2 connections to Services are not answered (Service default/echo)"),
     Case("service-unreachable", "its pod refuses", FAIL, (service_reach(service=REFUSED),),
          "2 of 2 connections to Services are not accepted", severity=Severity.WARNING),
-    Case("service-unreachable", "a datagram is lost on this node", FAIL, (datagram(SILENT),),
-         "1 of 1 datagrams to Services are not sent on to their pods (Service default/statsd)",
-         evidence="test pod -> 10.96.0.30:8125"),
-    Case("service-unreachable", "a rule refuses datagrams", FAIL, (datagram(REJECTED),), "1 of 1 datagrams"),
-    Case("service-unreachable", "a datagram is refused by its pod", FAIL, (datagram(REFUSED),),
-         "1 of 1 datagrams to Services are not accepted", severity=Severity.WARNING),
-    Case("service-unreachable", "a datagram is sent on, and the program says nothing", PASS, (datagram(OK),)),
     Case("service-unreachable", "no other Service", NOT_APPLICABLE,
          (ServiceReach(tuple(f for f in service_reach().flows if f.kind != SERVICE)),)),
     Case("node-port-unreachable", "refused by the node", FAIL, (service_reach(node_port=REFUSED),),

@@ -62,6 +62,12 @@ TYPED = {
         """'{"spec":{"template":{"spec":{"dnsPolicy":"ClusterFirst"}}}}'""",
     ],
     ("cluster-dns-bypassed", "a bare pod"): ["kubectl -n ai get pod/app-1 -o yaml"],
+    ("ports-closed-to-outside", "a rule drops a neighbour's packets"): [
+        "sudo netdoctor trace outside 192.0.2.10 30080",
+    ],
+    ("ports-closed-to-outside", "firewalld forwards only its own ports"): [
+        "sudo netdoctor trace outside 192.0.2.10 30080",
+    ],
     ("cluster-domain-mismatch", "the Corefile's zone is mistyped"): [
         f"{EDIT_COREFILE}  # kubernetes: cluster.local in place of clouster.local",
     ],

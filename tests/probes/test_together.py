@@ -46,7 +46,7 @@ from tests.builders import (
     workloads,
 )
 from tests.gateways.module_builders import gateway, images, modules, provider, servers
-from tests.probes import object_cases
+from tests.probes import flow_cases, object_cases
 from tests.probes.message_cases import (
     DENIED,
     FULL,
@@ -108,8 +108,8 @@ FAULTS: dict[str, tuple[Facts, list[str]]] = {
         ["service-name-of-other-namespace"],
     ),
     "a database on the host's network asks the node's resolvers": (
-        world(object_cases.on_host(object_cases.IN_FULL),
-              object_cases.answer(object_cases.IN_FULL, NXDOMAIN, object_cases.AT_NODE)),
+        world(flow_cases.on_host(flow_cases.IN_FULL),
+              object_cases.answer(flow_cases.IN_FULL, NXDOMAIN, flow_cases.AT_NODE)),
         ["cluster-dns-bypassed"],
     ),
     "the rules of hostPorts flushed": (

@@ -38,7 +38,7 @@ def propose(situation: Situation) -> Iterator[Intervention]:
             f"{shown} is a port of {name}",
             partial(_join, tuple(link.index for link in lost), bridge),
             by_hand=_by_hand(lost, name),
-            changes=_changes(lost, name, [link for link in pods if link.master == bridge]),
+            changes=_changes(lost, name, bridge, pods),
         )
 
 
@@ -52,12 +52,13 @@ def _by_hand(lost: list[Link], bridge: str) -> tuple[str, ...]:
     return all_of([*joined, *(command("sudo bridge link set dev {} hairpin on", link.name) for link in lost)])
 
 
-def _changes(lost: list[Link], bridge: str, others: list[Link]) -> tuple[JoinBridge, ...]:
+def _changes(lost: list[Link], name: str, index: int, pods: list[Link]) -> tuple[JoinBridge, ...]:
     """The same on the node, with hairpin as it is at the bridge's other ports; none where a name is unusual."""
-    if not all(NAME.fullmatch(name) for name in (bridge, *(link.name for link in lost))):
+    if not all(NAME.fullmatch(each) for each in (name, *(link.name for link in lost))):
         return ()
+    others = [link for link in pods if link.master == index]
     hairpin = all(by_kind(link.port_data).get(IFLA_BRPORT.MODE) == b"\1" for link in others)
-    return tuple(JoinBridge(link.name, link.index, bridge, others[0].master, hairpin) for link in lost)
+    return tuple(JoinBridge(link.name, link.index, name, index, hairpin) for link in lost)
 
 
 def _join(indexes: tuple[int, ...], bridge: int) -> None:
