@@ -32,6 +32,7 @@ from netdoctor.facts.node.firewalld_rules import FirewalldRules
 from netdoctor.facts.node.iptables import Iptables
 from netdoctor.facts.node.ipv6_switches import Ipv6Switches
 from netdoctor.facts.node.kubelet_resolv_conf import KubeletResolvConf
+from netdoctor.facts.node.link_managers import LinkManagers
 from netdoctor.facts.node.links import Interface, Links
 from netdoctor.facts.node.reserved_addresses import ReservedAddresses
 from netdoctor.facts.node.sysctl import BridgeNetfilterModule, SysctlFiles
@@ -116,7 +117,7 @@ def healthy() -> dict[type, object]:
         LastEnds(()), SandboxRefusals(()), KubeletResolvers("/etc/resolv.conf", ("8.8.8.8",), ()),
         ReservedAddresses("k8s-pod-network", 3), Ipv6Switches({"net.ipv6.conf.all.disable_ipv6": "0"}),
         ApiServerHere(NODE_ADDRESS, runs=True), ApiEndpoints(()), LargePackets(()),
-        KubeletResolvConf("/etc/resolv.conf", 2, 1), OutsideReach(1, ()),
+        KubeletResolvConf("/etc/resolv.conf", 2, 1), OutsideReach(1, ()), LinkManagers({}),
         LocalAddresses((NODE_ADDRESS, "10.244.0.1")),
     ]  # fmt: skip
     no_modules = dict.fromkeys((Modules, Providers, Images, Listeners, PolicyAnswers, GatewayEnds), NO_MODULES)

@@ -1,4 +1,4 @@
-"""The cases of probes that judge who reaches a Service: over UDP, from outside, and by which resolver."""
+"""The cases of probes that judge who reaches a Service: over UDP, from outside, by which resolver; and the way out."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from typing import Any
 
 from netdoctor.facts.gateways.named_hosts import NamedHost
 from netdoctor.facts.gateways.pod_environments import PodEnvironments
+from netdoctor.facts.node.link_managers import NETWORK_MANAGER, NETWORKD, LinkManagers
+from netdoctor.facts.node.links import Interface, Links
 from netdoctor.facts.traffic.outside_reach import LostOutside, OutsideReach
 from netdoctor.facts.traffic.reach import AskedFlow
 from netdoctor.facts.traffic.service_reach import NODE_PORT, UDP_SERVICE
@@ -13,7 +15,17 @@ from netdoctor.facts.traffic.udp_services import UdpServices
 from netdoctor.model import Confidence, Severity
 from netdoctor.system.nft_trace import Dropped
 from netdoctor.system.traffic import Reply
-from tests.builders import NODE_ADDRESS, NXDOMAIN, OK, REFUSED, REJECTED, SILENT, service_reach
+from tests.builders import (
+    NO_ROUTE,
+    NODE_ADDRESS,
+    NXDOMAIN,
+    OK,
+    REFUSED,
+    REJECTED,
+    SILENT,
+    service_reach,
+    upstream_answers,
+)
 from tests.probes.cases import FAIL, NOT_APPLICABLE, PASS, Case
 from tests.probes.object_cases import DATABASE, HEADLESS, RESOLVED, answer, environment, with_headless
 
@@ -45,7 +57,16 @@ IN_FULL = NamedHost("app", "DATABASE_URL", "postgres.default.svc", 5432)
 CACHE_IN_FULL = NamedHost("app", "CACHE_HOST", "postgres.default.svc", 0)
 AT_NODE = "postgres.default.svc."
 
+ETH0_DOWN = (
+    Links((Interface("eth0", 2, "", False, False, "", 1500, (NODE_ADDRESS,)),), ()),
+    upstream_answers(host=NO_ROUTE, pods=SILENT),
+)
+
 CASES = [
+    Case("uplink-down", "down, and systemd-networkd configures it", FAIL,
+         (*ETH0_DOWN, LinkManagers({"eth0": NETWORKD})), "eth0 is down"),
+    Case("uplink-down", "down, and NetworkManager configures it", FAIL,
+         (*ETH0_DOWN, LinkManagers({"eth0": NETWORK_MANAGER})), "eth0 is down"),
     Case("cluster-dns-bypassed", "on the host's network", FAIL, (on_host(IN_FULL), answer(IN_FULL, NXDOMAIN, AT_NODE)),
          "pod ai/app-1 on the host's network has dnsPolicy ClusterFirst and asks the node's resolvers, which do not "
          "know postgres.default.svc of its variable DATABASE_URL: Service default/postgres"),

@@ -178,6 +178,8 @@ TYPED = {
     ("provider-unreachable", "refused"): ["nc -vz -w 3 93.184.215.14 8080"],
     ("secret-key-missing", "missing"): ["kubectl -n litellm edit secret/keys  # data: PROVIDER_KEY"],
     ("uplink-down", "down, with the node's address"): ["sudo ip link set dev eth0 up"],
+    ("uplink-down", "down, and systemd-networkd configures it"): ["sudo networkctl up eth0"],
+    ("uplink-down", "down, and NetworkManager configures it"): ["sudo nmcli device connect eth0"],
     ("uplink-down", "no carrier"): ["ip -s link show dev eth0"],
 }  # fmt: skip
 WITHOUT_VALUES = {
