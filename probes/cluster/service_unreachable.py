@@ -3,7 +3,8 @@
 ## What it checks
 A TCP connection to the ClusterIPs of a few Services, two of each kind at most (ClusterIP or NodePort; endpoints on this
 node or elsewhere), from the test pod and from an older pod. The API server, the cluster DNS and Postgres are asked by
-other probes. Only Services whose ready endpoints are pods are asked.
+other probes. Only Services whose ready endpoints are pods are asked; where a Service and a pod have addresses of both
+families, over IPv6 too.
 
 A Service of UDP ports alone gets an empty datagram. Applications hardly answer one, so silence is not a finding; but
 the kernel tracks what has passed every rule of this node, and with which endpoint: a datagram that is not tracked so,
@@ -27,7 +28,7 @@ from netdoctor import Area, Finding, NotApplicable, Severity, Subject, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.traffic.reach import AskedFlow
-from netdoctor.facts.traffic.service_reach import SERVICE, ServiceReach
+from netdoctor.facts.traffic.service_reach import IPV6_SERVICE, SERVICE, ServiceReach
 from netdoctor.facts.traffic.udp_services import UdpServices
 from netdoctor.model import Confidence
 from netdoctor.system.traffic import Answer
@@ -36,7 +37,7 @@ from netdoctor.system.traffic import Answer
 @probe(area=Area.SERVICES, healthy="Services answer", symptom=True)
 def service_unreachable(reach: ServiceReach, over_udp: UdpServices | CannotRead, this: ThisNode) -> Iterator[Finding]:
     """Connections and datagrams to Services that were lost, and those that were refused."""
-    flows = reach.of(SERVICE)
+    flows = (*reach.of(SERVICE), *reach.of(IPV6_SERVICE))
     datagrams = () if isinstance(over_udp, CannotRead) else over_udp.flows
     if not flows and not datagrams:
         raise NotApplicable("there is no other Service with ready pods that a pod can ask")

@@ -10,7 +10,7 @@ from netdoctor.facts.node.link_managers import NETWORK_MANAGER, NETWORKD, LinkMa
 from netdoctor.facts.node.links import Interface, Links
 from netdoctor.facts.traffic.outside_reach import LostOutside, OutsideReach
 from netdoctor.facts.traffic.reach import AskedFlow
-from netdoctor.facts.traffic.service_reach import NODE_PORT, UDP_SERVICE
+from netdoctor.facts.traffic.service_reach import IPV6_SERVICE, NODE_PORT, UDP_SERVICE, ServiceReach
 from netdoctor.facts.traffic.udp_services import UdpServices
 from netdoctor.model import Confidence, Severity
 from netdoctor.system.nft_trace import Dropped
@@ -35,6 +35,12 @@ def datagram(reply: Reply) -> UdpServices:
     return UdpServices(
         (AskedFlow("test pod", UDP_SERVICE, "Service default/statsd", "10.96.0.30", 8125, reply, "udp"),)
     )
+
+
+def over_ipv6(reply: Reply) -> ServiceReach:
+    """The usual flows, and one to a Service's address of IPv6."""
+    flow = AskedFlow("test pod", IPV6_SERVICE, "Service default/echo", "fd00:96::60", 80, reply)
+    return ServiceReach((*service_reach().flows, flow))
 
 
 def closed_outside(strict: bool = False) -> OutsideReach:
@@ -96,6 +102,10 @@ CASES = [
          (on_host(HEADLESS), answer(HEADLESS, NXDOMAIN, "db."), *with_headless())),
     Case("cluster-dns-bypassed", "headless, and its pod is ready", FAIL,
          (on_host(HEADLESS), answer(HEADLESS, NXDOMAIN, "db."), *with_headless(ready=True)), "Service ai/db"),
+    Case("service-unreachable", "over IPv6 alone it is silent", FAIL, (over_ipv6(SILENT),),
+         "1 of 3 connections to Services are not answered (Service default/echo)",
+         evidence="test pod -> fd00:96::60:80"),
+    Case("service-unreachable", "over IPv6 it answers too", PASS, (over_ipv6(OK),)),
     Case("service-unreachable", "a datagram is lost on this node", FAIL, (datagram(SILENT),),
          "1 of 1 datagrams to Services are not sent on to their pods (Service default/statsd)",
          evidence="test pod -> 10.96.0.30:8125"),

@@ -21,8 +21,8 @@ from netdoctor.model import Confidence, Finding, Subject
 from netdoctor.system.traffic import Answer
 
 ITSELF, NODE_PORT, HOST_PORT = "itself by its Service", "NodePort", "hostPort"
-SERVICE, UDP_SERVICE, FROM_NODE = "Service", "Service over UDP", "node to pod"
-KINDS = (FROM_NODE, SERVICE, UDP_SERVICE, NODE_PORT, HOST_PORT, ITSELF)
+SERVICE, UDP_SERVICE, IPV6_SERVICE, FROM_NODE = "Service", "Service over UDP", "Service over IPv6", "node to pod"
+KINDS = (FROM_NODE, SERVICE, UDP_SERVICE, IPV6_SERVICE, NODE_PORT, HOST_PORT, ITSELF)
 THEMSELVES = 3  # pods that ask themselves
 OF_A_KIND = 2  # Services of each kind, NodePorts, hostPorts
 
@@ -191,6 +191,18 @@ def _by_services(known: _Known, services: Services, endpoints: EndpointSlices) -
     yield from _node_ports(known, found)
     asked_elsewhere = [services.named("default", "kubernetes"), services.cluster_dns, *services.postgres]
     yield from _others(known, [each for each in found if each.service not in asked_elsewhere], SERVICE)
+    yield from _by_second_address(known, services, endpoints)
+
+
+def _by_second_address(known: _Known, services: Services, endpoints: EndpointSlices) -> Iterator[Question]:
+    """By the IPv6 addresses of Services that have both families, from pods that have one too."""
+    both = tuple(each.in_second_family() for each in services.items if ":" in each.second_ip)
+    if not both:
+        return
+    able = tuple(point for point in known.points.points if point.address_towards("::"))
+    asking = replace(known, points=replace(known.points, points=able))
+    found = _open_to_all(known, replace(services, items=both), endpoints, "TCP", ipv6=True)
+    yield from _others(asking, found, IPV6_SERVICE)
 
 
 def _port_of(service: Service, protocol: str) -> ServicePort | None:
@@ -198,12 +210,14 @@ def _port_of(service: Service, protocol: str) -> ServicePort | None:
     return next((port for port in service.ports if port.protocol == protocol), None)
 
 
-def _open_to_all(known: _Known, services: Services, endpoints: EndpointSlices, protocol: str) -> list[_Asked]:
+def _open_to_all(
+    known: _Known, services: Services, endpoints: EndpointSlices, protocol: str, *, ipv6: bool = False
+) -> list[_Asked]:
     """The Services with a port of this protocol whose ready endpoints are pods that anybody may ask."""
     found = []
     for service in services.items:
         port = _port_of(service, protocol)
-        if port is None or service.other_proxy or ":" in service.cluster_ip:
+        if port is None or service.other_proxy or (":" in service.cluster_ip) is not ipv6:
             continue
         ends = endpoints.behind(service, port)
         if ends and all(known.may_be_asked(end.address) for end in ends):
