@@ -101,6 +101,12 @@ def test_firewalld_that_forwards_only_its_own_ports(
 
 
 @real
+def test_what_no_rule_drops_is_not_reported(node: Node) -> None:
+    node.sh(ACCEPTED, "sysctl -qw net.ipv4.ip_forward=0")
+    assert asked(node) == OutsideReach(1, ())
+
+
+@real
 def test_a_port_whose_pod_is_in_no_copy_is_not_asked(node: Node) -> None:
     node.sh(DROPPED)
     assert asked(node, captured=False).lost == ()
