@@ -154,6 +154,7 @@ def ask_dns(
     port: int = 53,
     source: str = "",
     longer: Callable[[], float] = lambda: 0.0,
+    record: str = "A",
 ) -> Reply:
     """Ask a resolver for the A records of a name; `detail` holds the addresses. Any rcode is an answer.
 
@@ -162,7 +163,7 @@ def ask_dns(
     import dns.message
 
     begin = time.monotonic()
-    query = dns.message.make_query(name, "A")
+    query = dns.message.make_query(name, record)
     wire = query.to_wire()
     with _socket(server, socket.SOCK_STREAM if over_tcp else socket.SOCK_DGRAM, source) as s:
         if failure := _connect(s, server, port, timeout):

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from netdoctor.facts.cluster.coredns import Corefile
 from netdoctor.facts.gateways.named_hosts import NamedHost
 from netdoctor.facts.gateways.pod_environments import PodEnvironments
 from netdoctor.facts.node.link_managers import NETWORK_MANAGER, NETWORKD, LinkManagers
 from netdoctor.facts.node.links import Interface, Links
+from netdoctor.facts.traffic.ipv6_names import BothLookups, Ipv6Names
+from netdoctor.facts.traffic.names import OUTSIDE_NAME, SERVICE_NAME
 from netdoctor.facts.traffic.outside_reach import LostOutside, OutsideReach
 from netdoctor.facts.traffic.reach import AskedFlow
 from netdoctor.facts.traffic.service_reach import IPV6_SERVICE, NODE_PORT, UDP_SERVICE, ServiceReach
@@ -16,12 +19,15 @@ from netdoctor.model import Confidence, Severity
 from netdoctor.system.nft_trace import Dropped
 from netdoctor.system.traffic import Reply
 from tests.builders import (
+    DNS_ADDRESS,
     NO_ROUTE,
     NODE_ADDRESS,
     NXDOMAIN,
     OK,
+    OLD_POD,
     REFUSED,
     REJECTED,
+    SERVFAIL,
     SILENT,
     service_reach,
     upstream_answers,
@@ -63,12 +69,39 @@ IN_FULL = NamedHost("app", "DATABASE_URL", "postgres.default.svc", 5432)
 CACHE_IN_FULL = NamedHost("app", "CACHE_HOST", "postgres.default.svc", 0)
 AT_NODE = "postgres.default.svc."
 
+
+def both(answer: Reply, aaaa: Reply, second: Reply | None = None, outside: bool = False) -> Ipv6Names:
+    """The name of a Service, or an outside one, asked for both kinds of address by two pods."""
+    kind, name = SERVICE_NAME, "kubernetes.default.svc.cluster.local."
+    if outside:
+        kind, name = OUTSIDE_NAME, "p1.example.com"
+    return Ipv6Names((
+        BothLookups("test pod", kind, DNS_ADDRESS, name, answer, aaaa),
+        BothLookups(OLD_POD, kind, DNS_ADDRESS, name, answer, second or aaaa),
+    ))  # fmt: skip
+
+
 ETH0_DOWN = (
     Links((Interface("eth0", 2, "", False, False, "", 1500, (NODE_ADDRESS,)),), ()),
     upstream_answers(host=NO_ROUTE, pods=SILENT),
 )
 
 CASES = [
+    Case("ipv6-lookups-failing", "nobody answers AAAA", FAIL, (both(OK, SILENT),),
+         "queries for IPv6 addresses (AAAA) of names of Services get no answer",
+         evidence="test pod -> 10.96.0.10:53/udp kubernetes.default.svc.cluster.local. AAAA"),
+    Case("ipv6-lookups-failing", "of outside names, by the upstream", FAIL, (both(NXDOMAIN, SILENT, outside=True),),
+         "of outside names get no answer"),
+    Case("ipv6-lookups-failing", "a template says that the name does not exist", FAIL,
+         (both(OK, NXDOMAIN), Corefile("template kubernetes forward", (), "")),
+         "end with nxdomain", evidence="template", severity=Severity.WARNING),
+    Case("ipv6-lookups-failing", "it is refused", FAIL, (both(OK, SERVFAIL),), severity=Severity.WARNING),
+    Case("ipv6-lookups-failing", "an answer without an address", PASS, (both(OK, OK),)),
+    Case("ipv6-lookups-failing", "an outside name that does not exist", PASS,
+         (both(NXDOMAIN, NXDOMAIN, outside=True),)),
+    Case("ipv6-lookups-failing", "one pod gets an answer", PASS, (both(OK, SILENT, OK),)),
+    Case("ipv6-lookups-failing", "the DNS is silent altogether", PASS, (both(SILENT, SILENT),)),
+    Case("ipv6-lookups-failing", "no pod could ask", NOT_APPLICABLE, (Ipv6Names(()),)),
     Case("uplink-down", "down, and systemd-networkd configures it", FAIL,
          (*ETH0_DOWN, LinkManagers({"eth0": NETWORKD})), "eth0 is down"),
     Case("uplink-down", "down, and NetworkManager configures it", FAIL,

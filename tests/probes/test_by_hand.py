@@ -68,6 +68,10 @@ TYPED = {
     ("ports-closed-to-outside", "firewalld forwards only its own ports"): [
         "sudo netdoctor trace outside 192.0.2.10 30080",
     ],
+    ("ipv6-lookups-failing", "nobody answers AAAA"): [
+        "dig @10.96.0.10 kubernetes.default.svc.cluster.local. AAAA",
+    ],
+    ("ipv6-lookups-failing", "of outside names, by the upstream"): ["dig @10.96.0.10 p1.example.com AAAA"],
     ("cluster-domain-mismatch", "the Corefile's zone is mistyped"): [
         f"{EDIT_COREFILE}  # kubernetes: cluster.local in place of clouster.local",
     ],
