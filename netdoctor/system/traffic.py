@@ -156,7 +156,7 @@ def ask_dns(
     longer: Callable[[], float] = lambda: 0.0,
     record: str = "A",
 ) -> Reply:
-    """Ask a resolver for the A records of a name; `detail` holds the addresses. Any rcode is an answer.
+    """Ask a resolver for a name's records; `detail` holds the IPv4 addresses. Any rcode is an answer.
 
     A resolver that is silent over UDP for `timeout` seconds gets as many more as `longer` then says.
     """
