@@ -32,6 +32,7 @@ from netdoctor.facts.node.firewalld_rules import FirewalldRules
 from netdoctor.facts.node.iptables import Iptables
 from netdoctor.facts.node.ipv6_switches import Ipv6Switches
 from netdoctor.facts.node.kubelet_resolv_conf import KubeletResolvConf
+from netdoctor.facts.node.link_managers import LinkManagers
 from netdoctor.facts.node.links import Interface, Links
 from netdoctor.facts.node.reserved_addresses import ReservedAddresses
 from netdoctor.facts.node.sysctl import BridgeNetfilterModule, SysctlFiles
@@ -41,14 +42,17 @@ from netdoctor.facts.traffic.closed_endpoints import ClosedEndpoints
 from netdoctor.facts.traffic.departures import Departures
 from netdoctor.facts.traffic.drops import Drops
 from netdoctor.facts.traffic.failed_flows import FailedFlows
+from netdoctor.facts.traffic.ipv6_names import Ipv6Names
 from netdoctor.facts.traffic.kept_pods import KeptPods
 from netdoctor.facts.traffic.large_packets import LargePackets
 from netdoctor.facts.traffic.named_answers import NamedAnswers
 from netdoctor.facts.traffic.new_pod import NewPod
 from netdoctor.facts.traffic.next_hops import Gateways
+from netdoctor.facts.traffic.outside_reach import OutsideReach
 from netdoctor.facts.traffic.policy_answers import PolicyAnswers
 from netdoctor.facts.traffic.providers import Providers
 from netdoctor.facts.traffic.sandbox_refusals import SandboxRefusals
+from netdoctor.facts.traffic.udp_services import UdpServices
 from netdoctor.model import Result
 from netdoctor.system.host import Host
 from netdoctor.system.kube_api import KubeApi
@@ -102,8 +106,8 @@ def healthy() -> dict[type, object]:
     links = Links((Interface(BRIDGE, 3, "bridge", True, True, "", 1500),), ("default via 192.0.2.1 dev eth0",))
     facts: list[object] = [
         pods(), services(), slices(), workloads(), attachments(), cni(), sysctls(), iptables(), Firewalld.absent(),
-        points(), reach(), service_reach(), dns_answers(), upstream_answers(), postgres(), masquerade(), links,
-        Drops(()), Departures(()),
+        points(), reach(), service_reach(), UdpServices(()), dns_answers(), upstream_answers(), postgres(),
+        masquerade(), links, Drops(()), Departures(()),
         Corefile.parse(corefile), CorefileRefusal("", 0, ""), Upstreams(UPSTREAMS, "Corefile"),
         FirewalldRules({}), SysctlFiles({}),
         BridgeNetfilterModule(True, ""), KubeProxy("iptables", "its process", True, "kube-system/kube-proxy-1", ""),
@@ -114,7 +118,8 @@ def healthy() -> dict[type, object]:
         LastEnds(()), SandboxRefusals(()), KubeletResolvers("/etc/resolv.conf", ("8.8.8.8",), ()),
         ReservedAddresses("k8s-pod-network", 3), Ipv6Switches({"net.ipv6.conf.all.disable_ipv6": "0"}),
         ApiServerHere(NODE_ADDRESS, runs=True), ApiEndpoints(()), LargePackets(()),
-        KubeletResolvConf("/etc/resolv.conf", 2, 1),
+        KubeletResolvConf("/etc/resolv.conf", 2, 1), OutsideReach(1, ()), LinkManagers({}),
+        Ipv6Names(()),
         LocalAddresses((NODE_ADDRESS, "10.244.0.1")),
     ]  # fmt: skip
     no_modules = dict.fromkeys((Modules, Providers, Images, Listeners, PolicyAnswers, GatewayEnds), NO_MODULES)

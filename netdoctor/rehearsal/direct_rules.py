@@ -15,12 +15,13 @@ from netdoctor.facts.cluster.cluster_addresses import ClusterAddresses
 from netdoctor.facts.node.connections import Connection
 from netdoctor.facts.node.iptables import Ruleset
 from netdoctor.model import Access
-from netdoctor.rehearsal.exposure import RESOLVER, ExposedFlow, compared, uplink_addresses, ways
+from netdoctor.rehearsal.exposure import RESOLVER, ExposedFlow, compared, ways
 from netdoctor.rehearsal.named_sources import Named, named_sources, sample
 from netdoctor.rehearsal.people import people
 from netdoctor.system.host import Host
 from netdoctor.twin.build import build
 from netdoctor.twin.state import Listener, State
+from netdoctor.twin.strangers import uplink_addresses
 from netdoctor.twin.twin import NODE, OUTSIDE, Flow, Twin
 from netdoctor.twin.wire.rtnl import Address
 

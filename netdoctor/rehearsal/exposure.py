@@ -15,8 +15,8 @@ from netdoctor.system.traffic import Answer
 from netdoctor.twin.beyond import flow_of
 from netdoctor.twin.needed_ports import needed_by_pods
 from netdoctor.twin.state import Listener, NetworkState, State
+from netdoctor.twin.strangers import FAR, neighbour, stranger, uplink_address, uplink_addresses
 from netdoctor.twin.twin import OUTSIDE, Flow, Twin
-from netdoctor.twin.uplinks import uplinks
 from netdoctor.twin.wire import conntrack
 from netdoctor.twin.wire.rtnl import Address
 
@@ -24,13 +24,10 @@ SECONDS = 0.1  # of silence, for all of them at once
 SURE = 0.5  # of silence where one copy answers and the other does not: it may be the processor that was taken
 CERTAIN = 2.0  # of silence before a way is called closed: that refuses a repair
 MOST = 64  # flows of one class
-MOST_UPLINKS = 4
-FAR = ("198.51.100.77", "2001:db8::77")  # where an uplink's network has no room for a neighbour
 SPECIAL = (5353, 546, 68)  # mDNS, DHCP: they answer nobody
 RESOLVER = "8.8.8.8"
 OF_PEOPLE = (Access.PERSON, Access.CONNECTED)
 TO_A_SOCKET = (*OF_PEOPLE, Access.NAMED_SOURCE)
-Interface = ipaddress.IPv4Interface | ipaddress.IPv6Interface
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,16 +114,16 @@ def _open(twin: Twin, tried: list[ExposedFlow], seconds: float) -> tuple[set[Exp
 
 
 def _all(state: State, cluster: ClusterAddresses, asking: list[str], far: bool) -> Iterator[ExposedFlow]:
-    stranger = _stranger(state)
-    node = _uplink_address(state)
+    outsider = stranger(state)
+    node = uplink_address(state)
     if node:
-        yield from _to_node(state, cluster, node, asking[:1], stranger)
+        yield from _to_node(state, cluster, node, asking[:1], outsider)
     if far:
-        yield from _from_afar(state, node, stranger)
-    for port, protocol in cluster.node_ports if node and stranger else ():
-        yield ExposedFlow(Access.OUTSIDE_TO_NODE_PORT, _from_outside(stranger, str(node), protocol, port))
+        yield from _from_afar(state, node, outsider)
+    for port, protocol in cluster.node_ports if node and outsider else ():
+        yield ExposedFlow(Access.OUTSIDE_TO_NODE_PORT, _from_outside(outsider, str(node), protocol, port))
     for target in state.pods:
-        yield from _to_pod(target, [name for name in asking if name != target.name][:1], stranger)
+        yield from _to_pod(target, [name for name in asking if name != target.name][:1], outsider)
     for source in asking[:1]:
         yield from _from_pod(source, state, cluster)
 
@@ -192,44 +189,6 @@ def reachable(state: NetworkState, address: Address) -> Iterator[Listener]:
         if fits and place not in seen and listener.port not in SPECIAL:
             seen.add(place)
             yield listener
-
-
-def uplink_addresses(state: State) -> list[Interface]:
-    """The node's first address of each family on each link that leads out, those of default routes first."""
-    found: dict[tuple[int, int], Interface] = {}
-    own = [(index, each) for index, each in state.node.own_addresses() if not each.ip.is_link_local]
-    for link in uplinks(state)[:MOST_UPLINKS]:
-        for index, address in own:
-            if index == link.index:
-                found.setdefault((index, address.version), address)
-    return list(found.values())
-
-
-def _uplink_address(state: State) -> Address | None:
-    """The node's first address on a link that leads out."""
-    return next((address.ip for address in uplink_addresses(state)), None)
-
-
-def _stranger(state: State) -> Address | None:
-    """An address outside from which the node is asked: in the uplink's own network if there is room."""
-    own = next(iter(uplink_addresses(state)), None)
-    if own is None:
-        return None
-    return neighbour(own, state) or ipaddress.ip_address(FAR[own.version == 6])
-
-
-def neighbour(of: Interface, state: State) -> Address | None:
-    """An address in the same network that is not the node's own; None where it has no room for one."""
-    network = of.network
-    taken = {address.ip for _, address in state.node.own_addresses()}
-    if network.num_addresses <= 8:
-        return None
-    taken |= {network.network_address, network.broadcast_address}
-    for offset in range(network.num_addresses - 2, max(0, network.num_addresses - 64), -1):
-        address = network[offset]
-        if address not in taken:
-            return address
-    return None
 
 
 def at(address: str, port: int) -> str:

@@ -12,11 +12,12 @@ from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.cluster_addresses import ClusterAddresses
 from netdoctor.facts.node.connections import SSH_PORT, Connection
 from netdoctor.model import Access
-from netdoctor.rehearsal.exposure import ExposedFlow, at, reachable, uplink_addresses
+from netdoctor.rehearsal.exposure import ExposedFlow, at, reachable
 from netdoctor.rehearsal.named_sources import Named, sample
 from netdoctor.twin.beyond import flow_of
 from netdoctor.twin.needed_ports import DNS
 from netdoctor.twin.state import State
+from netdoctor.twin.strangers import uplink_addresses
 from netdoctor.twin.twin import NODE, OUTSIDE, Flow
 from netdoctor.twin.wire import conntrack
 from netdoctor.twin.wire.conntrack import Established

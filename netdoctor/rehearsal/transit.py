@@ -15,11 +15,12 @@ from itertools import islice
 
 from netdoctor.errors import CannotRead
 from netdoctor.model import Access
-from netdoctor.rehearsal.exposure import CERTAIN, SECONDS, SURE, ExposedFlow, Interface, neighbour, uplink_addresses
+from netdoctor.rehearsal.exposure import CERTAIN, SECONDS, SURE, ExposedFlow
 from netdoctor.system.traffic import ask_all
 from netdoctor.twin.namespace import Namespace
 from netdoctor.twin.outside import LOOPBACK, Uplink, await_addresses, await_carriers, link_indexes, write_setting
 from netdoctor.twin.state import Link, Listener, State
+from netdoctor.twin.strangers import Interface, neighbour, uplink_addresses
 from netdoctor.twin.twin import OUTSIDE, Flow, Twin, question
 from netdoctor.twin.uplinks import BRIDGE, pod_bridges, uplinks
 from netdoctor.twin.wire import rtnl

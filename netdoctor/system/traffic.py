@@ -154,15 +154,16 @@ def ask_dns(
     port: int = 53,
     source: str = "",
     longer: Callable[[], float] = lambda: 0.0,
+    record: str = "A",
 ) -> Reply:
-    """Ask a resolver for the A records of a name; `detail` holds the addresses. Any rcode is an answer.
+    """Ask a resolver for a name's records; `detail` holds the IPv4 addresses. Any rcode is an answer.
 
     A resolver that is silent over UDP for `timeout` seconds gets as many more as `longer` then says.
     """
     import dns.message
 
     begin = time.monotonic()
-    query = dns.message.make_query(name, "A")
+    query = dns.message.make_query(name, record)
     wire = query.to_wire()
     with _socket(server, socket.SOCK_STREAM if over_tcp else socket.SOCK_DGRAM, source) as s:
         if failure := _connect(s, server, port, timeout):
@@ -173,7 +174,7 @@ def ask_dns(
             if data is None and not over_tcp and (more := longer()):
                 data = _receive(s, begin + timeout + more, over_tcp)
         except OSError as error:
-            return _reply_of(s, error.errno or 0, begin)
+            return reply_of(s, error.errno or 0, begin)
     if data is None:
         return Reply(Answer.TIMEOUT, _since(begin))
     return _reply_in(data, query, begin)
@@ -219,7 +220,7 @@ def _connect(s: socket.socket, address: str, port: int, timeout: float) -> Reply
         if not poll.poll(timeout * 1000):
             return Reply(Answer.TIMEOUT, _since(begin))
         code = s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-    return _reply_of(s, code, begin) if code else None
+    return reply_of(s, code, begin) if code else None
 
 
 def _receive(s: socket.socket, until: float, over_tcp: bool) -> bytes | None:
@@ -244,7 +245,8 @@ def _receive(s: socket.socket, until: float, over_tcp: bool) -> bytes | None:
     return None
 
 
-def _reply_of(s: socket.socket, code: int, begin: float) -> Reply:
+def reply_of(s: socket.socket, code: int, begin: float) -> Reply:
+    """What a socket's error says, of a question that began then."""
     icmp = icmp_error(s)
     kind = icmp.partition(" ")[0]
     by_rule = s.type & socket.SOCK_STREAM and kind in PORT_UNREACHABLE  # a host that nobody listens at resets

@@ -7,6 +7,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+from netdoctor.system.datagram import ask_udp
 from netdoctor.system.foreign_text import to_address
 from netdoctor.system.patience import patience
 from netdoctor.system.traffic import Answer, Reply, ask_all, ask_dns, ask_tcp, in_namespace
@@ -45,7 +46,7 @@ class Flow:
     in_cluster: bool = False
     source_address: str = ""  # of OUTSIDE: whom it is asked as
     hosts: tuple[tuple[str, str], ...] = ()
-    name: str = NAME  # what DNS is asked for: its length may decide
+    name: str = NAME  # what DNS is asked for: its length may decide; "": an empty datagram is sent
 
     def __str__(self) -> str:
         """As evidence names it."""
@@ -178,6 +179,8 @@ def question(
     """The question of a flow, to be asked in its namespace, real or not."""
     if protocol == "tcp":
         return lambda: ask_tcp(destination, port, seconds, source=source)
+    if not name:
+        return lambda: ask_udp(destination, port, seconds, source=source)
     return lambda: ask_dns(destination, name, seconds, port=port, source=source)
 
 

@@ -1,13 +1,13 @@
 """kube-proxy's rules lead a Service to an address that is not one of its endpoints.
 
 ## What it checks
-In mode iptables: each address to which kube-proxy's own chains lead a ClusterIP is an endpoint of that Service, be it
-ready or not. A Service or an EndpointSlice that has just changed is looked at once more.
+In modes iptables and nftables: each address to which kube-proxy's own chains lead a ClusterIP is an endpoint of that
+Service, be it ready or not. A Service or an EndpointSlice that has just changed is looked at once more.
 
 ## Why it matters
-Rules that somebody has saved and loaded again (`iptables-restore`, `netfilter-persistent`, a firewall's start) name
-the pods of that time. kube-proxy does not notice: it writes a Service's rules again when that Service changes.
-Connections to it time out, all of them or the share that the dead address has.
+Rules that somebody has saved and loaded again (`iptables-restore`, `netfilter-persistent`, `nft -f`, a firewall's
+start) name the pods of that time. kube-proxy does not notice: it writes a Service's rules again when that Service
+changes. Connections to it time out, all of them or the share that the dead address has.
 
 ## When it mends itself
 When the Service's endpoints change, or kube-proxy starts again.
@@ -16,8 +16,8 @@ When the Service's endpoints change, or kube-proxy starts again.
 Where connections are still answered, by another endpoint: then it is a warning.
 
 ## By hand
-`iptables-save -t nat | grep KUBE-SEP`, beside `kubectl get endpointslices -A`; then delete kube-proxy's pod on the
-node.
+`iptables-save -t nat | grep KUBE-SEP` or `nft list table ip kube-proxy`, beside `kubectl get endpointslices -A`; then
+delete kube-proxy's pod on the node.
 """
 
 from collections.abc import Iterator
@@ -40,7 +40,7 @@ def kube_proxy_rules_stale(
     kube_proxy: KubeProxy, translated: Translated, failed: FailedFlows, this: ThisNode
 ) -> Iterator[Finding]:
     """What rules lead astray, in one finding: one act has loaded them."""
-    if not translated.known or kube_proxy.mode != "iptables":
+    if not translated.known:
         raise NotApplicable(f"kube-proxy's mode is {kube_proxy.mode or 'unknown'}: where its rules lead is not read")
     if not translated.stale:
         return

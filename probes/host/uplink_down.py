@@ -12,8 +12,9 @@ is missing too: that is a consequence, and the kernel refuses to add the route a
 A second uplink that is down while the outside answers, or while the silent resolvers are not behind it.
 
 ## By hand
-`ip link show INTERFACE`: for DOWN, `ip link set INTERFACE up`, then add the routes; NO-CARRIER points to a cable, a
-switch or the other end.
+`ip link show INTERFACE`: for DOWN, `networkctl up INTERFACE` or `nmcli device connect INTERFACE` where that service
+configures it, which adds the routes too; else `ip link set INTERFACE up`, then add the routes. NO-CARRIER points to a
+cable, a switch or the other end. It is not repaired unasked: to set the uplink down is how a node is isolated.
 """
 
 from collections.abc import Iterator
@@ -21,12 +22,14 @@ from collections.abc import Iterator
 from netdoctor import Area, Evidence, Finding, Subject, Values, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.this_node import ThisNode
+from netdoctor.facts.node.link_managers import NETWORK_MANAGER, NETWORKD, LinkManagers
 from netdoctor.facts.node.links import Interface, Links
 from netdoctor.facts.traffic.names import UpstreamAnswers, UpstreamLookup
 from netdoctor.model import Confidence
 from netdoctor.shell import command
 from netdoctor.symptoms import OUTSIDE
 
+SET_UP = {NETWORKD: "sudo networkctl up {}", NETWORK_MANAGER: "sudo nmcli device connect {}"}  # with its routes
 LEADING_NOWHERE = ("dummy",)  # kinds of links without another end: ipvs keeps its addresses on one that is down
 
 
@@ -44,7 +47,9 @@ LEADING_NOWHERE = ("dummy",)  # kinds of links without another end: ipvs keeps i
         *OUTSIDE,
     ),
 )
-def uplink_down(links: Links, answers: UpstreamAnswers | CannotRead, this: ThisNode) -> Iterator[Finding]:
+def uplink_down(
+    links: Links, answers: UpstreamAnswers | CannotRead, managers: LinkManagers | CannotRead, this: ThisNode
+) -> Iterator[Finding]:
     """The interface that leads out, down or without a carrier, while nobody outside answers the host."""
     lookups = () if isinstance(answers, CannotRead) else answers.from_host()
     if any(lookup.reply.answered for lookup in lookups):
@@ -62,13 +67,16 @@ def uplink_down(links: Links, answers: UpstreamAnswers | CannotRead, this: ThisN
             ),
             Subject(node=this.name),
             confidence=Confidence.CONFIRMED if lookups else Confidence.LIKELY,
-            by_hand=_by_hand(link),
+            by_hand=_by_hand(link, managers),
         )
 
 
-def _by_hand(link: Interface) -> tuple[str, ...]:
+def _by_hand(link: Interface, managers: LinkManagers | CannotRead) -> tuple[str, ...]:
     """Set it up; without a carrier the cause is at the other end, and it can only be looked at."""
-    return command("ip -s link show dev {}" if link.up else "sudo ip link set dev {} up", link.name)
+    if link.up:
+        return command("ip -s link show dev {}", link.name)
+    manager = "" if isinstance(managers, CannotRead) else managers.by_link.get(link.name, "")
+    return command(SET_UP.get(manager, "sudo ip link set dev {} up"), link.name)
 
 
 def _leading_to(lookups: tuple[UpstreamLookup, ...], links: Links) -> list[Interface]:

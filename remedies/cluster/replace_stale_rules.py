@@ -9,7 +9,8 @@ kube-proxy restarts; established connections are not touched.
 
 ## By hand
 `kubectl -n kube-system get pods -o wide`, and delete the pod of this node that DaemonSet kube-proxy controls. Where the
-rules came from a saved file, delete its lines with `KUBE-` and `CNI-`: they would come back with the next boot.
+rules came from a saved file, delete its lines with `KUBE-` and `CNI-`, or its table `kube-proxy`: they would come back
+with the next boot.
 
 ## Undo
 Nothing: the rules are kube-proxy's own, and stay as it wrote them.

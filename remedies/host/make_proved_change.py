@@ -10,6 +10,8 @@ list:
 - An option of a pod's port of the bridge becomes what is usual: `isolated`, `guard` and `root_block` off, `learning`,
   `flood` and `hairpin` on, and a disabled port forwards. Isolated ports stay where the CNI's configuration has
   `portIsolation`.
+- A pod's interface that is at no bridge becomes a port of the pods' bridge again, where libcni's cache says that the
+  CNI made it for a pod of that bridge.
 - The pods' bridge gets the IPv4 address again that most pods have as their gateway, or the route to the network of an
   address that it has.
 
@@ -31,12 +33,13 @@ from collections.abc import Iterator
 from netdoctor import Change, Finding, NotApplicable, remedy
 from netdoctor.changes import of_data
 from netdoctor.changes._at_boot import keep_at_boot
+from netdoctor.changes.bridge_port import JoinBridge
 from netdoctor.changes.file import WriteFile
 from netdoctor.changes.link import SetLink
 from netdoctor.changes.sysctl import SetSysctl
 from netdoctor.errors import CannotRead
 from netdoctor.experiments.interventions import UNNAMED
-from netdoctor.facts.node.cni import CniConfig
+from netdoctor.facts.node.cni import Attachments, CniConfig
 from netdoctor.facts.node.sysctl import SysctlFiles
 from netdoctor.facts.traffic.experiments import Experiments, smallest_cures, with_no_other_cure
 from netdoctor.model import FROM_PODS, Access
@@ -48,6 +51,7 @@ def make_proved_change(
     findings: tuple[Finding, ...],  # noqa: ARG001 - what was tried is in the experiments
     experiments: Experiments,
     cni: CniConfig | CannotRead,
+    attached: Attachments | CannotRead,
     files: SysctlFiles,
     host: Host,
 ) -> Iterator[Change]:
@@ -55,7 +59,7 @@ def make_proved_change(
     trials = with_no_other_cure(experiments.trials, UNNAMED)
     for tried in smallest_cures(trials, UNNAMED):
         changes = [of_data(kind, fields) for kind, fields in tried.changes]
-        if not changes or any(_is_configured(change, cni) for change in changes):
+        if not changes or any(_is_configured(each, cni) or _is_unknown(each, attached) for each in changes):
             raise NotApplicable(f"whether somebody wants it so is not known: {tried.says}")
         yield from _on_the_node(changes, files, host)
 
@@ -65,6 +69,14 @@ def _is_configured(change: Change, cni: CniConfig | CannotRead) -> bool:
     if not isinstance(change, SetLink) or change.what != "isolated":
         return False
     return isinstance(cni, CannotRead) or bool((cni.plugin("bridge") or {}).get("portIsolation"))
+
+
+def _is_unknown(change: Change, attached: Attachments | CannotRead) -> bool:
+    """Whether nothing shows that the CNI itself made this interface a port of this bridge."""
+    if not isinstance(change, JoinBridge):
+        return False
+    known = () if isinstance(attached, CannotRead) else attached.pods
+    return not any(pod.bridge == change.bridge and change.name in pod.ports for pod in known)
 
 
 def _on_the_node(changes: list[Change], files: SysctlFiles, host: Host) -> Iterator[Change]:

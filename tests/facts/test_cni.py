@@ -70,6 +70,22 @@ class TestCni:
         assert found is not None
         assert found.bridge == bridge
 
+    @pytest.mark.parametrize(
+        ("interfaces", "ports"),
+        [
+            ([{"name": "br-pods"}, {"name": "veth1"}, {"name": "eth0", "sandbox": "/run/netns/x"}], ("veth1",)),
+            ([{"name": "veth1; reboot"}], ()),
+            (None, ()),
+        ],
+    )
+    def test_the_ports_that_the_plugins_made_on_the_node(self, interfaces: object, ports: tuple[str, ...]) -> None:
+        cache = json.loads(CACHE)
+        cache["config"] = base64.b64encode(b'{"type": "bridge", "bridge": "br-pods"}').decode()
+        cache["result"]["interfaces"] = interfaces
+        found = Attachments.parse(json.dumps(cache))
+        assert found is not None
+        assert found.ports == ports
+
     def test_a_cached_result(self) -> None:
         found = Attachments.parse(CACHE)
         assert found is not None

@@ -89,6 +89,18 @@ def test_where_each_port_is_led() -> None:
     assert iptables(KUBE_PROXY_IPTABLES.replace("10.244.0.7:53", "10.244.7.7:53")).ends != ends
 
 
+def test_where_each_port_is_led_by_nftables() -> None:
+    ends = in_nftables(KUBE_PROXY_NFTABLES).ends
+    assert {end[:3] for end in ends} == WHOLE
+    assert (*DNS, "10.244.0.7:53") in ends, "by a map in the Service's own chain"
+    assert (*POSTGRES, "10.244.0.8:5432") in ends, "by a chain of the endpoint"
+    assert [end for end in ends if end[:3] == ECHO] == [(*ECHO, "10.244.0.9:8080")]
+    several = KUBE_PROXY_NFTABLES.replace(
+        "mod 1 map { 0 : 10.244.0.7 . 53 }", "mod 2 map { 0 : 10.244.0.7 . 53, 1 : 10.244.7.7 . 53 }"
+    )
+    assert [end[3] for end in in_nftables(several).ends if end[:3] == DNS] == ["10.244.0.7:53", "10.244.7.7:53"]
+
+
 def test_no_table_at_all() -> None:
     assert in_nftables("") == Led((), (), False)
 

@@ -163,3 +163,29 @@ def test_a_pod_that_has_ended_uses_nothing() -> None:
 )
 def test_where_to_edit_it(owner: str, typed: str) -> None:
     assert where_to_edit(PodEnvironment("ai", "app-1", "u", False, True, True, (), (), owner)) == (typed,)
+
+
+@pytest.mark.parametrize(
+    ("spec", "uses"),
+    [
+        ({"hostNetwork": True}, True),
+        ({"hostNetwork": True, "dnsPolicy": "ClusterFirst"}, True),
+        ({"hostNetwork": True, "dnsPolicy": "ClusterFirstWithHostNet"}, False),
+        ({"dnsPolicy": "Default"}, True),
+        ({"dnsPolicy": "None"}, False),
+        ({"dnsPolicy": "Default; reboot"}, False),
+        ({}, False),
+    ],
+)
+def test_who_asks_the_resolvers_of_the_node(spec: dict[str, Any], uses: bool) -> None:
+    pod = a_pod({"name": "DATABASE_URL", "value": "postgresql://u@postgres.default.svc/db"})
+    pod["spec"] |= spec
+    (found,) = collected(pod)
+    assert found.uses_node_resolvers is uses
+    assert found.dns_policy in ("", "ClusterFirst", "ClusterFirstWithHostNet", "Default", "None")
+
+
+def test_a_name_that_a_pod_has_in_its_own_hosts_file_is_not_asked_for() -> None:
+    pod = a_pod({"name": "DATABASE_URL", "value": "postgresql://u@postgres.default.svc/db"})
+    pod["spec"]["hostAliases"] = [{"ip": "10.96.0.50", "hostnames": ["db", "postgres.default.svc"]}, {"ip": "::1"}]
+    assert collected(pod) == ()

@@ -100,5 +100,5 @@ class TestRouting:
         replies = (("host", NXDOMAIN), (OLD_POD, SILENT))
         lookups = tuple(UpstreamLookup(IPV6, name, "udp", reply) for name, reply in replies)
         asked = VantagePoints((HOST_POINT, DUAL), "")
-        found = FailedFlows.collect(asked, reach(), UpstreamAnswers(lookups), NO_DNS, NO_DNS, NO_DNS)
+        found = FailedFlows.collect(asked, reach(), UpstreamAnswers(lookups), *[NO_DNS] * 4)
         assert [(f.source, f.destination) for f in found.items] == [("fd10::3", "fd77::1")]

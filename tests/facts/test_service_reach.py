@@ -6,19 +6,21 @@ from dataclasses import replace
 from typing import Any
 
 from netdoctor.errors import CannotRead
-from netdoctor.facts.cluster.services import Endpoint, EndpointSlices, Service, ServicePort, Services
+from netdoctor.facts.cluster.cluster_addresses import ClusterAddresses
+from netdoctor.facts.cluster.services import Endpoint, EndpointSlices, Service, ServicePort, Services, service_of
 from netdoctor.facts.cluster.workloads import HostPort, Pods, pod_of
 from netdoctor.facts.gateways.network_policies import METADATA_NAME, NetworkPolicies, Policy
 from netdoctor.facts.traffic.service_reach import (
     FROM_NODE,
     HOST_PORT,
+    IPV6_SERVICE,
     ITSELF,
     NODE_PORT,
     SERVICE,
     ServiceReach,
     questions,
 )
-from netdoctor.facts.traffic.vantage import OLD, VantagePoint, VantagePoints
+from netdoctor.facts.traffic.vantage import NEW, OLD, VantagePoint, VantagePoints
 from tests.builders import (
     CLIENT,
     COREDNS,
@@ -96,6 +98,36 @@ def test_services_are_asked_here_and_on_other_nodes_by_who_is_not_behind_them() 
         ("test pod", "10.96.0.60", 80), ("pod default/client-7d9-abcde", "10.96.0.60", 80),
         ("test pod", "10.96.0.61", 80), ("pod default/client-7d9-abcde", "10.96.0.61", 80),
     }  # fmt: skip
+
+
+def test_services_of_both_families_are_asked_over_ipv6_too_by_pods_that_have_it() -> None:
+    ipv6, pod_ipv6 = "fd00:96::60", "fd00:244::5"
+    dual = tuple(
+        replace(p, addresses=(p.address, f"fd00:244::{n}")) if p.kind == NEW else p for n, p in enumerate(POINTS.points)
+    )
+    echo = pod("echo-1", "default", ECHO, {"app": "echo"})
+    running = Pods((*(p for p in PODS.items if p.name != "echo-1"), replace(echo, addresses=(ECHO, pod_ipv6))))
+    behind = ends(echo=(Endpoint(ECHO, 8080, "TCP", True), Endpoint(pod_ipv6, 8080, "TCP", True)))
+    made = known(second_ip=ipv6)
+    found = questions(VantagePoints(dual, ""), this_node(), made, behind, running, NO_POLICIES)
+    assert [(q.point.name, q.address, q.port) for q in found if q.kind == IPV6_SERVICE] == [("test pod", ipv6, 80)]
+    assert of(IPV6_SERVICE, asked(made)) == set(), "no pod has an address of IPv6"
+    only_ipv4 = ends(echo=(Endpoint(ECHO, 8080, "TCP", True),))
+    found = questions(VantagePoints(dual, ""), this_node(), made, only_ipv4, running, NO_POLICIES)
+    assert [q for q in found if q.kind == IPV6_SERVICE] == [], "no endpoint has one"
+
+
+def test_both_addresses_of_a_service_and_the_endpoints_of_each_family() -> None:
+    spec = {"clusterIP": "10.96.0.7", "clusterIPs": ["10.96.0.7", "fd00:96::7"], "ports": [{"port": 80}]}
+    made = service_of({"metadata": {"namespace": "x", "name": "s"}, "spec": spec})
+    assert made.second_ip == "fd00:96::7"
+    assert service_of({"metadata": {"namespace": "x", "name": "s"}, "spec": {"ports": []}}).second_ip == ""
+    slices_of = EndpointSlices({"x/s": (Endpoint(ECHO, 80, "TCP", True), Endpoint("fd00:244::5", 80, "TCP", True))})
+    unread = CannotRead("API server", "x")
+    found = ClusterAddresses.collect(Services((made,), ""), slices_of, unread, unread)
+    assert found.services == (
+        ("10.96.0.7", ((ECHO, "tcp", 80, 80),)), ("fd00:96::7", (("fd00:244::5", "tcp", 80, 80),)),
+    )  # fmt: skip
 
 
 def test_of_many_services_of_one_kind_two_are_asked() -> None:

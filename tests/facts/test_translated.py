@@ -33,15 +33,22 @@ class Nft(Host):
     """A host where kube-proxy's table answers with one list of ClusterIPs after the other."""
 
     answers: list[tuple[str, ...]] = field(default_factory=list)
+    end: str = ""  # where each is led; "": to the endpoint of the Service that has its port
 
     def run(self, argv: Sequence[str], timeout: float = 3.0, stdin: str | None = None) -> str:
         assert list(argv) == ["nft", "list", "table", "ip", "kube-proxy"]
-        elements = ", ".join(f"{port} : goto service-X" for port in self.answers.pop(0))
+        ports = self.answers.pop(0)
+        elements = ", ".join(f"{port} : goto service-{port[-2:]}" for port in ports)
+        chains = "".join(
+            f"\tchain service-{port[-2:]} {{\n\t\tmeta l4proto {port.split()[2]} dnat to "
+            f"{self.end or '10.244.0.9:' + port.split()[-1]}\n\t}}\n"
+            for port in ports
+        )
         return (
             f"table ip kube-proxy {{\n\tmap service-ips {{\n\t\telements = {{ {elements} }}\n\t}}\n"
             "\tchain nat-prerouting {\n\t\tjump services\n\t}\n\tchain nat-output {\n\t\tjump services\n\t}\n"
             "\tchain services {\n\t\tip daddr . meta l4proto . th dport vmap @service-ips\n\t}\n"
-            "\tchain service-X {\n\t\tmeta l4proto tcp dnat ip to 10.244.0.9:80\n\t}\n}\n"
+            f"{chains}}}\n"
         )
 
 
@@ -136,6 +143,17 @@ def test_nothing_is_read_twice_when_all_stand() -> None:
 
 def test_one_port_of_two() -> None:
     assert missing(Nft(answers=[(POSTGRES,)] * 2), Api()) == ["x/kube-dns 53/udp"]
+
+
+def test_where_nftables_leads_to_none_of_its_endpoints() -> None:
+    api = Api()
+    known = Services.collect(api, IPTABLES), EndpointSlices.collect(api)
+    host = Nft(answers=[(DNS, POSTGRES)] * 2, end="10.244.77.77:53")
+    found = Translated.collect(host, NFTABLES, IPTABLES, *known, THIS, api)
+    assert [(str(service), end) for service, _, end in found.stale] == [
+        ("x/kube-dns", "10.244.77.77:53"), ("x/postgres", "10.244.77.77:53"),
+    ]  # fmt: skip
+    assert found.missing == ()
 
 
 NAME = {"namespace": "x", "name": "s"}

@@ -196,7 +196,7 @@ CASES = [
     Case("kube-proxy-rules-stale", "replayed, and another endpoint answers", FAIL, (REPLAYED,), "10.244.77.77:53",
          severity=Severity.WARNING),
     Case("kube-proxy-rules-stale", "the endpoint is not ready", PASS, (slices(ready=False),)),
-    Case("kube-proxy-rules-stale", "nftables", NOT_APPLICABLE, (KubeProxy("nftables", "", True, "", ""),), "not read"),
+    Case("kube-proxy-rules-stale", "IPVS", NOT_APPLICABLE, (KubeProxy("ipvs", "", True, "", ""),), "not read"),
     Case("kube-proxy-rules-missing", "IPVS", NOT_APPLICABLE, (KubeProxy("ipvs", "", True, "", ""), iptables("KUBE")),
          "ipvs"),
     Case("new-pod-without-network", "none in time", FAIL, says="no network within",

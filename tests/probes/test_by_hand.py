@@ -53,6 +53,25 @@ TYPED = {
         "sudo crictl ps -a | grep apiserver", "sudo journalctl -u kubelet -n 50",
         "curl -k https://192.0.2.10:8443/livez",
     ],
+    ("cluster-dns-bypassed", "on the host's network"): [
+        "kubectl -n ai patch deployment/app --type merge -p "
+        """'{"spec":{"template":{"spec":{"dnsPolicy":"ClusterFirstWithHostNet"}}}}'""",
+    ],
+    ("cluster-dns-bypassed", "the node's resolvers by its own choice"): [
+        "kubectl -n ai patch deployment/app --type merge -p "
+        """'{"spec":{"template":{"spec":{"dnsPolicy":"ClusterFirst"}}}}'""",
+    ],
+    ("cluster-dns-bypassed", "a bare pod"): ["kubectl -n ai get pod/app-1 -o yaml"],
+    ("ports-closed-to-outside", "a rule drops a neighbour's packets"): [
+        "sudo netdoctor trace outside 192.0.2.10 30080",
+    ],
+    ("ports-closed-to-outside", "firewalld forwards only its own ports"): [
+        "sudo netdoctor trace outside 192.0.2.10 30080",
+    ],
+    ("ipv6-lookups-failing", "nobody answers AAAA"): [
+        "dig @10.96.0.10 kubernetes.default.svc.cluster.local. AAAA",
+    ],
+    ("ipv6-lookups-failing", "of outside names, by the upstream"): ["dig @10.96.0.10 p1.example.com AAAA"],
     ("cluster-domain-mismatch", "the Corefile's zone is mistyped"): [
         f"{EDIT_COREFILE}  # kubernetes: cluster.local in place of clouster.local",
     ],
@@ -163,6 +182,8 @@ TYPED = {
     ("provider-unreachable", "refused"): ["nc -vz -w 3 93.184.215.14 8080"],
     ("secret-key-missing", "missing"): ["kubectl -n litellm edit secret/keys  # data: PROVIDER_KEY"],
     ("uplink-down", "down, with the node's address"): ["sudo ip link set dev eth0 up"],
+    ("uplink-down", "down, and systemd-networkd configures it"): ["sudo networkctl up eth0"],
+    ("uplink-down", "down, and NetworkManager configures it"): ["sudo nmcli device connect eth0"],
     ("uplink-down", "no carrier"): ["ip -s link show dev eth0"],
 }  # fmt: skip
 WITHOUT_VALUES = {

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
+
 import pytest
 
+import tests.probes
 from netdoctor.facts.cluster.coredns import Corefile, Upstreams
 from netdoctor.facts.cluster.services import EndpointSlices, Services
 from netdoctor.facts.cluster.workloads import Pods
@@ -24,28 +28,14 @@ from tests.builders import (
     sysctls,
     upstream_answers,
 )
-from tests.probes import (
-    cluster_cases,
-    flush_cases,
-    host_cases,
-    message_cases,
-    module_cases,
-    object_cases,
-    relation_cases,
-    starting_cases,
-)
 from tests.probes.cases import FAIL, NOT_APPLICABLE, PASS, Case
 from tests.worlds import catalogue, judge, unread
 
-CASES = [
-    *host_cases.CASES,
-    *cluster_cases.CASES,
-    *module_cases.CASES,
-    *message_cases.CASES,
-    *relation_cases.CASES,
-    *object_cases.CASES,
-    *starting_cases.CASES,
-    *flush_cases.CASES,
+CASES: list[Case] = [
+    case
+    for module in pkgutil.iter_modules(tests.probes.__path__, "tests.probes.")
+    if module.name.endswith("_cases")
+    for case in importlib.import_module(module.name).CASES
 ]
 
 

@@ -46,7 +46,7 @@ from tests.builders import (
     workloads,
 )
 from tests.gateways.module_builders import gateway, images, modules, provider, servers
-from tests.probes import flush_cases, object_cases
+from tests.probes import flow_cases, flush_cases, object_cases
 from tests.probes.message_cases import (
     DENIED,
     FULL,
@@ -106,6 +106,11 @@ FAULTS: dict[str, tuple[Facts, list[str]]] = {
               NamedAnswers((NamedAnswer("litellm/app-1", object_cases.DATABASE, ("postgres.",), NXDOMAIN),)),
               unresolved("litellm/postgres"), images(present=True), provider()),
         ["service-name-of-other-namespace"],
+    ),
+    "a database on the host's network asks the node's resolvers": (
+        world(flow_cases.on_host(flow_cases.IN_FULL),
+              object_cases.answer(flow_cases.IN_FULL, NXDOMAIN, flow_cases.AT_NODE)),
+        ["cluster-dns-bypassed"],
     ),
     "the rules of hostPorts flushed": (
         world(object_cases.host_port(REFUSED), object_cases.WITH_WEB), ["host-port-rules-missing"],

@@ -6,13 +6,14 @@ from dataclasses import replace
 
 import pytest
 
+from netdoctor.changes.bridge_port import JoinBridge
 from netdoctor.changes.link import SetLink
 from netdoctor.changes.sysctl import SetSysctl
 from netdoctor.diagnosis.experiment import remedies_to_try
 from netdoctor.errors import CannotRead
 from netdoctor.experiments.interventions import UNNAMED, Situation, files
 from netdoctor.facts import Facts
-from netdoctor.facts.node.cni import CniConfig
+from netdoctor.facts.node.cni import Attachment, Attachments, CniConfig
 from netdoctor.facts.node.sysctl import SysctlFiles
 from netdoctor.facts.traffic.experiments import Experiments, Tried
 from netdoctor.model import Change, NotApplicable
@@ -22,7 +23,7 @@ from netdoctor.system.traffic import Answer, Reply
 from netdoctor.twin.walk import Walk
 from netdoctor.twin.wire.netlink import attribute
 from netdoctor.twin.wire.uapi.if_link import BR_STATE, IFLA_BRPORT
-from tests.builders import cni, experiments, tried
+from tests.builders import attachments, cni, experiments, tried
 from tests.twin.network import CLUSTER, FLOWS, Node, real
 from tests.twin.test_interventions_by_hand import proposals
 from tests.worlds import catalogue, world
@@ -32,13 +33,16 @@ ODD = tried(UNNAMED, "the bridge does not forward", "sudo sysctl -w x=1", change
 WANTED = tried(UNNAMED, "a route refuses", "sudo ip route del x")
 
 
-CONFIG, NO_FILES = cni(), SysctlFiles({})
+CONFIG, NO_FILES, ATTACHED = cni(), SysctlFiles({}), attachments()
 
 
 def planned(
-    *cures: tuple[Tried, ...], files: SysctlFiles = NO_FILES, config: CniConfig | CannotRead = CONFIG
+    *cures: tuple[Tried, ...],
+    files: SysctlFiles = NO_FILES,
+    config: CniConfig | CannotRead = CONFIG,
+    attached: Attachments | CannotRead = ATTACHED,
 ) -> list[Change]:
-    return list(make_proved_change((), experiments(*cures), config, files, Host(live=False)))
+    return list(make_proved_change((), experiments(*cures), config, attached, files, Host(live=False)))
 
 
 def test_the_setting_is_made_now_and_kept_at_boot() -> None:
@@ -67,6 +71,34 @@ def test_ports_that_the_cni_isolates_stay_isolated() -> None:
         with pytest.raises(NotApplicable, match="port veth1 is isolated"):
             planned((ISOLATED,), config=config)
         assert planned((FLOODS,), config=config) == [SetLink("veth1", 7, "flood", 0, 1)]
+
+
+OFF = tried(UNNAMED, "veth1 is not a port of bridge br0", changes=(JoinBridge("veth1", 7, "br0", 3, True),))
+
+
+def made_for(*ports: str, bridge: str) -> Attachments:
+    """What libcni's cache says of one pod."""
+    pod: Attachment = replace(ATTACHED.pods[0], bridge=bridge, ports=ports)
+    return Attachments((pod,))
+
+
+def test_a_port_that_the_cni_made_is_put_back() -> None:
+    assert planned((OFF,), attached=made_for("veth1", bridge="br0")) == [JoinBridge("veth1", 7, "br0", 3, True)]
+
+
+@pytest.mark.parametrize(
+    "attached",
+    [
+        made_for(bridge="br0"),  # an older cache, without interfaces
+        made_for("veth2", bridge="br0"),
+        made_for("veth1", bridge="br-storage"),
+        CannotRead("libcni's cache", "permission denied"),
+    ],
+    ids=str,
+)
+def test_one_that_nothing_says_the_cni_made_is_left(attached: Attachments | CannotRead) -> None:
+    with pytest.raises(NotApplicable, match="veth1 is not a port of bridge br0"):
+        planned((OFF,), attached=attached)
 
 
 def test_what_a_remedy_with_a_name_cures_is_that_remedy_s() -> None:

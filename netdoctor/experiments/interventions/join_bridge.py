@@ -7,12 +7,14 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import partial
 
+from netdoctor.changes.bridge_port import JoinBridge
+from netdoctor.changes.link import NAME
 from netdoctor.experiments.interventions import UNNAMED, Intervention, Situation
 from netdoctor.shell import all_of, command
 from netdoctor.twin.state import Link
 from netdoctor.twin.uplinks import pod_ports
 from netdoctor.twin.wire import rtnl
-from netdoctor.twin.wire.netlink import ROUTE, Netlink, attribute
+from netdoctor.twin.wire.netlink import ROUTE, Netlink, attribute, by_kind
 from netdoctor.twin.wire.uapi.if_link import IFLA, IFLA_BRPORT
 
 
@@ -36,6 +38,7 @@ def propose(situation: Situation) -> Iterator[Intervention]:
             f"{shown} is a port of {name}",
             partial(_join, tuple(link.index for link in lost), bridge),
             by_hand=_by_hand(lost, name),
+            changes=_changes(lost, name, bridge, pods),
         )
 
 
@@ -47,6 +50,15 @@ def _in_words(lost: list[Link], ends: Mapping[int, str]) -> str:
 def _by_hand(lost: list[Link], bridge: str) -> tuple[str, ...]:
     joined = [command("sudo ip link set dev {} master {}", link.name, bridge) for link in lost]
     return all_of([*joined, *(command("sudo bridge link set dev {} hairpin on", link.name) for link in lost)])
+
+
+def _changes(lost: list[Link], name: str, index: int, pods: list[Link]) -> tuple[JoinBridge, ...]:
+    """The same on the node, with hairpin as it is at the bridge's other ports; none where a name is unusual."""
+    if not all(NAME.fullmatch(each) for each in (name, *(link.name for link in lost))):
+        return ()
+    others = [link for link in pods if link.master == index]
+    hairpin = all(by_kind(link.port_data).get(IFLA_BRPORT.MODE) == b"\1" for link in others)
+    return tuple(JoinBridge(link.name, link.index, name, index, hairpin) for link in lost)
 
 
 def _join(indexes: tuple[int, ...], bridge: int) -> None:

@@ -33,6 +33,8 @@ class ClusterAddresses(Addresses):
         for service in () if isinstance(services, CannotRead) else services.items:
             ends = _ends(service, endpoints)
             found.append((service.cluster_ip, ends))
+            if service.second_ip:
+                found.append((service.second_ip, _ends(service.in_second_family(), endpoints)))
             node_ports += _node_ports(service) if ends else []
         return cls(
             tuple(found),
@@ -54,7 +56,8 @@ def _ends(service: Service, endpoints: EndpointSlices | CannotRead) -> tuple[tup
     for port in service.ports:
         for end in ready:
             is_its_port = len(service.ports) == 1 or port.name == end.port_name
-            if port.protocol == end.protocol and is_its_port:
+            of_its_family = (":" in end.address) == (":" in service.cluster_ip)
+            if port.protocol == end.protocol and is_its_port and of_its_family:
                 ends.append((end.address, end.protocol.lower(), end.port, port.port))
     return tuple(ends)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from netdoctor.facts.cluster.coredns import nameservers
+from netdoctor.facts.cluster.coredns import nameservers, search_list
 from netdoctor.system.host import Host
 from netdoctor.system.kubelet_settings import FILES, REAL, resolv_conf_of
 
@@ -32,6 +32,16 @@ class KubeletResolvers:
     def on_loopback(self) -> tuple[str, ...]:
         """The nameservers that are the pod itself, seen from a pod."""
         return tuple(address for address in self.nameservers if is_loopback(address))
+
+
+def resolver_of_node(host: Host) -> tuple[str, tuple[str, ...]]:
+    """The first nameserver in the file that the kubelet gives to pods, and the domains that it searches.
+
+    Nothing where the kubelet's settings name an unusual file. Raises CannotRead.
+    """
+    path = resolv_conf_of(host)
+    text = host.read_or_none(path) if path in FILES else None
+    return next(iter(nameservers(text or "")), ""), search_list(text or "")
 
 
 def is_loopback(address: str) -> bool:

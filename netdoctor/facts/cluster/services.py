@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from netdoctor.errors import CannotRead
@@ -52,11 +52,16 @@ class Service:
     node_local: bool = False  # internalTrafficPolicy Local: translated on nodes with an endpoint of it
     node_local_outside: bool = False  # externalTrafficPolicy Local: the same for NodePorts asked from outside
     other_proxy: bool = False  # left to another proxy than kube-proxy
+    second_ip: str = ""  # its ClusterIP of the other family, where it has one of each
     outside: tuple[str, ...] = ()  # its external addresses, and those that a load balancer has: any, a node's too
 
     def __str__(self) -> str:
         """namespace/name, as kubectl and kube-proxy's comments write it."""
         return f"{self.namespace}/{self.name}"
+
+    def in_second_family(self) -> Service:
+        """The same, by its ClusterIP of the other family."""
+        return replace(self, cluster_ip=self.second_ip, second_ip=self.cluster_ip)
 
     def target_of(self, protocol: str, port: int) -> str:
         """The pods' port behind one of its own, by number or name; "" where it is the same number."""
@@ -125,6 +130,7 @@ def service_of(item: Mapping[str, Any]) -> Service:
         name=meta["name"],
         kind=kind,
         cluster_ip=spec.get("clusterIP", ""),
+        second_ip=next(iter((spec.get("clusterIPs") or ())[1:2]), ""),
         ports=ports,
         selector=selector,
         node_local=spec.get("internalTrafficPolicy") == "Local",

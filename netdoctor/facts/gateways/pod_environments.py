@@ -23,6 +23,7 @@ from netdoctor.shell import command
 from netdoctor.system.kube_api import KubeApi
 
 PORT_USED = re.compile(r"\$[({]?([A-Z][A-Z0-9_]*_PORT)\b")
+POLICIES = ("ClusterFirst", "ClusterFirstWithHostNet", "Default", "None")
 MOST = 8  # Secrets and ConfigMaps that are read
 
 
@@ -39,6 +40,12 @@ class PodEnvironment:
     hosts: tuple[NamedHost, ...]
     refers_to: tuple[tuple[str, str], ...]  # container, and a variable NAME_PORT that it uses and does not define
     owner: str = ""
+    dns_policy: str = ""  # one of POLICIES; "" where it is not known
+
+    @property
+    def uses_node_resolvers(self) -> bool:
+        """Whether the kubelet gives it the node's resolv.conf instead of the cluster's DNS."""
+        return self.dns_policy == "Default" or (self.host_network and self.dns_policy == "ClusterFirst")
 
     def __str__(self) -> str:
         """namespace/name."""
@@ -110,6 +117,8 @@ def _runs(item: Mapping[str, Any]) -> bool:
 
 def _environment(item: Mapping[str, Any], names: _Names, read: Read) -> PodEnvironment:
     pod, spec = pod_of(item), item.get("spec", {})
+    policy = spec.get("dnsPolicy", POLICIES[0])
+    aliases = {name for alias in spec.get("hostAliases") or () for name in alias.get("hostnames") or ()}
     hosts: list[NamedHost] = []
     refers: list[tuple[str, str]] = []
     for container in (*(spec.get("initContainers") or ()), *(spec.get("containers") or ())):
@@ -122,9 +131,10 @@ def _environment(item: Mapping[str, Any], names: _Names, read: Read) -> PodEnvir
         host_network=pod.host_network,
         fails=not pod.ready,
         service_links=spec.get("enableServiceLinks", True) is not False,
-        hosts=tuple(hosts),
+        hosts=tuple(named for named in hosts if named.host not in aliases),  # those it looks up in its /etc/hosts
         refers_to=tuple(refers),
         owner=pod.owner,
+        dns_policy=policy if policy in POLICIES else "",
     )
 
 

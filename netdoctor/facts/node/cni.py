@@ -212,6 +212,7 @@ class Attachment:
     search: tuple[str, ...]
     connected: str = ""  # when the CNI connected it
     bridge: str = ""  # of the configuration that it was connected by
+    ports: tuple[str, ...] = ()  # the interfaces that the plugins made for it on the node's side
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,11 +244,13 @@ class Attachments:
 def _attachment(cache: Mapping[str, Any]) -> Attachment | None:
     """From a cache file's content, None for the loopback's. Raises what comes of content of another form."""
     arguments = {str(k): str(v) for k, v in cache.get("cniArgs") or ()}
-    ips = (cache.get("result") or {}).get("ips") or ()
+    result = cache.get("result") or {}
+    ips = result.get("ips") or ()
     addresses = tuple(str(to_interface(ip["address"]).ip) for ip in ips)
     if cache.get("ifName") == "lo" or not addresses:
         return None
     dns = (cache.get("capabilityArgs") or {}).get("dns") or {}
+    bridge = _bridge_of(cache.get("config"))
     return Attachment(
         container_id=str(cache["containerId"]),
         network=str(cache["networkName"]),
@@ -259,8 +262,15 @@ def _attachment(cache: Mapping[str, Any]) -> Attachment | None:
         interface=str(cache["ifName"]),
         nameservers=tuple(map(str, dns.get("Servers") or ())),
         search=tuple(map(str, dns.get("Searches") or ())),
-        bridge=_bridge_of(cache.get("config")),
+        bridge=bridge,
+        ports=_ports_in(result, bridge),
     )
+
+
+def _ports_in(result: Mapping[str, Any], bridge: str) -> tuple[str, ...]:
+    """The interfaces of a result that are in no sandbox, but for the bridge itself."""
+    here = [each["name"] for each in result.get("interfaces") or () if not each.get("sandbox")]
+    return tuple(name for name in here if _word(name) and name != bridge)
 
 
 def _bridge_of(encoded: object) -> str:

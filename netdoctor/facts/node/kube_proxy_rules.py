@@ -24,6 +24,7 @@ FOREIGN = re.compile(r"^-A KUBE-SVC-\w+ ! -s (\S+) -d .* -j KUBE-MARK-MASQ$")
 OBJECT = re.compile(r"^\t(map|chain) (\S+) \{$(.*?)^\t\}$", re.MULTILINE | re.DOTALL)
 SERVICE_ELEMENT = re.compile(r"\b(\d+\.\d+\.\d+\.\d+) \. (\w+) \. (\d+) : goto ([^\s,]+)")
 NODE_PORT_ELEMENT = re.compile(r"\b(\w+) \. (\d+) : goto ([^\s,]+)")
+DNAT = re.compile(r"\bdnat (?:ip )?to ([\d.]+:\d+)|\b\d+ : ([\d.]+) \. (\d+)")  # to one, or by a map
 GOTO = re.compile(r"\b(?:goto|jump) ((?:service|local|external|endpoint)-[^\s,]+)")
 
 
@@ -34,7 +35,7 @@ class Led:
     ports: tuple[Port, ...]
     node_ports: tuple[tuple[str, int], ...]  # protocol, number
     entered: bool
-    ends: tuple[tuple[str, str, int, str], ...] = ()  # a ClusterIP's port, and where it leads; mode iptables only
+    ends: tuple[tuple[str, str, int, str], ...] = ()  # a ClusterIP's port, and where it leads
 
 
 def in_iptables(iptables: Iptables) -> Led:
@@ -91,15 +92,28 @@ def in_nftables(text: str) -> Led:
     leads = _to_an_endpoint(lambda name: (" dnat " in chain(name), GOTO.findall(chain(name))))
     services = chain("services")
     cluster_ips = SERVICE_ELEMENT.findall(objects.get(("map", "service-ips"), ""))
-    ports = [(address, PROTOCOLS.get(of, of), int(port)) for address, of, port, goal in cluster_ips if leads(goal)]
+    ports = {(address, PROTOCOLS.get(of, of), int(port)): goal for address, of, port, goal in cluster_ips}
+    led = {port: goal for port, goal in ports.items() if leads(goal)}
+    ends = [(*port, end) for port, goal in led.items() for end in _nft_ends(chain, goal)]
     of_node = NODE_PORT_ELEMENT.findall(objects.get(("map", "service-nodeports"), ""))
     node_ports = [(PROTOCOLS.get(of, of), int(port)) for of, port, goal in of_node if leads(goal)]
     hooked = all("jump services" in chain(hook) for hook in ("nat-prerouting", "nat-output"))
     return Led(
-        tuple(dict.fromkeys(ports)),
+        tuple(led),
         tuple(dict.fromkeys(node_ports)) if "vmap @service-nodeports" in services else (),
         hooked and "vmap @service-ips" in services,
+        tuple(dict.fromkeys(ends)),
     )
+
+
+def _nft_ends(chain: Callable[[str], str], name: str, depth: int = DEPTH) -> Iterator[str]:
+    """Address and port of each endpoint that a chain, and those that it hands on to, lead to."""
+    body = chain(name)
+    if " dnat " in body:
+        for whole, address, port in DNAT.findall(body):
+            yield whole or f"{address}:{port}"
+    for goal in GOTO.findall(body) if depth else ():
+        yield from _nft_ends(chain, goal, depth - 1)
 
 
 def _iptables_chain(rules: Ruleset, chain: str) -> tuple[bool, list[str]]:

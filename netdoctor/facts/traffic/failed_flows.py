@@ -11,6 +11,7 @@ from netdoctor.facts.traffic.names import ClusterDns, UpstreamAnswers
 from netdoctor.facts.traffic.postgres import TCP, Postgres
 from netdoctor.facts.traffic.reach import NODE, POD, Reach
 from netdoctor.facts.traffic.service_reach import KINDS, ServiceReach
+from netdoctor.facts.traffic.udp_services import UdpServices
 from netdoctor.facts.traffic.vantage import HOST, VantagePoint, VantagePoints
 from netdoctor.system import route_lookup
 from netdoctor.system.host import Host
@@ -40,7 +41,7 @@ class FailedFlow:
     protocol: str
     port: int
     reply: Reply
-    question: str = NAME  # what DNS was asked for
+    question: str = NAME  # what DNS was asked for; "": an empty datagram was sent
 
     def ask(self, seconds: float) -> Callable[[], Reply]:
         """The question, to be asked in the pod's namespace."""
@@ -70,11 +71,12 @@ class FailedFlows:
         names: ClusterDns | CannotRead,
         postgres: Postgres | CannotRead,
         by_services: ServiceReach | CannotRead,
+        over_udp: UdpServices | CannotRead,
     ) -> FailedFlows:
         """The first of each kind; nothing is asked for it."""
         by_name = {p.name: p for p in points.points}
         found: dict[str, FailedFlow] = {}
-        flows = list(_failed(reach, answers, names, postgres, by_services))
+        flows = [*_failed(reach, answers, names, postgres, by_services), *_of_udp(over_udp)]
         flows.sort(key=_most_telling_first)
         for flow, vantage in flows:
             point: VantagePoint | None = by_name.get(vantage)
@@ -163,6 +165,15 @@ def _of_services(reach: ServiceReach) -> Iterator[tuple[_Failed, str]]:
     for flow in reach.flows:
         if not flow.reply.arrived:
             yield _Failed(str(flow), flow.kind, flow.address, "tcp", flow.port, flow.reply), flow.vantage
+
+
+def _of_udp(services: UdpServices | CannotRead) -> Iterator[tuple[_Failed, str]]:
+    """Datagrams to Services that were lost on this node."""
+    for flow in () if isinstance(services, CannotRead) else services.flows:
+        if not flow.reply.arrived:
+            by_port = flow.reply.icmp.startswith(("3/3 ", "1/4 "))  # in a copy nothing tells who refused it
+            reply = replace(flow.reply, answer=Answer.REFUSED) if by_port else flow.reply
+            yield _Failed(str(flow), flow.kind, flow.address, "udp", flow.port, reply, ""), flow.vantage
 
 
 def _of_names(names: ClusterDns) -> Iterator[tuple[_Failed, str]]:

@@ -1,6 +1,7 @@
 """What pods get where their variables send them: the hosts of this cluster, asked as the pods themselves ask.
 
-A name is looked up with the pod's own nameserver and search list, a port of the pod itself is connected to.
+A name is looked up with the pod's own nameserver and search list, a port of the pod itself is connected to. A pod on
+the host's network that uses the node's resolvers is asked for from the host; of others there nothing is asked.
 """
 
 from __future__ import annotations
@@ -9,15 +10,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
+from netdoctor.facts.cluster.kubelet_resolvers import resolver_of_node
 from netdoctor.facts.gateways.named_hosts import NamedHost
 from netdoctor.facts.gateways.pod_environments import PodEnvironment, PodEnvironments
-from netdoctor.facts.node.cni import Attachment, Attachments
+from netdoctor.facts.node.cni import Attachments
+from netdoctor.system.host import Host
 from netdoctor.system.traffic import Answer, Reply, ask_all, ask_dns, ask_tcp
 
 SECONDS = 1.5
 MOST = 12  # hosts that are asked for
 OF_ONE_POD = 3
 SEARCHED = 5  # names that a search list makes of one
+HOSTS = "/etc/hosts"  # the node's, which the kubelet gives to pods on its network too
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +50,17 @@ class NamedAnswers:
     items: tuple[NamedAnswer, ...]
 
     @classmethod
-    def collect(cls, environments: PodEnvironments, attachments: Attachments) -> NamedAnswers:
+    def collect(cls, host: Host, environments: PodEnvironments, attachments: Attachments) -> NamedAnswers:
         """Ask for some hosts of each pod, databases first; nothing is asked of a host outside of the cluster."""
-        wanted = list(_wanted(environments, attachments))[:MOST]
+        from_host = [each for each in environments.items if each.host_network and each.uses_node_resolvers]
+        on_host = _wanted_on_host(host, from_host) if from_host else ()
+        wanted = [*_wanted(environments, attachments), *on_host][:MOST]
         asked = [(each, question) for each in wanted for question in each.questions()]
         replies = ask_all([(each.netns, question) for each, question in asked], SECONDS)
         answers = []
         for each in wanted:
             own = [reply for (asker, _), reply in zip(asked, replies, strict=True) if asker is each]
-            answers.append(NamedAnswer(str(each.environment), each.named, each.names, _best(own)))
+            answers.append(NamedAnswer(str(each.environment), each.named, each.told or each.names, _best(own)))
         return cls(tuple(answers))
 
     def of(self, environment: PodEnvironment, named: NamedHost) -> NamedAnswer | None:
@@ -71,6 +77,7 @@ class _Wanted:
     netns: str
     nameserver: str
     names: tuple[str, ...]
+    told: tuple[str, ...] = ()  # of the names those that are told: what the node searches is its owner's affair
 
     def questions(self) -> list[Callable[[], Reply]]:
         """A connection to the pod itself, or a query for each name."""
@@ -89,18 +96,34 @@ def _wanted(environments: PodEnvironments, attachments: Attachments) -> Iterator
         attached = by_uid.get(environment.uid)
         if attached is None or environment.host_network:
             continue
-        hosts = sorted((h for h in environment.hosts if h.host), key=lambda h: not h.is_database)
-        for named in hosts[:OF_ONE_POD]:
-            names = () if named.is_itself else _names(named.host, attached)
+        for named in _first_of(environment):
+            names = () if named.is_itself else _names(named.host, attached.search)
             if named.port if named.is_itself else (names and attached.nameservers):
                 yield _Wanted(environment, named, attached.netns, next(iter(attached.nameservers), ""), names)
 
 
-def _names(host: str, attached: Attachment) -> tuple[str, ...]:
+def _wanted_on_host(host: Host, environments: list[PodEnvironment]) -> Iterator[_Wanted]:
+    """The same for pods on the host's network that use the node's resolvers; no name that the node's own file has."""
+    nameserver, search = resolver_of_node(host)
+    lines = (line.partition("#")[0].split() for line in (host.read_or_none(HOSTS) or "").splitlines())
+    known = {name for words in lines for name in words[1:]}
+    for environment in environments if nameserver else ():
+        for named in _first_of(environment):
+            if not named.is_itself and named.host not in known:
+                told = (f"{named.host.rstrip('.')}.",)
+                yield _Wanted(environment, named, "", nameserver, _names(named.host, search) or told, told)
+
+
+def _first_of(environment: PodEnvironment) -> list[NamedHost]:
+    """Some of a pod's hosts, databases first."""
+    return sorted((h for h in environment.hosts if h.host), key=lambda h: not h.is_database)[:OF_ONE_POD]
+
+
+def _names(host: str, search: tuple[str, ...]) -> tuple[str, ...]:
     """The full names that a resolver makes of this one."""
     if host.endswith("."):
         return (host,)
-    searched = [f"{host}.{domain.rstrip('.')}." for domain in attached.search][:SEARCHED]
+    searched = [f"{host}.{domain.rstrip('.')}." for domain in search][:SEARCHED]
     return (*searched, f"{host}.") if "." in host else tuple(searched)
 
 

@@ -21,14 +21,15 @@ UNUSED_PORT = 9  # discard: nobody listens, and the refusal shows that the packe
 
 @dataclass(frozen=True, slots=True)
 class AskedFlow:
-    """One TCP question: from where, to what, and the reply."""
+    """One question: from where, to what, and the reply."""
 
     vantage: str
-    kind: str  # POD, NODE or CLUSTER_IP
+    kind: str  # POD, NODE, CLUSTER_IP, or one of service_reach's or udp_services'
     target: str  # in words
     address: str
     port: int
     reply: Reply
+    protocol: str = "tcp"
 
     def __str__(self) -> str:
         """As evidence names it: `pod default/client -> 10.96.0.10:53`."""
@@ -37,7 +38,7 @@ class AskedFlow:
     def evidence(self, expected: str) -> Evidence:
         """How it ended, as evidence."""
         pod, answer = pod_of(self.vantage), str(self.reply.answer)
-        data = Values(pod=pod, address=self.address, port=self.port, protocol="tcp", answer=answer)
+        data = Values(pod=pod, address=self.address, port=self.port, protocol=self.protocol, answer=answer)
         return Evidence(str(self), str(self.reply), expected, data)
 
 

@@ -7,7 +7,7 @@ is not asked, since it would fail on purpose.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from netdoctor.errors import CannotRead
@@ -21,8 +21,8 @@ from netdoctor.model import Confidence, Finding, Subject
 from netdoctor.system.traffic import Answer
 
 ITSELF, NODE_PORT, HOST_PORT = "itself by its Service", "NodePort", "hostPort"
-SERVICE, FROM_NODE = "Service", "node to pod"
-KINDS = (FROM_NODE, SERVICE, NODE_PORT, HOST_PORT, ITSELF)
+SERVICE, UDP_SERVICE, IPV6_SERVICE, FROM_NODE = "Service", "Service over UDP", "Service over IPv6", "node to pod"
+KINDS = (FROM_NODE, SERVICE, UDP_SERVICE, IPV6_SERVICE, NODE_PORT, HOST_PORT, ITSELF)
 THEMSELVES = 3  # pods that ask themselves
 OF_A_KIND = 2  # Services of each kind, NodePorts, hostPorts
 
@@ -169,20 +169,60 @@ def _published(pod: Pod, known: _Known) -> Iterator[HostPort]:
         yield from (port for port in pod.host_ports if port.protocol == "TCP" and ":" not in port.address)
 
 
+def udp_questions(
+    points: VantagePoints,
+    this: ThisNode,
+    services: Services,
+    endpoints: EndpointSlices,
+    pods: Pods,
+    policies: NetworkPolicies | CannotRead,
+) -> Iterator[Question]:
+    """The same by Services that have UDP ports and no TCP port, from pods."""
+    alone = replace(services, items=tuple(each for each in services.items if not _port_of(each, "TCP")))
+    by_address = {address: pod for pod in reversed(pods.items) for address in pod.addresses}
+    known = _Known(points, this, pods, by_address, () if isinstance(policies, CannotRead) else policies.items)
+    yield from _others(known, _open_to_all(known, alone, endpoints, "UDP"), UDP_SERVICE)
+
+
 def _by_services(known: _Known, services: Services, endpoints: EndpointSlices) -> Iterator[Question]:
     """By the Services whose ready endpoints are pods that anybody may ask."""
+    found = _open_to_all(known, services, endpoints, "TCP")
+    yield from _themselves(known, found)
+    yield from _node_ports(known, found)
+    asked_elsewhere = [services.named("default", "kubernetes"), services.cluster_dns, *services.postgres]
+    yield from _others(known, [each for each in found if each.service not in asked_elsewhere], SERVICE)
+    yield from _by_second_address(known, services, endpoints)
+
+
+def _by_second_address(known: _Known, services: Services, endpoints: EndpointSlices) -> Iterator[Question]:
+    """By the IPv6 addresses of Services that have both families, from pods that have one too."""
+    both = tuple(each.in_second_family() for each in services.items if ":" in each.second_ip)
+    if not both:
+        return
+    able = tuple(point for point in known.points.points if point.address_towards("::"))
+    asking = replace(known, points=replace(known.points, points=able))
+    found = _open_to_all(known, replace(services, items=both), endpoints, "TCP", ipv6=True)
+    yield from _others(asking, found, IPV6_SERVICE)
+
+
+def _port_of(service: Service, protocol: str) -> ServicePort | None:
+    """Its first port of this protocol."""
+    return next((port for port in service.ports if port.protocol == protocol), None)
+
+
+def _open_to_all(
+    known: _Known, services: Services, endpoints: EndpointSlices, protocol: str, *, ipv6: bool = False
+) -> list[_Asked]:
+    """The Services with a port of this protocol whose ready endpoints are pods that anybody may ask."""
     found = []
     for service in services.items:
-        port = next((port for port in service.ports if port.protocol == "TCP"), None)
-        if port is None or service.other_proxy or ":" in service.cluster_ip:
+        port = _port_of(service, protocol)
+        if port is None or service.other_proxy or (":" in service.cluster_ip) is not ipv6:
             continue
         ends = endpoints.behind(service, port)
         if ends and all(known.may_be_asked(end.address) for end in ends):
             found.append(_Asked(service, port, ends, known.nodes_of(ends)))
-    yield from _themselves(known, found)
-    yield from _node_ports(known, found)
-    asked_elsewhere = [services.named("default", "kubernetes"), services.cluster_dns, *services.postgres]
-    yield from _others(known, [each for each in found if each.service not in asked_elsewhere])
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +265,7 @@ def _node_ports(known: _Known, found: list[_Asked]) -> Iterator[Question]:
             yield Question(known.host, FROM_NODE, f"Service {each.service}", end.address, end.port)
 
 
-def _others(known: _Known, found: list[_Asked]) -> Iterator[Question]:
+def _others(known: _Known, found: list[_Asked], kind_of_flow: str) -> Iterator[Question]:
     """Some Services of each kind, from the test pod and from an older one that is not behind them."""
     counted: dict[tuple[object, ...], int] = {}
     for each in found:
@@ -238,4 +278,4 @@ def _others(known: _Known, found: list[_Asked]) -> Iterator[Question]:
             continue
         for point in (known.new, known.older(each.addresses)):
             if point:
-                yield Question(point, SERVICE, f"Service {each.service}", each.service.cluster_ip, each.port.port)
+                yield Question(point, kind_of_flow, f"Service {each.service}", each.service.cluster_ip, each.port.port)

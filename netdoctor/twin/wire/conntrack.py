@@ -128,6 +128,30 @@ def dump(most: int | None = MOST) -> tuple[bytes, ...]:
             return ()
 
 
+def find(protocol: str, source: str, source_port: int, destination: str, port: int) -> Established | None:
+    """The connection that was asked so, in this thread's namespace; None where it is not tracked.
+
+    Raises OSError where the kernel refuses the question, CannotRead where it cannot be asked.
+    """
+    family = socket.AF_INET6 if ":" in destination else socket.AF_INET
+    number = next(number for number, word in PROTOCOLS.items() if word == protocol)
+    from_address, to_address = _ends(family)
+    addresses = packed(
+        [(from_address, socket.inet_pton(family, source)), (to_address, socket.inet_pton(family, destination))]
+    )
+    ends = packed(
+        [
+            (CTA_PROTO.NUM, bytes([number])),
+            (CTA_PROTO.SRC_PORT, struct.pack("!H", source_port)),
+            (CTA_PROTO.DST_PORT, struct.pack("!H", port)),
+        ]
+    )
+    asked = attribute(CTA_TUPLE.IP | NESTED, addresses) + attribute(CTA_TUPLE.PROTO | NESTED, ends)
+    with Netlink(NETFILTER) as netlink:
+        body = netlink.get(SUBSYSTEM | IPCTNL_MSG_CT.GET, nfgenmsg(family) + attribute(CTA.TUPLE_ORIG | NESTED, asked))
+    return next(established([body], ended=True), None) if body else None
+
+
 def load(entries: Iterable[bytes]) -> int:
     """Make them in this thread's namespace; how many the kernel took."""
     requests = [(SUBSYSTEM | IPCTNL_MSG_CT.NEW, _message(body), CREATE | EXCLUSIVE) for body in entries]

@@ -131,6 +131,25 @@ class Netlink:
                     return found
                 found.append((answer, data))
 
+    def get(self, kind: int, body: bytes) -> bytes | None:
+        """The body of the message that answers a question; None where the kernel has no such thing.
+
+        Raises OSError where it refuses the question, CannotRead.
+        """
+        self.may_ask(kind)
+        self._sequence += 1
+        self.socket.send(message(kind, body, REQUEST, self._sequence))
+        while True:
+            for answer, sequence, data in messages(self._receive()):
+                if sequence != self._sequence:
+                    continue
+                if answer != ERROR:
+                    return data
+                code = -struct.unpack_from("=i", data)[0]
+                if code != errno.ENOENT:
+                    raise OSError(code, os.strerror(code))
+                return None
+
     def request(self, requests: Sequence[tuple[int, bytes, int]]) -> list[int]:
         """Send (type, body, flags) one after the other, each acknowledged; the error number of each, 0 for none."""
         for kind in {kind for kind, _, _ in requests}:
