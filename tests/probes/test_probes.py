@@ -24,7 +24,15 @@ from tests.builders import (
     sysctls,
     upstream_answers,
 )
-from tests.probes import cluster_cases, host_cases, message_cases, module_cases, object_cases, relation_cases
+from tests.probes import (
+    cause_cases,
+    cluster_cases,
+    host_cases,
+    message_cases,
+    module_cases,
+    object_cases,
+    relation_cases,
+)
 from tests.probes.cases import FAIL, NOT_APPLICABLE, PASS, Case
 from tests.worlds import catalogue, judge, unread
 
@@ -35,6 +43,7 @@ CASES = [
     *message_cases.CASES,
     *relation_cases.CASES,
     *object_cases.CASES,
+    *cause_cases.CASES,
 ]
 
 

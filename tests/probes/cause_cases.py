@@ -1,0 +1,68 @@
+"""Cases of root causes that people have met (tests/causes.yaml), with the words that the programs really write."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from netdoctor.errors import CannotRead, Why
+from netdoctor.facts.cluster.last_ends import COREDNS
+from netdoctor.facts.gateways.network_policies import NetworkPolicies
+from netdoctor.facts.gateways.postgres_session import LOGIN
+from netdoctor.facts.traffic.kept_pods import KeptPods
+from netdoctor.facts.traffic.postgres import TCP, Postgres
+from netdoctor.model import Confidence
+from netdoctor.system.kube_api import KubeApi
+from tests.builders import SILENT, dns_answers, pods, points, postgres, services, slices
+from tests.facts.test_kept_pods import TO_ADDRESS, TO_DNS_PODS, policy, rule
+from tests.gateways.module_builders import modules
+from tests.probes.cases import FAIL, Case
+from tests.probes.message_cases import ended, of_gateway
+
+NOT_YET = CannotRead("API server", "its certificate is not valid yet, by the clock of this node", Why.NO_ANSWER)
+NO_LINE = 'FATAL: no pg_hba.conf entry for host "10.244.0.7", user "app", database "app", no encryption'
+DENIED = "plugin/forward: open /etc/resolv.conf: permission denied"
+LOCK = ("Error: P1002: The database server at `postgres`:`5432` was reached but timed out. Timed out trying to "
+        "acquire a postgres advisory lock (SELECT pg_advisory_lock(72707369)).")  # fmt: skip
+ENGINES = ("request to https://binaries.prisma.sh/all_commits/x/debian-openssl-3.0.x/libquery_engine.so.node.gz.sha256 "
+           "failed, reason: getaddrinfo EAI_AGAIN binaries.prisma.sh")  # fmt: skip
+HOME = "PermissionError: [Errno 13] Permission denied: '/.cache/prisma-python/binaries'"
+
+
+def lost() -> Postgres:
+    """Postgres, whose connections from pods time out."""
+    found = postgres(TCP)
+    return replace(found, stages=tuple(replace(s, reply=SILENT) if s.stage == TCP else s for s in found.stages))
+
+
+def kept(policies: NetworkPolicies, *, database: bool = False) -> KeptPods:
+    """What these policies forbid of the queries, or of the connections to Postgres, that got no answer."""
+    names, found = (dns_answers(), lost()) if database else (dns_answers(SILENT), postgres())
+    return KeptPods.collect(policies, points(), services(), pods(), names, found)
+
+
+def of_a_gateway(story: str, line: str, says: str, cause: str) -> Case:
+    """A gateway ends with this line in its log."""
+    return Case("gateway-keeps-ending", story, FAIL, (modules(), of_gateway(line)), says,
+                confidence=Confidence.LIKELY, stands_for=(cause,))  # fmt: skip
+
+
+CASES = [
+    Case("policy-keeps-pods", "egress to DNS alone, and the database is lost", FAIL,
+         (kept(policy(rule(TO_DNS_PODS, 53)), database=True),), "from Service default/postgres",
+         confidence=Confidence.LIKELY, stands_for=("np-egress-missing-db-port",)),
+    Case("policy-keeps-pods", "egress to the Service's address, and pods' are compared", FAIL,
+         (kept(policy(rule(TO_ADDRESS, 53))),), "from Service kube-system/kube-dns",
+         confidence=Confidence.LIKELY, stands_for=("np-dns-port-or-ip-seen-after-dnat",)),
+    Case("postgres-login-refused", "pg_hba.conf has no line for pods", FAIL, (postgres(LOGIN, NO_LINE, "28000"),),
+         "no pg_hba.conf entry", stands_for=("pg-hba-rejects-pod-network",)),
+    Case("api-server-unreachable", "a certificate of the future", FAIL, says="by the clock of this node",
+         unread={KubeApi: NOT_YET}, stands_for=("node-clock-skew-tls",)),
+    Case("coredns-not-ready", "SELinux denies it a file", FAIL,
+         (slices("kube-system/kube-dns"), ended(COREDNS, DENIED)), "is not allowed to read its resolv.conf (SELinux",
+         stands_for=("node-selinux-denials",)),
+    of_a_gateway("a lock that a pooler keeps", LOCK, "waits for a lock", "litellm-migration-advisory-lock-pooler"),
+    of_a_gateway("its probe has no key", 'INFO:     10.244.0.1:52110 - "GET /health HTTP/1.1" 401 Unauthorized',
+                 "ask /health/liveliness", "litellm-probe-on-authenticated-health"),
+    of_a_gateway("engines from outside", ENGINES, "downloads Prisma's engines", "litellm-prisma-downloads-at-start"),
+    of_a_gateway("no HOME to write to", HOME, "has no HOME", "litellm-nonroot-home-or-oom"),
+]  # fmt: skip
