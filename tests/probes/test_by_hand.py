@@ -161,6 +161,18 @@ TYPED = {
     ("postgres-without-endpoints", "not ready"): ["kubectl -n default describe pod/postgres-66c-qwert"],
     ("provider-name-unresolved", "NXDOMAIN"): ASK_PROVIDER,
     ("provider-unreachable", "refused"): ["nc -vz -w 3 93.184.215.14 8080"],
+    ("rules-loaded-at-boot", "rules of kube-proxy were saved"): [
+        "sudo sed -i.bak -E '/KUBE-|CNI-/d' /etc/iptables/rules.v4",
+    ],
+    ("rules-loaded-at-boot", "a forward chain drops"): [
+        f"sudoedit /etc/nftables.conf  # accept iifname and oifname {BRIDGE}",
+    ],
+    ("firewalld-starts-at-boot", "stopped, and not disabled"): [
+        "sudo firewall-offline-cmd --zone=trusted --add-source=10.244.0.0/16",
+    ],
+    ("settings-undone-at-boot", "only `sysctl --system` reads the file"): [
+        "sudoedit /etc/sysctl.conf  # net.ipv4.ip_forward = 1",
+    ],
     ("secret-key-missing", "missing"): ["kubectl -n litellm edit secret/keys  # data: PROVIDER_KEY"],
     ("uplink-down", "down, with the node's address"): ["sudo ip link set dev eth0 up"],
     ("uplink-down", "no carrier"): ["ip -s link show dev eth0"],

@@ -25,6 +25,7 @@ from tests.builders import (
     upstream_answers,
 )
 from tests.probes import (
+    boot_cases,
     cause_cases,
     cluster_cases,
     host_cases,
@@ -44,6 +45,7 @@ CASES = [
     *relation_cases.CASES,
     *object_cases.CASES,
     *cause_cases.CASES,
+    *boot_cases.CASES,
 ]
 
 
