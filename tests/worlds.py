@@ -50,6 +50,7 @@ from netdoctor.facts.traffic.next_hops import Gateways
 from netdoctor.facts.traffic.policy_answers import PolicyAnswers
 from netdoctor.facts.traffic.providers import Providers
 from netdoctor.facts.traffic.sandbox_refusals import SandboxRefusals
+from netdoctor.facts.traffic.stale_connections import StaleConnections
 from netdoctor.model import Result
 from netdoctor.system.host import Host
 from netdoctor.system.kube_api import KubeApi
@@ -117,7 +118,7 @@ def healthy() -> dict[type, object]:
         ApiServerHere(NODE_ADDRESS, runs=True), ApiEndpoints(()), LargePackets(()),
         KubeletResolvConf("/etc/resolv.conf", 2, 1),
         LocalAddresses((NODE_ADDRESS, "10.244.0.1")),
-        BootRules((), (), starts_firewalld=False, trusts_pods=False),
+        BootRules((), (), starts_firewalld=False, trusts_pods=False), StaleConnections(()),
     ]  # fmt: skip
     no_modules = dict.fromkeys((Modules, Providers, Images, Listeners, PolicyAnswers, GatewayEnds), NO_MODULES)
     return with_claims(derived({**{type(fact): fact for fact in facts}, **no_modules, KubeApi: Answered()}))

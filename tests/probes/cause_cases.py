@@ -10,13 +10,15 @@ from netdoctor.facts.gateways.network_policies import NetworkPolicies
 from netdoctor.facts.gateways.postgres_session import LOGIN
 from netdoctor.facts.traffic.kept_pods import KeptPods
 from netdoctor.facts.traffic.postgres import TCP, Postgres
+from netdoctor.facts.traffic.stale_connections import StaleConnection, StaleConnections
 from netdoctor.model import Confidence
 from netdoctor.system.kube_api import KubeApi
-from tests.builders import SILENT, dns_answers, pods, points, postgres, services, slices
+from tests.builders import CLIENT, DNS_ADDRESS, SILENT, dns_answers, pods, points, postgres, services, slices
 from tests.facts.test_kept_pods import TO_ADDRESS, TO_DNS_PODS, policy, rule
 from tests.gateways.module_builders import modules
-from tests.probes.cases import FAIL, Case
+from tests.probes.cases import FAIL, NOT_APPLICABLE, PASS, UNKNOWN, Case
 from tests.probes.message_cases import ended, of_gateway
+from tests.worlds import unread
 
 NOT_YET = CannotRead("API server", "its certificate is not valid yet, by the clock of this node", Why.NO_ANSWER)
 NO_LINE = 'FATAL: no pg_hba.conf entry for host "10.244.0.7", user "app", database "app", no encryption'
@@ -46,7 +48,21 @@ def of_a_gateway(story: str, line: str, says: str, cause: str) -> Case:
                 confidence=Confidence.LIKELY, stands_for=(cause,))  # fmt: skip
 
 
+STALE = StaleConnection(CLIENT, 40000, "kube-system/kube-dns", DNS_ADDRESS, 53, "10.244.0.250")
+UNTRANSLATED = replace(STALE, source="192.0.2.10", sent_to=DNS_ADDRESS)
+
 CASES = [
+    Case("connection-to-gone-endpoint", "a client that keeps its port", FAIL, (StaleConnections((STALE,)),),
+         "UDP packets of default/client-7d9-abcde to Service kube-system/kube-dns go to 10.244.0.250, which is not an "
+         "endpoint", stands_for=("kube-proxy-stale-udp-conntrack",)),
+    Case("connection-to-gone-endpoint", "from the time without endpoints", FAIL, (StaleConnections((UNTRANSLATED,)),),
+         "UDP packets of 192.0.2.10 to Service kube-system/kube-dns go nowhere"),
+    Case("connection-to-gone-endpoint", "none", PASS),
+    Case("connection-to-gone-endpoint", "IPVS", NOT_APPLICABLE,
+         unread={StaleConnections: CannotRead("tracked connections", "no", Why.ABSENT)}),
+    Case("connection-to-gone-endpoint", "too many", NOT_APPLICABLE, says="more than 100000",
+         unread={StaleConnections: CannotRead("tracked connections", "there are more than 100000", Why.UNSUPPORTED)}),
+    Case("connection-to-gone-endpoint", "the kernel does not say", UNKNOWN, unread=unread(StaleConnections)),
     Case("policy-keeps-pods", "egress to DNS alone, and the database is lost", FAIL,
          (kept(policy(rule(TO_DNS_PODS, 53)), database=True),), "from Service default/postgres",
          confidence=Confidence.LIKELY, stands_for=("np-egress-missing-db-port",)),

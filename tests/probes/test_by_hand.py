@@ -36,6 +36,9 @@ TYPED = {
     ("cni-address-family-disabled", "off for the bridge"): [
         "sudoedit /etc/cni/net.d/1-k8s.conflist", "sudo sysctl -w net.ipv6.conf.bridge.disable_ipv6=0",
     ],
+    ("connection-to-gone-endpoint", "a client that keeps its port"): [
+        "sudo conntrack -D -p udp --orig-dst 10.96.0.10 --reply-src 10.244.0.250",
+    ],
     ("coredns-forwards-to-itself", "the kubelet gives it the node's stub"): [
         "sudoedit /var/lib/kubelet/config.yaml  # resolvConf: /run/systemd/resolve/resolv.conf",
         "sudo systemctl restart kubelet", "kubectl -n kube-system rollout restart deployment/coredns",

@@ -67,6 +67,7 @@ class Established:
     port: int
     answers: str  # the address that answers, after translation
     answers_port: int
+    seconds: int = 0  # until the entry expires, unless a packet comes
 
 
 def established(entries: Iterable[bytes], *, ended: bool = False) -> Iterator[Established]:
@@ -90,6 +91,7 @@ def established(entries: Iterable[bytes], *, ended: bool = False) -> Iterator[Es
                 port=_port(asked.protocol[CTA_PROTO.DST_PORT]),
                 answers=_address(answers.addresses[source]),
                 answers_port=_port(answers.protocol[CTA_PROTO.SRC_PORT]),
+                seconds=int.from_bytes(found.get(CTA.TIMEOUT, b""), "big"),
             )
         except (KeyError, struct.error, ValueError):  # an entry without ports
             continue
