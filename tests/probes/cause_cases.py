@@ -6,9 +6,11 @@ from dataclasses import replace
 
 from netdoctor.errors import CannotRead, Why
 from netdoctor.facts.cluster.last_ends import COREDNS
+from netdoctor.facts.cluster.this_node import LocalAddresses
 from netdoctor.facts.gateways.network_policies import NetworkPolicies
 from netdoctor.facts.gateways.postgres_session import LOGIN
 from netdoctor.facts.traffic.kept_pods import KeptPods
+from netdoctor.facts.traffic.names import ClusterDns
 from netdoctor.facts.traffic.postgres import TCP, Postgres
 from netdoctor.facts.traffic.stale_connections import StaleConnection, StaleConnections
 from netdoctor.model import Confidence
@@ -51,7 +53,22 @@ def of_a_gateway(story: str, line: str, says: str, cause: str) -> Case:
 STALE = StaleConnection(CLIENT, 40000, "kube-system/kube-dns", DNS_ADDRESS, 53, "10.244.0.250")
 UNTRANSLATED = replace(STALE, source="192.0.2.10", sent_to=DNS_ADDRESS)
 
+CACHE = "169.254.20.10"
+
+
+def of_a_cache() -> tuple[object, ...]:
+    """Pods whose nameserver is a DNS cache of the node, and what they are answered there."""
+    asking = tuple(replace(p, nameservers=(CACHE,)) if p.nameservers else p for p in points().points)
+    lookups = tuple(replace(lookup, server=CACHE) for lookup in dns_answers(SILENT).lookups)
+    return replace(points(), points=asking), ClusterDns(CACHE, lookups)
+
+
 CASES = [
+    Case("nameserver-of-no-service", "that of a DNS cache which the node does not have", FAIL, of_a_cache(),
+         "169.254.20.10, which does not belong to any Service nor to a DNS cache of this node: the cluster DNS is",
+         stands_for=("nodelocaldns-wrong-mode",)),
+    Case("nameserver-of-no-service", "that of a DNS cache, which is silent", PASS,
+         (*of_a_cache(), LocalAddresses((CACHE,)))),
     Case("connection-to-gone-endpoint", "a client that keeps its port", FAIL, (StaleConnections((STALE,)),),
          "UDP packets of default/client-7d9-abcde to Service kube-system/kube-dns go to 10.244.0.250, which is not an "
          "endpoint", stands_for=("kube-proxy-stale-udp-conntrack",)),

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from netdoctor.errors import CannotRead, Why
+from netdoctor.facts.cluster.kubelet_resolvers import KubeletResolvers
 from netdoctor.facts.cluster.services import Endpoint, EndpointSlices, Service, ServicePort, Services
 from netdoctor.facts.cluster.workloads import HostPort, Pods
 from netdoctor.facts.gateways.litellm_config import Database
@@ -65,6 +66,13 @@ def environment(*hosts: NamedHost, **changed: Any) -> PodEnvironments:
     """One pod of namespace ai whose variables name these hosts."""
     built = PodEnvironment("ai", "app-1", "u1", False, False, True, hosts, (), "ReplicaSet/app-7d9")
     return PodEnvironments((replace(built, **changed),))
+
+
+def on_host(dns_policy: str, **changed: Any) -> PodEnvironments:
+    """A pod on the host's network whose database is a Service of its namespace."""
+    of_pod = {"namespace": "default", "host_network": True, "fails": True}
+    hosts = changed.pop("hosts", (DATABASE,))
+    return environment(*hosts, dns_policy=dns_policy, **{**of_pod, **changed})
 
 
 def answer(named: NamedHost, reply: Reply, *names: str) -> NamedAnswers:
@@ -189,6 +197,18 @@ CASES = [
     Case("service-name-of-other-namespace", "the Service is in its own namespace", PASS,
          (environment(DATABASE, namespace="default"), NamedAnswers((NamedAnswer("default/app-1", DATABASE, (IN_AI,),
           NXDOMAIN),)))),
+    Case("host-network-without-cluster-dns", "it names a database, and is not ready", FAIL, (on_host("ClusterFirst"),),
+         "pod default/app-1 is on the host's network with dnsPolicy ClusterFirst, so it asks the node's resolvers, and "
+         "DATABASE_URL names Service default/postgres", confidence=Confidence.LIKELY),
+    Case("host-network-without-cluster-dns", "it is ready", FAIL, (on_host("Default", fails=False),),
+         severity=Severity.WARNING, confidence=Confidence.LIKELY),
+    Case("host-network-without-cluster-dns", "it asks the cluster DNS", PASS, (on_host("ClusterFirstWithHostNet"),)),
+    Case("host-network-without-cluster-dns", "its own configuration", PASS, (on_host("None"),)),
+    Case("host-network-without-cluster-dns", "a network of its own", PASS,
+         (on_host("ClusterFirst", host_network=False),)),
+    Case("host-network-without-cluster-dns", "it names no Service", PASS, (on_host("ClusterFirst", hosts=(ITS_OWN,)),)),
+    Case("host-network-without-cluster-dns", "the node asks the cluster DNS", PASS,
+         (on_host("ClusterFirst"), KubeletResolvers("/etc/resolv.conf", ("10.96.0.10",), ()))),
     Case("headless-service-not-ready", "of a database", FAIL, (environment(HEADLESS), *with_headless()),
          "Service ai/db is headless without a ready endpoint: its name does not exist for pod ai/app-1 (DATABASE_URL)"),
     Case("headless-service-not-ready", "of a module", FAIL,

@@ -65,6 +65,9 @@ TYPED = {
     ("coredns-not-ready", "scaled to 0"): ["kubectl -n kube-system scale deployment/coredns --replicas=1"],
     ("coredns-not-ready", "crashing"): ["kubectl -n kube-system describe pod/coredns-5dd-xyz12"],
     ("coredns-upstream-dead", "all"): [f"{EDIT_COREFILE}  # replace: forward . 8.8.8.8 1.1.1.1"],
+    ("coredns-upstream-dead", "the node has other resolvers than when CoreDNS's pod was made"): [
+        "kubectl -n kube-system rollout restart deployment/coredns",
+    ],
     ("corefile-invalid", "a block left open"): [EDIT_COREFILE],
     ("corefile-invalid", "a directive that CoreDNS does not know"): [f"{EDIT_COREFILE}  # line 5"],
     ("endpoint-port-closed", "another port"): [
@@ -92,6 +95,9 @@ TYPED = {
         "kubectl -n default edit networkpolicy/deny",
     ],
     ("service-link-taken-as-setting", "the pod is not ready"): ["kubectl -n default edit deployment/app"],
+    ("host-network-without-cluster-dns", "it names a database, and is not ready"): [
+        "kubectl -n default edit deployment/app",
+    ],
     ("service-local-to-other-nodes", "Postgres times out"): [
         "kubectl -n default patch service/postgres -p '{\"spec\":{\"internalTrafficPolicy\":\"Cluster\"}}'",
     ],

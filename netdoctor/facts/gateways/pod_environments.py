@@ -23,6 +23,7 @@ from netdoctor.shell import command
 from netdoctor.system.kube_api import KubeApi
 
 PORT_USED = re.compile(r"\$[({]?([A-Z][A-Z0-9_]*_PORT)\b")
+DNS_POLICIES = ("ClusterFirst", "ClusterFirstWithHostNet", "Default", "None")
 MOST = 8  # Secrets and ConfigMaps that are read
 
 
@@ -39,6 +40,7 @@ class PodEnvironment:
     hosts: tuple[NamedHost, ...]
     refers_to: tuple[tuple[str, str], ...]  # container, and a variable NAME_PORT that it uses and does not define
     owner: str = ""
+    dns_policy: str = ""  # of its specification; "" in a recording that is older
 
     def __str__(self) -> str:
         """namespace/name."""
@@ -125,6 +127,7 @@ def _environment(item: Mapping[str, Any], names: _Names, read: Read) -> PodEnvir
         hosts=tuple(hosts),
         refers_to=tuple(refers),
         owner=pod.owner,
+        dns_policy=next((each for each in DNS_POLICIES if each == spec.get("dnsPolicy")), ""),
     )
 
 
