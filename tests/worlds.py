@@ -28,6 +28,7 @@ from netdoctor.facts.gateways.network_policies import NetworkPolicies
 from netdoctor.facts.gateways.pod_environments import PodEnvironments
 from netdoctor.facts.gateways.scope import Scope
 from netdoctor.facts.node.boot_rules import BootRules
+from netdoctor.facts.node.certificate_terms import CertificateTerms
 from netdoctor.facts.node.firewalld import Firewalld
 from netdoctor.facts.node.firewalld_rules import FirewalldRules
 from netdoctor.facts.node.iptables import Iptables
@@ -119,6 +120,7 @@ def healthy() -> dict[type, object]:
         KubeletResolvConf("/etc/resolv.conf", 2, 1),
         LocalAddresses((NODE_ADDRESS, "10.244.0.1")),
         BootRules((), (), starts_firewalld=False, trusts_pods=False), StaleConnections(()),
+        CertificateTerms((), 1_767_225_600),
     ]  # fmt: skip
     no_modules = dict.fromkeys((Modules, Providers, Images, Listeners, PolicyAnswers, GatewayEnds), NO_MODULES)
     return with_claims(derived({**{type(fact): fact for fact in facts}, **no_modules, KubeApi: Answered()}))

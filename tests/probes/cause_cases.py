@@ -9,13 +9,14 @@ from netdoctor.facts.cluster.last_ends import COREDNS
 from netdoctor.facts.cluster.this_node import LocalAddresses
 from netdoctor.facts.gateways.network_policies import NetworkPolicies
 from netdoctor.facts.gateways.postgres_session import LOGIN
+from netdoctor.facts.node.certificate_terms import CertificateTerms, Term
 from netdoctor.facts.traffic.kept_pods import KeptPods
 from netdoctor.facts.traffic.names import ClusterDns
 from netdoctor.facts.traffic.postgres import TCP, Postgres
 from netdoctor.facts.traffic.stale_connections import StaleConnection, StaleConnections
-from netdoctor.model import Confidence
+from netdoctor.model import Confidence, Severity
 from netdoctor.system.kube_api import KubeApi
-from tests.builders import CLIENT, DNS_ADDRESS, SILENT, dns_answers, pods, points, postgres, services, slices
+from tests.builders import CLIENT, DNS_ADDRESS, SILENT, dns_answers, pods, points, postgres, services, slices, this_node
 from tests.facts.test_kept_pods import TO_ADDRESS, TO_DNS_PODS, policy, rule
 from tests.gateways.module_builders import modules
 from tests.probes.cases import FAIL, NOT_APPLICABLE, PASS, UNKNOWN, Case
@@ -63,7 +64,32 @@ def of_a_cache() -> tuple[object, ...]:
     return replace(points(), points=asking), ClusterDns(CACHE, lookups)
 
 
+DAY, CLOCK = 86_400, 1_767_225_600  # 2026-01-01
+SERVING, OF_KUBELET = "/etc/kubernetes/pki/apiserver.crt", "/var/lib/kubelet/pki/kubelet-client-current.pem"
+EXPIRED = CannotRead("API server", "its certificate has expired", Why.NO_ANSWER)
+
+
+def terms(begins: int, ends: int, *paths: str) -> CertificateTerms:
+    """Certificates that begin and end so many days from now."""
+    return CertificateTerms(tuple(Term(path, CLOCK + begins * DAY, CLOCK + ends * DAY) for path in paths), CLOCK)
+
+
 CASES = [
+    Case("certificate-not-valid", "that of the API server has expired", FAIL,
+         (terms(-366, -1, SERVING, "/etc/kubernetes/pki/apiserver-kubelet-client.crt"),),
+         f"the certificate {SERVING} (and 1 more) has expired on 2025-12-31T00:00:00Z: the node's clock says",
+         unread={KubeApi: EXPIRED}),
+    Case("certificate-not-valid", "that of the kubelet has expired, and the node is not ready", FAIL,
+         (terms(-366, -1, OF_KUBELET), this_node("Kubelet stopped posting node status")), OF_KUBELET),
+    Case("certificate-not-valid", "the clock is behind", FAIL, (terms(2, 367, SERVING),),
+         "is not valid before 2026-01-03T00:00:00Z: the node's clock says 2026-01-01T00:00:00Z",
+         unread={KubeApi: NOT_YET}, stands_for=("node-clock-skew-tls",)),
+    Case("certificate-not-valid", "expired, and nobody minds", FAIL, (terms(-366, -1, SERVING),), "has expired",
+         severity=Severity.WARNING),
+    Case("certificate-not-valid", "it expires next week", FAIL, (terms(-358, 7, SERVING),), "expires on 2026-01-08",
+         severity=Severity.WARNING),
+    Case("certificate-not-valid", "a short term, which is renewed in time", PASS, (terms(0, 2, OF_KUBELET),)),
+    Case("certificate-not-valid", "a year old authority with nine to go", PASS, (terms(-365, 3285, SERVING),)),
     Case("nameserver-of-no-service", "that of a DNS cache which the node does not have", FAIL, of_a_cache(),
          "169.254.20.10, which does not belong to any Service nor to a DNS cache of this node: the cluster DNS is",
          stands_for=("nodelocaldns-wrong-mode",)),
@@ -88,8 +114,6 @@ CASES = [
          confidence=Confidence.LIKELY, stands_for=("np-dns-port-or-ip-seen-after-dnat",)),
     Case("postgres-login-refused", "pg_hba.conf has no line for pods", FAIL, (postgres(LOGIN, NO_LINE, "28000"),),
          "no pg_hba.conf entry", stands_for=("pg-hba-rejects-pod-network",)),
-    Case("api-server-unreachable", "a certificate of the future", FAIL, says="by the clock of this node",
-         unread={KubeApi: NOT_YET}, stands_for=("node-clock-skew-tls",)),
     Case("coredns-not-ready", "SELinux denies it a file", FAIL,
          (slices("kube-system/kube-dns"), ended(COREDNS, DENIED)), "is not allowed to read its resolv.conf (SELinux",
          stands_for=("node-selinux-denials",)),

@@ -36,6 +36,8 @@ TYPED = {
     ("cni-address-family-disabled", "off for the bridge"): [
         "sudoedit /etc/cni/net.d/1-k8s.conflist", "sudo sysctl -w net.ipv6.conf.bridge.disable_ipv6=0",
     ],
+    ("certificate-not-valid", "that of the API server has expired"): ["sudo kubeadm certs check-expiration"],
+    ("certificate-not-valid", "the clock is behind"): ["sudo chronyc tracking"],
     ("connection-to-gone-endpoint", "a client that keeps its port"): [
         "sudo conntrack -D -p udp --orig-dst 10.96.0.10 --reply-src 10.244.0.250",
     ],
