@@ -14,6 +14,7 @@ from netdoctor.facts.cluster.api_server_here import ApiServerHere
 from netdoctor.facts.cluster.coredns import Corefile, Upstreams
 from netdoctor.facts.cluster.corefile_refusal import CorefileRefusal
 from netdoctor.facts.cluster.kube_proxy import KubeProxy
+from netdoctor.facts.cluster.kubelet_proxy import KubeletProxy
 from netdoctor.facts.cluster.kubelet_resolvers import KubeletResolvers
 from netdoctor.facts.cluster.last_ends import LastEnds
 from netdoctor.facts.cluster.pod_network import PodNetwork
@@ -120,7 +121,7 @@ def healthy() -> dict[type, object]:
         KubeletResolvConf("/etc/resolv.conf", 2, 1),
         LocalAddresses((NODE_ADDRESS, "10.244.0.1")),
         BootRules((), (), starts_firewalld=False, trusts_pods=False), StaleConnections(()),
-        CertificateTerms((), 1_767_225_600),
+        CertificateTerms((), 1_767_225_600), KubeletProxy("", NODE_ADDRESS),
     ]  # fmt: skip
     no_modules = dict.fromkeys((Modules, Providers, Images, Listeners, PolicyAnswers, GatewayEnds), NO_MODULES)
     return with_claims(derived({**{type(fact): fact for fact in facts}, **no_modules, KubeApi: Answered()}))

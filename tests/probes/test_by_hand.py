@@ -100,6 +100,10 @@ TYPED = {
     ("host-network-without-cluster-dns", "it names a database, and is not ready"): [
         "kubectl -n default edit deployment/app",
     ],
+    ("pod-asks-cluster-through-proxy", "the pod is ready"): ["kubectl -n ai edit deployment/app"],
+    ("kubelet-asks-through-proxy", "and the node is not ready"): [
+        "sudo systemctl edit kubelet  # Environment: NO_PROXY with 192.0.2.10",
+    ],
     ("service-local-to-other-nodes", "Postgres times out"): [
         "kubectl -n default patch service/postgres -p '{\"spec\":{\"internalTrafficPolicy\":\"Cluster\"}}'",
     ],
