@@ -14,6 +14,7 @@ from netdoctor.facts.cluster.api_server_here import ApiServerHere
 from netdoctor.facts.cluster.coredns import Corefile, Upstreams
 from netdoctor.facts.cluster.corefile_refusal import CorefileRefusal
 from netdoctor.facts.cluster.kube_proxy import KubeProxy
+from netdoctor.facts.cluster.kube_proxy_health import Health, KubeProxyHealth
 from netdoctor.facts.cluster.kubelet_proxy import KubeletProxy
 from netdoctor.facts.cluster.kubelet_resolvers import KubeletResolvers
 from netdoctor.facts.cluster.last_ends import LastEnds
@@ -36,6 +37,7 @@ from netdoctor.facts.node.iptables import Iptables
 from netdoctor.facts.node.ipv6_switches import Ipv6Switches
 from netdoctor.facts.node.kubelet_resolv_conf import KubeletResolvConf
 from netdoctor.facts.node.links import Interface, Links
+from netdoctor.facts.node.neighbour_table import NeighbourTable
 from netdoctor.facts.node.reserved_addresses import ReservedAddresses
 from netdoctor.facts.node.sysctl import BridgeNetfilterModule, SysctlFiles
 from netdoctor.facts.traffic.api_endpoints import ApiEndpoints
@@ -122,6 +124,7 @@ def healthy() -> dict[type, object]:
         LocalAddresses((NODE_ADDRESS, "10.244.0.1")),
         BootRules((), (), starts_firewalld=False, trusts_pods=False), StaleConnections(()),
         CertificateTerms((), 1_767_225_600), KubeletProxy("", NODE_ADDRESS),
+        KubeProxyHealth(Health.FOLLOWS), NeighbourTable(40, 1024),
     ]  # fmt: skip
     no_modules = dict.fromkeys((Modules, Providers, Images, Listeners, PolicyAnswers, GatewayEnds), NO_MODULES)
     return with_claims(derived({**{type(fact): fact for fact in facts}, **no_modules, KubeApi: Answered()}))

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from netdoctor.errors import CannotRead, Why
+from netdoctor.facts.cluster.kube_proxy_health import Health, KubeProxyHealth
 from netdoctor.facts.cluster.last_ends import COREDNS
 from netdoctor.facts.cluster.this_node import LocalAddresses
 from netdoctor.facts.gateways.network_policies import NetworkPolicies
 from netdoctor.facts.gateways.postgres_session import LOGIN
 from netdoctor.facts.node.certificate_terms import CertificateTerms, Term
+from netdoctor.facts.node.neighbour_table import NeighbourTable
 from netdoctor.facts.traffic.kept_pods import KeptPods
 from netdoctor.facts.traffic.names import ClusterDns
 from netdoctor.facts.traffic.postgres import TCP, Postgres
@@ -75,6 +77,19 @@ def terms(begins: int, ends: int, *paths: str) -> CertificateTerms:
 
 
 CASES = [
+    Case("neighbour-table-full", "as many as may be", FAIL, (NeighbourTable(1020, 1024),),
+         "the table of neighbours is full, 1020 of 1024", confidence=Confidence.LIKELY,
+         stands_for=("neigh-table-overflow",)),
+    Case("neighbour-table-full", "many", PASS, (NeighbourTable(900, 1024),)),
+    Case("neighbour-table-full", "a namespace of its own", NOT_APPLICABLE, (NeighbourTable(1020, 0),)),
+    Case("kube-proxy-not-following", "it hangs", FAIL, (KubeProxyHealth(Health.SILENT),),
+         "kube-proxy runs and does not answer its health check: new Services and pods are not reached"),
+    Case("kube-proxy-not-following", "it waits for the lock of iptables", FAIL,
+         (KubeProxyHealth(Health.BEHIND, "2026-01-01 00:00:00", "iptables-restor (PID 77)"),),
+         "says that changes since 2026-01-01 00:00:00 wait, and iptables-restor (PID 77) holds the lock of iptables",
+         stands_for=("iptables-xtables-lock-held",)),
+    Case("kube-proxy-not-following", "it follows", PASS),
+    Case("kube-proxy-not-following", "no health check", NOT_APPLICABLE, (KubeProxyHealth(Health.UNKNOWN),)),
     Case("certificate-not-valid", "that of the API server has expired", FAIL,
          (terms(-366, -1, SERVING, "/etc/kubernetes/pki/apiserver-kubelet-client.crt"),),
          f"the certificate {SERVING} (and 1 more) has expired on 2025-12-31T00:00:00Z: the node's clock says",

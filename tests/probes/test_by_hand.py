@@ -117,6 +117,12 @@ TYPED = {
     ("host-port-taken", "by a process"): ["sudo ss -ltnp 'sport = :4000'", "systemctl status 77"],
     ("host-port-taken", "by another module"): [],
     ("image-not-obtainable", "a registry that is silent"): ["sudo crictl pull r.example/app:1"],
+    ("neighbour-table-full", "as many as may be"): [
+        "sudo sysctl -w net.ipv4.neigh.default.gc_thresh3=8192",
+        "sudo sysctl -w net.ipv4.neigh.default.gc_thresh2=4096",
+    ],
+    ("kube-proxy-not-following", "it hangs"): ["kubectl -n kube-system delete pod/kube-proxy-1"],
+    ("kube-proxy-not-following", "it waits for the lock of iptables"): ["sudo fuser -v /run/xtables.lock"],
     ("kube-proxy-not-running", "gone, and its rules stand"): [
         "kubectl -n kube-system describe daemonset/kube-proxy",
     ],
