@@ -155,6 +155,9 @@ TYPED = {
     ("pod-ranges-disagree", "kube-proxy and the pods"): [
         "kubectl -n kube-system edit configmap kube-proxy  # clusterCIDR, now 10.99.0.0/16",
     ],
+    ("service-ranges-disagree", "the range was changed"): [
+        "sudo grep service-cluster-ip-range /etc/kubernetes/manifests/kube-apiserver.yaml",
+    ],
     ("resolver-list-too-long", "four resolvers"): ["sudo grep resolvConf /var/lib/kubelet/config.yaml"],
     ("packets-dropped-by-rule", "a rule of nftables"): [
         "sudo nft delete rule inet hardening forward handle 7",
