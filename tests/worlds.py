@@ -54,6 +54,7 @@ from netdoctor.facts.traffic.next_hops import Gateways
 from netdoctor.facts.traffic.policy_answers import PolicyAnswers
 from netdoctor.facts.traffic.providers import Providers
 from netdoctor.facts.traffic.sandbox_refusals import SandboxRefusals
+from netdoctor.facts.traffic.searched_names import SearchedNames
 from netdoctor.facts.traffic.stale_connections import StaleConnections
 from netdoctor.model import Result
 from netdoctor.system.host import Host
@@ -124,7 +125,7 @@ def healthy() -> dict[type, object]:
         LocalAddresses((NODE_ADDRESS, "10.244.0.1")),
         BootRules((), (), starts_firewalld=False, trusts_pods=False), StaleConnections(()),
         CertificateTerms((), 1_767_225_600), KubeletProxy("", NODE_ADDRESS),
-        KubeProxyHealth(Health.FOLLOWS), NeighbourTable(40, 1024),
+        KubeProxyHealth(Health.FOLLOWS), NeighbourTable(40, 1024), SearchedNames(()),
     ]  # fmt: skip
     no_modules = dict.fromkeys((Modules, Providers, Images, Listeners, PolicyAnswers, GatewayEnds), NO_MODULES)
     return with_claims(derived({**{type(fact): fact for fact in facts}, **no_modules, KubeApi: Answered()}))

@@ -6,8 +6,8 @@ ClusterIPs that Services have, and against the networks that pods get their addr
 
 ## Why it matters
 The option counts for new Services only. Those of before keep their addresses and work on, until somebody makes one
-again: the cluster DNS then has an address that the kubelet does not write into pods, and Service `kubernetes` one that is
-not in the API server's certificate. Where the network overlaps with the pods', a pod can get a Service's address.
+again: the cluster DNS then has an address that the kubelet does not write into pods, and Service `kubernetes` one that
+is not in the API server's certificate. Where the network overlaps with the pods', a pod can get a Service's address.
 
 ## When it is not a fault
 It is a warning only: what fails because of it is a cause of its own. A network that was widened holds the old

@@ -15,10 +15,25 @@ from netdoctor.facts.node.neighbour_table import NeighbourTable
 from netdoctor.facts.traffic.kept_pods import KeptPods
 from netdoctor.facts.traffic.names import ClusterDns
 from netdoctor.facts.traffic.postgres import TCP, Postgres
+from netdoctor.facts.traffic.searched_names import SearchedName, SearchedNames
 from netdoctor.facts.traffic.stale_connections import StaleConnection, StaleConnections
 from netdoctor.model import Confidence, Severity
 from netdoctor.system.kube_api import KubeApi
-from tests.builders import CLIENT, DNS_ADDRESS, SILENT, dns_answers, pods, points, postgres, services, slices, this_node
+from netdoctor.system.traffic import Answer, Reply
+from tests.builders import (
+    CLIENT,
+    DNS_ADDRESS,
+    NXDOMAIN,
+    OK,
+    SILENT,
+    dns_answers,
+    pods,
+    points,
+    postgres,
+    services,
+    slices,
+    this_node,
+)
 from tests.facts.test_kept_pods import TO_ADDRESS, TO_DNS_PODS, policy, rule
 from tests.gateways.module_builders import modules
 from tests.probes.cases import FAIL, NOT_APPLICABLE, PASS, UNKNOWN, Case
@@ -66,6 +81,13 @@ def of_a_cache() -> tuple[object, ...]:
     return replace(points(), points=asking), ClusterDns(CACHE, lookups)
 
 
+def searched(reply: Reply) -> SearchedNames:
+    """What the test pod is answered for a name in the company's domain."""
+    return SearchedNames(
+        (SearchedName("test pod", DNS_ADDRESS, "corp.example", "p1.example.com.corp.example.", reply),)
+    )
+
+
 DAY, CLOCK = 86_400, 1_767_225_600  # 2026-01-01
 SERVING, OF_KUBELET = "/etc/kubernetes/pki/apiserver.crt", "/var/lib/kubelet/pki/kubelet-client-current.pem"
 EXPIRED = CannotRead("API server", "its certificate has expired", Why.NO_ANSWER)
@@ -77,6 +99,12 @@ def terms(begins: int, ends: int, *paths: str) -> CertificateTerms:
 
 
 CASES = [
+    Case("search-domain-answers-all", "a wildcard record", FAIL, (searched(Reply(Answer.OK, 1.0, "", "203.0.113.9")),),
+         "pods look outside names up in corp.example first, which has an address for every name: example.com becomes "
+         "203.0.113.9", stands_for=("resolv-search-wildcard-ndots5",)),
+    Case("search-domain-answers-all", "no such name", PASS, (searched(NXDOMAIN),)),
+    Case("search-domain-answers-all", "a name without an address", PASS, (searched(OK),)),
+    Case("search-domain-answers-all", "silent", PASS, (searched(SILENT),)),
     Case("neighbour-table-full", "as many as may be", FAIL, (NeighbourTable(1020, 1024),),
          "the table of neighbours is full, 1020 of 1024", confidence=Confidence.LIKELY,
          stands_for=("neigh-table-overflow",)),
