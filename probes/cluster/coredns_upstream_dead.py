@@ -61,8 +61,7 @@ def coredns_upstream_dead(
         said.append(f"CoreDNS has no address to ask {_listed(barred)} from")
         evidence += [_own_address(point) for point in coredns]
     newer = _newer(dead, upstreams, kubelet)
-    if newer:
-        evidence.append(Evidence("nameservers of the node", newer, "the resolvers that CoreDNS has"))
+    evidence += _nameservers(newer)
     outcome, about, severity = "are slow", _listed(dead), Severity.WARNING
     if none_left:
         outcome, about, severity = "do not resolve", "", Severity.ERROR
@@ -73,8 +72,17 @@ def coredns_upstream_dead(
         Subject(node=this.name, upstream=about),
         severity=severity,
         confidence=Confidence.CONFIRMED,
-        by_hand=command(RESTART) if newer else command(EDIT, corefile.forwards),
+        by_hand=_by_hand(newer, corefile),
     )
+
+
+def _by_hand(newer: str, corefile: Corefile) -> tuple[str, ...]:
+    """Give CoreDNS the node's resolvers, or others."""
+    return command(RESTART) if newer else command(EDIT, corefile.forwards)
+
+
+def _nameservers(newer: str) -> list[Evidence]:
+    return [Evidence("nameservers of the node", newer, "the resolvers that CoreDNS has")] if newer else []
 
 
 def _newer(dead: list[Upstream], upstreams: Upstreams, kubelet: KubeletResolvers | CannotRead) -> str:

@@ -31,6 +31,7 @@ from netdoctor.system.kube_api import KubeApi
 
 DAY = 86_400  # seconds
 SOON, LAST_PART = 14 * DAY, 10  # of a term
+EARLY, EXPIRED, SOON_EXPIRED = "is not valid before", "has expired on", "expires on"
 EXPLAINED = ("api-server-unreachable", "new-pod-without-network", "kube-proxy-not-running", "coredns-not-ready")
 
 
@@ -41,23 +42,21 @@ def certificate_not_valid(terms: CertificateTerms, api: KubeApi | CannotRead, th
     hurts = bool(this.problem) or (isinstance(api, CannotRead) and api.why is Why.NO_ANSWER)
     early = [term for term in terms.items if term.begins > now]
     expired = [term for term in terms.items if term.ends < now]
-    soon = [term for term in terms.items if term not in (*early, *expired) and _ends_soon(term, now)]
-    if early:
-        yield _finding(early, now, "is not valid before", early[0].begins, this.name, hurts=hurts)
-    if expired:
-        yield _finding(expired, now, "has expired on", expired[0].ends, this.name, hurts=hurts)
-    if soon:
-        yield _finding(soon, now, "expires on", soon[0].ends, this.name, hurts=False)
+    soon = [term for term in terms.items if term.begins <= now <= term.ends and _ends_soon(term, now)]
+    for found, says in ((early, EARLY), (expired, EXPIRED), (soon, SOON_EXPIRED)):
+        if found:
+            yield _finding(found, now, says, this.name, hurts=hurts and found is not soon)
 
 
 def _ends_soon(term: Term, now: int) -> bool:
     return term.ends - now < min(SOON, (term.ends - term.begins) // LAST_PART)
 
 
-def _finding(found: list[Term], now: int, says: str, moment: int, node: str, *, hurts: bool) -> Finding:
+def _finding(found: list[Term], now: int, says: str, node: str, *, hurts: bool) -> Finding:
     others = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-    is_early = found[0].begins > now
-    clock = f": the node's clock says {utc(now)}" if is_early or found[0].ends < now else ""
+    is_early = says == EARLY
+    moment = found[0].begins if is_early else found[0].ends
+    clock = "" if says == SOON_EXPIRED else f": the node's clock says {utc(now)}"
     return Finding(
         f"the certificate {found[0].path}{others} {says} {utc(moment)}{clock}",
         tuple(_evidence(term, now) for term in found[:3]),
