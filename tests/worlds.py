@@ -46,6 +46,7 @@ from netdoctor.facts.traffic.closed_endpoints import ClosedEndpoints
 from netdoctor.facts.traffic.departures import Departures
 from netdoctor.facts.traffic.drops import Drops
 from netdoctor.facts.traffic.failed_flows import FailedFlows
+from netdoctor.facts.traffic.hidden_pods import HiddenPods
 from netdoctor.facts.traffic.kept_pods import KeptPods
 from netdoctor.facts.traffic.large_packets import LargePackets
 from netdoctor.facts.traffic.named_answers import NamedAnswers
@@ -125,7 +126,7 @@ def healthy() -> dict[type, object]:
         LocalAddresses((NODE_ADDRESS, "10.244.0.1")),
         BootRules((), (), starts_firewalld=False, trusts_pods=False), StaleConnections(()),
         CertificateTerms((), 1_767_225_600), KubeletProxy("", NODE_ADDRESS),
-        KubeProxyHealth(Health.FOLLOWS), NeighbourTable(40, 1024), SearchedNames(()),
+        KubeProxyHealth(Health.FOLLOWS), NeighbourTable(40, 1024), SearchedNames(()), HiddenPods(()),
     ]  # fmt: skip
     no_modules = dict.fromkeys((Modules, Providers, Images, Listeners, PolicyAnswers, GatewayEnds), NO_MODULES)
     return with_claims(derived({**{type(fact): fact for fact in facts}, **no_modules, KubeApi: Answered()}))

@@ -38,14 +38,20 @@ EXPLAINED = ("api-server-unreachable", "new-pod-without-network", "kube-proxy-no
 @probe(area=Area.NODE, healthy="certificates are valid by the node's clock", explains=EXPLAINED)
 def certificate_not_valid(terms: CertificateTerms, api: KubeApi | CannotRead, this: ThisNode) -> Iterator[Finding]:
     """What is not valid yet, or no longer; then what expires soon."""
-    now = terms.clock
     hurts = bool(this.problem) or (isinstance(api, CannotRead) and api.why is Why.NO_ANSWER)
-    early = [term for term in terms.items if term.begins > now]
-    expired = [term for term in terms.items if term.ends < now]
-    soon = [term for term in terms.items if term.begins <= now <= term.ends and _ends_soon(term, now)]
-    for found, says in ((early, EARLY), (expired, EXPIRED), (soon, SOON_EXPIRED)):
+    for says, found in _out_of_term(terms).items():
         if found:
-            yield _finding(found, now, says, this.name, hurts=hurts and found is not soon)
+            yield _finding(found, terms.clock, says, this.name, hurts=hurts and says != SOON_EXPIRED)
+
+
+def _out_of_term(terms: CertificateTerms) -> dict[str, list[Term]]:
+    """The certificates that are wrong, by what is said of them."""
+    now = terms.clock
+    return {
+        EARLY: [term for term in terms.items if term.begins > now],
+        EXPIRED: [term for term in terms.items if term.ends < now],
+        SOON_EXPIRED: [term for term in terms.items if term.begins <= now <= term.ends and _ends_soon(term, now)],
+    }
 
 
 def _ends_soon(term: Term, now: int) -> bool:

@@ -13,12 +13,13 @@ from netdoctor.facts.cluster.kube_proxy import KubeProxy
 from netdoctor.facts.cluster.services import EndpointSlices, Services
 from netdoctor.facts.cluster.this_node import LocalAddresses
 from netdoctor.facts.traffic import stale_connections
+from netdoctor.facts.traffic.hidden_pods import HiddenPod, hidden
 from netdoctor.facts.traffic.names import ClusterDns
 from netdoctor.facts.traffic.stale_connections import StaleConnections, stale
 from netdoctor.twin.wire.netlink import NESTED, attribute, packed
 from netdoctor.twin.wire.nfnetlink import nfgenmsg
 from netdoctor.twin.wire.uapi.nfnetlink import CTA, CTA_IP, CTA_PROTO, CTA_TUPLE
-from tests.builders import CLIENT, COREDNS, DNS_ADDRESS, SILENT, dns_answers, services, slices, sysctls
+from tests.builders import CLIENT, COREDNS, DNS_ADDRESS, OLD_POD, SILENT, dns_answers, services, slices, sysctls
 
 KUBE_PROXY = KubeProxy("iptables", "its process", True, "kube-system/kube-proxy-1", "")
 GONE = "10.244.0.250"
@@ -32,10 +33,11 @@ def _tuple(kind: int, source: str, destination: str, ports: tuple[int, int], pro
     return attribute(kind | NESTED, inner)
 
 
-def entry(answers: str, seconds: int = 29, port: int = 40000, protocol: int = 17, asked: str = DNS_ADDRESS) -> bytes:
+def entry(answers: str, seconds: int = 29, port: int = 40000, protocol: int = 17, asked: str = DNS_ADDRESS,
+          seen_as: str = CLIENT) -> bytes:  # fmt: skip
     """An exchange of the client with the DNS Service, answered by this address."""
     original = _tuple(CTA.TUPLE_ORIG, CLIENT, asked, (port, 53), protocol)
-    reply = _tuple(CTA.TUPLE_REPLY, answers, CLIENT, (53, port), protocol)
+    reply = _tuple(CTA.TUPLE_REPLY, answers, seen_as, (53, port), protocol)
     return nfgenmsg(socket.AF_INET) + original + reply + attribute(CTA.TIMEOUT, struct.pack("!I", seconds))
 
 
@@ -82,6 +84,15 @@ def test_what_is_not_stale(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_where_new_queries_fail_too_the_cause_is_another(monkeypatch: pytest.MonkeyPatch) -> None:
     assert collect(monkeypatch, (entry(GONE),), names=dns_answers(SILENT)) == []
+
+
+def test_pods_that_others_see_by_another_address() -> None:
+    pods = {CLIENT: OLD_POD, COREDNS: "pod kube-system/coredns"}
+    masqueraded = entry(COREDNS, asked=COREDNS, seen_as="10.244.0.1")
+    assert hidden((masqueraded,), pods) == (HiddenPod(OLD_POD, CLIENT, "pod kube-system/coredns", "10.244.0.1"),)
+    plain, to_itself = entry(COREDNS, asked=COREDNS), entry(CLIENT, asked=CLIENT, seen_as="10.244.0.1")
+    to_service = entry(COREDNS, seen_as="192.0.2.10")
+    assert hidden((plain, to_itself, to_service), pods) == ()
 
 
 def test_a_proxy_that_does_not_track_and_a_table_that_is_too_large() -> None:

@@ -12,6 +12,7 @@ from netdoctor.facts.gateways.network_policies import NetworkPolicies
 from netdoctor.facts.gateways.postgres_session import LOGIN
 from netdoctor.facts.node.certificate_terms import CertificateTerms, Term
 from netdoctor.facts.node.neighbour_table import NeighbourTable
+from netdoctor.facts.traffic.hidden_pods import HiddenPod, HiddenPods
 from netdoctor.facts.traffic.kept_pods import KeptPods
 from netdoctor.facts.traffic.names import ClusterDns
 from netdoctor.facts.traffic.postgres import TCP, Postgres
@@ -25,6 +26,7 @@ from tests.builders import (
     DNS_ADDRESS,
     NXDOMAIN,
     OK,
+    OLD_POD,
     SILENT,
     dns_answers,
     pods,
@@ -99,6 +101,14 @@ def terms(begins: int, ends: int, *paths: str) -> CertificateTerms:
 
 
 CASES = [
+    Case("pods-masqueraded-among-themselves", "by a rule that is meant for the outside", FAIL,
+         (HiddenPods((HiddenPod(OLD_POD, CLIENT, "pod kube-system/coredns-1", "10.244.0.1"),)),),
+         f"{OLD_POD} is seen by pod kube-system/coredns-1 as 10.244.0.1: a rule masquerades traffic between pods",
+         severity=Severity.WARNING, stands_for=("np-identity-lost-by-masquerade",)),
+    Case("pods-masqueraded-among-themselves", "by their own addresses", PASS),
+    Case("pods-masqueraded-among-themselves", "too many to look through", NOT_APPLICABLE,
+         unread={HiddenPods: CannotRead("tracked connections", "too many", Why.UNSUPPORTED)}),
+    Case("pods-masqueraded-among-themselves", "not read", UNKNOWN, unread=unread(HiddenPods)),
     Case("search-domain-answers-all", "a wildcard record", FAIL, (searched(Reply(Answer.OK, 1.0, "", "203.0.113.9")),),
          "pods look outside names up in corp.example first, which has an address for every name: example.com becomes "
          "203.0.113.9", stands_for=("resolv-search-wildcard-ndots5",)),

@@ -117,6 +117,9 @@ TYPED = {
     ("host-port-taken", "by a process"): ["sudo ss -ltnp 'sport = :4000'", "systemctl status 77"],
     ("host-port-taken", "by another module"): [],
     ("image-not-obtainable", "a registry that is silent"): ["sudo crictl pull r.example/app:1"],
+    ("pods-masqueraded-among-themselves", "by a rule that is meant for the outside"): [
+        "sudo iptables -t nat -S POSTROUTING",
+    ],
     ("search-domain-answers-all", "a wildcard record"): ["dig @10.96.0.10 p1.example.com.corp.example."],
     ("neighbour-table-full", "as many as may be"): [
         "sudo sysctl -w net.ipv4.neigh.default.gc_thresh3=8192",

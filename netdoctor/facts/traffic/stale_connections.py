@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -75,8 +74,7 @@ Stale = dict[StaleConnection, int]  # and the seconds after which it expires
 def stale(entries: Iterable[bytes], services: Sequence[Service], endpoints: EndpointSlices) -> Stale:
     """The exchanges with a Service that has endpoints, none of which has the address that the packets go to."""
     by_address = {service.cluster_ip: service for service in services}
-    raw = [socket.inet_pton(_family(address), address) for address in by_address]
-    of_services = [body for body in entries if any(address in body for address in raw)]
+    of_services = list(conntrack.towards(by_address, entries))
     found = {}
     for each in conntrack.established(of_services, ended=True):
         service = by_address.get(each.destination)
@@ -99,10 +97,6 @@ def _is_served(service: Service, services: Services, names: ClusterDns | CannotR
         return True
     asked = () if isinstance(names, CannotRead) else names.of(SERVICE_NAME)
     return any(lookup.reply.answered for lookup in asked if lookup.vantage != HOST)
-
-
-def _family(address: str) -> socket.AddressFamily:
-    return socket.AF_INET6 if ":" in address else socket.AF_INET
 
 
 def _is_stale(each: Established, service: Service, endpoints: EndpointSlices) -> bool:
