@@ -1,4 +1,4 @@
-"""Writes the generated pages of docs/: one for each probe and remedy, the catalogue, JSON Schemas, netdoctor(1)."""
+"""Writes the generated pages of docs/: one for each probe and remedy, catalogue, causes, schemas, netdoctor(1)."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from netdoctor.output.json_schemas import NAMES, file_name, generated
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT / "scripts"))
 
+from causes_covered import causes_page, rows  # noqa: E402
 from man_page import man_page  # noqa: E402
 from neighbour_graph import graph  # noqa: E402
 
@@ -31,6 +32,7 @@ def pages() -> dict[Path, str]:
     found = {Path("probes", f"{p.name}.md"): _probe_page(p, catalogue, faults) for p in catalogue.probes.values()}
     found |= {Path("remedies", f"{r.name}.md"): _remedy_page(r, faults) for r in catalogue.remedies.values()}
     found[Path("catalogue.md")] = _catalogue_page(catalogue)
+    found[Path("causes-covered.md")] = GENERATED + "\n".join([*causes_page(rows()), ""])
     found |= {SCHEMAS / file_name(name): json.dumps(generated(name), indent=1) + "\n" for name in NAMES}
     found[Path(file_name("report"))] = found[SCHEMAS / file_name("report")]
     found[Path("man", "netdoctor.1")] = man_page()

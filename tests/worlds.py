@@ -14,6 +14,8 @@ from netdoctor.facts.cluster.api_server_here import ApiServerHere
 from netdoctor.facts.cluster.coredns import Corefile, Upstreams
 from netdoctor.facts.cluster.corefile_refusal import CorefileRefusal
 from netdoctor.facts.cluster.kube_proxy import KubeProxy
+from netdoctor.facts.cluster.kube_proxy_health import Health, KubeProxyHealth
+from netdoctor.facts.cluster.kubelet_proxy import KubeletProxy
 from netdoctor.facts.cluster.kubelet_resolvers import KubeletResolvers
 from netdoctor.facts.cluster.last_ends import LastEnds
 from netdoctor.facts.cluster.pod_network import PodNetwork
@@ -27,6 +29,8 @@ from netdoctor.facts.gateways.listeners import Listeners
 from netdoctor.facts.gateways.network_policies import NetworkPolicies
 from netdoctor.facts.gateways.pod_environments import PodEnvironments
 from netdoctor.facts.gateways.scope import Scope
+from netdoctor.facts.node.boot_rules import BootRules
+from netdoctor.facts.node.certificate_terms import CertificateTerms
 from netdoctor.facts.node.firewalld import Firewalld
 from netdoctor.facts.node.firewalld_rules import FirewalldRules
 from netdoctor.facts.node.iptables import Iptables
@@ -34,6 +38,7 @@ from netdoctor.facts.node.ipv6_switches import Ipv6Switches
 from netdoctor.facts.node.kubelet_resolv_conf import KubeletResolvConf
 from netdoctor.facts.node.link_managers import LinkManagers
 from netdoctor.facts.node.links import Interface, Links
+from netdoctor.facts.node.neighbour_table import NeighbourTable
 from netdoctor.facts.node.reserved_addresses import ReservedAddresses
 from netdoctor.facts.node.sysctl import BridgeNetfilterModule, SysctlFiles
 from netdoctor.facts.traffic.api_endpoints import ApiEndpoints
@@ -42,6 +47,7 @@ from netdoctor.facts.traffic.closed_endpoints import ClosedEndpoints
 from netdoctor.facts.traffic.departures import Departures
 from netdoctor.facts.traffic.drops import Drops
 from netdoctor.facts.traffic.failed_flows import FailedFlows
+from netdoctor.facts.traffic.hidden_pods import HiddenPods
 from netdoctor.facts.traffic.ipv6_names import Ipv6Names
 from netdoctor.facts.traffic.kept_pods import KeptPods
 from netdoctor.facts.traffic.large_packets import LargePackets
@@ -52,6 +58,8 @@ from netdoctor.facts.traffic.outside_reach import OutsideReach
 from netdoctor.facts.traffic.policy_answers import PolicyAnswers
 from netdoctor.facts.traffic.providers import Providers
 from netdoctor.facts.traffic.sandbox_refusals import SandboxRefusals
+from netdoctor.facts.traffic.searched_names import SearchedNames
+from netdoctor.facts.traffic.stale_connections import StaleConnections
 from netdoctor.facts.traffic.udp_services import UdpServices
 from netdoctor.model import Result
 from netdoctor.system.host import Host
@@ -121,6 +129,9 @@ def healthy() -> dict[type, object]:
         KubeletResolvConf("/etc/resolv.conf", 2, 1), OutsideReach(1, ()), LinkManagers({}),
         Ipv6Names(()),
         LocalAddresses((NODE_ADDRESS, "10.244.0.1")),
+        BootRules((), (), starts_firewalld=False, trusts_pods=False), StaleConnections(()),
+        CertificateTerms((), 1_767_225_600), KubeletProxy("", NODE_ADDRESS),
+        KubeProxyHealth(Health.FOLLOWS), NeighbourTable(40, 1024), SearchedNames(()), HiddenPods(()),
     ]  # fmt: skip
     no_modules = dict.fromkeys((Modules, Providers, Images, Listeners, PolicyAnswers, GatewayEnds), NO_MODULES)
     return with_claims(derived({**{type(fact): fact for fact in facts}, **no_modules, KubeApi: Answered()}))

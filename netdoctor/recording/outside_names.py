@@ -1,12 +1,14 @@
-"""The hosts outside of the cluster that facts name: the API server, registries, providers, databases."""
+"""The hosts outside of the cluster that facts name: the API server, registries, providers, databases, proxies."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
+from netdoctor.facts.cluster.kubelet_proxy import KubeletProxy
 from netdoctor.facts.gateways.gateways import Modules
 from netdoctor.facts.gateways.images import Images, normal, registry_of
+from netdoctor.facts.gateways.pod_environments import PodEnvironments
 from netdoctor.facts.traffic.providers import Providers
 from netdoctor.system.kube_api import KubeApi
 
@@ -35,10 +37,20 @@ def _named(known: Mapping[type, object]) -> Iterator[str]:
         for gateway in modules.gateways:
             if gateway.database and not gateway.database.service(gateway.namespace)[1]:
                 yield gateway.database.host.rstrip(".")
+    yield from map(_host, _proxies(known))
     if isinstance(images, Images):
         yield from (_host(registry_of(image.name)) for image in images.items)
     if isinstance(providers, Providers):
         yield from (_host(provider.name) for provider in providers.items)
+
+
+def _proxies(known: Mapping[type, object]) -> Iterator[str]:
+    """The proxies of the kubelet and of pods."""
+    kubelet, environments = known.get(KubeletProxy), known.get(PodEnvironments)
+    if isinstance(kubelet, KubeletProxy):
+        yield from (kubelet.proxy, kubelet.server)
+    if isinstance(environments, PodEnvironments):
+        yield from (each.proxy for environment in environments.items for each in environment.proxied)
 
 
 def _host(name: str) -> str:

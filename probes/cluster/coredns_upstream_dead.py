@@ -3,7 +3,9 @@
 ## What it checks
 Each upstream of the Corefile's forward lines for the root zone, one by one, over UDP and TCP, from the host itself. One
 that does not answer the host is dead for every client: no rule on the path from pods is the cause. Resolvers of stub
-domains are not tested: other names do not depend on them. CoreDNS with only IPv4 cannot use an IPv6 upstream.
+domains are not tested: other names do not depend on them. CoreDNS with only IPv4 cannot use an IPv6 upstream. Where
+CoreDNS has the upstreams from its own resolv.conf: whether the node's file, which the kubelet copies when it makes a
+pod, has others now, as after a new DHCP lease, a VPN, or another network.
 
 ## Why it matters
 CoreDNS waits two seconds for an upstream before it tries another. When all of them are dead, no outside name resolves;
@@ -18,7 +20,8 @@ from collections.abc import Iterable, Iterator
 
 from netdoctor import Area, Evidence, Finding, NotApplicable, Severity, Subject, Values, probe
 from netdoctor.errors import CannotRead
-from netdoctor.facts.cluster.coredns import Corefile, Upstream, Upstreams
+from netdoctor.facts.cluster.coredns import OWN_FILE, Corefile, Upstream, Upstreams
+from netdoctor.facts.cluster.kubelet_resolvers import KubeletResolvers
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.node.firewalld import Firewalld
 from netdoctor.facts.traffic.names import UpstreamAnswers, UpstreamLookup, can_ask
@@ -26,6 +29,7 @@ from netdoctor.facts.traffic.vantage import HOST, VantagePoint, VantagePoints, p
 from netdoctor.model import Confidence
 from netdoctor.shell import command
 
+RESTART = "kubectl -n kube-system rollout restart deployment/coredns"
 EDIT = "kubectl -n kube-system edit configmap coredns  # replace: forward . {}"
 
 
@@ -36,6 +40,7 @@ def coredns_upstream_dead(
     answers: UpstreamAnswers,
     points: VantagePoints,
     firewalld: Firewalld | CannotRead,
+    kubelet: KubeletResolvers | CannotRead,
     this: ThisNode,
 ) -> Iterator[Finding]:
     """Upstreams that do not answer anything on this host."""
@@ -55,17 +60,41 @@ def coredns_upstream_dead(
     if none_left and barred:
         said.append(f"CoreDNS has no address to ask {_listed(barred)} from")
         evidence += [_own_address(point) for point in coredns]
+    newer = _newer(dead, upstreams, kubelet)
+    evidence += _nameservers(newer)
     outcome, about, severity = "are slow", _listed(dead), Severity.WARNING
     if none_left:
         outcome, about, severity = "do not resolve", "", Severity.ERROR
     yield Finding(
-        f"{', and '.join(said)}: outside names {outcome}{_clears_firewalld(firewalld, unanswered)}",
+        f"{', and '.join(said)}: outside names {outcome}{_of_another_day(newer)}"
+        f"{_clears_firewalld(firewalld, unanswered)}",
         tuple(evidence),
         Subject(node=this.name, upstream=about),
         severity=severity,
         confidence=Confidence.CONFIRMED,
-        by_hand=command(EDIT, corefile.forwards),
+        by_hand=_by_hand(newer, corefile),
     )
+
+
+def _by_hand(newer: str, corefile: Corefile) -> tuple[str, ...]:
+    """Give CoreDNS the node's resolvers, or others."""
+    return command(RESTART) if newer else command(EDIT, corefile.forwards)
+
+
+def _nameservers(newer: str) -> list[Evidence]:
+    return [Evidence("nameservers of the node", newer, "the resolvers that CoreDNS has")] if newer else []
+
+
+def _newer(dead: list[Upstream], upstreams: Upstreams, kubelet: KubeletResolvers | CannotRead) -> str:
+    """The resolvers that the node has now, where the dead ones are of the file that CoreDNS got when it was made."""
+    if isinstance(kubelet, CannotRead) or not upstreams.source.endswith(OWN_FILE) or kubelet.on_loopback:
+        return ""
+    has_changed = dead and not any(upstream.address in kubelet.nameservers for upstream in dead)
+    return ", ".join(kubelet.nameservers) if has_changed else ""
+
+
+def _of_another_day(newer: str) -> str:
+    return f"; the node has {newer} now, and CoreDNS still has the list from when its pod was made" if newer else ""
 
 
 def _dead(upstreams: Upstreams, answers: UpstreamAnswers) -> list[Upstream]:

@@ -24,3 +24,4 @@ class Case:
     severity: Severity = Severity.ERROR
     confidence: Confidence = Confidence.CONFIRMED
     evidence: str = ""
+    stands_for: tuple[str, ...] = ()  # ids of tests/causes.yaml

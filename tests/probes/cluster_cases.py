@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from netdoctor.errors import CannotRead, Why
-from netdoctor.facts.cluster.coredns import Corefile, Upstream, Upstreams
+from netdoctor.facts.cluster.coredns import OWN_FILE, Corefile, Upstream, Upstreams
 from netdoctor.facts.cluster.corefile_refusal import CorefileRefusal
 from netdoctor.facts.cluster.kube_proxy import KubeProxy
+from netdoctor.facts.cluster.kubelet_resolvers import KubeletResolvers
 from netdoctor.facts.cluster.services import Services
 from netdoctor.facts.cluster.workloads import Pods, Workload, Workloads
 from netdoctor.facts.gateways.postgres_servers import PostgresServers
@@ -48,6 +49,7 @@ from tests.gateways.module_builders import servers
 from tests.probes.cases import FAIL, NOT_APPLICABLE, PASS, UNKNOWN, Case
 from tests.worlds import unread
 
+OF_ITS_POD = Upstreams(UPSTREAMS, f"Corefile -> {OWN_FILE}")
 IPV6, LOOPBACK = Upstream("fd77::1", 53, False), Upstream("127.0.0.1", 53, False)
 
 
@@ -132,6 +134,12 @@ CASES = [
     Case("coredns-upstream-dead", "one on CoreDNS's loopback is refused", FAIL,
          (Upstreams((LOOPBACK,), ""), UpstreamAnswers((UpstreamLookup(LOOPBACK, COREDNS_POD, "udp", REFUSED),))),
          "CoreDNS's only upstream resolver does not answer", evidence="refused"),
+    Case("coredns-upstream-dead", "the node has other resolvers than when CoreDNS's pod was made", FAIL,
+         (upstream_answers(dead=UPSTREAMS), OF_ITS_POD, KubeletResolvers("/etc/resolv.conf", ("192.0.2.53",), ())),
+         "; the node has 192.0.2.53 now, and CoreDNS still has the list", evidence="192.0.2.53"),
+    Case("coredns-upstream-dead", "the node has them still", FAIL,
+         (upstream_answers(dead=UPSTREAMS), OF_ITS_POD, KubeletResolvers("/etc/resolv.conf", ("8.8.8.8",), ())),
+         "outside names do not resolve"),
     Case("coredns-upstream-dead", "the Corefile forwards nowhere", NOT_APPLICABLE, (Upstreams((), "Corefile"),)),
     Case("corefile-invalid", "empty", FAIL, (Corefile.parse(""),), "empty"),
     Case("corefile-invalid", "a block left open", FAIL, (Corefile.parse(".:53 {\n forward . 8.8.8.8\n"),), "1 blocks"),

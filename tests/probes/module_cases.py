@@ -32,7 +32,8 @@ CASES = [
          (modules(gateway(replicas=9)), servers("llm"), postgres(used=10)), "has 87 free connections for the modules, "
          "which may open 90", evidence="100 - 3"),
     Case("database-slots-exhausted", "a login found none", FAIL, (postgres(LOGIN, "too many clients", "53300"),),
-         "has no free connection"),
+         "has no free connection",
+         stands_for=("pg-max-connections",)),
     Case("database-slots-exhausted", "enough", PASS, (modules(), servers("llm"), postgres(used=77))),
     Case("database-slots-exhausted", "the modules hold them themselves", PASS,
          (modules(), servers("llm"), postgres(used=95, by=("litellm_llm", "litellm")))),

@@ -6,11 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 from netdoctor.errors import CannotRead, Why
+from netdoctor.facts.cluster.kubelet_proxy import KubeletProxy
 from netdoctor.facts.cluster.services import Endpoint, EndpointSlices, Service, ServicePort, Services
 from netdoctor.facts.cluster.workloads import HostPort, Pods
 from netdoctor.facts.gateways.litellm_config import Database
 from netdoctor.facts.gateways.named_hosts import UNESCAPED, NamedHost
-from netdoctor.facts.gateways.pod_environments import PodEnvironment, PodEnvironments
+from netdoctor.facts.gateways.pod_environments import PodEnvironment, PodEnvironments, Proxied
 from netdoctor.facts.gateways.scope import Scope
 from netdoctor.facts.traffic.kept_pods import KeptPod, KeptPods
 from netdoctor.facts.traffic.named_answers import NamedAnswer, NamedAnswers
@@ -35,9 +36,11 @@ from tests.builders import (
     service_reach,
     services,
     slices,
+    this_node,
 )
 from tests.gateways.module_builders import gateway, modules
-from tests.probes.cases import FAIL, NOT_APPLICABLE, PASS, Case
+from tests.probes.cases import FAIL, NOT_APPLICABLE, PASS, UNKNOWN, Case
+from tests.worlds import unread
 
 RESOLVED = Reply(Answer.OK, 1.0, "", "10.96.0.50")
 WEB = "pod default/web"
@@ -109,6 +112,8 @@ def lost_postgres() -> Postgres:
     return replace(found, stages=tuple(replace(s, reply=SILENT) if s.stage == "TCP" else s for s in found.stages))
 
 
+OF_SERVICE = Proxied("app", "VAULT_ADDR", "vault", "203.0.113.1:3128")
+OF_API = Proxied("app", "", "10.96.0.1", "203.0.113.1:3128")
 DATABASE, CACHE = NamedHost("app", "DATABASE_URL", "postgres", 5432), NamedHost("app", "CACHE_HOST", "postgres", 0)
 ITS_OWN = NamedHost("app", "DATABASE_URL", "localhost", 5432)
 HEADLESS = NamedHost("app", "DATABASE_URL", "db", 5432)
@@ -189,6 +194,28 @@ CASES = [
     Case("service-name-of-other-namespace", "the Service is in its own namespace", PASS,
          (environment(DATABASE, namespace="default"), NamedAnswers((NamedAnswer("default/app-1", DATABASE, (IN_AI,),
           NXDOMAIN),)))),
+    Case("pod-asks-cluster-through-proxy", "a Service by a URL, and the pod is not ready", FAIL,
+         (environment(proxied=(OF_SERVICE,), fails=True),),
+         "pod ai/app-1 asks vault, which VAULT_ADDR names, through the proxy 203.0.113.1:3128",
+         confidence=Confidence.LIKELY),
+    Case("pod-asks-cluster-through-proxy", "the pod is ready", FAIL, (environment(proxied=(OF_SERVICE,)),),
+         severity=Severity.WARNING, confidence=Confidence.LIKELY),
+    Case("pod-asks-cluster-through-proxy", "the API server, of a pod that is not ready", FAIL,
+         (environment(proxied=(OF_API,), fails=True),), "asks the API server at 10.96.0.1 through the proxy",
+         confidence=Confidence.LIKELY),
+    Case("pod-asks-cluster-through-proxy", "the API server, of a pod that is ready", PASS,
+         (environment(proxied=(OF_API,)),)),
+    Case("pod-asks-cluster-through-proxy", "a proxy that is set and right", PASS, (environment(DATABASE),)),
+    Case("kubelet-asks-through-proxy", "and the node is not ready", FAIL,
+         (KubeletProxy("203.0.113.1:3128", "192.0.2.10"), this_node("Kubelet stopped posting node status")),
+         "the kubelet asks the API server at 192.0.2.10 through the proxy 203.0.113.1:3128",
+         confidence=Confidence.LIKELY),
+    Case("kubelet-asks-through-proxy", "and the proxy leads there", FAIL,
+         (KubeletProxy("203.0.113.1:3128", "192.0.2.10"),), severity=Severity.WARNING, confidence=Confidence.LIKELY),
+    Case("kubelet-asks-through-proxy", "it does not", PASS),
+    Case("kubelet-asks-through-proxy", "k3s, in whose process it is", NOT_APPLICABLE,
+         unread={KubeletProxy: CannotRead("kubelet", "no process is called so", Why.ABSENT)}),
+    Case("kubelet-asks-through-proxy", "it may not be looked at", UNKNOWN, unread=unread(KubeletProxy)),
     Case("headless-service-not-ready", "of a database", FAIL, (environment(HEADLESS), *with_headless()),
          "Service ai/db is headless without a ready endpoint: its name does not exist for pod ai/app-1 (DATABASE_URL)"),
     Case("headless-service-not-ready", "of a module", FAIL,

@@ -113,6 +113,11 @@ def api_slices(*addresses: str) -> EndpointSlices:
     return EndpointSlices({**slices().by_service, "default/kubernetes": ends})
 
 
+def ranges(*networks: str) -> ApiServerHere:
+    """An API server that gives Services addresses of these networks."""
+    return ApiServerHere(NODE_ADDRESS, runs=True, service_ranges=networks)
+
+
 def ends(*answers: tuple[str, Reply]) -> ApiEndpoints:
     """What the API server's endpoints say to the host."""
     return ApiEndpoints(tuple(ApiEndpoint(address, 8443, reply) for address, reply in answers))
@@ -222,6 +227,15 @@ CASES = [
     Case("pod-ranges-disagree", "no pod runs here", PASS, (proxy_for("10.99.0.0/16"), Pods(()))),
     Case("pod-ranges-disagree", "nodes have no podCIDR: the CNI gives them none", PASS,
          (pods_in("10.250.0.0/24"), replace(NODES, items=(replace(NODES.items[0], pod_cidrs=()),)))),
+    Case("service-ranges-disagree", "the range was changed", FAIL, (ranges("10.112.0.0/16"),),
+         "ClusterIP 10.96.0.1 (Service default/kubernetes) and 2 more, network of Services 10.112.0.0/16: the API "
+         "server was given another network", severity=Severity.WARNING),
+    Case("service-ranges-disagree", "it overlaps with the pods'", FAIL,
+         (ranges("10.96.0.0/12"), pods_in("10.97.0.0/16")),
+         "a pod can get the address of a Service", severity=Severity.WARNING),
+    Case("service-ranges-disagree", "as kubeadm has it", PASS, (ranges("10.96.0.0/12"),)),
+    Case("service-ranges-disagree", "two families", PASS, (ranges("10.96.0.0/12", "fd00:96::/108"),)),
+    Case("service-ranges-disagree", "no API server runs here", PASS, (ranges(),)),
     Case("node-address-gone", "the API server cannot be reached at what it advertises", FAIL,
          (HERE, LOCAL), "advertised address of the API server is 192.0.2.99", unread=NAMED_DOWN,
          evidence="no route to host"),
@@ -230,7 +244,8 @@ CASES = [
           ends(("192.0.2.10", OK), ("10.255.255.1", SILENT))),
          "endpoint of the API server's Service is 10.255.255.1"),
     Case("node-address-gone", "the node's InternalIP", FAIL, (LOCAL, NODES_GONE, NODE_GONE, NODE_SILENT),
-         "InternalIP of this node is 192.0.2.77"),
+         "InternalIP of this node is 192.0.2.77",
+         stands_for=("node-wrong-internal-ip",)),
     Case("node-address-gone", "another node has the same", FAIL, (LOCAL, SAME_ADDRESS),
          f"InternalIP of this node ({NODE_NAME}) is {NODE_ADDRESS}, and node n2 has the same"),
     Case("node-address-gone", "another node has another", PASS, (LOCAL, OTHER_NODE)),

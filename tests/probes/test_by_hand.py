@@ -36,6 +36,11 @@ TYPED = {
     ("cni-address-family-disabled", "off for the bridge"): [
         "sudoedit /etc/cni/net.d/1-k8s.conflist", "sudo sysctl -w net.ipv6.conf.bridge.disable_ipv6=0",
     ],
+    ("certificate-not-valid", "that of the API server has expired"): ["sudo kubeadm certs check-expiration"],
+    ("certificate-not-valid", "the clock is behind"): ["sudo chronyc tracking"],
+    ("connection-to-gone-endpoint", "a client that keeps its port"): [
+        "sudo conntrack -D -p udp --orig-dst 10.96.0.10 --reply-src 10.244.0.250",
+    ],
     ("coredns-forwards-to-itself", "the kubelet gives it the node's stub"): [
         "sudoedit /var/lib/kubelet/config.yaml  # resolvConf: /run/systemd/resolve/resolv.conf",
         "sudo systemctl restart kubelet", "kubectl -n kube-system rollout restart deployment/coredns",
@@ -81,6 +86,9 @@ TYPED = {
     ("coredns-not-ready", "scaled to 0"): ["kubectl -n kube-system scale deployment/coredns --replicas=1"],
     ("coredns-not-ready", "crashing"): ["kubectl -n kube-system describe pod/coredns-5dd-xyz12"],
     ("coredns-upstream-dead", "all"): [f"{EDIT_COREFILE}  # replace: forward . 8.8.8.8 1.1.1.1"],
+    ("coredns-upstream-dead", "the node has other resolvers than when CoreDNS's pod was made"): [
+        "kubectl -n kube-system rollout restart deployment/coredns",
+    ],
     ("corefile-invalid", "a block left open"): [EDIT_COREFILE],
     ("corefile-invalid", "a directive that CoreDNS does not know"): [f"{EDIT_COREFILE}  # line 5"],
     ("endpoint-port-closed", "another port"): [
@@ -108,6 +116,10 @@ TYPED = {
         "kubectl -n default edit networkpolicy/deny",
     ],
     ("service-link-taken-as-setting", "the pod is not ready"): ["kubectl -n default edit deployment/app"],
+    ("pod-asks-cluster-through-proxy", "the pod is ready"): ["kubectl -n ai edit deployment/app"],
+    ("kubelet-asks-through-proxy", "and the node is not ready"): [
+        "sudo systemctl edit kubelet  # Environment: NO_PROXY with 192.0.2.10",
+    ],
     ("service-local-to-other-nodes", "Postgres times out"): [
         "kubectl -n default patch service/postgres -p '{\"spec\":{\"internalTrafficPolicy\":\"Cluster\"}}'",
     ],
@@ -121,6 +133,16 @@ TYPED = {
     ("host-port-taken", "by a process"): ["sudo ss -ltnp 'sport = :4000'", "systemctl status 77"],
     ("host-port-taken", "by another module"): [],
     ("image-not-obtainable", "a registry that is silent"): ["sudo crictl pull r.example/app:1"],
+    ("pods-masqueraded-among-themselves", "by a rule that is meant for the outside"): [
+        "sudo iptables -t nat -S POSTROUTING",
+    ],
+    ("search-domain-answers-all", "a wildcard record"): ["dig @10.96.0.10 p1.example.com.corp.example."],
+    ("neighbour-table-full", "as many as may be"): [
+        "sudo sysctl -w net.ipv4.neigh.default.gc_thresh3=8192",
+        "sudo sysctl -w net.ipv4.neigh.default.gc_thresh2=4096",
+    ],
+    ("kube-proxy-not-following", "it hangs"): ["kubectl -n kube-system delete pod/kube-proxy-1"],
+    ("kube-proxy-not-following", "it waits for the lock of iptables"): ["sudo fuser -v /run/xtables.lock"],
     ("kube-proxy-not-running", "gone, and its rules stand"): [
         "kubectl -n kube-system describe daemonset/kube-proxy",
     ],
@@ -153,6 +175,9 @@ TYPED = {
     ("pod-ranges-disagree", "kube-proxy and the pods"): [
         "kubectl -n kube-system edit configmap kube-proxy  # clusterCIDR, now 10.99.0.0/16",
     ],
+    ("service-ranges-disagree", "the range was changed"): [
+        "sudo grep service-cluster-ip-range /etc/kubernetes/manifests/kube-apiserver.yaml",
+    ],
     ("resolver-list-too-long", "four resolvers"): ["sudo grep resolvConf /var/lib/kubelet/config.yaml"],
     ("packets-dropped-by-rule", "a rule of nftables"): [
         "sudo nft delete rule inet hardening forward handle 7",
@@ -180,6 +205,18 @@ TYPED = {
     ("postgres-without-endpoints", "not ready"): ["kubectl -n default describe pod/postgres-66c-qwert"],
     ("provider-name-unresolved", "NXDOMAIN"): ASK_PROVIDER,
     ("provider-unreachable", "refused"): ["nc -vz -w 3 93.184.215.14 8080"],
+    ("rules-loaded-at-boot", "rules of kube-proxy were saved"): [
+        "sudo sed -i.bak -E '/KUBE-|CNI-/d' /etc/iptables/rules.v4",
+    ],
+    ("rules-loaded-at-boot", "a forward chain drops"): [
+        f"sudoedit /etc/nftables.conf  # accept iifname and oifname {BRIDGE}",
+    ],
+    ("firewalld-starts-at-boot", "stopped, and not disabled"): [
+        "sudo firewall-offline-cmd --zone=trusted --add-source=10.244.0.0/16",
+    ],
+    ("settings-undone-at-boot", "only `sysctl --system` reads the file"): [
+        "sudoedit /etc/sysctl.conf  # net.ipv4.ip_forward = 1",
+    ],
     ("secret-key-missing", "missing"): ["kubectl -n litellm edit secret/keys  # data: PROVIDER_KEY"],
     ("uplink-down", "down, with the node's address"): ["sudo ip link set dev eth0 up"],
     ("uplink-down", "down, and systemd-networkd configures it"): ["sudo networkctl up eth0"],

@@ -18,6 +18,7 @@ from netdoctor.facts.traffic.failed_flows import FailedFlows
 from netdoctor.facts.traffic.named_answers import NamedAnswer, NamedAnswers
 from netdoctor.facts.traffic.postgres import Postgres
 from netdoctor.model import Severity
+from netdoctor.system.kube_api import KubeApi
 from tests.builders import (
     CLIENT,
     DNS_ADDRESS,
@@ -46,7 +47,7 @@ from tests.builders import (
     workloads,
 )
 from tests.gateways.module_builders import gateway, images, modules, provider, servers
-from tests.probes import flow_cases, flush_cases, object_cases
+from tests.probes import cause_cases, flow_cases, flush_cases, object_cases
 from tests.probes.message_cases import (
     DENIED,
     FULL,
@@ -234,6 +235,10 @@ FAULTS: dict[str, tuple[Facts, list[str]]] = {
         world(modules(), servers("llm"), provider(SILENT), sized(1400, full=SILENT, small=OK)), ["large-packets-lost"],
     ),
     "the API server's address is gone": (world(HERE, LOCAL, unread=NAMED_DOWN), ["node-address-gone"]),
+    "the API server's certificate has expired": (
+        world(cause_cases.terms(-366, -1, cause_cases.SERVING), unread={KubeApi: cause_cases.EXPIRED}),
+        ["certificate-not-valid"],
+    ),
     "API server down, the rest works": (world(unread=DOWN), ["api-server-unreachable"]),
 }  # fmt: skip
 

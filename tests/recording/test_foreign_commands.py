@@ -17,7 +17,7 @@ import pytest
 from netdoctor.diagnosis.check import look
 from netdoctor.diagnosis.experiment import _packet
 from netdoctor.errors import BadInput, CannotRead, Why
-from netdoctor.facts.cluster.kube_proxy_ports import _port_is_roots
+from netdoctor.facts.cluster.kube_proxy_ports import port_is_roots
 from netdoctor.facts.node.cni import CONFIG_FOLDERS, PLUGIN_FOLDERS
 from netdoctor.facts.traffic.experiments import Experiments
 from netdoctor.facts.traffic.failed_flows import FailedFlows
@@ -139,7 +139,7 @@ class Listening(Host):
     ],
 )
 def test_only_root_speaks_for_kube_proxy(listeners: tuple[tuple[str, int], ...], is_roots: bool) -> None:
-    assert _port_is_roots(Listening(listeners=listeners), "127.0.0.1:10249") is is_roots
+    assert port_is_roots(Listening(listeners=listeners), "127.0.0.1:10249") is is_roots
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The API server of this machine, as kubeadm writes its static pod: which address it gives to everybody."""
+"""The API server of this machine, as kubeadm writes its static pod: its address, and from where Services get theirs."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from netdoctor.errors import CannotRead
-from netdoctor.system.foreign_text import is_address
+from netdoctor.system.foreign_text import is_address, to_network
 from netdoctor.system.host import Host
 
 MANIFEST = Path("/etc/kubernetes/manifests/kube-apiserver.yaml")
-ADVERTISE = "--advertise-address="
+ADVERTISE, SERVICES = "--advertise-address=", "--service-cluster-ip-range="
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,27 +21,46 @@ class ApiServerHere:
     added_later: ClassVar[bool] = True
     advertised: str  # the address that it gives as the endpoint of Service default/kubernetes; "" where it says none
     runs: bool  # whether this machine has such a pod
+    service_ranges: tuple[str, ...] = ()  # networks that Services get their ClusterIPs from
 
     @classmethod
     def collect(cls, host: Host) -> ApiServerHere:
         """Read its manifest. Raises CannotRead."""
         text = host.read_or_none(MANIFEST)
-        return cls("", runs=False) if text is None else cls(cls.parse(text), runs=True)
+        return cls("", runs=False) if text is None else cls(cls.parse(text), True, service_ranges(text))
 
     @staticmethod
     def parse(text: str) -> str:
         """The address of its option --advertise-address, "" where it has none. Raises CannotRead."""
-        import yaml
+        return next(filter(is_address, _values(text, ADVERTISE)), "")
 
-        from netdoctor.system.plain_yaml import load
 
-        try:
-            containers = load(text)["spec"]["containers"]
-            words = [str(word) for container in containers for word in _words(container)]
-        except (yaml.YAMLError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise CannotRead(str(MANIFEST), "not in the expected form") from error
-        found = [word.removeprefix(ADVERTISE) for word in words if word.startswith(ADVERTISE)]
-        return next(filter(is_address, found), "")
+def service_ranges(text: str) -> tuple[str, ...]:
+    """The networks of its option --service-cluster-ip-range, of each family one. Raises CannotRead."""
+    named = [network for value in _values(text, SERVICES) for network in value.split(",")]
+    return tuple(filter(_is_network, named))
+
+
+def _is_network(text: str) -> bool:
+    try:
+        to_network(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _values(text: str, option: str) -> list[str]:
+    """The values of an option in a manifest. Raises CannotRead."""
+    import yaml
+
+    from netdoctor.system.plain_yaml import load
+
+    try:
+        containers = load(text)["spec"]["containers"]
+        words = [str(word) for container in containers for word in _words(container)]
+    except (yaml.YAMLError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise CannotRead(str(MANIFEST), "not in the expected form") from error
+    return [word.removeprefix(option) for word in words if word.startswith(option)]
 
 
 def _words(container: Any) -> list[Any]:

@@ -24,9 +24,9 @@ TABLES = ("/proc/thread-self/net/tcp", "/proc/thread-self/net/tcp6")
 
 def told_mode(host: Host, address: str) -> str:
     """The mode that root's kube-proxy says it works in at this address, "" where it does not say so at once."""
-    if not _port_is_roots(host, address):
+    if not port_is_roots(host, address):
         return ""
-    said = _answer(address, "/proxyMode").strip()
+    said = _text(address, "/proxyMode").strip()
     return said if said in MODES else ""
 
 
@@ -37,12 +37,12 @@ def inside_another_process(host: Host, address: str) -> tuple[str, str] | None:
     """
     if mode := told_mode(host, address):
         return mode, f"inside another process, which says so at http://{address}/proxyMode"
-    if _port_is_roots(host, HEALTHZ) and _is_healthz(_answer(HEALTHZ, "/healthz")):
+    if port_is_roots(host, HEALTHZ) and _is_healthz(_text(HEALTHZ, "/healthz")):
         return "", f"inside another process, which answers at http://{HEALTHZ}/healthz"
     return None
 
 
-def _port_is_roots(host: Host, address: str) -> bool:
+def port_is_roots(host: Host, address: str) -> bool:
     """Whether root listens at the port in netdoctor's own network, at whatever address, and nobody else."""
     port, owners = int(address.rpartition(":")[2]), set()
     for table in TABLES:
@@ -66,15 +66,21 @@ def _is_healthz(text: str) -> bool:
     return isinstance(said, dict) and said.keys() >= HEALTHZ_KEYS
 
 
-def _answer(address: str, path: str) -> str:
+def _text(address: str, path: str) -> str:
     """What is answered at once, whatever its status; "" for nothing."""
+    said = answer(address, path)
+    return said[1] if said else ""
+
+
+def answer(address: str, path: str, within: float = SECONDS) -> tuple[int, str] | None:
+    """Status and text of what is answered within these seconds of a quiet machine; None for nothing."""
     import urllib3
 
-    seconds = patience(SECONDS)
+    seconds = patience(within)
     try:
         with bound(urllib3.PoolManager()) as manager:
             url = f"http://{address}{path}"
             reply = ask(manager, "GET", url, headers=(), connect=seconds, seconds=seconds, limit=LARGEST)
     except (OSError, ValueError, urllib3.exceptions.HTTPError):
-        return ""
-    return reply.data.decode(errors="replace")
+        return None
+    return reply.status, reply.data.decode(errors="replace")

@@ -19,12 +19,24 @@ from netdoctor.facts.cluster.workloads import pod_of
 from netdoctor.facts.gateways.gateway_objects import REFERENCE as REFERENCES
 from netdoctor.facts.gateways.gateway_objects import data_of, environment_of, fetch, readable
 from netdoctor.facts.gateways.named_hosts import DATABASES, HOSTS, NamedHost, named_host
+from netdoctor.facts.node.proxy_variables import NAMES as PROXY_NAMES
+from netdoctor.facts.node.proxy_variables import proxy_for
 from netdoctor.shell import command
 from netdoctor.system.kube_api import KubeApi
 
 PORT_USED = re.compile(r"\$[({]?([A-Z][A-Z0-9_]*_PORT)\b")
 POLICIES = ("ClusterFirst", "ClusterFirstWithHostNet", "Default", "None")
 MOST = 8  # Secrets and ConfigMaps that are read
+
+
+@dataclass(frozen=True, slots=True)
+class Proxied:
+    """A Service of the cluster that a container asks through a proxy, because NO_PROXY does not have its name."""
+
+    container: str
+    variable: str  # which names it, "" for the API server
+    host: str
+    proxy: str  # host:port
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +53,7 @@ class PodEnvironment:
     refers_to: tuple[tuple[str, str], ...]  # container, and a variable NAME_PORT that it uses and does not define
     owner: str = ""
     dns_policy: str = ""  # one of POLICIES; "" where it is not known
+    proxied: tuple[Proxied, ...] = ()  # Services that are asked through a proxy
 
     @property
     def uses_node_resolvers(self) -> bool:
@@ -75,10 +88,15 @@ class PodEnvironments:
         """Of each pod on this node that is not about to end."""
         listed = api.get("/api/v1/pods", fieldSelector=f"spec.nodeName={this.name}")["items"]
         everything = (*services.items, *services.headless)
-        names = _Names(frozenset(s.namespace for s in everything), frozenset(s.name for s in everything))
+        of_api = services.named("default", "kubernetes")
+        names = _Names(
+            frozenset(s.namespace for s in everything),
+            frozenset(s.name for s in everything),
+            of_api.cluster_ip if of_api else "",
+        )
         read = _reader(api)
         found = [_environment(item, names, read) for item in listed if _runs(item)]
-        return cls(tuple(each for each in found if each.hosts or each.refers_to))
+        return cls(tuple(each for each in found if each.hosts or each.refers_to or each.proxied))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +105,7 @@ class _Names:
 
     namespaces: frozenset[str]
     services: frozenset[str]
+    api: str = ""  # address of the API server's Service, which clients inside the cluster ask
 
 
 Read = Callable[[str, str, str], Mapping[str, str]]
@@ -121,8 +140,11 @@ def _environment(item: Mapping[str, Any], names: _Names, read: Read) -> PodEnvir
     aliases = {name for alias in spec.get("hostAliases") or () for name in alias.get("hostnames") or ()}
     hosts: list[NamedHost] = []
     refers: list[tuple[str, str]] = []
+    proxied: list[Proxied] = []
     for container in (*(spec.get("initContainers") or ()), *(spec.get("containers") or ())):
-        hosts += _hosts(container, pod.namespace, names, read)
+        own = list(_hosts(container, pod.namespace, names, read))
+        hosts += own
+        proxied += _proxied(container, own, names.api if _uses_the_api(spec) else "")
         refers += [(container["name"], name) for name in _references(container)]
     return PodEnvironment(
         namespace=pod.namespace,
@@ -135,6 +157,7 @@ def _environment(item: Mapping[str, Any], names: _Names, read: Read) -> PodEnvir
         refers_to=tuple(refers),
         owner=pod.owner,
         dns_policy=policy if policy in POLICIES else "",
+        proxied=tuple(proxied),
     )
 
 
@@ -181,6 +204,24 @@ def _is_told(named: NamedHost, names: _Names) -> bool:
     name, *rest = named.host.rstrip(".").split(".")
     inside = not rest or rest[1:2] == ["svc"] or (len(rest) == 1 and rest[0] in names.namespaces)
     return inside and name in names.services
+
+
+def _proxied(container: Mapping[str, Any], hosts: Sequence[NamedHost], api: str) -> Iterator[Proxied]:
+    """Which of these hosts, and of `api`, a container asks through a proxy, by the variables that are written out."""
+    written = {v["name"]: str(v["value"]) for v in container.get("env") or () if "value" in v}
+    variables = {name: value for name, value in written.items() if name.lower() in PROXY_NAMES}
+    for named in hosts:
+        if proxy := proxy_for(named.scheme, named.host, variables):
+            yield Proxied(container["name"], named.variable, named.host, proxy)
+    proxy = proxy_for("https", api, variables) if api else ""
+    if proxy:
+        yield Proxied(container["name"], "", api, proxy)
+
+
+def _uses_the_api(spec: Mapping[str, Any]) -> bool:
+    """Whether it has an account of its own, with a token."""
+    has_token = spec.get("automountServiceAccountToken") is not False
+    return has_token and spec.get("serviceAccountName", "default") != "default"
 
 
 def _references(container: Mapping[str, Any]) -> Iterator[str]:

@@ -99,6 +99,12 @@ class SysctlFiles:
         last = self.last_word(key)
         return None if last is None or last[1] is None else (last[0], last[1])
 
+    def at_boot(self, key: str) -> tuple[tuple[str, str], ...]:
+        """The (path, value) that systemd ends with at boot, then that of a later `sysctl --system`; what is set."""
+        read_by_systemd = SysctlFiles({path: text for path, text in self.texts.items() if path != OTHERS_LAST})
+        found = (read_by_systemd.setting(key), self.setting(key))
+        return tuple(setting for setting in found if setting)
+
     def last_word(self, key: str) -> tuple[str, str | None] | None:
         """The same, with None for the value where a line `-key` has the last word: systemd leaves the key alone then.
 

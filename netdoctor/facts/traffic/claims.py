@@ -39,6 +39,7 @@ class About(StrEnum):
     OWN_POD_ADDRESS = "address of a pod on this node"
     OWN_POD_BRIDGE = "bridge that a pod was connected to"
     SERVICE_ADDRESS = "ClusterIP"
+    SERVICE_RANGE = "network of Services"
     RESOLVER = "resolver"
     GATEWAY = "gateway of the default route"
     ADVERTISED = "advertised address of the API server"
@@ -195,6 +196,8 @@ def _known_to_the_cluster(
     this: ThisNode | CannotRead,
 ) -> Iterator[Claim]:
     """Where the cluster looks for this machine: as a node, and for the API server if that runs here."""
+    if not isinstance(api_here, CannotRead):
+        yield from _all(About.SERVICE_RANGE, api_here.service_ranges, "--service-cluster-ip-range of the API server")
     if not isinstance(api_here, CannotRead) and api_here.runs:
         if api_here.advertised:
             yield Claim(About.ADVERTISED, api_here.advertised, "--advertise-address of its static pod")

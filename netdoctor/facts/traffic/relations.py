@@ -69,6 +69,11 @@ def overlaps_none_of(network: str, others: tuple[str, ...]) -> bool:
     return False
 
 
+def overlaps_one_of(network: str, others: tuple[str, ...]) -> bool:
+    """Whether a network has an address in common with one of the others."""
+    return any(mine.overlaps(other) for mine in _networks((network,)) for other in _networks(others, like=mine))
+
+
 def one_of(value: str, others: tuple[str, ...]) -> bool:
     """Whether it is one of the others."""
     return value in others
@@ -140,6 +145,15 @@ RELATIONS = (
         "pod-ranges-disagree", About.PROXY_RANGE, About.OWN_POD_ADDRESS, overlaps_none_of,
         "connections of pods to Services are masqueraded as if they came from outside, so servers and "
         "NetworkPolicies see the node's address", "one that holds {}",
+    ),
+    Relation(
+        "service-ranges-disagree", About.SERVICE_ADDRESS, About.SERVICE_RANGE, in_none_of,
+        "the API server was given another network after that Service was made; once it is made again, it has another "
+        "address, and certificates, the kubelet and pods have the old one", "one in {}",
+    ),
+    Relation(
+        "service-ranges-disagree", About.POD_RANGE, About.SERVICE_RANGE, overlaps_one_of,
+        "a pod can get the address of a Service, whose packets then never reach it", "a network apart from {}",
     ),
 )  # fmt: skip
 

@@ -44,6 +44,8 @@ from netdoctor.twin.wire.uapi.nfnetlink import (
 SUBSYSTEM = NFNL_SUBSYS.CTNETLINK << 8
 MOST = 2000  # entries; a question on a port of its own meets none of them, so they matter only to old sockets
 TAKEN = (CTA.TUPLE_ORIG, CTA.TUPLE_REPLY, CTA.STATUS, CTA.PROTOINFO, CTA.TIMEOUT, CTA.MARK, CTA.ZONE)
+# a header, the original tuple, its addresses, then the source's and the destination's: ctnetlink_fill_info
+DESTINATION, DESTINATION6 = slice(24, 28), slice(36, 52)
 PROTOCOLS = {socket.IPPROTO_TCP: "tcp", socket.IPPROTO_UDP: "udp"}
 
 
@@ -67,6 +69,8 @@ class Established:
     port: int
     answers: str  # the address that answers, after translation
     answers_port: int
+    seconds: int = 0  # until the entry expires, unless a packet comes
+    seen_as: str = ""  # the address to which the answers go: that of the source as the other end sees it
 
 
 def established(entries: Iterable[bytes], *, ended: bool = False) -> Iterator[Established]:
@@ -90,9 +94,17 @@ def established(entries: Iterable[bytes], *, ended: bool = False) -> Iterator[Es
                 port=_port(asked.protocol[CTA_PROTO.DST_PORT]),
                 answers=_address(answers.addresses[source]),
                 answers_port=_port(answers.protocol[CTA_PROTO.SRC_PORT]),
+                seen_as=_address(answers.addresses[destination]),
+                seconds=int.from_bytes(found.get(CTA.TIMEOUT, b""), "big"),
             )
         except (KeyError, struct.error, ValueError):  # an entry without ports
             continue
+
+
+def towards(addresses: Iterable[str], entries: Iterable[bytes]) -> Iterator[bytes]:
+    """The entries of connections to one of these addresses, by where the kernel writes that first of all."""
+    wanted = {socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address) for address in addresses}
+    yield from (body for body in entries if body[DESTINATION] in wanted or body[DESTINATION6] in wanted)
 
 
 def _is_open(protocol: str, found: dict[int, bytes]) -> bool:

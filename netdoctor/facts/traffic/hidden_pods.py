@@ -1,0 +1,52 @@
+"""Pods that other pods see by an address that is not theirs: their tracked connections, masqueraded on the way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from netdoctor.errors import CannotRead, Why
+from netdoctor.facts.node.sysctl import TRACKED, Sysctls
+from netdoctor.facts.traffic.reach import Reach
+from netdoctor.facts.traffic.vantage import VantagePoints
+from netdoctor.twin.wire import conntrack
+
+LARGEST = 100_000  # entries: more are not looked through
+
+
+@dataclass(frozen=True, slots=True)
+class HiddenPod:
+    """A pod, another one that it is connected to, and the address by which that one sees it."""
+
+    pod: str
+    pod_address: str
+    other: str
+    seen_as: str
+
+
+@dataclass(frozen=True, slots=True)
+class HiddenPods:
+    """pods that others see by another address"""
+
+    items: tuple[HiddenPod, ...]
+
+    added_later: ClassVar[bool] = True
+
+    @classmethod
+    def collect(cls, sysctls: Sysctls, points: VantagePoints, reach: Reach | CannotRead) -> HiddenPods:
+        """Among the pods that are tested from, once they have been connected to each other. Raises CannotRead."""
+        count = sysctls[TRACKED]
+        if isinstance(reach, CannotRead) or count is None or not count.isdecimal() or int(count) > LARGEST:
+            raise CannotRead("tracked connections between pods", "there are none, or too many", Why.UNSUPPORTED)
+        return cls(hidden(conntrack.dump(None), {point.address: point.name for point in points.pods}))
+
+
+def hidden(entries: tuple[bytes, ...], pods: dict[str, str]) -> tuple[HiddenPod, ...]:
+    """The pods, given by address, whose answers go to another address; not of a pod that reaches itself."""
+    found = {}
+    for each in conntrack.established(conntrack.towards(pods, entries), ended=True):
+        if each.source in pods and each.source not in (each.destination, each.seen_as):
+            found[each.source] = HiddenPod(
+                pods[each.source], each.source, pods.get(each.destination, each.destination), each.seen_as
+            )
+    return tuple(found.values())
