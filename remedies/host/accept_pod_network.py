@@ -6,7 +6,7 @@ Where packets of pods end at a chain's policy, or at a rule that refuses everyth
 chain whose policy drops. Each was tried on a copy of the node first. Where docker has its chain DOCKER-USER, the rules
 for a policy of FORWARD go there. It does so in iptables, in legacy iptables and in chains of nftables.
 
-- FORWARD: what comes from the pod network by the pods' bridge, answers to it, and what pods of other nodes send there.
+- FORWARD: what comes from the pod network by the pods' bridge, answers to it, and traffic from pods of other nodes.
 - INPUT: from the pod network by the bridge, answers, and the ports that pods need of the node: API server, kubelet, DNS
   and what Services lead to, as far as something listens there.
 - OUTPUT: what goes to the pod network by the bridge.
