@@ -35,21 +35,22 @@ def translate(host: Host, family: str, ends: Iterable[tuple[str, str, int, str]]
     _restore(host, family, lines)
 
 
-def masquerade(host: Host, family: str, networks: Iterable[str], kept: Iterable[str] = ()) -> None:
+def masquerade(host: Host, family: str, networks: Iterable[str], kept: Iterable[str] = (), mark: int = 0) -> None:
     """Before any other rule: traffic from these networks to others gets the node's address. Raises CannotRead.
 
-    `kept`: further networks to which it goes as it is.
+    `kept`: further networks to which it goes as it is. `mark`: packets that get it wherever they go.
     """
     inside = list(networks)
     lines = [f":{CHAIN} - [0:0]"]
+    lines += [f"-A {CHAIN} -m mark --mark {mark:#x}/{mark:#x} -j MASQUERADE"] if mark else []
     lines += [f"-A {CHAIN} -d {network} -j RETURN" for network in dict.fromkeys((*inside, *kept))]
     lines += [f"-A {CHAIN} -j MASQUERADE"]
     lines += [f"-I POSTROUTING -s {network} -j {CHAIN}" for network in inside]
-    _restore(host, family, lines)
+    _restore(host, family, lines, *(("xt_mark",) if mark else ()))
 
 
-def _restore(host: Host, family: str, lines: list[str]) -> None:
+def _restore(host: Host, family: str, lines: list[str], *matches: str) -> None:
     program = "ip6tables-nft-restore" if family == "ip6" else "iptables-nft-restore"
-    for name in TARGETS:
+    for name in (*TARGETS, *matches):
         kernel_modules.require(name, program)
     host.run([program, "--noflush", "--wait", "5"], timeout=5, stdin="\n".join(["*nat", *lines, "COMMIT"]) + "\n")

@@ -35,22 +35,25 @@ class MasqueradeNetwork:
     bridge: str  # of the pods: what leaves by it stays on the node
     forgets: bool  # whether connections without masquerade can be forgotten: the conntrack tool is there
     at_boot: bool  # whether files of the same repair make it again at each boot
+    mark: int = 0  # by which kube-proxy wants packets masqueraded, where a rule sends pods past that as well
 
     @classmethod
-    def planned(cls, networks: Iterable[str], kept: Iterable[str], bridge: str, *, at_boot: bool) -> MasqueradeNetwork:
+    def planned(
+        cls, networks: Iterable[str], kept: Iterable[str], bridge: str, *, at_boot: bool, mark: int = 0
+    ) -> MasqueradeNetwork:
         """The change for these networks; multicast and `kept` are left as they are. Raises ValueError for others."""
         pods = _joined(networks)
         whole = _joined([*pods, *kept, MULTICAST])
-        return cls(pods, whole, bridge, _conntrack.available(), at_boot)
+        return cls(pods, whole, bridge, _conntrack.available(), at_boot, mark)
 
     @property
     def table(self) -> str:
         """The table, as `nft -f` reads it."""
-        rule = (
-            f'oifname != "{self.bridge}" ip saddr {{ {", ".join(self.networks)} }} '
-            f"ip daddr != {{ {', '.join(self.kept)} }} masquerade"
-        )
-        chain = f"\ttype nat hook postrouting priority {SOURCE_NAT}; policy accept;\n\t{rule}\n"
+        pods = f"ip saddr {{ {', '.join(self.networks)} }}"
+        chain = f"\ttype nat hook postrouting priority {SOURCE_NAT}; policy accept;\n"
+        if self.mark:
+            chain += f"\t{pods} meta mark & {self.mark:#x} == {self.mark:#x} masquerade\n"
+        chain += f'\toifname != "{self.bridge}" {pods} ip daddr != {{ {", ".join(self.kept)} }} masquerade\n'
         return f"table {FAMILY} {TABLE} {{\n chain postrouting {{\n{chain} }}\n}}\n"
 
     @property
@@ -85,7 +88,8 @@ class MasqueradeNetwork:
             own = self.networks == _joined(self.networks) and self.kept == _joined(self.kept)
         except ValueError:
             return False
-        return own and bool(self.networks and self.kept) and NAME.fullmatch(self.bridge) is not None
+        named = bool(self.networks and self.kept) and NAME.fullmatch(self.bridge) is not None
+        return own and named and 0 <= self.mark < 1 << 32
 
     def check(self, host: Host) -> None:
         """Raise Drifted where there is such a table already. Raises CannotRead."""
@@ -107,7 +111,7 @@ class MasqueradeNetwork:
         if not self.is_of_netdoctor():
             raise NotRehearsable(f"{self.bridge} {', '.join((*self.networks, *self.kept))} are not networks")
         if _iptables_nat.needed():
-            _iptables_nat.masquerade(host, FAMILY, self.networks, self.kept)
+            _iptables_nat.masquerade(host, FAMILY, self.networks, self.kept, self.mark)
         else:
             self.apply(host)
 
@@ -121,12 +125,12 @@ class MasqueradeNetwork:
         host.run(["nft", "delete", "table", FAMILY, TABLE], timeout=SECONDS)
 
     def _is_ours(self, listed: str) -> bool:
-        """Whether nft lists one rule, that of this table: versions differ in the rest of its words."""
+        """Whether nft lists the rules of this table and no others: versions differ in the rest of their words."""
         whole = re.sub(r",\s+", ", ", listed)  # a long set goes on in the next line
         rules = RULE.findall(whole)
         found = {str(ipaddress.ip_network(each)) for each in NETWORK.findall(whole)}
-        is_masquerade = len(rules) == 1 and rules[0].endswith(" masquerade") and f'"{self.bridge}"' in rules[0]
-        return is_masquerade and found == {*self.networks, *self.kept}
+        all_masquerade = len(rules) == 1 + bool(self.mark) and all(rule.endswith(" masquerade") for rule in rules)
+        return all_masquerade and f'"{self.bridge}"' in rules[-1] and found == {*self.networks, *self.kept}
 
 
 def _joined(networks: Iterable[str]) -> tuple[str, ...]:

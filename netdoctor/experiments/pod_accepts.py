@@ -101,7 +101,7 @@ def _accepting(change: AcceptRules, number: int) -> Accepting:
 
 
 def _is_of_iptables_elsewhere(stop: TraceStep) -> bool:
-    """Whether it is a chain of iptables outside table filter, where nobody accepts pods."""
+    """Whether it is a chain of iptables beside table filter: nobody accepts pods there."""
     return stop.family == "ip" and stop.table in ("nat", "mangle", "raw", "security") and stop.chain.isupper()
 
 

@@ -8,7 +8,8 @@ CNI's bridge plugin masquerades (`ipMasq`): whether each pod that it has connect
 Hosts beyond the node have no route to the pod network. Without masquerade a packet leaves with the pod's own address
 and the reply cannot return: the outside times out while the cluster works. The plugin writes the rule once, when the
 pod is created; flushing iptables removes it for good. A CNI that is told not to masquerade (`"ipMasq": false`) leaves
-it to others.
+it to others. A rule that sends pods past their masquerade may send them past kube-proxy's as well: then a pod does not
+reach itself by its Service.
 
 ## When it is not a fault
 When the outside answers pods anyway: a router knows the pod network, or another rule translates.
@@ -33,7 +34,7 @@ from netdoctor.model import Confidence
 from netdoctor.symptoms import OUTSIDE
 
 
-@probe(area=Area.NODE, healthy="pods are masqueraded", explains=OUTSIDE)
+@probe(area=Area.NODE, healthy="pods are masqueraded", explains=(*OUTSIDE, "pod-to-itself-blocked"))
 def pod_masquerade_missing(
     masquerade: Masquerade,
     points: VantagePoints,

@@ -6,10 +6,13 @@ Where packets of pods end at a chain's policy, or at a rule that refuses everyth
 chain whose policy drops. Each was tried on a copy of the node first. Where docker has its chain DOCKER-USER, the rules
 for a policy of FORWARD go there. It does so in iptables, in legacy iptables and in chains of nftables.
 
-- FORWARD: traffic from the pod network by the pods' bridge, answers to it, and traffic from pods of other nodes.
+- FORWARD: what comes from the pod network by the pods' bridge, answers to it, and traffic from pods of other nodes.
 - INPUT: from the pod network by the bridge, answers, and the ports that pods need of the node: API server, kubelet, DNS
   and what Services lead to, as far as something listens there.
 - OUTPUT: what goes to the pod network by the bridge.
+
+Where somebody has flushed FORWARD and the CNI's chain CNI-FORWARD is still there, the jump to it is written again, as
+the CNI does with each pod.
 
 Where systemd runs, the script `/etc/netdoctor/accept.sh` and the unit `netdoctor-accept.service` make them again at
 each boot, after firewalls and docker have written theirs. It is a script, because the place of the rule before which
@@ -37,10 +40,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from netdoctor import Change, Finding, NotApplicable, remedy
-from netdoctor.changes import of_data
+from netdoctor.changes import cni_forward, of_data
 from netdoctor.changes._accept_script import NAME, TITLE, script
 from netdoctor.changes._boot_unit import keep_rules_at_boot
 from netdoctor.changes.accept_rules import AcceptRules
+from netdoctor.errors import CannotRead
+from netdoctor.facts.node.iptables import Iptables
 from netdoctor.facts.traffic.experiments import Experiments, smallest_cures
 from netdoctor.model import FROM_PODS
 from netdoctor.system.host import Host
@@ -53,6 +58,7 @@ PROBE = "packets-dropped-by-rule"
 def accept_pod_network(
     findings: tuple[Finding, ...],  # noqa: ARG001 - what was tried is in the experiments
     experiments: Experiments,
+    iptables: Iptables | CannotRead,
     host: Host,
 ) -> Iterator[Change]:
     """The rules of each chain, and what makes them again at boot."""
@@ -65,6 +71,8 @@ def accept_pod_network(
             raise NotApplicable(f"somebody may have written it to block something: {tried.says}")
         changes += accepting
     changes.sort(key=lambda change: (change.program, change.table, change.chain))
+    if changes and not isinstance(iptables, CannotRead) and cni_forward.is_missing(iptables.nft):
+        yield cni_forward.RestoreCniForward()
     yield from changes
     if changes and at_boot:
         yield from keep_rules_at_boot(NAME, TITLE, script(changes), "/bin/sh")

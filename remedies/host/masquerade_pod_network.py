@@ -3,7 +3,8 @@
 ## What it does
 Where packets of pods were seen leaving the uplink with the pods' own addresses and nobody answered, loads a table of
 netdoctor's own, `ip netdoctor_masquerade`: traffic from pods that leaves the node gets the node's address. To pods of
-every node, and to each range that a rule of iptables leaves unmasqueraded, they keep their own. Then it deletes the
+every node, and to each range that a rule of iptables leaves unmasqueraded, they keep their own. Where a rule sends pods
+past kube-proxy's masquerade too, the table masquerades what kube-proxy has marked for that. Then it deletes the
 tracked connections of pods to the outside that are not masqueraded. No rule of anybody else is touched, and neither
 flushing iptables nor reloading firewalld removes the table.
 
@@ -78,13 +79,15 @@ def masquerade_pod_network(
         raise NotApplicable("the CNI has written rules for these pods, which are gone: they have to be written again")
     networks = [cidr for cidr in network.cidrs if to_network(cidr).version == 4]
     _insist_that_nobody_decides(bare, networks, cni, links, pods)
-    kept = [*_exceptions(bare, networks, iptables, cni), *cluster.pod_cidrs]
-    kept = [each for each in kept if to_network(each).version == 4]
+    exceptions = _exceptions(bare, networks, iptables, cni)
+    ranges = [destination for each in exceptions for destination, _ in each.ranges]
+    kept = [each for each in (*ranges, *cluster.pod_cidrs) if to_network(each).version == 4]
     nft = shutil.which("nft") if host.live else "nft"
     if nft is None:
         raise NotApplicable("nft is not installed")
     at_boot = host.live and runs_here()
-    change = MasqueradeNetwork.planned(networks, kept, cni.bridge, at_boot=at_boot)
+    mark = max(each.mark for each in exceptions)
+    change = MasqueradeNetwork.planned(networks, kept, cni.bridge, at_boot=at_boot, mark=mark)
     yield change
     if at_boot:
         title = "Masquerade of the pod network, as netdoctor fix has made it"
@@ -108,10 +111,12 @@ def _insist_that_nobody_decides(
             raise NotApplicable(f"{packet.pod_address} is in no network of pods ({', '.join(networks)})")
 
 
-def _exceptions(bare: list[Departure], networks: list[str], iptables: Iptables, cni: CniConfig) -> list[str]:
-    """The destinations that rules leave unmasqueraded. Raises NotApplicable where they cover what was seen, or may."""
+def _exceptions(
+    bare: list[Departure], networks: list[str], iptables: Iptables, cni: CniConfig
+) -> list[MasqueradeExceptions]:
+    """What rules leave unmasqueraded. Raises NotApplicable where somebody wants that for what was seen, or may."""
     iptables.insist()
-    found: list[str] = []
+    found = []
     for rules in (iptables.nft, iptables.legacy):
         chains = rules.chains.get("nat", {})
         if chain := next((name for name in chains if name.startswith(AGENTS_CHAINS)), ""):
@@ -124,5 +129,5 @@ def _exceptions(bare: list[Departure], networks: list[str], iptables: Iptables, 
         for destination, rule in left.ranges:
             if any(to_address(packet.destination) in to_network(destination) for packet in bare if packet.destination):
                 raise NotApplicable(f"a rule leaves {destination} unmasqueraded: {rule}")
-            found.append(destination)
+        found.append(left)
     return found

@@ -10,7 +10,9 @@ import pytest
 from netdoctor.changes import _boot_unit, as_data
 from netdoctor.changes._accepted import Accepted
 from netdoctor.changes.accept_rules import IPTABLES, AcceptRules
+from netdoctor.changes.cni_forward import JUMP, RestoreCniForward
 from netdoctor.changes.file import WriteFile
+from netdoctor.facts.node.iptables import EMPTY, Iptables, Ruleset
 from netdoctor.facts.traffic.experiments import Experiments, Trial, Tried
 from netdoctor.model import Change, NotApplicable
 from netdoctor.remedies.host.accept_pod_network import accept_pod_network
@@ -37,8 +39,8 @@ def experiments(*cures: tuple[Tried, ...]) -> Experiments:
     return Experiments(tuple(trials), (), 1, 0.1)
 
 
-def wanted(*cures: tuple[Tried, ...], host: Host | None = None) -> list[Change]:
-    return list(accept_pod_network.plan((), experiments(*cures), host or Host()))
+def wanted(*cures: tuple[Tried, ...], host: Host | None = None, rules: Ruleset = EMPTY) -> list[Change]:
+    return list(accept_pod_network.plan((), experiments(*cures), Iptables(rules, EMPTY), host or Host()))
 
 
 @pytest.fixture(autouse=True)
@@ -74,6 +76,15 @@ def test_no_file_is_written_for_a_recorded_node(no_systemd: Path) -> None:
 def test_a_rule_that_is_somebodys_is_left_to_a_person_and_all_else_with_it() -> None:
     with pytest.raises(NotApplicable, match="somebody may have written it to block something: it drops"):
         wanted((tried(FORWARD),), (tried(),))
+
+
+def test_the_cnis_own_chain_is_led_to_again_where_its_jump_was_flushed() -> None:
+    flushed = "*filter\n:FORWARD DROP [0:0]\n:CNI-FORWARD - [0:0]\nCOMMIT\n"
+    jump = f"-A {JUMP}\nCOMMIT"
+    assert wanted((tried(FORWARD),), rules=Ruleset.parse(flushed)) == [RestoreCniForward(), FORWARD]
+    assert wanted((tried(FORWARD),), rules=Ruleset.parse(flushed.replace("COMMIT", jump))) == [FORWARD]
+    assert wanted((tried(FORWARD),), rules=Ruleset.parse(flushed.replace(":CNI-FORWARD - [0:0]\n", ""))) == [FORWARD]
+    assert wanted(rules=Ruleset.parse(flushed)) == []
 
 
 def test_what_has_another_cause_is_none_of_it() -> None:

@@ -13,6 +13,7 @@ import pytest
 from netdoctor.changes._accept_script import script
 from netdoctor.changes._accepted import Accepted
 from netdoctor.changes.accept_rules import DOCKER_USER, IPTABLES, LEGACY, NFT, AcceptRules
+from netdoctor.changes.cni_forward import RestoreCniForward
 from netdoctor.errors import CannotRead, Drifted, NotRehearsable
 from netdoctor.system.host import Host
 from netdoctor.system.traffic import Answer
@@ -222,3 +223,26 @@ def test_a_rule_of_somebody_else_is_never_run_by_the_script(node: Node, tmp_path
 def test_it_says_how_long_it_lasts() -> None:
     assert "until the next boot" in POLICY.describe()
     assert "until the next boot" not in replace(POLICY, at_boot=True).describe()
+
+
+def test_the_cnis_jump_is_written_first_and_taken_back_to_the_byte(node: Node) -> None:
+    node.sh(
+        "iptables-nft -N CNI-FORWARD", "iptables-nft -A CNI-FORWARD -s 10.244.0.10 -j ACCEPT",
+        f"iptables-nft -A FORWARD {BLOCK}",
+    )  # fmt: skip
+    before, change = rules(node), RestoreCniForward()
+    on(node, change.check)
+    for make in (change.apply, change.rehearse):  # the second time nothing is missing
+        on(node, make)
+        first = node.text("iptables-nft -S FORWARD").splitlines()[1:]
+        assert first[0] == '-A FORWARD -m comment --comment "CNI firewall plugin rules" -j CNI-FORWARD'
+        assert len(first) == 2
+    with pytest.raises(Drifted, match="by now"):
+        on(node, change.check)
+    on(node, change.undo)
+    assert rules(node) == before
+    on(node, change.undo)
+    assert rules(node) == before
+    node.sh(*["iptables-nft -I FORWARD -m comment --comment 'CNI firewall plugin rules' -j CNI-FORWARD"] * 2)
+    with pytest.raises(Drifted, match="once more"):
+        on(node, change.undo)

@@ -12,7 +12,7 @@ from netdoctor.changes.masquerade_network import TABLE, MasqueradeNetwork
 from netdoctor.errors import Drifted, NotRehearsable
 from netdoctor.system.host import Host
 from netdoctor.system.traffic import Answer
-from tests.twin.network import ADDRESS, CLIENT, CLUSTER_IP, FLOWS, RESOLVER, Node, real, small_node
+from tests.twin.network import ADDRESS, CLIENT, CLUSTER_IP, FLOWS, RESOLVER, SERVER, Node, real, small_node
 
 pytestmark = real
 PODS, OTHER_NODES = "10.244.0.0/24", "10.244.0.0/16"
@@ -63,6 +63,28 @@ def test_a_rule_that_sends_pods_past_their_masquerade_does_not_hold_for_it(node:
     node.sh(PAST)
     on(node, planned().apply)
     assert node.ask(FLOWS["outside"]).answer is Answer.OK
+
+
+@pytest.mark.parametrize("needed", [None, False, True])
+def test_what_kube_proxy_marks_is_masqueraded_too(
+    needed: bool | None, node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node.sh(
+        "iptables-nft -t nat -F POSTROUTING",
+        f"iptables-nft -t nat -I PREROUTING -s {ADDRESS[SERVER]} -d {CLUSTER_IP} -j MARK --or-mark 0x4000",
+    )
+    assert node.ask(FLOWS["itself"], 0.1).answer is Answer.TIMEOUT
+    before, change = rules(node), replace(planned(), mark=0x4000)
+    if needed is None:
+        on(node, change.apply)
+    else:
+        monkeypatch.setattr(_iptables_nat, "needed", lambda: needed)
+        on(node, change.rehearse)
+    assert node.ask(FLOWS["itself"]).answer is Answer.OK
+    assert node.ask(FLOWS["outside"]).answer is Answer.OK
+    if not needed:
+        on(node, change.undo)
+        assert rules(node) == before
 
 
 @pytest.mark.parametrize("flow", ["pod", "service", "itself", "node"])
@@ -148,6 +170,7 @@ def test_it_says_how_long_it_lasts() -> None:
     replace(planned(), networks=("10.244.0.0/24 } accept",)),
     replace(planned(), kept=("10.244.0.0/16 }\n",)),
     replace(planned(), kept=()),
+    replace(planned(), mark=1 << 32),
     replace(planned(), networks=("10.244.0.9/24",)),
 ])  # fmt: skip
 def test_a_journal_cannot_make_it_say_something_else(change: MasqueradeNetwork) -> None:

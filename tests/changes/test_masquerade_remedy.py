@@ -108,7 +108,12 @@ def test_a_range_that_rules_leave_out_stays_out() -> None:
 
 
 def test_what_sends_all_pods_past_the_masquerade_of_the_cni_is_nobodys_wish() -> None:
-    assert wanted(cni=cni(), iptables=nat(RETURNS))
+    jump = "-A POSTROUTING -j KUBE-POSTROUTING"
+    marked = "-A KUBE-POSTROUTING -m mark ! --mark 0x4000/0x4000 -j RETURN"
+    for rules, mark in (((RETURNS, jump, marked), 0x4000), ((jump, RETURNS, marked), 0)):
+        (change,) = wanted(cni=cni(), iptables=nat(*rules))
+        assert isinstance(change, MasqueradeNetwork)
+        assert change.mark == mark
 
 
 AGENT = replace(pods().items[0], namespace="kube-system", name="ip-masq-agent-x7k2p")

@@ -35,7 +35,7 @@ def left(*rules: str) -> MasqueradeExceptions:
 ])  # fmt: skip
 def test_nothing(rule: str) -> None:
     jumps = ("-A POSTROUTING -j KUBE-POSTROUTING", "-A POSTROUTING -j SITE")
-    assert left(*jumps, rule) == MasqueradeExceptions((), (), ())
+    assert left(*jumps, rule) == MasqueradeExceptions((), (), 0, ())
 
 
 def test_every_packet_of_pods() -> None:
@@ -63,3 +63,12 @@ def test_a_range_in_a_chain_that_one_leads_to() -> None:
 ])  # fmt: skip
 def test_some_packets_and_not_known_which(rule: str) -> None:
     assert left(rule).unclear == (rule,)
+
+
+def test_what_comes_before_kube_proxys_masquerade_takes_packets_past_that_too() -> None:
+    jump = '-A POSTROUTING -m comment --comment "kubernetes postrouting rules" -j KUBE-POSTROUTING'
+    marked = "-A KUBE-POSTROUTING -m mark ! --mark 0x4000/0x4000 -j RETURN"
+    assert left(RETURNS, jump, marked).mark == 0x4000
+    assert left(jump, RETURNS, marked).mark == 0
+    assert left(CORPORATE, jump, marked).mark == 0
+    assert left(RETURNS).mark == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,8 @@ Network = str
 OF_THE_CLUSTER = ("KUBE-", "CNI-")
 LETS_PASS, TRANSLATES = ("RETURN", "ACCEPT"), ("MASQUERADE", "SNAT")
 MULTICAST = "224.0.0.0/4"
+KUBE_POSTROUTING = "KUBE-POSTROUTING"
+MARK = re.compile(r"! --mark (0x[0-9a-f]{1,8})/")  # what has it not goes on
 VALUES = {"-s": "source", "-d": "destination", "-o": "out"}
 
 
@@ -23,6 +26,7 @@ class MasqueradeExceptions:
 
     ranges: tuple[tuple[Network, str], ...]  # destinations, each with the rule
     of_all: tuple[str, ...]  # rules that let every packet of these pods pass
+    mark: int  # by which kube-proxy wants packets masqueraded, where one of these rules comes before that; 0: none
     unclear: tuple[str, ...]  # rules that let some pass, by a mark, a set or what else netdoctor does not judge
 
     @classmethod
@@ -42,7 +46,15 @@ class MasqueradeExceptions:
             elif rule.target in LETS_PASS or (rule.target in TRANSLATES and "destination" in rule.inverted):
                 ranges.append((rule.destination, text))
         kept = tuple(each for each in ranges if each[0] != MULTICAST)
-        return cls(kept, tuple(of_all), tuple(unclear))
+        return cls(kept, tuple(of_all), _mark_passed(rules, of_all), tuple(unclear))
+
+
+def _mark_passed(rules: Ruleset, of_all: list[str]) -> int:
+    """The mark of kube-proxy's masquerade, where one of the rules `of_all` takes packets past it; else 0."""
+    chain = rules.rules("nat", "POSTROUTING")
+    jump = next((place for place, text in enumerate(chain) if text.endswith(f"-j {KUBE_POSTROUTING}")), 0)
+    found = MARK.search(" ".join(rules.rules("nat", KUBE_POSTROUTING)))
+    return int(found[1], 16) if found and any(text in chain[:jump] for text in of_all) else 0
 
 
 @dataclass
