@@ -51,7 +51,7 @@ def cluster_dns_bypassed(
             continue
         for named in environment.hosts:
             answer = answers.of(environment, named)
-            if answer and answer.is_unknown and named.service(environment.namespace) in there:
+            if answer and answer.has_no_address and named.service(environment.namespace) in there:
                 yield _finding(environment, named, answer, this)
 
 

@@ -11,8 +11,9 @@ programs built on musl (Alpine's) or behind systemd-resolved, whatever the other
 Corefile that is to keep IPv6 away has to answer NOERROR without an address.
 
 ## When it is not a fault
-An answer without an address (NOERROR) is what a cluster without IPv6 gives. Where an answer comes and is the wrong one,
-it is a warning: programs built on glibc take the other one.
+An answer without an address (NOERROR) is what a cluster without IPv6 gives. Of outside names only silence counts: an
+error may come from the name's own servers. Where an answer comes and is the wrong one, it is a warning: programs built
+on glibc take the other one.
 
 ## By hand
 `dig @CLUSTER_DNS NAME AAAA` from a pod, beside `dig @CLUSTER_DNS NAME A`; look for `template`, `acl` and `rewrite` in
@@ -30,7 +31,6 @@ from netdoctor.facts.traffic.names import OUTSIDE_NAME, SERVICE_NAME
 from netdoctor.facts.traffic.vantage import pod_of
 from netdoctor.model import Confidence
 from netdoctor.shell import command
-from netdoctor.system.traffic import Answer
 
 PLUGINS = ("template", "acl", "rewrite")  # of CoreDNS, by which one kind of query is answered in another way
 WORDS = {SERVICE_NAME: "names of Services", OUTSIDE_NAME: "outside names"}
@@ -49,7 +49,7 @@ def ipv6_lookups_failing(names: Ipv6Names, corefile: Corefile | CannotRead, this
 
 def _finding(words: str, failing: tuple[BothLookups, ...], corefile: Corefile | CannotRead, this: ThisNode) -> Finding:
     first = failing[0]
-    silent = first.aaaa.answer is Answer.TIMEOUT
+    silent = first.is_silent
     end = "get no answer" if silent else f"end with {first.aaaa.answer}"
     text = "" if isinstance(corefile, CannotRead) else corefile.text
     plugins = [plugin for plugin in PLUGINS if plugin in text.split()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from netdoctor.facts.cluster.coredns import Corefile
@@ -95,8 +96,13 @@ CASES = [
     Case("ipv6-lookups-failing", "a template says that the name does not exist", FAIL,
          (both(OK, NXDOMAIN), Corefile("template kubernetes forward", (), "")),
          "end with nxdomain", evidence="template", severity=Severity.WARNING),
-    Case("ipv6-lookups-failing", "it is refused", FAIL, (both(OK, SERVFAIL),), severity=Severity.WARNING),
+    Case("ipv6-lookups-failing", "it fails at once", FAIL, (both(OK, replace(SERVFAIL, milliseconds=2.0)),),
+         severity=Severity.WARNING),
     Case("ipv6-lookups-failing", "an answer without an address", PASS, (both(OK, OK),)),
+    Case("ipv6-lookups-failing", "the upstream is silent, and CoreDNS says so at last", FAIL,
+         (both(NXDOMAIN, SERVFAIL, outside=True),), "of outside names get no answer"),
+    Case("ipv6-lookups-failing", "the servers of an outside name fail at once", PASS,
+         (both(OK, replace(SERVFAIL, milliseconds=2.0), outside=True),)),
     Case("ipv6-lookups-failing", "an outside name that does not exist", PASS,
          (both(NXDOMAIN, NXDOMAIN, outside=True),)),
     Case("ipv6-lookups-failing", "one pod gets an answer", PASS, (both(OK, SILENT, OK),)),
@@ -121,6 +127,8 @@ CASES = [
          (on_host(IN_FULL, owner=""), answer(IN_FULL, NXDOMAIN, AT_NODE)), "Service default/postgres"),
     Case("cluster-dns-bypassed", "the node's resolvers know it", PASS,
          (on_host(IN_FULL), answer(IN_FULL, RESOLVED, AT_NODE))),
+    Case("cluster-dns-bypassed", "the node's resolvers fail for it", FAIL,
+         (on_host(IN_FULL), answer(IN_FULL, SERVFAIL, AT_NODE)), evidence="servfail"),
     Case("cluster-dns-bypassed", "no resolver answers", PASS, (on_host(IN_FULL), answer(IN_FULL, SILENT, AT_NODE))),
     Case("cluster-dns-bypassed", "it stands in the node's hosts file, so nothing was asked", PASS, (on_host(IN_FULL),)),
     Case("cluster-dns-bypassed", "it asks the cluster's DNS", PASS,

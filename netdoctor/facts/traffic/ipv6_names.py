@@ -24,7 +24,7 @@ from netdoctor.system.traffic import Answer, Reply, ask_all, ask_dns
 
 ASKING = 2  # pods
 GOOD = (Answer.OK, Answer.NXDOMAIN)
-BAD = (Answer.TIMEOUT, Answer.SERVFAIL, Answer.NXDOMAIN, Answer.DNS_REFUSED)
+BAD = (Answer.SERVFAIL, Answer.NXDOMAIN, Answer.DNS_REFUSED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +39,20 @@ class BothLookups:
     aaaa: Reply
 
     @property
+    def is_silent(self) -> bool:
+        """Whether no answer came for IPv6 addresses, or only CoreDNS's own once it had waited for its upstream."""
+        waited = self.aaaa.answer is Answer.SERVFAIL and self.aaaa.milliseconds > SECONDS * 1000
+        return self.aaaa.answer is Answer.TIMEOUT or waited
+
+    @property
     def differs(self) -> bool:
-        """Whether the name is told of, and the question for IPv6 addresses fails; no address is an answer."""
-        return self.a.answer in GOOD and self.aaaa.answer in BAD and self.a.answer is not self.aaaa.answer
+        """Whether the name is told of, and the question for IPv6 addresses fails; no address is an answer.
+
+        Of an outside name only silence counts: what its own servers say of it is their affair.
+        """
+        if self.a.answer not in GOOD or self.a.answer is self.aaaa.answer:
+            return False
+        return self.is_silent or (self.kind == SERVICE_NAME and self.aaaa.answer in BAD)
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,12 @@ class NamedAnswer:
     reply: Reply  # the first answer with an address, else the first one
 
     @property
+    def has_no_address(self) -> bool:
+        """Whether the DNS answered, whatever it said, and gave no address."""
+        found = self.reply.answer is Answer.OK and bool(self.reply.detail)
+        return bool(self.names) and self.reply.answered and not found
+
+    @property
     def is_unknown(self) -> bool:
         """Whether the DNS answered, and has no address for it."""
         return bool(self.names) and (
