@@ -152,7 +152,7 @@ def test_every_byte_may_be_wrong() -> None:
 def test_every_change_is_registered_by_its_file() -> None:
     assert set(kinds()) == {
         "file", "sysctl", "module", "firewalld-source", "firewalld-direct", "kube-proxy-resync", "pod-masquerade",
-        "masquerade-network", "accept-rules", "kubernetes-object", "link", "bridge-port", "address",
+        "masquerade-network", "accept-rules", "cni-forward", "kubernetes-object", "link", "bridge-port", "address",
         "connected-route",
     }  # fmt: skip
 
