@@ -40,6 +40,7 @@ NEEDS = (
     "new-pod-without-network",
     "cluster-ip-unreachable",
     "kube-proxy-not-running",
+    "kube-proxy-not-following",
     "cluster-dns-silent",
     "policy-isolates-modules",
     "database-url-unreadable",

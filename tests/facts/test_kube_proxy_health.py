@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -52,7 +53,10 @@ def test_it_is_asked_again_before_it_counts_as_silent(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(kube_proxy_health, "port_is_roots", lambda _host, _address: True)
     monkeypatch.setattr(kube_proxy_health, "answer", silent)
-    assert KubeProxyHealth.collect(Host(), KUBE_PROXY).health is Health.SILENT
-    assert asked == [0.5, kube_proxy_health.AGAIN]
+    with socket.create_server(("127.0.0.1", 0)) as listener:  # which accepts nobody, as a process that hangs
+        monkeypatch.setattr(kube_proxy_health, "HEALTHZ", f"127.0.0.1:{listener.getsockname()[1]}")
+        assert KubeProxyHealth.collect(Host(), KUBE_PROXY).health is Health.SILENT
+    assert KubeProxyHealth.collect(Host(), KUBE_PROXY).health is Health.UNKNOWN  # nothing is reached there any more
+    assert asked[:2] == [0.5, kube_proxy_health.AGAIN]
     monkeypatch.setattr(kube_proxy_health, "port_is_roots", lambda _host, _address: False)
     assert KubeProxyHealth.collect(Host(), KUBE_PROXY).health is Health.UNKNOWN

@@ -22,5 +22,7 @@ def test_damaged_text(text: str) -> None:
         NeighbourTable.parse(text, "1024")
 
 
-def test_of_this_machine() -> None:
+def test_of_this_machine_and_of_a_namespace_without_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     assert NeighbourTable.collect(Host()).entries >= 0
+    monkeypatch.setattr("netdoctor.facts.node.neighbour_table.STATISTICS", "/proc/nowhere")
+    assert NeighbourTable.collect(Host()) == NeighbourTable(0, 0)

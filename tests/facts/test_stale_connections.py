@@ -88,11 +88,14 @@ def test_where_new_queries_fail_too_the_cause_is_another(monkeypatch: pytest.Mon
 
 def test_pods_that_others_see_by_another_address() -> None:
     pods = {CLIENT: OLD_POD, COREDNS: "pod kube-system/coredns"}
-    masqueraded = entry(COREDNS, asked=COREDNS, seen_as="10.244.0.1")
+    tcp, now, before = 6, 118, 60
+    masqueraded = entry(COREDNS, now, protocol=tcp, asked=COREDNS, seen_as="10.244.0.1")
     assert hidden((masqueraded,), pods) == (HiddenPod(OLD_POD, CLIENT, "pod kube-system/coredns", "10.244.0.1"),)
-    plain, to_itself = entry(COREDNS, asked=COREDNS), entry(CLIENT, asked=CLIENT, seen_as="10.244.0.1")
-    to_service = entry(COREDNS, seen_as="192.0.2.10")
-    assert hidden((plain, to_itself, to_service), pods) == ()
+    plain = entry(COREDNS, now, protocol=tcp, asked=COREDNS)
+    to_itself = entry(CLIENT, now, protocol=tcp, asked=CLIENT, seen_as="10.244.0.1")
+    to_service = entry(COREDNS, now, protocol=tcp, seen_as="192.0.2.10")
+    earlier = entry(COREDNS, before, protocol=tcp, asked=COREDNS, seen_as="10.244.0.1")
+    assert hidden((plain, to_itself, to_service, earlier), pods) == ()
 
 
 def test_a_proxy_that_does_not_track_and_a_table_that_is_too_large() -> None:

@@ -11,12 +11,14 @@ from typing import ClassVar
 
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.kube_proxy import KubeProxy
-from netdoctor.facts.cluster.kube_proxy_ports import HEALTHZ, HEALTHZ_KEYS, answer, port_is_roots
+from netdoctor.facts.cluster.kube_proxy_ports import HEALTHZ, HEALTHZ_KEYS, SECONDS, answer, port_is_roots
 from netdoctor.redact import one_line
 from netdoctor.system.host import Host
+from netdoctor.system.patience import patience
+from netdoctor.system.traffic import ask_tcp
 
 LOCK, LOCKS = Path("/run/xtables.lock"), "/proc/locks"
-AGAIN = 3.0  # seconds of a quiet machine: a busy kube-proxy answers a little later
+AGAIN = 1.0  # seconds of a quiet machine: a busy kube-proxy answers a little later
 UNAVAILABLE = 503
 
 
@@ -45,6 +47,10 @@ class KubeProxyHealth:
         if not kube_proxy.running or not port_is_roots(host, HEALTHZ):
             return cls(Health.UNKNOWN)
         said = answer(HEALTHZ, "/healthz") or answer(HEALTHZ, "/healthz", AGAIN)
+        if said is None and not ask_tcp(*_place(HEALTHZ), patience(SECONDS)).answered:
+            return cls(
+                Health.UNKNOWN
+            )  # the node does not reach itself: the kernel would accept for a process that hangs
         found = cls.of(*said) if said else cls(Health.SILENT)
         if found.health in (Health.BEHIND, Health.SILENT):
             return cls(found.health, found.since, lock_holder(host))
@@ -62,6 +68,11 @@ class KubeProxyHealth:
         if status != UNAVAILABLE or said.get("nodeEligible") is False:
             return cls(Health.FOLLOWS)
         return cls(Health.BEHIND, one_line(str(said["lastUpdated"]))[:19])
+
+
+def _place(address: str) -> tuple[str, int]:
+    host, _, port = address.rpartition(":")
+    return host, int(port)
 
 
 def lock_holder(host: Host) -> str:

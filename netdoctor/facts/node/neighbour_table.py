@@ -23,8 +23,9 @@ class NeighbourTable:
 
     @classmethod
     def collect(cls, host: Host) -> NeighbourTable:
-        """Read the count and its limit. Raises CannotRead."""
-        return cls.parse(host.read(STATISTICS), host.read_or_none(LIMIT) or "0")
+        """Read the count and its limit, which only the machine's first namespace has. Raises CannotRead."""
+        statistics, limit = host.read_or_none(STATISTICS), host.read_or_none(LIMIT)
+        return cls(0, 0) if statistics is None or limit is None else cls.parse(statistics, limit)
 
     @classmethod
     def parse(cls, statistics: str, limit: str) -> NeighbourTable:
