@@ -33,6 +33,7 @@ from netdoctor.facts.node.boot_rules import BootRules
 from netdoctor.facts.node.certificate_terms import CertificateTerms
 from netdoctor.facts.node.firewalld import Firewalld
 from netdoctor.facts.node.firewalld_rules import FirewalldRules
+from netdoctor.facts.node.firewalld_settings import FirewalldSettings
 from netdoctor.facts.node.iptables import Iptables
 from netdoctor.facts.node.ipv6_switches import Ipv6Switches
 from netdoctor.facts.node.kubelet_resolv_conf import KubeletResolvConf
@@ -127,7 +128,7 @@ def healthy() -> dict[type, object]:
         ReservedAddresses("k8s-pod-network", 3), Ipv6Switches({"net.ipv6.conf.all.disable_ipv6": "0"}),
         ApiServerHere(NODE_ADDRESS, runs=True), ApiEndpoints(()), LargePackets(()),
         KubeletResolvConf("/etc/resolv.conf", 2, 1), OutsideReach(1, ()), LinkManagers({}),
-        Ipv6Names(()),
+        Ipv6Names(()), FirewalldSettings(strict_forward_ports=False),
         LocalAddresses((NODE_ADDRESS, "10.244.0.1")),
         BootRules((), (), starts_firewalld=False, trusts_pods=False), StaleConnections(()),
         CertificateTerms((), 1_767_225_600), KubeletProxy("", NODE_ADDRESS),

@@ -6,9 +6,8 @@ neighbour in the network of the uplink asks for them in a copy of the node. Wher
 names it. No copy is made where no rule drops anything.
 
 ## Why it matters
-From the node and from pods everything answers, so the Service looks right; its users are outside. firewalld
-2.3 and later with `StrictForwardPorts=yes` accepts only the ports that it forwards itself, and opening a port in a zone
-does not change that: kube-proxy and the CNI translate before.
+From the node and from pods everything answers, so the Service looks right; its users are outside. Opening the port in
+a firewall's input rules does not help: kube-proxy and the CNI translate before, and the packets are forwarded.
 
 ## When it is not a fault
 A firewall may keep strangers out on purpose, and let in others than the neighbour that is asked as. So it is always a
@@ -16,15 +15,14 @@ warning.
 
 ## By hand
 `netdoctor trace outside NODE_ADDRESS PORT` shows the packet's way and the rule. Accept the port or the networks that
-need it before that rule; with firewalld, `StrictForwardPorts=no` in /etc/firewalld/firewalld.conf opens all published
-ports.
+need it before that rule.
 """
 
 from collections.abc import Iterator
 
 from netdoctor import Area, Evidence, Finding, NotApplicable, Severity, Subject, Values, probe
 from netdoctor.facts.cluster.this_node import ThisNode
-from netdoctor.facts.traffic.outside_reach import FIREWALLD, FIREWALLD_CONF, LostOutside, OutsideReach
+from netdoctor.facts.traffic.outside_reach import LostOutside, OutsideReach
 from netdoctor.facts.traffic.service_reach import ServiceReach
 from netdoctor.model import Confidence
 from netdoctor.shell import command
@@ -40,7 +38,7 @@ def ports_closed_to_outside(outside: OutsideReach, reach: ServiceReach, this: Th
         if _answers_here(lost, reach):
             by_rule.setdefault(str(lost.dropped), []).append(lost)
     for rule, several in by_rule.items():
-        yield _finding(rule, several, outside, this)
+        yield _finding(rule, several, this)
 
 
 def _answers_here(lost: LostOutside, reach: ServiceReach) -> bool:
@@ -49,15 +47,13 @@ def _answers_here(lost: LostOutside, reach: ServiceReach) -> bool:
     return bool(own) and all(flow.reply.answered for flow in own)
 
 
-def _finding(rule: str, several: list[LostOutside], outside: OutsideReach, this: ThisNode) -> Finding:
+def _finding(rule: str, several: list[LostOutside], this: ThisNode) -> Finding:
     names = ", ".join(dict.fromkeys(f"{lost.kind} {lost.port} of {lost.target}" for lost in several))
     first = several[0]
     text = f" ({first.dropped.text})" if first.dropped.text else ""
     evidence = [Evidence(f"copy of the node, {lost.source} -> {lost.address}:{lost.port}", str(lost.reply), "connected",
                          Values(address=lost.address, port=lost.port, protocol="tcp", answer=str(lost.reply.answer)))
                 for lost in several[:3]]  # fmt: skip
-    if outside.strict_forward_ports and first.dropped.table == FIREWALLD:
-        evidence.append(Evidence(FIREWALLD_CONF, "StrictForwardPorts=yes", "no, where ports are published by others"))
     return Finding(
         f"{names}: answered on this node, and dropped from outside by {rule}{text}",
         tuple(evidence),

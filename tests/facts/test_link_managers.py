@@ -1,4 +1,7 @@
-"""Which service configures an interface that is down, by what these services keep while they run."""
+"""Which service configures an interface that is down, by what these services keep while they run.
+
+The lab runs neither of them: systemd-networkd waits there for a udev that a container has not, and stays "pending".
+"""
 
 from __future__ import annotations
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -32,7 +31,7 @@ TRANSLATED = (
 )
 ACCEPTED = "iptables-nft -A FORWARD -s 203.0.113.9 -j DROP"  # a rule that drops, and not this
 DROPPED = f"iptables-nft -I FORWARD -i eth0 -d {ADDRESS[SERVER]} -j DROP"
-STRICT = (
+REJECTED = (
     "nft add table inet firewalld",
     "nft add chain inet firewalld filter_FORWARD '{ type filter hook forward priority 10; }'",
     "nft add rule inet firewalld filter_FORWARD iifname eth0 reject with icmp admin-prohibited",
@@ -85,19 +84,9 @@ def test_the_rule_that_drops_is_named(node: Node) -> None:
 
 
 @real
-@pytest.mark.parametrize(
-    ("written", "strict"),
-    [("StrictForwardPorts=yes\n", True), ("# StrictForwardPorts=yes\nStrictForwardPorts=no\n", False)],
-)
-def test_firewalld_that_forwards_only_its_own_ports(
-    written: str, strict: bool, node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "firewalld.conf").write_text(written)
-    monkeypatch.setattr(outside_reach, "FIREWALLD_CONF", str(tmp_path / "firewalld.conf"))
-    node.sh(*STRICT)
-    found = asked(node)
-    assert [(lost.dropped.table, lost.reply.answer) for lost in found.lost] == [("firewalld", Answer.PROHIBITED)]
-    assert found.strict_forward_ports is strict
+def test_a_rule_that_rejects_is_named_too(node: Node) -> None:
+    node.sh(*REJECTED)
+    assert [(lost.dropped.table, lost.reply.answer) for lost in asked(node).lost] == [("firewalld", Answer.PROHIBITED)]
 
 
 @real

@@ -8,8 +8,11 @@ from typing import Any
 from netdoctor.facts.cluster.coredns import Corefile
 from netdoctor.facts.gateways.named_hosts import NamedHost
 from netdoctor.facts.gateways.pod_environments import PodEnvironments
+from netdoctor.facts.node.firewalld import Firewalld
+from netdoctor.facts.node.firewalld_settings import FirewalldSettings
 from netdoctor.facts.node.link_managers import NETWORK_MANAGER, NETWORKD, LinkManagers
 from netdoctor.facts.node.links import Interface, Links
+from netdoctor.facts.traffic.drops import Drop, Drops
 from netdoctor.facts.traffic.ipv6_names import BothLookups, Ipv6Names
 from netdoctor.facts.traffic.names import OUTSIDE_NAME, SERVICE_NAME
 from netdoctor.facts.traffic.outside_reach import LostOutside, OutsideReach
@@ -30,6 +33,7 @@ from tests.builders import (
     REJECTED,
     SERVFAIL,
     SILENT,
+    firewalld,
     service_reach,
     upstream_answers,
 )
@@ -50,15 +54,17 @@ def over_ipv6(reply: Reply) -> ServiceReach:
     return ServiceReach((*service_reach().flows, flow))
 
 
-def closed_outside(strict: bool = False) -> OutsideReach:
-    """A NodePort that a rule keeps from a neighbour, firewalld's where that is `strict`."""
+def closed_outside() -> OutsideReach:
+    """A NodePort that a rule keeps from a neighbour."""
     dropped = Dropped("ip", "filter", "FORWARD", 7, "iifname eth0 drop")
-    if strict:
-        dropped = Dropped("inet", "firewalld", "filter_FORWARD", 7, "reject with icmpx admin-prohibited")
-    lost = LostOutside(
-        NODE_PORT, "Service default/echo", NODE_ADDRESS, 30080, "192.0.2.254", REJECTED if strict else SILENT, dropped
-    )
-    return OutsideReach(1, (lost,), "", strict)
+    asked = (NODE_PORT, "Service default/echo", NODE_ADDRESS, 30080, "192.0.2.254")
+    return OutsideReach(1, (LostOutside(*asked, SILENT, dropped),))
+
+
+def strict(chain: str = "filter_FORWARD_dnat") -> tuple[object, ...]:
+    """firewalld with StrictForwardPorts=yes, and a packet that ended in this chain of its."""
+    drop = Drop("pod x -> 10.96.0.10:53", "ClusterIP", Dropped("inet", "firewalld", chain, 7, "reject"))
+    return firewalld("10.244.0.0/16"), FirewalldSettings(strict_forward_ports=True), Drops((drop,))
 
 
 def on_host(*hosts: NamedHost, **changed: Any) -> PodEnvironments:
@@ -157,8 +163,13 @@ CASES = [
     Case("ports-closed-to-outside", "a rule drops a neighbour's packets", FAIL, (closed_outside(),),
          "NodePort 30080 of Service default/echo: answered on this node, and dropped from outside by ip filter FORWARD "
          "handle 7 (iifname eth0 drop)", evidence="192.0.2.254 -> 192.0.2.10:30080", severity=Severity.WARNING),
-    Case("ports-closed-to-outside", "firewalld forwards only its own ports", FAIL, (closed_outside(strict=True),),
-         "inet firewalld filter_FORWARD", evidence="StrictForwardPorts=yes", severity=Severity.WARNING),
+    Case("firewalld-forwards-own-ports", "translated packets end in its chain", FAIL, strict(),
+         "(StrictForwardPorts=yes)", evidence="inet firewalld filter_FORWARD_dnat handle 7"),
+    Case("firewalld-forwards-own-ports", "it does not run", NOT_APPLICABLE, (Firewalld.absent(), *strict()[1:])),
+    Case("firewalld-forwards-own-ports", "a zone rejects them", PASS, strict("filter_FWD_public")),
+    Case("firewalld-forwards-own-ports", "it accepts what others translate", PASS,
+         (*strict(), FirewalldSettings(strict_forward_ports=False))),
+    Case("firewalld-forwards-own-ports", "everything is answered", PASS, (*strict(), Drops(()))),
     Case("ports-closed-to-outside", "a neighbour is let in", PASS),
     Case("ports-closed-to-outside", "the node itself is not answered", PASS,
          (closed_outside(), service_reach(node_port=SILENT))),

@@ -70,8 +70,9 @@ TYPED = {
     ("ports-closed-to-outside", "a rule drops a neighbour's packets"): [
         "sudo netdoctor trace outside 192.0.2.10 30080",
     ],
-    ("ports-closed-to-outside", "firewalld forwards only its own ports"): [
-        "sudo netdoctor trace outside 192.0.2.10 30080",
+    ("firewalld-forwards-own-ports", "translated packets end in its chain"): [
+        "sudo sed -i s/^StrictForwardPorts=.*/StrictForwardPorts=no/ /etc/firewalld/firewalld.conf",
+        "sudo firewall-cmd --reload",
     ],
     ("ipv6-lookups-failing", "nobody answers AAAA"): [
         "dig @10.96.0.10 kubernetes.default.svc.cluster.local. AAAA",

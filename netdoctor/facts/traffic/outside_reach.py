@@ -7,7 +7,7 @@ answers outside too. A sample of the ports is asked, and where one is lost, its 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from typing import ClassVar
@@ -34,11 +34,9 @@ from netdoctor.twin.twin import OUTSIDE, Flow
 
 MOST_RULES = 20_000  # of iptables: of more, a copy takes more than a second of a processor
 TABLES = ("filter", "mangle", "nat", "raw", "security")  # of iptables, as nft names them
-KUBE_PROXY, FIREWALLD = "kube-proxy", "firewalld"
+KUBE_PROXY = "kube-proxy"
 OWN_CHAINS = ("KUBE-", "CNI-")  # of kube-proxy, the kubelet and the CNI
 DROPS = re.compile(r" -j (DROP|REJECT)\b")
-FIREWALLD_CONF = "/etc/firewalld/firewalld.conf"
-STRICT = re.compile(r"^StrictForwardPorts\s*=\s*(?i:yes|true)\s*$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +61,6 @@ class OutsideReach:
     asked: int
     lost: tuple[LostOutside, ...]
     why_not: str = ""  # why nothing was asked
-    strict_forward_ports: bool = False  # whether firewalld is told to forward only the ports that it forwards itself
 
     @classmethod
     def collect(
@@ -90,19 +87,13 @@ class OutsideReach:
             lost = tuple(_lost(asked if _is_whole(ends, state) else [], state))
         except (CannotRead, OSError) as error:
             return cls(0, (), f"no copy of this node could be asked: {error}")
-        return cls(len(asked), lost, "", _is_strict(host, lost))
+        return cls(len(asked), lost)
 
 
 def _captured(ends: set[str], attachments: Attachments) -> State:
     """The state of this node and of the pods at these addresses. Raises CannotRead."""
     behind = [each for each in attachments.pods if ends & {*each.addresses}]
     return capture({f"{each.namespace}/{each.pod}": (each.netns, each.addresses[0]) for each in behind})
-
-
-def _is_strict(host: Host, lost: Iterable[LostOutside]) -> bool:
-    """Whether firewalld, where it dropped something, is told to forward only the ports that it forwards itself."""
-    by_firewalld = any(each.dropped.table == FIREWALLD for each in lost)
-    return by_firewalld and STRICT.search(host.read_or_none(FIREWALLD_CONF) or "") is not None
 
 
 def _why_not(host: Host, asked: list[Question], iptables: Iptables) -> str:
