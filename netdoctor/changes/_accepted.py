@@ -13,15 +13,20 @@ PROTOCOLS = ("", "tcp", "udp", "sctp")
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """What a rule accepts. An empty field says nothing; `answers`: only packets of connections that are there."""
+    """What a rule accepts. An empty field says nothing.
+
+    `answers`: only packets of connections that are there; `asked`: only those of the side that began a connection.
+    """
 
     source: str = ""
     destination: str = ""
     interface_in: str = ""
     interface_out: str = ""
     protocol: str = ""
-    port: int = 0
+    port: int = 0  # to which it goes
+    from_port: int = 0
     answers: bool = False
+    asked: bool = False
 
     @property
     def is_plain(self) -> bool:
@@ -33,35 +38,48 @@ class Accepted:
         given = [each for each in (self.source, self.destination) if each]
         interfaces = [each for each in (self.interface_in, self.interface_out) if each]
         named = networks == given and bool(given and interfaces) and all(map(NAME.fullmatch, interfaces))
-        return (
-            named and self.protocol in PROTOCOLS and 0 <= self.port < 65536 and bool(self.protocol) == bool(self.port)
-        )
+        ports = [port for port in (self.port, self.from_port) if port]
+        fit = bool(self.protocol) == (len(ports) == 1) and all(0 < port < 65536 for port in ports)
+        return named and fit and self.protocol in PROTOCOLS
+
+    @property
+    def _port(self) -> tuple[str, int]:
+        return ("sport", self.from_port) if self.from_port else ("dport", self.port)
 
     def as_iptables(self, label: str) -> str:
         """The rule behind its chain, as iptables-save prints it."""
+        side, port = self._port
         options = {
             "-s": self.source, "-d": self.destination, "-i": self.interface_in, "-o": self.interface_out,
-            "-p": f"{self.protocol} -m {self.protocol} --dport {self.port}" if self.protocol else "",
+            "-p": f"{self.protocol} -m {self.protocol} --{side} {port}" if self.protocol else "",
             "-m conntrack --ctstate": "RELATED,ESTABLISHED" if self.answers else "",
+            "-m conntrack --ctdir": "ORIGINAL" if self.asked else "",
             "-m comment --comment": label,
         }  # fmt: skip
         return " ".join([*(f"{option} {value}" for option, value in options.items() if value), "-j ACCEPT"])
 
     def as_nft(self, label: str) -> str:
         """The rule, as nft prints it."""
+        side, port = self._port
         parts = {
             "iifname": f'"{self.interface_in}"' if self.interface_in else "",
             "oifname": f'"{self.interface_out}"' if self.interface_out else "",
             "ip saddr": self.source,
             "ip daddr": self.destination,
-            f"{self.protocol} dport": str(self.port) if self.protocol else "",
+            f"{self.protocol} {side}": str(port) if self.protocol else "",
             "ct state": "established,related" if self.answers else "",
+            "ct direction": "original" if self.asked else "",
         }
         words = [f"{what} {value}" for what, value in parts.items() if value]
         return " ".join([*words, "accept", *([f'comment "{label}"'] if label else [])])
 
-    def fits(self, source: str, destination: str, protocol: str, port: int, *, is_answer: bool) -> bool:
-        """Whether it accepts this packet, as far as its addresses, port and direction tell."""
+    def fits(self, source: str, destination: str, ports: tuple[str, int, int], *, is_answer: bool) -> bool:
+        """Whether it accepts this packet, as far as its addresses, ports and direction tell.
+
+        `ports`: the protocol, and the ports that it comes from and goes to.
+        """
         ends = ((self.source, source), (self.destination, destination))
         inside = all(ipaddress.ip_address(end) in ipaddress.ip_network(each) for each, end in ends if each)
-        return inside and (is_answer or not self.answers) and self.protocol in ("", protocol) and self.port in (0, port)
+        wanted = (self.protocol, self.from_port, self.port)
+        by_port = all(mine in ("", 0, theirs) for mine, theirs in zip(wanted, ports, strict=True))
+        return inside and by_port and not (self.asked if is_answer else self.answers)

@@ -11,6 +11,7 @@ from typing import ClassVar
 from netdoctor.changes import _conntrack, _iptables_nat
 from netdoctor.errors import Drifted, NotRehearsable
 from netdoctor.facts.node.cni import NAME
+from netdoctor.model import Access
 from netdoctor.system.host import Host, ProgramFailed
 
 FAMILY, TABLE = "ip", "netdoctor_masquerade"
@@ -81,6 +82,10 @@ class MasqueradeNetwork:
     def touched(self) -> tuple[tuple[str, str], ...]:
         """The table."""
         return (("nftables table{s}", TABLE),)
+
+    def opens(self) -> tuple[Access, ...]:
+        """A pod that a Service leads back to itself passes where kube-proxy's mark counts again."""
+        return (Access.POD_TO_SERVICE,) if self.mark else ()
 
     def is_of_netdoctor(self) -> bool:
         """Whether the words in it are plain: nft reads a script."""

@@ -132,20 +132,28 @@ def _rules(state: State, cluster: Addresses, hook: str) -> tuple[Accepted, ...]:
 
 def _of_one(state: State, cluster: Addresses, hook: str, network: str, bridge: str) -> Iterator[Accepted]:
     """The rules for one network of pods."""
-    if hook == OUTPUT:
-        yield Accepted(destination=network, interface_out=bridge)
-        return
     if hook == FORWARD:
         yield Accepted(source=network, interface_in=bridge)
         for others in _networks_of_other_nodes(cluster, ipaddress.IPv4Network(network)):
             yield Accepted(source=others, destination=network, interface_out=bridge)
         yield Accepted(destination=network, interface_out=bridge, answers=True)
         return
-    yield Accepted(source=network, interface_in=bridge, answers=True)
+    ports = _ports_of_node(state, cluster)
+    if hook == INPUT:
+        yield Accepted(source=network, interface_in=bridge, answers=True)
+        for protocol, port in ports:
+            yield Accepted(source=network, interface_in=bridge, protocol=protocol, port=port)
+        return
+    yield Accepted(destination=network, interface_out=bridge, asked=True)
+    for protocol, port in ports:
+        yield Accepted(destination=network, interface_out=bridge, protocol=protocol, from_port=port)
+
+
+def _ports_of_node(state: State, cluster: Addresses) -> list[tuple[str, int]]:
+    """What pods need of the node itself, and something listens at: not NodePorts, which lead to pods."""
     translated = {(protocol, port) for port, protocol in cluster.node_ports}
     listening = {(each.protocol, each.port) for each in state.node.listeners}
-    for protocol, port in sorted((needed_by_pods(state, cluster) - translated) & listening):
-        yield Accepted(source=network, interface_in=bridge, protocol=protocol, port=port)
+    return sorted((needed_by_pods(state, cluster) - translated) & listening)
 
 
 def _networks_of_pods(state: State) -> list[str]:
@@ -167,9 +175,8 @@ def _networks_of_other_nodes(cluster: Addresses, here: ipaddress.IPv4Network) ->
 
 def _fits(rule: Accepted, step: TraceStep) -> bool:
     packet = step.packet
-    return rule.fits(
-        packet.source, packet.destination, packet.protocol, packet.destination_port, is_answer=step.direction == REPLY
-    )
+    ports = (packet.protocol, packet.source_port, packet.destination_port)
+    return rule.fits(packet.source, packet.destination, ports, is_answer=step.direction == REPLY)
 
 
 def _is_base(state: State, place: tuple[str, str, str]) -> bool:

@@ -59,6 +59,7 @@ STATEMENTS = {
     " masquerade": "nft_masq",
     "type nat hook ": "nft_chain_nat",
     " ct state ": "nft_ct",
+    " ct direction ": "nft_ct",
     " limit rate ": "nft_limit",
 }
 

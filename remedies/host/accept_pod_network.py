@@ -9,7 +9,7 @@ for a policy of FORWARD go there. It does so in iptables, in legacy iptables and
 - FORWARD: what comes from the pod network by the pods' bridge, answers to it, and traffic from pods of other nodes.
 - INPUT: from the pod network by the bridge, answers, and the ports that pods need of the node: API server, kubelet, DNS
   and what Services lead to, as far as something listens there.
-- OUTPUT: what goes to the pod network by the bridge.
+- OUTPUT: to the pod network by the bridge, what the node itself asks, and answers from these ports.
 
 Where somebody has flushed FORWARD and the CNI's chain CNI-FORWARD is still there, the jump to it is written again, as
 the CNI does with each pod.

@@ -200,6 +200,8 @@ POLICY = STATES["policy"][1]
     replace(POLICY, rules=(Accepted(source=PODS, interface_in='br0" drop'),)),
     replace(POLICY, rules=(Accepted(source=PODS, interface_in=BRIDGE, protocol="all", port=1),)),
     replace(POLICY, rules=(Accepted(source=PODS, interface_in=BRIDGE, protocol="tcp"),)),
+    replace(POLICY, rules=(Accepted(source=PODS, interface_in=BRIDGE, protocol="tcp", port=1, from_port=2),)),
+    replace(POLICY, rules=(Accepted(source=PODS, interface_in=BRIDGE, protocol="tcp", from_port=1 << 16),)),
 ])  # fmt: skip
 def test_a_journal_cannot_make_it_say_something_else(change: AcceptRules) -> None:
     assert not change.is_of_netdoctor()

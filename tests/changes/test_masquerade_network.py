@@ -10,6 +10,7 @@ import pytest
 from netdoctor.changes import _conntrack, _iptables_nat
 from netdoctor.changes.masquerade_network import TABLE, MasqueradeNetwork
 from netdoctor.errors import Drifted, NotRehearsable
+from netdoctor.model import Access
 from netdoctor.system.host import Host
 from netdoctor.system.traffic import Answer
 from tests.twin.network import ADDRESS, CLIENT, CLUSTER_IP, FLOWS, RESOLVER, SERVER, Node, real, small_node
@@ -156,6 +157,11 @@ def test_ranges_within_others_are_named_once() -> None:
     change = planned("10.244.0.0/16", "10.244.3.0/24", "10.96.0.0/12")
     assert change.kept == ("10.96.0.0/12", "10.244.0.0/16", "224.0.0.0/4")
     assert "10.244.3.0" not in change.table
+
+
+def test_what_opens_beside_the_outside_is_said() -> None:
+    assert planned().opens() == ()
+    assert replace(planned(), mark=0x4000).opens() == (Access.POD_TO_SERVICE,)
 
 
 def test_it_says_how_long_it_lasts() -> None:

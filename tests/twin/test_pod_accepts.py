@@ -19,13 +19,17 @@ from tests.twin.test_search import searched
 pytestmark = [pytest.mark.thorough, real]
 OWN = "table inet own {{ chain {hook} {{ type filter hook {hook} priority 0; policy {policy}; {rules} }}; }}"
 IN, BACK = "-s 10.244.0.0/24 -i br0", "-d 10.244.0.0/24 -o br0 -m conntrack --ctstate RELATED,ESTABLISHED"
+RULES = "nft -s list ruleset | sed -E 's/counter packets [0-9]+ bytes [0-9]+//'"
 LABELLED = "-m comment --comment netdoctor-accept -j ACCEPT"
 FORWARD = [f"{IN} {LABELLED}", f"{BACK} {LABELLED}"]
 INPUT = [
     f"{IN} -m conntrack --ctstate RELATED,ESTABLISHED {LABELLED}",
     f"{IN} -p tcp -m tcp --dport 10250 {LABELLED}",
 ]
-OUTPUT = [f"-d 10.244.0.0/24 -o br0 {LABELLED}"]
+OUTPUT = [
+    f"-d 10.244.0.0/24 -o br0 -m conntrack --ctdir ORIGINAL {LABELLED}",
+    f"-d 10.244.0.0/24 -o br0 -p tcp -m tcp --sport 10250 {LABELLED}",
+]
 
 
 def nft(hook: str, policy: str, rules: str = "") -> str:
@@ -52,6 +56,10 @@ ACCEPTED: dict[str, tuple[list[str], str, str, list[str]]] = {
     "nft, policy of input": ([nft("input", "drop")], "node", "input", [
         'iifname "br0" ip saddr 10.244.0.0/24 ct state established,related accept comment "netdoctor-accept"',
         'iifname "br0" ip saddr 10.244.0.0/24 tcp dport 10250 accept comment "netdoctor-accept"',
+    ]),
+    "nft, policy of output": ([nft("output", "drop")], "node", "output", [
+        'oifname "br0" ip daddr 10.244.0.0/24 ct direction original accept comment "netdoctor-accept"',
+        'oifname "br0" ip daddr 10.244.0.0/24 tcp sport 10250 accept comment "netdoctor-accept"',
     ]),
     "nft, a final rule": ([nft("forward", "accept", "tcp dport 22 accept; counter drop;")], "outside", "forward", [
         'iifname "br0" ip saddr 10.244.0.0/24 accept comment "netdoctor-accept"',
@@ -89,8 +97,11 @@ def test_pods_are_accepted_before_it_and_no_more_than_they_need(name: str, node:
     assert change.chain == chain
     assert [text.removeprefix(f"-A {chain} ") for text in change.texts()] == rules
     node.namespaces["node"].run(lambda: change.check(Host()))
+    before = node.text(RULES)
     node.namespaces["node"].run(lambda: change.apply(Host(loads=True)))
     assert node.ask(FLOWS[flow], 2).answered
+    node.namespaces["node"].run(lambda: change.undo(Host(loads=True)))
+    assert node.text(RULES) == before
 
 
 def test_pods_of_other_nodes_reach_those_here(node: Node) -> None:
