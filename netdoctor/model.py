@@ -150,6 +150,7 @@ class Probe:
     manual: str  # the module's docstring
     area: Area = Area.NODE
     healthy: str = ""  # the title where the fault is absent
+    act: bool = False  # it names what somebody did: what repairs its effects repairs it
 
     def __call__(self, *facts: Any) -> tuple[Finding, ...]:
         """Judge the given facts (in the order of the parameters). Raises NotApplicable, CannotRead."""

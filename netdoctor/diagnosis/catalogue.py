@@ -22,17 +22,24 @@ def _manual(function: Callable[..., object]) -> str:
 
 
 def probe(
-    *, area: Area, healthy: str, requires: tuple[str, ...] = (), explains: tuple[str, ...] = (), symptom: bool = False
+    *,
+    area: Area,
+    healthy: str,
+    requires: tuple[str, ...] = (),
+    explains: tuple[str, ...] = (),
+    symptom: bool = False,
+    act: bool = False,
 ) -> Callable[[Callable[..., Iterator[Finding]]], Probe]:
     """Make a probe of a function that takes facts and yields findings.
 
     `area` is the line of the report that it belongs to, `healthy` its title where the fault is absent. `requires`
     names the probes that must pass before this question makes sense; `explains` names those that fail because this
-    one does; a `symptom` is what users see, and never a cause by itself. The probe is called as the function (and its
+    one does; a `symptom` is what users see, and never a cause by itself; an `act` is what somebody did, which the
+    remedies of its effects repair. The probe is called as the function (and its
     file), with hyphens.
     """
     return lambda run: Probe(
-        run.__name__.replace("_", "-"), run, requires, explains, symptom, _manual(run), area, healthy
+        run.__name__.replace("_", "-"), run, requires, explains, symptom, _manual(run), area, healthy, act
     )
 
 

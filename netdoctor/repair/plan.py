@@ -65,7 +65,7 @@ def plan(catalogue: Catalogue, seen: Look, tried: Collection[str] = (), only: Co
     """A step for each failing probe whose remedy has something to do; the remedies `tried` are left out.
 
     `only`: the remedies, or the probes whose fault they repair, that the user has chosen; empty: all. A symptom whose
-    cause gets a step needs none of its own.
+    cause gets a step needs none of its own, nor does an act whose effects all get one.
     """
     steps: list[Step] = []
     rest: list[NotRepairable] = []
@@ -84,8 +84,9 @@ def plan(catalogue: Catalogue, seen: Look, tried: Collection[str] = (), only: Co
         else:
             rest.append(NotRepairable(name, result.findings[0].summary, reason))
             on_the_node |= {name: later} if later else {}
-    symptoms = _of_the_same_diagnoses(seen, {step.probe for step in steps})
-    return _without(symptoms, Plan(tuple(steps), tuple(rest), tuple(on_the_node.items())), unchosen)
+    treated = {step.probe for step in steps}
+    left_out = _of_the_same_diagnoses(seen, treated) | _acts(catalogue, seen, treated)
+    return _without(left_out, Plan(tuple(steps), tuple(rest), tuple(on_the_node.items())), unchosen)
 
 
 def _without(symptoms: set[str], whole: Plan, unchosen: list[NotRepairable]) -> Plan:
@@ -103,6 +104,16 @@ def _of_the_same_diagnoses(seen: Look, treated: set[str]) -> set[str]:
         if treated & {diagnosis.cause.probe, *explained}:
             symptoms |= explained
     return symptoms
+
+
+def _acts(catalogue: Catalogue, seen: Look, treated: set[str]) -> set[str]:
+    """The acts whose effects are all treated."""
+    found: set[str] = set()
+    for diagnosis in seen.diagnoses:
+        effects = {each.probe for each in diagnosis.symptoms if not catalogue.probes[each.probe].symptom}
+        if catalogue.probes[diagnosis.cause.probe].act and effects <= treated:
+            found.add(diagnosis.cause.probe)
+    return found
 
 
 def _step(

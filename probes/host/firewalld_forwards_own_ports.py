@@ -53,7 +53,10 @@ def firewalld_forwards_own_ports(
             "the ports that it is told of itself",
             (
                 Evidence(FIREWALLD_CONF, "StrictForwardPorts=yes", "no"),
-                *(Evidence(f"trace of {d.flow}", str(d.dropped), "accepted", d.dropped.values) for d in ended[:3]),
+                *(
+                    Evidence(f"trace of {d.flow}", f"{d.dropped} ({d.dropped.text})", "accepted", d.dropped.values)
+                    for d in ended[:3]
+                ),
             ),
             Subject(node=this.name),
             confidence=Confidence.CONFIRMED,

@@ -37,6 +37,7 @@ from netdoctor.model import Confidence
     explains=(
         "firewalld-rejects-pods", "kube-proxy-rules-missing", "pod-masquerade-missing", "host-port-rules-missing",
     ),
+    act=True,
 )  # fmt: skip
 def firewalld_started_after_pods(
     firewalld: Firewalld,

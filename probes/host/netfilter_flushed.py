@@ -37,6 +37,7 @@ from netdoctor.model import Confidence
     area=Area.NODE,
     healthy="netfilter's rules were not flushed",
     explains=("kube-proxy-rules-missing", "pod-masquerade-missing", "host-port-rules-missing"),
+    act=True,
 )
 def netfilter_flushed(
     translated: Translated,
