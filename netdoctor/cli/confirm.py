@@ -21,10 +21,9 @@ def command() -> None:
     from netdoctor.repair.confirmation import forget, pending
     from netdoctor.repair.journal import Closed
     from netdoctor.repair.runs import locked, readable_runs
-    from netdoctor.system.host import Host
+    from netdoctor.terminal.as_root import require_root
 
-    if not Host().is_root:
-        raise NetdoctorError("netdoctor confirm has to be run as root: sudo netdoctor confirm")
+    require_root("confirm")
     found = pending()
     if found is None:
         newest = next(iter(readable_runs()[0]), None)

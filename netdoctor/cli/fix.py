@@ -92,10 +92,9 @@ def command(
     from contextlib import ExitStack
 
     from netdoctor.diagnosis.catalogue import Catalogue
-    from netdoctor.errors import NetdoctorError
     from netdoctor.repair.runs import locked
     from netdoctor.repair.unfinished import deal_with_unfinished
-    from netdoctor.system.host import Host
+    from netdoctor.terminal.as_root import require_root
     from netdoctor.terminal.consent import Choices
     from netdoctor.terminal.recorded_repair import require_known, show_plan
 
@@ -104,8 +103,7 @@ def command(
     )
     if facts_file:
         ctx.exit(show_plan(choices, facts_file, resume=resume, trusted=trust_recording))
-    if not Host().is_root:
-        raise NetdoctorError("netdoctor fix has to be run as root: sudo netdoctor fix")
+    require_root("fix")
     catalogue = Catalogue.load()
     require_known(only, catalogue)
     with ExitStack() as stack:

@@ -47,13 +47,12 @@ def command(ctx: click.Context, run: str | None, list_only: bool, force: bool, o
 
     Exit status: 0 undone or nothing to undo, 2 no such run, 3 not all of it could be undone.
     """
-    from netdoctor.errors import BadInput, NetdoctorError
+    from netdoctor.errors import BadInput
     from netdoctor.repair.journal import state_folder
     from netdoctor.repair.runs import locked, readable_runs
-    from netdoctor.system.host import Host
+    from netdoctor.terminal.as_root import require_root
 
-    if not Host().is_root:
-        raise NetdoctorError("netdoctor undo has to be run as root: sudo netdoctor undo")
+    require_root("undo")
     if list_only:
         _list(*readable_runs(), output)
         return

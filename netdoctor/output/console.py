@@ -29,6 +29,7 @@ EDITS = {"+": "green", "-": "red", "~": "yellow"}
 START = re.compile(rf" *(?:gate: )?({'|'.join(WORDS)})\b(?! [a-z]+:)")
 LABEL = re.compile(r" *(?:\S+|[A-Z][A-Z ]*?) {2,}(?=\S)")
 SIGN = re.compile(r" *(\S) ")
+TYPED = re.compile(r" +(?:fix +)?(?:sudo (?!netdoctor)|sudoedit |kubectl |systemctl )")
 COMMAND = re.compile(r"\b(?:sudo )?netdoctor [a-z]+(?: --?[a-z][a-z-]*| [A-Z]+\b)*")
 NAME = re.compile(r"\(([a-z0-9]+(?:-[a-z0-9]+)+)\)")
 
@@ -58,7 +59,11 @@ def shown_on(target: Console, lines: Iterable[str]) -> str:
     """The lines as this console shows them."""
     with target.capture() as shown:
         for line in lines:
-            target.print(hanging_line(one_line(line)))
+            shown_line = one_line(line)
+            if TYPED.match(shown_line):  # somebody copies it: the terminal itself wraps it
+                target.print(colored(shown_line), soft_wrap=True)
+            else:
+                target.print(hanging_line(shown_line))
     return shown.get()
 
 

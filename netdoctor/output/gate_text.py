@@ -55,7 +55,8 @@ def _next_lines(gate: Gate) -> list[str]:
     if any(d.remedies for d in gate.causes):
         where = "on the node: " if gate.recorded else ""
         return [f"  fix    {where}sudo netdoctor fix --dry-run"]
-    return [f"  why    netdoctor explain {gate.causes[0].cause.probe}"] if gate.causes else []
+    by_hand = [f"  fix    {line}" for diagnosis in gate.causes for line in diagnosis.cause.by_hand]
+    return [*by_hand, f"  why    netdoctor explain {gate.causes[0].cause.probe}"] if gate.causes else []
 
 
 def summary(gate: Gate) -> list[str]:
@@ -72,4 +73,6 @@ def tested(gate: Gate) -> list[str]:
         lines.append(f"tested from {gate.asked_from}")
     if gate.modules:
         lines.append(f"for {', '.join(gate.modules)} in namespace {gate.namespace}, as described in {gate.source}")
+    elif gate.asked_from:
+        lines.append("no gateway modules: only what every pod needs was tested")
     return lines

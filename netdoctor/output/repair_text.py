@@ -137,7 +137,7 @@ def tally_lines(plan: Plan) -> list[str]:
 def _after_a_boot(changes: Iterable[Change]) -> str:
     """Whether the next boot brings back what these changes repair, and why."""
     back = list(dict.fromkeys(why for change in changes if (why := comes_back(change))))
-    return f"a reboot brings it back: {'; '.join(back)}" if back else "a reboot does not bring the fault back."
+    return f"a reboot brings it back: {'; '.join(back)}" if back else "what is repaired stays repaired after a reboot."
 
 
 def _counted(count: int, kind: str) -> str:

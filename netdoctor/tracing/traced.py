@@ -270,11 +270,13 @@ def _question_lost(state: State, passage: Passage, refusal: str) -> Iterator[str
 
 def _not_routed(state: State, last: Stay, refusal: str) -> Iterator[str]:
     """That routing had no way for the packet, and the setting or the words of the kernel that say why."""
-    yield "after prerouting: routing has no route for it (no forward, no input)"
     key = "ipv6/conf/all/forwarding" if ":" in last.after.destination else "ipv4/ip_forward"
     if state.node.sysctls.get(key) == "0":
+        yield "after prerouting: this node does not forward packets (no forward, no input)"
         yield f"net.{key.replace('/', '.')} is 0"
-    elif refusal:
+        return
+    yield "after prerouting: routing has no route for it (no forward, no input)"
+    if refusal:
         yield refusal
 
 

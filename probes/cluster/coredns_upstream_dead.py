@@ -30,7 +30,7 @@ from netdoctor.model import Confidence
 from netdoctor.shell import command
 
 RESTART = "kubectl -n kube-system rollout restart deployment/coredns"
-EDIT = "kubectl -n kube-system edit configmap coredns  # replace: forward . {}"
+EDIT = "kubectl -n kube-system edit configmap coredns  # a resolver that answers, in place of: forward . {}"
 
 
 @probe(area=Area.DNS, healthy="CoreDNS's upstream resolvers answer", explains=("outside-names-unresolved",))

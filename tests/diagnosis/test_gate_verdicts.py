@@ -173,7 +173,8 @@ def test_manifests_without_a_gateway_open_no_gate() -> None:
 def test_a_reason_that_several_share_is_told_once() -> None:
     needs = (Need("first", "yes", ""), *(Need(name, "unknown", "no pods") for name in "abc"), Need("d", "unknown", "x"))
     lines = render(replace(gate(), verdict=Verdict.NOT_VERIFIED, reason="no pods", needs=needs))
-    assert lines[2:] == [
+    assert lines[2] == "  no gateway modules: only what every pod needs was tested"
+    assert lines[3:] == [
         "  ✓ first", "  ? 3 needs could not be checked: no pods", "    a, b, c", "  ? d: not tested: x",
         "COULD NOT TELL  no pods",
     ]  # fmt: skip

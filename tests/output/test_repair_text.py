@@ -238,7 +238,7 @@ def test_what_the_next_boot_brings_back_is_said_with_its_reason() -> None:
     file = WriteFile("/etc/sysctl.d/99-netdoctor-x.conf", "a = 1\n", None, note=f"no effect at boot: {why}")
     assert tally_lines(Plan((step("enable-ip-forward", FORWARD, file),), ()))[-1] == f"a reboot brings it back: {why}"
     plain = Plan((step("enable-ip-forward", FORWARD, replace(file, note="because a file sets 0")),), ())
-    assert tally_lines(plain)[-1] == "a reboot does not bring the fault back."
+    assert tally_lines(plain)[-1] == "what is repaired stays repaired after a reboot."
 
 
 def test_without_node_and_cluster_it_is_said_once() -> None:

@@ -86,7 +86,9 @@ TYPED = {
     ("connection-tracking-full", "as many as may be"): ["sudo sysctl -w net.netfilter.nf_conntrack_max=524288"],
     ("coredns-not-ready", "scaled to 0"): ["kubectl -n kube-system scale deployment/coredns --replicas=1"],
     ("coredns-not-ready", "crashing"): ["kubectl -n kube-system describe pod/coredns-5dd-xyz12"],
-    ("coredns-upstream-dead", "all"): [f"{EDIT_COREFILE}  # replace: forward . 8.8.8.8 1.1.1.1"],
+    ("coredns-upstream-dead", "all"): [
+        f"{EDIT_COREFILE}  # a resolver that answers, in place of: forward . 8.8.8.8 1.1.1.1"
+    ],
     ("coredns-upstream-dead", "the node has other resolvers than when CoreDNS's pod was made"): [
         "kubectl -n kube-system rollout restart deployment/coredns",
     ],

@@ -163,7 +163,7 @@ class TestText:
 class TestLost:
     def test_without_forwarding(self) -> None:
         assert str(lost("forward", ipv4__ip_forward="0").ending) == (
-            "LOST after prerouting: routing has no route for it (no forward, no input); net.ipv4.ip_forward is 0; the "
+            "LOST after prerouting: this node does not forward packets (no forward, no input); net.ipv4.ip_forward is 0; the "
             "sender hears nothing"
         )
 
