@@ -24,7 +24,7 @@ from netdoctor import Area, Evidence, Finding, NotApplicable, Subject, probe
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.node.firewalld import Firewalld
 from netdoctor.facts.node.firewalld_settings import FIREWALLD_CONF, FirewalldSettings
-from netdoctor.facts.traffic.drops import Drops
+from netdoctor.facts.traffic.drops import Drop, Drops
 from netdoctor.model import Confidence
 from netdoctor.symptoms import CLUSTER_IPS
 
@@ -53,12 +53,14 @@ def firewalld_forwards_own_ports(
             "the ports that it is told of itself",
             (
                 Evidence(FIREWALLD_CONF, "StrictForwardPorts=yes", "no"),
-                *(
-                    Evidence(f"trace of {d.flow}", f"{d.dropped} ({d.dropped.text})", "accepted", d.dropped.values)
-                    for d in ended[:3]
-                ),
+                *map(_trace, ended[:3]),
             ),
             Subject(node=this.name),
             confidence=Confidence.CONFIRMED,
             by_hand=BY_HAND,
         )
+
+
+def _trace(drop: Drop) -> Evidence:
+    rule = f"{drop.dropped} ({drop.dropped.text})" if drop.dropped.text else str(drop.dropped)
+    return Evidence(f"trace of {drop.flow}", rule, "accepted", drop.dropped.values)

@@ -113,6 +113,14 @@ FAULTS: dict[str, tuple[Facts, list[str]]] = {
               object_cases.answer(flow_cases.IN_FULL, NXDOMAIN, flow_cases.AT_NODE)),
         ["cluster-dns-bypassed"],
     ),
+    "firewalld forwards its own ports alone": (
+        world(*flow_cases.strict(), reach(cluster_ip=REJECTED), SILENT_DNS, postgres("name"), UNRESOLVED),
+        ["firewalld-forwards-own-ports"],
+    ),
+    "queries for IPv6 addresses are dropped": (
+        world(flow_cases.both(OK, SILENT)), ["ipv6-lookups-failing"],
+    ),
+    "datagrams to a Service are lost": (world(flow_cases.datagram(SILENT)), ["service-unreachable"]),
     "the rules of hostPorts flushed": (
         world(object_cases.host_port(REFUSED), object_cases.WITH_WEB), ["host-port-rules-missing"],
     ),
