@@ -27,7 +27,7 @@ from tests.gateways.module_builders import images, modules, policy_answers, prov
 from tests.worlds import catalogue, world
 
 DEPLOYABLE = (modules(), provider(), servers("llm"), postgres(used=5), images(present=True), policy_answers())
-NETWORK_ONLY = 13  # needs of a node without modules
+NETWORK_ONLY = 14  # needs of a node without modules
 
 
 def gate(*changed: object, facts: Facts | None = None, unbuilt: NetdoctorError | None = None) -> Gate:
