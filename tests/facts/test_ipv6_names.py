@@ -20,7 +20,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
     """Record and name of each query; none is sent: AAAA of outside names is lost the first time."""
     queries: Asked = []
 
-    def ask(_server: str, name: str, record: str, _seconds: float) -> Callable[[], Reply]:
+    def ask(_server: str, name: str, record: str) -> Callable[[], Reply]:
         def reply() -> Reply:
             queries.append((record, name))
             if name.endswith("example.com"):

@@ -13,7 +13,6 @@ from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.services import Services
 from netdoctor.facts.traffic.names import (
     OUTSIDE_NAME,
-    OUTSIDE_SECONDS,
     SECONDS,
     SERVICE_NAME,
     cluster_dns_address,
@@ -40,9 +39,8 @@ class BothLookups:
 
     @property
     def is_silent(self) -> bool:
-        """Whether no answer came for IPv6 addresses, or only CoreDNS's own once it had waited for its upstream."""
-        waited = self.aaaa.answer is Answer.SERVFAIL and self.aaaa.milliseconds > SECONDS * 1000
-        return self.aaaa.answer is Answer.TIMEOUT or waited
+        """Whether no answer came for IPv6 addresses: CoreDNS waits two seconds for an upstream before it says so."""
+        return self.aaaa.answer is Answer.TIMEOUT
 
     @property
     def differs(self) -> bool:
@@ -68,15 +66,15 @@ class Ipv6Names:
         """Ask for a Service's name and an outside one from two pods; what differs once more. Raises CannotRead."""
         server = cluster_dns_address(points, None if isinstance(services, CannotRead) else services)
         asked = list(_names(points))
-        ipv4 = [(point.netns, _ask(server, name, "A", seconds)) for point, _, name, seconds in asked]
-        ipv6 = [(point.netns, _ask(server, name, "AAAA", seconds)) for point, _, name, seconds in asked]
-        replies = ask_all([*ipv4, *ipv6], OUTSIDE_SECONDS)
+        ipv4 = [(point.netns, _ask(server, name, "A")) for point, _, name in asked]
+        ipv6 = [(point.netns, _ask(server, name, "AAAA")) for point, _, name in asked]
+        replies = ask_all([*ipv4, *ipv6], SECONDS)
         found = [
             BothLookups(point.name, kind, server, name, a, aaaa)
-            for (point, kind, name, _), a, aaaa in zip(asked, replies, replies[len(asked) :], strict=False)
+            for (point, kind, name), a, aaaa in zip(asked, replies, replies[len(asked) :], strict=False)
         ]
         again = [place for place, each in enumerate(found) if each.differs]
-        for place, reply in zip(again, ask_all([ipv6[place] for place in again], OUTSIDE_SECONDS), strict=True):
+        for place, reply in zip(again, ask_all([ipv6[place] for place in again], SECONDS), strict=True):
             found[place] = replace(found[place], aaaa=reply)
         return cls(tuple(found))
 
@@ -86,12 +84,12 @@ class Ipv6Names:
         return of_kind if all(each.differs for each in of_kind) else ()
 
 
-def _names(points: VantagePoints) -> Iterator[tuple[VantagePoint, str, str, float]]:
-    """Who asks for what, and how long it is waited for."""
+def _names(points: VantagePoints) -> Iterator[tuple[VantagePoint, str, str]]:
+    """Who asks for what."""
     for point in [point for point in points.pods if not point.is_coredns][:ASKING]:
-        yield point, SERVICE_NAME, f"kubernetes.default.svc.{point.cluster_domain}.", SECONDS
-        yield point, OUTSIDE_NAME, uncached_name(), OUTSIDE_SECONDS
+        yield point, SERVICE_NAME, f"kubernetes.default.svc.{point.cluster_domain}."
+        yield point, OUTSIDE_NAME, uncached_name()
 
 
-def _ask(server: str, name: str, record: str, seconds: float) -> Callable[[], Reply]:
-    return lambda: ask_dns(server, name, seconds, record=record)
+def _ask(server: str, name: str, record: str) -> Callable[[], Reply]:
+    return lambda: ask_dns(server, name, SECONDS, record=record)
