@@ -163,8 +163,8 @@ class TestText:
 class TestLost:
     def test_without_forwarding(self) -> None:
         assert str(lost("forward", ipv4__ip_forward="0").ending) == (
-            "LOST after prerouting: this node does not forward packets (no forward, no input); net.ipv4.ip_forward is 0; "
-            "the sender hears nothing"
+            "LOST after prerouting: this node does not forward packets (no forward, no input); "
+            "net.ipv4.ip_forward is 0; the sender hears nothing"
         )
 
     def test_routing_says_why(self) -> None:
