@@ -9,7 +9,7 @@ CLUSTER_DNS = (
     "cluster-dns-silent", "outside-names-unresolved", "postgres-name-unresolved", "provider-name-unresolved",
 )  # fmt: skip
 DATABASE_NAMES = ("postgres-name-unresolved", "postgres-unreachable")
-SERVICES = ("service-unreachable", "node-port-unreachable", "pod-to-itself-blocked")
+SERVICES = ("service-unreachable", "node-port-unreachable", "pod-to-itself-blocked", "ports-closed-to-outside")
 CLUSTER_IPS = ("cluster-ip-unreachable", "coredns-not-ready", "postgres-unreachable", *SERVICES, *CLUSTER_DNS)
 POD_TRAFFIC = (
     "pod-to-pod-blocked", "pod-to-node-blocked", "node-to-pod-blocked", "pod-to-outside-blocked",

@@ -106,7 +106,7 @@ def test_commands() -> None:
 
 
 def test_pages() -> None:
-    assert offered("explain", "ip") == ["ip-forward-disabled"]
+    assert offered("explain", "ip-") == ["ip-forward-disabled"]
     assert offered("explain", "IP_f") == ["ip-forward-disabled"]
     assert offered("explain", "enable-ip") == ["enable-ip-forward"]
     assert "The node does not forward IPv4 packets" in asked("zsh_complete", "explain", "ip").stdout

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 
@@ -53,6 +54,12 @@ def test_a_missing_link_does_not_hide_the_end() -> None:
 def test_two_roots_are_both_named() -> None:
     both = graph(a="S", b="S", S="")
     assert story(found(both, finding("a"), finding("b"), finding("S"))) == [("a", ["S"]), ("b", ["S"])]
+
+
+def test_what_somebody_has_asked_for_has_no_other_reason() -> None:
+    chain = graph(a="b", b="C", C="")
+    scaled = replace(finding("b"), wanted=True)
+    assert story(found(chain, finding("C"), scaled, finding("a"))) == [("b", ["C"]), ("a", [])]
 
 
 def test_a_symptom_alone_is_unexplained() -> None:

@@ -24,9 +24,12 @@ from tests.builders import (
     REJECTED,
     SILENT,
     firewalld,
+    pods,
     reach,
+    slices,
     sysctls,
     upstream_answers,
+    workloads,
 )
 from tests.probes.cases import FAIL, NOT_APPLICABLE, PASS, Case
 from tests.worlds import catalogue, judge, unread
@@ -88,3 +91,9 @@ def test_the_rejected_pod_and_its_zone_are_evidence() -> None:
     assert OLD_POD in text
     assert "public, by the default zone" in text
     assert "3/13 from 10.244.0.1" in text
+
+
+def test_a_coredns_that_is_scaled_to_0_is_somebodys_wish_and_one_that_is_not_ready_is_not() -> None:
+    (scaled,) = judge("coredns-not-ready", slices("kube-system/kube-dns"), workloads(0), Pods(())).findings
+    (down,) = judge("coredns-not-ready", slices("kube-system/kube-dns"), pods(ready=False)).findings
+    assert (scaled.wanted, down.wanted) == (True, False)

@@ -179,11 +179,6 @@ FAULTS: dict[str, tuple[Facts, list[str]]] = {
         world(slices("kube-system/kube-dns"), workloads(0), Pods(()), SILENT_DNS, postgres("name")),
         ["coredns-not-ready"],
     ),
-    "CoreDNS scaled to 0, and bridged packets pass iptables by": (
-        world(slices("kube-system/kube-dns"), workloads(0), Pods(()), SILENT_DNS, postgres("name"),
-              sysctls(bridge_nf_call="0"), reach(cluster_ip=SILENT)),
-        ["bridge-netfilter-disabled", "coredns-not-ready"],
-    ),
     "Postgres's selector is wrong": (
         world(slices("default/postgres"), services(postgres_selector="postgers"), postgres("TCP", "refused")),
         ["postgres-without-endpoints"],
