@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from netdoctor.facts.node.cni import NAME
 
 LABEL = "netdoctor-accept"  # the comment by which these rules are known
-PROTOCOLS = ("", "tcp", "udp", "sctp")
+PROTOCOLS = ("tcp", "udp", "sctp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +31,18 @@ class Accepted:
     @property
     def is_plain(self) -> bool:
         """Whether networks are networks, and names names; and it does not accept everything."""
-        try:
-            networks = [str(ipaddress.IPv4Network(each)) for each in (self.source, self.destination) if each]
-        except ValueError:
-            return False
         given = [each for each in (self.source, self.destination) if each]
         interfaces = [each for each in (self.interface_in, self.interface_out) if each]
-        named = networks == given and bool(given and interfaces) and all(map(NAME.fullmatch, interfaces))
+        named = bool(given and interfaces) and all(map(_is_network, given)) and all(map(NAME.fullmatch, interfaces))
+        return named and self._has_plain_ports
+
+    @property
+    def _has_plain_ports(self) -> bool:
+        """Whether it has one port and a protocol, or neither."""
         ports = [port for port in (self.port, self.from_port) if port]
-        fit = bool(self.protocol) == (len(ports) == 1) and all(0 < port < 65536 for port in ports)
-        return named and fit and self.protocol in PROTOCOLS
+        if not self.protocol:
+            return not ports
+        return self.protocol in PROTOCOLS and len(ports) == 1 and 0 < ports[0] < 65536
 
     @property
     def _port(self) -> tuple[str, int]:
@@ -83,3 +85,11 @@ class Accepted:
         wanted = (self.protocol, self.from_port, self.port)
         by_port = all(mine in ("", 0, theirs) for mine, theirs in zip(wanted, ports, strict=True))
         return inside and by_port and not (self.asked if is_answer else self.answers)
+
+
+def _is_network(text: str) -> bool:
+    """Whether it is an IPv4 network as programs print it."""
+    try:
+        return str(ipaddress.IPv4Network(text)) == text
+    except ValueError:
+        return False

@@ -48,14 +48,13 @@ def instead_of_policy_or_rule(state: State, cluster: Addresses, stop: TraceStep)
     rules would not accept the packet.
     """
     place = (stop.family, stop.table, stop.chain)
-    theirs = stop.table in KEPT_UP or stop.chain.startswith("KUBE-") or _is_of_iptables_elsewhere(stop)
-    if stop.family not in ("ip", "inet") or theirs or not _is_base(state, place):
+    if stop.family not in ("ip", "inet") or _is_anothers(stop) or not _is_base(state, place):
         return None
     hook, before = _hook(state, stop.packet), stop.text if stop.handle else ""
-    rules = _rules(state, cluster, hook) if _may_be_preceded(before, state) else ()
-    if not any(_fits(rule, stop) for rule in rules):
+    rules = _fitting_rules(state, cluster, hook, before, stop)
+    if not rules:
         return None
-    if (stop.family, stop.table, stop.chain) != ("ip", FILTER, hook):
+    if place != ("ip", FILTER, hook):
         return _accepting(AcceptRules(NFT, *place, before, rules), stop.handle)
     if not before and hook == FORWARD and _docker_asks(state):
         return _for_docker(IPTABLES, rules)
@@ -70,14 +69,20 @@ def instead_of_legacy(state: State, cluster: Addresses, legacy: str, last: Trace
     chain, before = (policy[1], "") if policy else (rule.split(" ")[1], rule)
     if table != FILTER or chain not in (FORWARD, INPUT, OUTPUT) or last is None:
         return None
-    rules = _rules(state, cluster, chain) if _may_be_preceded(before, state) else ()
-    if not any(_fits(each, last) for each in rules):
+    rules = _fitting_rules(state, cluster, chain, before, last)
+    if not rules:
         return None
     there = Ruleset.parse(state.node.legacy).rules(FILTER, chain)
     if not before and f"-A {FORWARD} -j {DOCKER_USER}" in there:
         return _for_docker(LEGACY, rules)
     number = there.index(before) + 1 if before in there else 0
     return _accepting(AcceptRules(LEGACY, "ip", FILTER, chain, before, rules), number)
+
+
+def _fitting_rules(state: State, cluster: Addresses, hook: str, before: str, stop: TraceStep) -> tuple[Accepted, ...]:
+    """The rules for a hook, where they may stand before this rule and accept the packet that stops there; else none."""
+    rules = _rules(state, cluster, hook) if _may_be_preceded(before, state) else ()
+    return rules if any(_fits(rule, stop) for rule in rules) else ()
 
 
 def _for_docker(program: str, rules: tuple[Accepted, ...]) -> Accepting:
@@ -98,6 +103,11 @@ def _accepting(change: AcceptRules, number: int) -> Accepting:
             words = ("-I" if number else "-A", *where, *shlex.split(rule.as_iptables("")))
         lines.append(command("sudo {} {:options}", change.program, words))
     return Accepting(change, all_of(lines))
+
+
+def _is_anothers(stop: TraceStep) -> bool:
+    """Whether the chain belongs to a program that keeps it up, or is one in which nobody accepts pods."""
+    return stop.table in KEPT_UP or stop.chain.startswith("KUBE-") or _is_of_iptables_elsewhere(stop)
 
 
 def _is_of_iptables_elsewhere(stop: TraceStep) -> bool:

@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from netdoctor import Area, Finding, NotApplicable, Severity, Subject, probe
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.endpoints import endpoints_by_hand, no_endpoints, starting
-from netdoctor.facts.cluster.services import EndpointSlices, Services
+from netdoctor.facts.cluster.services import EndpointSlices, Service, Services
 from netdoctor.facts.cluster.workloads import Pods, Workloads
 from netdoctor.facts.gateways.postgres_servers import PostgresServers
 from netdoctor.model import Confidence
@@ -35,24 +35,33 @@ def postgres_without_endpoints(
     pods: Pods,
 ) -> Iterator[Finding]:
     """A Postgres Service without a ready endpoint."""
-    wanted, modules = services.postgres, frozenset[str]()
-    if not isinstance(servers, CannotRead):
-        wanted = servers.services(services)
-        modules = frozenset(server.name for server in servers.items if server.modules)
+    wanted = services.postgres if isinstance(servers, CannotRead) else servers.services(services)
+    modules = _of_modules(servers)
     if not wanted:
         raise NotApplicable("the cluster has no Service for Postgres")
-    lacking = [(service, starting("Postgres", service, pods)) for service in wanted if not endpoints.ready(service)]
-    for service, young in lacking:
-        if young is None:
+    lacking = [service for service in wanted if not endpoints.ready(service)]
+    young = {str(service): reason for service in lacking if (reason := starting("Postgres", service, pods))}
+    for service in lacking:
+        if str(service) not in young:
             why, evidence = no_endpoints(service, endpoints, workloads, pods)
-            subject = Subject(namespace=service.namespace, service=service.name)
-            used = str(service) in modules or any(
-                p.namespace == service.namespace and not p.is_ours for p in pods.items
+            yield Finding(
+                f"Service {service} has no ready endpoint: {why}",
+                evidence,
+                Subject(namespace=service.namespace, service=service.name),
+                _severity(service, modules, pods),
+                confidence=Confidence.CONFIRMED,
+                by_hand=endpoints_by_hand(service, workloads, pods),
             )
-            severity = Severity.ERROR if used else Severity.WARNING
-            said = f"Service {service} has no ready endpoint: {why}"
-            by_hand = endpoints_by_hand(service, workloads, pods)
-            yield Finding(said, evidence, subject, severity, confidence=Confidence.CONFIRMED, by_hand=by_hand)
-    all_young = [young for _, young in lacking if young]
-    if all_young and len(all_young) == len(lacking):
-        raise all_young[0]
+    if young and len(young) == len(lacking):
+        raise next(iter(young.values()))
+
+
+def _of_modules(servers: PostgresServers | CannotRead) -> set[str]:
+    """The Services that modules use."""
+    return set() if isinstance(servers, CannotRead) else {server.name for server in servers.items if server.modules}
+
+
+def _severity(service: Service, modules: set[str], pods: Pods) -> Severity:
+    """A warning where neither a module nor a pod of its namespace may use it."""
+    neighbours = [pod for pod in pods.items if pod.namespace == service.namespace and not pod.is_ours]
+    return Severity.ERROR if neighbours or str(service) in modules else Severity.WARNING

@@ -31,7 +31,7 @@ Deletes the table and the files.
 
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from netdoctor import Change, Finding, NotApplicable, remedy
 from netdoctor.changes._boot_unit import keep_rules_at_boot
@@ -77,14 +77,12 @@ def masquerade_pod_network(
         return
     if masquerade.missing:
         raise NotApplicable("the CNI has written rules for these pods, which are gone: they have to be written again")
-    networks = [cidr for cidr in network.cidrs if to_network(cidr).version == 4]
+    networks = _of_ipv4(network.cidrs)
     _insist_that_nobody_decides(bare, networks, cni, links, pods)
     exceptions = _exceptions(bare, networks, iptables, cni)
     ranges = [destination for each in exceptions for destination, _ in each.ranges]
-    kept = [each for each in (*ranges, *cluster.pod_cidrs) if to_network(each).version == 4]
-    nft = shutil.which("nft") if host.live else "nft"
-    if nft is None:
-        raise NotApplicable("nft is not installed")
+    kept = _of_ipv4([*ranges, *cluster.pod_cidrs])
+    nft = _nft(host)
     at_boot = host.live and runs_here()
     mark = max(each.mark for each in exceptions)
     change = MasqueradeNetwork.planned(networks, kept, cni.bridge, at_boot=at_boot, mark=mark)
@@ -94,6 +92,18 @@ def masquerade_pod_network(
         yield from keep_rules_at_boot("masquerade.nft", title, change.table_anew, f"{nft} -f")
 
 
+def _nft(host: Host) -> str:
+    """The path of nft, for a unit that runs it. Raises NotApplicable."""
+    path = shutil.which("nft") if host.live else "nft"
+    if path is None:
+        raise NotApplicable("nft is not installed")
+    return path
+
+
+def _of_ipv4(networks: Iterable[str]) -> list[str]:
+    return [each for each in networks if to_network(each).version == 4]
+
+
 def _insist_that_nobody_decides(
     bare: list[Departure], networks: list[str], cni: CniConfig, links: Links, pods: Pods | CannotRead
 ) -> None:
@@ -101,14 +111,18 @@ def _insist_that_nobody_decides(
     if not cni.bridge or not any(map(cni.plugin, PLUGINS)):
         kinds = ", ".join(str(plugin["type"]) for plugin in cni.plugins)
         raise NotApplicable(f"whether pods are masqueraded is up to the CNI ({kinds or 'none is configured'})")
-    if learnt := next(filter(ROUTING_DAEMONS.search, links.routes), ""):
+    learnt = next(filter(ROUTING_DAEMONS.search, links.routes), "")
+    if learnt:
         raise NotApplicable(f"this node learns routes ({learnt}): other routers may know the way to its pods")
-    items = () if isinstance(pods, CannotRead) else pods.items
-    if any(pod.namespace == "kube-system" and pod.name.startswith(AGENT) for pod in items):
+    if isinstance(pods, Pods) and _has_agent(pods):
         raise NotApplicable(f"{AGENT} decides what is masqueraded: look at its ConfigMap and its log")
     for packet in bare:
         if not any(to_address(packet.pod_address) in to_network(cidr) for cidr in networks):
             raise NotApplicable(f"{packet.pod_address} is in no network of pods ({', '.join(networks)})")
+
+
+def _has_agent(pods: Pods) -> bool:
+    return any(pod.namespace == "kube-system" and pod.name.startswith(AGENT) for pod in pods.items)
 
 
 def _exceptions(
@@ -126,8 +140,14 @@ def _exceptions(
             raise NotApplicable(f"a rule lets packets pass as they are, and which is not clear: {left.unclear[0]}")
         if left.of_all and not (cni.plugin("bridge") or {}).get("ipMasq"):
             raise NotApplicable(f"{cni.path} has no ipMasq, and a rule lets pods pass as they are: {left.of_all[0]}")
-        for destination, rule in left.ranges:
-            if any(to_address(packet.destination) in to_network(destination) for packet in bare if packet.destination):
-                raise NotApplicable(f"a rule leaves {destination} unmasqueraded: {rule}")
+        _insist_that_nobody_was_left_out(bare, left)
         found.append(left)
     return found
+
+
+def _insist_that_nobody_was_left_out(bare: list[Departure], left: MasqueradeExceptions) -> None:
+    """Raise NotApplicable where a rule leaves out the range that one of these packets went to."""
+    asked = [to_address(packet.destination) for packet in bare if packet.destination]
+    for destination, rule in left.ranges:
+        if any(address in to_network(destination) for address in asked):
+            raise NotApplicable(f"a rule leaves {destination} unmasqueraded: {rule}")

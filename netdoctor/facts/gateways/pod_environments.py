@@ -137,11 +137,11 @@ def _runs(item: Mapping[str, Any]) -> bool:
 def _environment(item: Mapping[str, Any], names: _Names, read: Read) -> PodEnvironment:
     pod, spec = pod_of(item), item.get("spec", {})
     policy = spec.get("dnsPolicy", POLICIES[0])
-    aliases = {name for alias in spec.get("hostAliases") or () for name in alias.get("hostnames") or ()}
+    aliases = _host_aliases(spec)
     hosts: list[NamedHost] = []
     refers: list[tuple[str, str]] = []
     proxied: list[Proxied] = []
-    for container in (*(spec.get("initContainers") or ()), *(spec.get("containers") or ())):
+    for container in _containers(spec):
         own = list(_hosts(container, pod.namespace, names, read))
         hosts += own
         proxied += _proxied(container, own, names.api if _uses_the_api(spec) else "")
@@ -159,6 +159,19 @@ def _environment(item: Mapping[str, Any], names: _Names, read: Read) -> PodEnvir
         dns_policy=policy if policy in POLICIES else "",
         proxied=tuple(proxied),
     )
+
+
+def _containers(spec: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    yield from spec.get("initContainers") or ()
+    yield from spec.get("containers") or ()
+
+
+def _host_aliases(spec: Mapping[str, Any]) -> set[str]:
+    """The names that stand in the pod's /etc/hosts."""
+    found: set[str] = set()
+    for alias in spec.get("hostAliases") or ():
+        found.update(alias.get("hostnames") or ())
+    return found
 
 
 def _hosts(container: Mapping[str, Any], namespace: str, names: _Names, read: Read) -> Iterator[NamedHost]:

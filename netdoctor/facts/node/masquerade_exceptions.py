@@ -34,16 +34,16 @@ class MasqueradeExceptions:
         """Those of the chains that packets from the networks `pods` meet on their way out by `uplink`."""
         ranges: list[tuple[Network, str]] = []
         of_all, unclear = [], []
-        for text in _met(rules):
-            rule = _Rule.parse(text)
+        met = [(_Rule.parse(text), text) for text in _met(rules)]
+        for rule, text in met:
             if not rule.concerns(pods, uplink):
                 continue
-            if rule.target in LETS_PASS and (rule.others or rule.inverted == {"destination"}):
+            if rule.is_unclear:
                 unclear.append(text)
-            elif rule.target in LETS_PASS and not rule.destination:
-                if rule.target == "ACCEPT" or text.startswith("-A POSTROUTING "):  # else it goes on where it came from
-                    of_all.append(text)
-            elif rule.target in LETS_PASS or (rule.target in TRANSLATES and "destination" in rule.inverted):
+            elif rule.lets_all_pass:
+                # a RETURN in another chain goes on where it came from
+                of_all += [text] if rule.target == "ACCEPT" or text.startswith("-A POSTROUTING ") else []
+            elif rule.leaves_a_range_out:
                 ranges.append((rule.destination, text))
         kept = tuple(each for each in ranges if each[0] != MULTICAST)
         return cls(kept, tuple(of_all), _mark_passed(rules, of_all), tuple(unclear))
@@ -92,6 +92,21 @@ class _Rule:
                 found.others = True
             inverted = False
         return found
+
+    @property
+    def is_unclear(self) -> bool:
+        """Whether it lets some packets pass, and which is not judged here."""
+        return self.target in LETS_PASS and (self.others or self.inverted == {"destination"})
+
+    @property
+    def lets_all_pass(self) -> bool:
+        """Whether it lets packets pass, wherever they go."""
+        return self.target in LETS_PASS and not self.destination
+
+    @property
+    def leaves_a_range_out(self) -> bool:
+        """Whether what goes to its destination passes as it is."""
+        return self.target in LETS_PASS or (self.target in TRANSLATES and "destination" in self.inverted)
 
     def concerns(self, pods: Sequence[Network], uplink: str) -> bool:
         """Whether it may match a packet from these networks that leaves by this interface."""
