@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from netdoctor.diagnosis.catalogue import Catalogue
 from netdoctor.facts import parameters
 from netdoctor.facts.traffic.experiments import Experiments
-from netdoctor.model import Outcome
+from netdoctor.model import Outcome, Result, Severity
 
 if TYPE_CHECKING:
     from netdoctor.diagnosis.check import Look
@@ -49,8 +49,15 @@ def guards_of(catalogue: Catalogue, seen: Look) -> list[str]:
 
 def complete(seen: Look, look: LookAgain) -> Look:
     """The same; or a new look where not all was asked, or where something is wrong and nothing was tried on copies."""
-    is_fine = all(result.outcome in FINE for result in seen.results.values())
-    return seen if seen.whole and (seen.experimented or is_fine) else look(True)
+    all_fine = all(map(_is_fine, seen.results.values()))
+    return seen if seen.whole and (seen.experimented or all_fine) else look(True)
+
+
+def _is_fine(result: Result) -> bool:
+    """Whether nothing that somebody feels is wrong or unknown: a warning is of what may hurt later."""
+    if result.outcome is Outcome.FAIL:
+        return all(finding.severity is Severity.WARNING for finding in result.findings)
+    return result.outcome in FINE
 
 
 def settled(seen: Look, look: LookAgain) -> Look:
@@ -61,7 +68,7 @@ def settled(seen: Look, look: LookAgain) -> Look:
     begin, same = time.monotonic(), 1
     if not seen.whole:
         seen = look(False)
-    while any(result.outcome not in FINE for result in seen.results.values()):
+    while not all(map(_is_fine, seen.results.values())):
         is_starting = any(result.starting for result in seen.results.values())
         longest = START_SECONDS if is_starting else SETTLE_SECONDS
         if time.monotonic() - begin > longest or (same >= HOPELESS_LOOKS and not is_starting):
@@ -85,7 +92,7 @@ def prove(target: str, guards: Collection[str], look: Callable[[], Look]) -> tup
         looks += 1
         outcome = _outcomes(seen)
         target_fails = outcome.get(target) not in FINE
-        broken = [name for name in guards if outcome.get(name) not in FINE]
+        broken = [name for name in guards if name not in seen.results or not _is_fine(seen.results[name])]
         if not target_fails and not broken:
             return seen, ""
         if time.monotonic() > end or (target_fails and looks >= HOPELESS_LOOKS):

@@ -16,7 +16,7 @@ from netdoctor.diagnosis.catalogue import Catalogue
 from netdoctor.diagnosis.check import Look
 from netdoctor.diagnosis.check import look as look_at
 from netdoctor.facts import Facts
-from netdoctor.model import Probe, Remedy
+from netdoctor.model import Probe, Remedy, Severity
 from netdoctor.repair import proof
 from netdoctor.repair.executor import Outcomes, StepEnd, repair
 from netdoctor.repair.journal import Journal, begin
@@ -52,6 +52,8 @@ def names_unresolved(folder: Folder) -> Iterator[Finding]:
 def door_open(folder: Folder) -> Iterator[Finding]:
     if "open" in folder.text("a.conf") + folder.text("sub/deep/b.conf"):
         yield Finding("the door is open", (Evidence("a.conf", "open", "closed"),))
+    if "ajar" in folder.text("sub/deep/b.conf"):
+        yield Finding("the door is ajar", (Evidence("b.conf", "ajar", "closed"),), severity=Severity.WARNING)
 
 
 def write(folder: Folder, name: str, text: str) -> WriteFile:
@@ -73,6 +75,11 @@ def add_names(findings: tuple[Finding, ...], folder: Folder) -> Iterator[Change]
 @remedy(fixes="names-unresolved")
 def add_nothing_useful(findings: tuple[Finding, ...], folder: Folder) -> Iterator[Change]:
     yield write(folder, "sub/deep/b.conf", "names = 2\n")
+
+
+@remedy(fixes="names-unresolved")
+def leave_the_door_ajar(findings: tuple[Finding, ...], folder: Folder) -> Iterator[Change]:
+    yield write(folder, "sub/deep/b.conf", "names = 1\najar\n")
 
 
 @remedy(fixes="names-unresolved")

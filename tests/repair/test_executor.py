@@ -27,6 +27,7 @@ from tests.repair.folder_node import (
     call_somebody,
     ends,
     give_up,
+    leave_the_door_ajar,
     node,
     open_the_door,
     switch_on,
@@ -56,6 +57,12 @@ def test_a_target_that_still_fails_is_taken_back_and_the_proved_step_stays(node:
     assert outcomes.last.results["names-unresolved"].outcome is Outcome.FAIL
     assert load(journal.path).closed is Closed.COMMITTED
     assert [entry.state for entry in journal.entries] == [EntryState.VERIFIED, EntryState.VERIFIED, EntryState.UNDONE]
+
+
+def test_a_guard_that_only_warns_does_not_break(node: Node) -> None:
+    outcomes, _ = node.repair(switch_on, leave_the_door_ajar)
+    assert [step.end for step in outcomes.steps] == [StepEnd.PROVED, StepEnd.PROVED]
+    assert node.experimented == [True, False, False, False], "what only warns is not tried on copies"
 
 
 def test_a_guard_that_breaks_takes_the_step_back(node: Node) -> None:
