@@ -20,6 +20,8 @@ def decode(data: bytes) -> Any:
     """The value. Raises BadInput with one sentence."""
     if len(data) > LARGEST:
         raise BadInput(f"not a netdoctor recording: {len(data) >> 20} MB, and the largest that is read has 64 MB")
+    if not data.strip():
+        raise BadInput("not a netdoctor recording: it is empty")
     if (values := data.count(b",") + data.count(b"{") + data.count(b"[")) > MOST_VALUES:
         raise BadInput(f"not a netdoctor recording: {values} values in it, and no more than {MOST_VALUES} are read")
     try:

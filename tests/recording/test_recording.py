@@ -176,3 +176,9 @@ def test_a_recording_of_before_says_why_there_is_no_test_pod(before: str) -> Non
     known = from_json(text.replace(now, f'"no_new_pod": "{before}it would change'), catalogue()).known()[VantagePoints]
     assert isinstance(known, VantagePoints)
     assert known.no_new_pod.startswith("it would change the node: ip_forward is 0, and the CNI sets it to 1")
+
+
+@pytest.mark.parametrize("data", [b"", b" \n"])
+def test_an_empty_file_is_called_empty(data: bytes) -> None:
+    with pytest.raises(BadInput, match="it is empty"):
+        decode(data)
