@@ -40,8 +40,11 @@ SHOWN = 3  # pods that are named
 @probe(
     area=Area.PODS,
     healthy="pods are on one network",
-    explains=("postgres-without-endpoints", "endpoint-port-closed", "pod-ranges-disagree", *POD_TRAFFIC),
-)
+    explains=(
+        "postgres-without-endpoints", "endpoint-port-closed", "pod-ranges-disagree",
+        "pods-masqueraded-among-themselves", *POD_TRAFFIC,
+    ),
+)  # fmt: skip
 def pods_on_two_networks(
     claims: Claims,
     cni: CniConfig,
