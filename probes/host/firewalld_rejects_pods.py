@@ -101,12 +101,9 @@ def _flows(points: VantagePoints, reach: Reach, answers: UpstreamAnswers | Canno
 
 
 def _of_these(drops: Drops, rejected: list[_Asked]) -> list[Drop]:
-    """Where the packets of these flows ended; what else fails may end elsewhere, for another cause."""
-    return [
-        drop
-        for drop in drops.items
-        if any(drop.flow.startswith(f"{flow.point.name} -> {flow.destination}:") for flow in rejected)
-    ]
+    """Where packets to the same destinations ended; what else fails may end elsewhere, for another cause."""
+    destinations = {flow.destination for flow in rejected}
+    return [drop for drop in drops.items if any(f" -> {address}:" in drop.flow for address in destinations)]
 
 
 def _zone_of(pod: VantagePoint, zone: str, by: str) -> Evidence:

@@ -6,15 +6,20 @@ from dataclasses import replace
 
 from netdoctor.facts.node.cni import Attachments
 from netdoctor.facts.node.firewalld import Firewalld
+from netdoctor.facts.traffic.drops import Drop, Drops
+from netdoctor.system.nft_trace import Dropped
 from tests.builders import (
     CLIENT,
     COREDNS,
+    OLD_POD,
     POSTGRES,
+    REJECTED,
     SILENT,
     attachments,
     firewalld,
     iptables,
     masquerade,
+    reach,
     upstream_answers,
 )
 from tests.probes.cases import FAIL, NOT_APPLICABLE, PASS, Case
@@ -28,6 +33,11 @@ BEFORE, AFTER = "2025-12-31T23:59:59Z", "2026-01-01T00:00:01Z"  # all pods were 
 def started(at: str, *direct: str) -> Firewalld:
     """firewalld, and when it was started."""
     return replace(firewalld(direct=direct), started=at)
+
+
+def dropped(where: Dropped) -> Drops:
+    """Where a packet to the outside ended."""
+    return Drops((Drop(f"{OLD_POD} -> 8.8.8.8:53", "outside", where),))
 
 
 def connected(address: str, at: str) -> Attachments:
@@ -64,4 +74,10 @@ CASES = [
          (NO_RULES, *ALL_LOST, started(BEFORE, "--add-rule ipv4 filter OUTPUT 0 -j ACCEPT"))),
     Case("netfilter-flushed", "firewalld has nothing to do with it", FAIL, (NO_RULES, *ALL_LOST, started(BEFORE)),
          "gone together"),
+    Case("firewalld-rejects-pods", "something else fails too, and ends at another rule", FAIL,
+         (firewalld(), reach(REJECTED), dropped(Dropped("inet", "guard", "forward", 2, "drop")))),
+    Case("firewalld-rejects-pods", "packets of a trusted pod to the same destination end elsewhere", PASS,
+         (firewalld("10.244.0.3/32"), upstream_answers(pods=REJECTED), dropped(Dropped(last_seen="prerouting 400")))),
+    Case("firewalld-rejects-pods", "the packets themselves end at another rule", PASS,
+         (firewalld(), upstream_answers(pods=REJECTED), dropped(Dropped("inet", "guard", "forward", 2, "reject")))),
 ]  # fmt: skip
