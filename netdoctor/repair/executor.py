@@ -99,9 +99,9 @@ def repair(
             outcomes = execute(catalogue, plan, seen, look, journal, say, ended)
             done += outcomes.steps
             seen = outcomes.last
+            recovers = _should_recover(plan, outcomes)
             if _is_somebody_elses(done):
                 break
-            recovers = _should_recover(plan, outcomes)
             seen = complete(settled(seen, look) if recovers else seen, look)
             tried = [step.remedy for step in done if step.end is not StepEnd.DRIFTED]
             plan = make_plan(catalogue, seen, tried, only)
