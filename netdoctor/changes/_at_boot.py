@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from netdoctor.changes.file import NO_EFFECT
+from netdoctor.changes.file import HEAD, NO_EFFECT
 from netdoctor.facts.node.sysctl import OTHERS_LAST, SysctlFiles
 
 FOLDER = "/etc/sysctl.d"
@@ -22,7 +22,7 @@ def keep_at_boot(key: str, value: str, topic: str, files: SysctlFiles) -> tuple[
     now = boot.setting(key)
     if _says(now, value) and _says(files.setting(key), value):
         return None
-    text = f"# written by netdoctor fix; netdoctor undo removes it\n{key} = {value}\n"
+    text = f"{HEAD}{key} = {value}\n"
     path = f"{FOLDER}/99-netdoctor-{topic}.conf"
     while over := _overruled(path, key, value, text, boot):
         last = _name_after(Path(over[0]).name, topic)

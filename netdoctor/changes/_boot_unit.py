@@ -11,11 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from netdoctor.changes.file import FileState, WriteFile
+from netdoctor.changes.file import HEAD, FileState, WriteFile
 
 FOLDER = "/etc/netdoctor"
 UNITS = "/etc/systemd/system"
-HEAD = "# written by netdoctor fix; netdoctor undo removes it\n"
 LOADERS = "firewalld nftables iptables ip6tables netfilter-persistent ufw docker"
 MAKERS_OF_PODS = "kubelet k3s k3s-agent rke2-server rke2-agent k0scontroller k0sworker snap.microk8s.daemon-kubelite"
 UNIT = """[Unit]

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from netdoctor.changes._accepted import LABEL, Accepted
+from netdoctor.changes._iptables import restore, saved
 from netdoctor.errors import CannotRead, Drifted, NotRehearsable
-from netdoctor.facts.node.iptables import Ruleset
 from netdoctor.system import kernel_modules
 from netdoctor.system.host import Host
 from netdoctor.system.nft_trace import chain_rules
@@ -114,7 +114,7 @@ class AcceptRules:
         if any(there.count(text) > 1 for text in ours):
             raise Drifted(f"somebody has written the same rules into {self.place} since")
         if ours:
-            self._restore(host, [f"-D{text.removeprefix('-A')}" for text in ours], ())
+            restore(host, self.table, [f"-D{text.removeprefix('-A')}" for text in ours], self.program)
 
     def _delete_by_handle(self, host: Host) -> None:
         place = (self.family, self.table, self.chain)
@@ -134,7 +134,8 @@ class AcceptRules:
         else:
             begins = [f"-A {self.chain}"] * len(self.rules)
         rules = [rule.as_iptables(label) for rule in self.rules]
-        self._restore(host, [f"{begin} {rule}" for begin, rule in zip(begins, rules, strict=True)], lock)
+        lines = [f"{begin} {rule}" for begin, rule in zip(begins, rules, strict=True)]
+        restore(host, self.table, lines, self.program, lock)
 
     def _nft_lines(self, host: Host, label: str) -> list[str]:
         place = f"{self.family} {self.table} {self.chain}"
@@ -148,14 +149,10 @@ class AcceptRules:
         if self.program == NFT:
             host.run(["nft", "list", "chain", self.family, self.table, self.chain], timeout=SECONDS)
             return list(chain_rules(host, self.family, self.table, self.chain).values())
-        saved = Ruleset.parse(host.run([*lock, f"{self.program}-save", "-t", self.table], timeout=SECONDS))
-        if not saved.has_chain(self.table, self.chain):
+        there = saved(host, self.table, self.program, lock)
+        if not there.has_chain(self.table, self.chain):
             raise CannotRead(self.program, f"there is no chain {self.chain}")
-        return list(saved.rules(self.table, self.chain))
-
-    def _restore(self, host: Host, lines: list[str], lock: Sequence[str]) -> None:
-        text = "\n".join([f"*{self.table}", *lines, "COMMIT"]) + "\n"
-        host.run([*lock, f"{self.program}-restore", "--noflush", "--wait", "5"], timeout=2 * SECONDS, stdin=text)
+        return list(there.rules(self.table, self.chain))
 
     def boot_lines(self) -> list[str]:
         """Lines of the script that makes them at boot, by the functions in `_accept_script`."""

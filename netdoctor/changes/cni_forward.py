@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from netdoctor.changes._iptables import restore, saved
 from netdoctor.errors import Drifted
 from netdoctor.facts.node.iptables import Ruleset
 from netdoctor.system.host import Host
@@ -12,7 +13,6 @@ from netdoctor.system.host import Host
 CHAIN = "CNI-FORWARD"
 # as the plugin writes it, first in FORWARD (containernetworking/plugins, plugins/meta/firewall/iptables.go)
 JUMP = f'FORWARD -m comment --comment "CNI firewall plugin rules" -j {CHAIN}'
-SECONDS = 5.0
 
 
 def is_missing(rules: Ruleset) -> bool:
@@ -42,13 +42,13 @@ class RestoreCniForward:
 
     def check(self, host: Host) -> None:
         """Raise Drifted where something leads there by now, or the chain is gone. Raises CannotRead."""
-        if not is_missing(_now(host)):
+        if not is_missing(saved(host, "filter")):
             raise Drifted(f"FORWARD leads to {CHAIN} by now, or there is no such chain any more")
 
     def apply(self, host: Host) -> None:
         """Write it before all others, where the plugin has it. Raises CannotRead."""
-        if is_missing(_now(host)):
-            _restore(host, f"-I {JUMP}")
+        if is_missing(saved(host, "filter")):
+            restore(host, "filter", [f"-I {JUMP}"])
 
     def rehearse(self, host: Host) -> None:
         """Write it in the copy. Raises CannotRead."""
@@ -56,17 +56,8 @@ class RestoreCniForward:
 
     def undo(self, host: Host) -> None:
         """Delete it. Raises Drifted where it is there more than once, CannotRead."""
-        there = _now(host).rules("filter", "FORWARD").count(f"-A {JUMP}")
+        there = saved(host, "filter").rules("filter", "FORWARD").count(f"-A {JUMP}")
         if there > 1:
             raise Drifted(f"somebody has written the jump to {CHAIN} once more since")
         if there:
-            _restore(host, f"-D {JUMP}")
-
-
-def _now(host: Host) -> Ruleset:
-    return Ruleset.parse(host.run(["iptables-nft-save", "-t", "filter"], timeout=SECONDS))
-
-
-def _restore(host: Host, line: str) -> None:
-    text = f"*filter\n{line}\nCOMMIT\n"
-    host.run(["iptables-nft-restore", "--noflush", "--wait", "5"], timeout=2 * SECONDS, stdin=text)
+            restore(host, "filter", [f"-D {JUMP}"])

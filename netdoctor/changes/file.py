@@ -23,6 +23,7 @@ UNITS = r"systemd/system/(?:netdoctor-[a-z-]+\.service|multi-user\.target\.d/99-
 OF_NETDOCTOR = re.compile(
     rf"/etc/(?:(?:sysctl\.d/(?:z+-)?|modules-load\.d/){NAME}|{UNITS}|netdoctor/[a-z-]+\.(?:nft|sh))"
 )
+HEAD = "# written by netdoctor fix; netdoctor undo removes it\n"  # of each file that is netdoctor's own
 MODES = 0o777  # and no set-user-id
 
 

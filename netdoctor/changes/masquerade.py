@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from netdoctor.changes import _conntrack
+from netdoctor.changes._iptables import restore, saved
 from netdoctor.errors import Drifted, NotRehearsable
 from netdoctor.facts.node.cni import Attachments
 from netdoctor.facts.node.iptables import Ruleset
@@ -17,7 +18,6 @@ from netdoctor.system.host import Host
 
 PLAIN = re.compile(r"[\w.-]+")
 MULTICAST = "224.0.0.0/4"
-SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,7 @@ class RestoreMasquerade:
     def check(self, host: Host) -> None:
         """Raise Drifted unless the pods are still there and their rules as planned. Raises CannotRead."""
         there = {a.container_id for a in Attachments.collect(host).pods}
-        rules = _read(host)
+        rules = saved(host, "nat")
         for pod in self.pods:
             if pod.container_id not in there:
                 raise Drifted(f"pod {pod.pod} is gone since the repair was planned")
@@ -141,13 +141,13 @@ class RestoreMasquerade:
 
     def apply(self, host: Host) -> None:
         """Write all rules in one step. Raises CannotRead."""
-        now = _read(host)
+        now = saved(host, "nat")
         lines = []
         for pod in self.pods:
             lines += [f":{pod.chain} - [0:0]", *pod.rules]  # naming a chain empties it
             if not pod.now(now)[1]:
                 lines.append(pod.jump)
-        _restore(host, lines)
+        restore(host, "nat", lines)
         prefixes = {pod.address: ipaddress.ip_network(pod.prefix) for pod in self.pods}
         _conntrack.forget(host, lambda connection: _leaves_unmasqueraded(connection, prefixes))
 
@@ -161,7 +161,7 @@ class RestoreMasquerade:
 
     def undo(self, host: Host) -> None:
         """Remove these rules again, and no others. Raises Drifted when somebody else changed them, CannotRead."""
-        now = _read(host)
+        now = saved(host, "nat")
         lines = []
         for pod in self.pods:
             chain, jump = pod.now(now)
@@ -176,7 +176,7 @@ class RestoreMasquerade:
             lines.append(f":{pod.chain} - [0:0]")
             lines += [f"-X {pod.chain}"] if pod.chain_was is None else pod.chain_was
         if lines:
-            _restore(host, sorted(lines, key=lambda line: line[0] != ":"))
+            restore(host, "nat", sorted(lines, key=lambda line: line[0] != ":"))
 
 
 def _leaves_unmasqueraded(
@@ -188,12 +188,3 @@ def _leaves_unmasqueraded(
         and connection.reply_destination == connection.source
         and ipaddress.ip_address(connection.reply_source) not in prefix
     )
-
-
-def _read(host: Host) -> Ruleset:
-    return Ruleset.parse(host.run(["iptables-nft-save", "-t", "nat"], timeout=SECONDS))
-
-
-def _restore(host: Host, lines: Iterable[str]) -> None:
-    text = "\n".join(["*nat", *lines, "COMMIT"]) + "\n"
-    host.run(["iptables-nft-restore", "--noflush", "--wait", "5"], timeout=2 * SECONDS, stdin=text)

@@ -21,7 +21,7 @@ from collections.abc import Iterator
 
 from netdoctor import Change, Finding, remedy
 from netdoctor.changes._at_boot import keep_at_boot
-from netdoctor.changes.file import WriteFile
+from netdoctor.changes.file import HEAD, WriteFile
 from netdoctor.changes.module import LoadModule
 from netdoctor.changes.sysctl import SetSysctl
 from netdoctor.facts.node.sysctl import BRIDGE_NF_CALL, BridgeNetfilterModule, SysctlFiles, Sysctls
@@ -46,7 +46,7 @@ def enable_bridge_netfilter(
     if sysctls[BRIDGE_NF_CALL] != "1":
         yield SetSysctl.planned(host, BRIDGE_NF_CALL, "1", sysctls[BRIDGE_NF_CALL])
     if not module.at_boot:
-        text = f"# written by netdoctor fix; netdoctor undo removes it\n{MODULE}\n"
+        text = f"{HEAD}{MODULE}\n"
         yield WriteFile.planned(MODULE_FILE, text, live=host.live)
     if file := keep_at_boot(BRIDGE_NF_CALL, "1", "bridge-netfilter", files):
         yield WriteFile.planned(*file, live=host.live)

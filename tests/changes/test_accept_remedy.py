@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from netdoctor.changes import _boot_unit, as_data
+from netdoctor.changes import as_data
 from netdoctor.changes._accepted import Accepted
 from netdoctor.changes.accept_rules import IPTABLES, AcceptRules
 from netdoctor.changes.cni_forward import JUMP, RestoreCniForward
@@ -16,9 +16,10 @@ from netdoctor.facts.node.iptables import EMPTY, Iptables, Ruleset
 from netdoctor.facts.traffic.experiments import Experiments, Trial, Tried
 from netdoctor.model import Change, NotApplicable
 from netdoctor.remedies.host.accept_pod_network import accept_pod_network
-from netdoctor.system import systemd
 from netdoctor.system.host import Host
 from netdoctor.system.nft_trace import Dropped
+
+pytestmark = pytest.mark.usefixtures("no_systemd")
 
 CAUSE = "packets-dropped-by-rule"
 RULES = (Accepted(source="10.244.0.0/16", interface_in="cni0"),)
@@ -41,15 +42,6 @@ def experiments(*cures: tuple[Tried, ...]) -> Experiments:
 
 def wanted(*cures: tuple[Tried, ...], host: Host | None = None, rules: Ruleset = EMPTY) -> list[Change]:
     return list(accept_pod_network.plan((), experiments(*cures), Iptables(rules, EMPTY), host or Host()))
-
-
-@pytest.fixture(autouse=True)
-def no_systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A machine without systemd, and folders of its own for what makes rules at boot."""
-    monkeypatch.setattr(_boot_unit, "UNITS", str(tmp_path / "units"))
-    monkeypatch.setattr(_boot_unit, "FOLDER", str(tmp_path))
-    monkeypatch.setattr(systemd, "FOLDER", tmp_path / "run")
-    return tmp_path
 
 
 def test_each_chain_once() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from netdoctor.changes.cni_forward import RestoreCniForward
 from netdoctor.errors import CannotRead, Drifted, NotRehearsable
 from netdoctor.system.host import Host
 from netdoctor.system.traffic import Answer
+from tests.changes.on_node import on
 from tests.twin.network import FLOWS, Node, real, small_node
 
 pytestmark = real
@@ -74,10 +75,6 @@ EVERY = [pytest.param(name, marks=needs_legacy if name.startswith("legacy") else
 def node() -> Iterator[Node]:
     with small_node() as node:
         yield node
-
-
-def on(node: Node, act: Callable[[Host], object]) -> None:
-    node.namespaces["node"].run(lambda: act(Host(loads=True)))
 
 
 def rules(node: Node) -> str:

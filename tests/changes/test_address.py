@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -15,9 +15,9 @@ from netdoctor.errors import BadInput, CannotRead, Drifted
 from netdoctor.model import Access
 from netdoctor.rehearsal.rehearsal import HostOfCopy
 from netdoctor.repair.records import NoRecord, fields_of, rebuild
-from netdoctor.system.host import Host
 from netdoctor.system.traffic import Answer
 from netdoctor.twin.build import build
+from tests.changes.on_node import on
 from tests.twin.network import FLOWS, Node, real, small_node
 from tests.twin.test_interventions_by_hand import proposals
 
@@ -32,10 +32,6 @@ BOTH: dict[str, tuple[str, Change]] = {"address": (NO_ADDRESS, ADDRESS), "route"
 def node() -> Iterator[Node]:
     with small_node() as made:
         yield made
-
-
-def on(node: Node, act: Callable[[Host], object]) -> object:
-    return node.namespaces["node"].run(lambda: act(Host(loads=True)))
 
 
 def broken(node: Node, what: str) -> tuple[Any, str]:

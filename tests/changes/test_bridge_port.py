@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -12,11 +11,9 @@ from netdoctor.changes import in_short, touched
 from netdoctor.changes.bridge_port import JoinBridge
 from netdoctor.errors import BadInput, CannotRead, Drifted
 from netdoctor.model import Access
-from netdoctor.rehearsal.rehearsal import HostOfCopy
 from netdoctor.repair.records import NoRecord, fields_of, rebuild
-from netdoctor.system.host import Host
 from netdoctor.system.traffic import Answer
-from netdoctor.twin.build import build
+from tests.changes.on_node import insist_it_cures_a_copy, on
 from tests.twin.network import FLOWS, Node, real, small_node
 from tests.twin.test_interventions_by_hand import proposals
 
@@ -28,10 +25,6 @@ LINKS = "ip -o link show; bridge -d link show; ip -o -4 address; ip route"
 def node() -> Any:
     with small_node() as made:
         yield made
-
-
-def on(node: Node, act: Callable[[Host], object]) -> object:
-    return node.namespaces["node"].run(lambda: act(Host(loads=True)))
 
 
 def planned(node: Node) -> JoinBridge:
@@ -84,14 +77,7 @@ def test_what_has_changed_since_is_drift(node: Node) -> None:
 def test_a_rehearsal_makes_it_in_the_copy_alone(node: Node) -> None:
     node.sh("ip link set veth1 nomaster")
     change, before = planned(node), node.text(LINKS)
-    twin = build(node.state())
-    try:
-        twin.meet(FLOWS["pod"])
-        assert twin.ask(FLOWS["pod"]).answer is not Answer.OK
-        twin.run(lambda: change.rehearse(HostOfCopy()))
-        assert twin.ask(FLOWS["pod"]).answer is Answer.OK
-    finally:
-        twin.close()
+    insist_it_cures_a_copy(node, change, FLOWS["pod"])
     assert node.text(LINKS) == before
 
 

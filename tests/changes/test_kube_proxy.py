@@ -6,7 +6,7 @@ The lab has a real API server and a real kube-proxy; here the successor's rules 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,10 @@ import pytest
 from netdoctor.changes import _conntrack, _iptables_nat, in_short, kube_proxy
 from netdoctor.changes.kube_proxy import ResyncKubeProxy
 from netdoctor.errors import CannotRead, Drifted
-from netdoctor.rehearsal.rehearsal import HostOfCopy
 from netdoctor.system.host import Host
 from netdoctor.system.traffic import Answer
-from netdoctor.twin.build import build
 from tests.builders import NODE_NAME
+from tests.changes.on_node import insist_it_cures_a_copy, on
 from tests.facts.kube_proxy_api import Server, listed, serving
 from tests.twin.network import ADDRESS, CLUSTER_IP, FLOWS, RULES, SERVER, Node, real, small_node
 
@@ -54,10 +53,6 @@ def server(node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
         (tmp_path / "config").write_text(told.kubeconfig)
         monkeypatch.setenv("KUBECONFIG", str(tmp_path / "config"))
         yield told
-
-
-def on(node: Node, act: Callable[[Host], object]) -> object:
-    return node.namespaces["node"].run(lambda: act(Host(loads=True)))
 
 
 def write(node: Node, rules: str = RULES) -> None:
@@ -157,14 +152,7 @@ def test_rules_that_lead_astray_are_waited_for_until_they_are_gone(
 
 def test_in_a_rehearsal_the_right_rules_come_before_those_that_lead_astray(node: Node) -> None:
     write(node, OLD_RULES)
-    copy = build(node.state())
-    try:
-        copy.meet(FLOWS["service"])
-        assert copy.ask(FLOWS["service"]).answer is not Answer.OK
-        copy.run(lambda: STALE.rehearse(HostOfCopy()))
-        assert copy.ask(FLOWS["service"]).answer is Answer.OK
-    finally:
-        copy.close()
+    insist_it_cures_a_copy(node, STALE, FLOWS["service"])
 
 
 @pytest.mark.parametrize("by_iptables", [False, pytest.param(True, marks=pytest.mark.thorough)])
@@ -173,14 +161,7 @@ def test_a_rehearsal_translates_in_the_copy_alone(
 ) -> None:
     monkeypatch.setattr(_iptables_nat, "needed", lambda: by_iptables)
     before = node.text("nft -s list ruleset")
-    copy = build(node.state())
-    try:
-        copy.meet(FLOWS["service"])
-        assert copy.ask(FLOWS["service"]).answer is not Answer.OK
-        copy.run(lambda: CHANGE.rehearse(HostOfCopy()))
-        assert copy.ask(FLOWS["service"]).answer is Answer.OK
-    finally:
-        copy.close()
+    insist_it_cures_a_copy(node, CHANGE, FLOWS["service"])
     assert node.text("nft -s list ruleset") == before
     assert server.deletes == []
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -13,13 +12,11 @@ from netdoctor.changes.link import PORT, SetLink
 from netdoctor.errors import BadInput, CannotRead, Drifted
 from netdoctor.facts.node.links import Interface, Links
 from netdoctor.model import Access
-from netdoctor.rehearsal.rehearsal import HostOfCopy
 from netdoctor.remedies.host.set_pod_links_up import set_pod_links_up
 from netdoctor.repair.records import NoRecord, fields_of, rebuild
-from netdoctor.system.host import Host
 from netdoctor.system.traffic import Answer
-from netdoctor.twin.build import build
 from tests.builders import cni
+from tests.changes.on_node import insist_it_cures_a_copy, on
 from tests.twin.network import FLOWS, Node, real, small_node
 
 GIVEN = SetLink("veth1", 7, "isolated", 1, 0)
@@ -41,10 +38,6 @@ ODD = {
 def node() -> Any:
     with small_node() as made:
         yield made
-
-
-def on(node: Node, act: Callable[[Host], object]) -> object:
-    return node.namespaces["node"].run(lambda: act(Host(loads=True)))
 
 
 def change_of(node: Node, what: str, was: int, name: str = "veth1") -> SetLink:
@@ -125,14 +118,7 @@ def test_a_rehearsal_sets_it_in_the_copy_alone(what: str, node: Node) -> None:
     break_it, was, flow = ODD[what]
     node.sh(break_it)
     change, before = change_of(node, what, was), node.text(LINKS)
-    twin = build(node.state())
-    try:
-        twin.meet(FLOWS[flow])
-        assert twin.ask(FLOWS[flow]).answer is not Answer.OK
-        twin.run(lambda: change.rehearse(HostOfCopy()))
-        assert twin.ask(FLOWS[flow]).answer is Answer.OK
-    finally:
-        twin.close()
+    insist_it_cures_a_copy(node, change, FLOWS[flow])
     assert node.text(LINKS) == before
 
 

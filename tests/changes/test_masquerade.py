@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,8 +15,8 @@ from netdoctor.changes.masquerade import PodRules, RestoreMasquerade
 from netdoctor.errors import Drifted
 from netdoctor.facts.node import cni
 from netdoctor.facts.node.iptables import Ruleset
-from netdoctor.system.host import Host
 from netdoctor.system.traffic import Answer
+from tests.changes.on_node import on
 from tests.changes.test_rules import CONTAINER, POD, WRITTEN
 from tests.twin.network import ADDRESS, CLIENT, FLOWS, NODE_ADDRESS, RESOLVER, SERVER, Node, real, small_node
 
@@ -44,10 +44,6 @@ def node(machine: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Node
     (tmp_path / "bridge").write_text(json.dumps(cache))
     monkeypatch.setattr(cni, "CACHE_FOLDER", tmp_path)
     return machine
-
-
-def on(node: Node, act: Callable[[Host], object]) -> None:
-    node.namespaces["node"].run(lambda: act(Host(loads=True)))
 
 
 def nat(node: Node) -> str:

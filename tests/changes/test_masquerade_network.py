@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -13,6 +13,7 @@ from netdoctor.errors import Drifted, NotRehearsable
 from netdoctor.model import Access
 from netdoctor.system.host import Host
 from netdoctor.system.traffic import Answer
+from tests.changes.on_node import on
 from tests.twin.network import ADDRESS, CLIENT, CLUSTER_IP, FLOWS, RESOLVER, SERVER, Node, real, small_node
 
 pytestmark = real
@@ -27,10 +28,6 @@ def node() -> Iterator[Node]:
     with small_node() as node:
         node.sh(BARE)
         yield node
-
-
-def on(node: Node, act: Callable[[Host], object]) -> None:
-    node.namespaces["node"].run(lambda: act(Host(loads=True)))
 
 
 def planned(*kept: str, at_boot: bool = True) -> MasqueradeNetwork:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from netdoctor.changes import _boot_unit
 from netdoctor.changes.file import WriteFile, is_of_netdoctor
 from netdoctor.changes.masquerade_network import MasqueradeNetwork
 from netdoctor.errors import CannotRead
@@ -19,9 +18,10 @@ from netdoctor.facts.node.links import Links
 from netdoctor.facts.traffic.departures import Departures
 from netdoctor.model import Change, NotApplicable
 from netdoctor.remedies.host.masquerade_pod_network import masquerade_pod_network
-from netdoctor.system import systemd
 from netdoctor.system.host import Host
 from tests.builders import BRIDGE, CLIENT, NODE_ADDRESS, POD_NETWORK, cni, departures, masquerade, pods
+
+pytestmark = pytest.mark.usefixtures("no_systemd")
 
 NO_MASQUERADE = cni(plugins=({"type": "bridge", "bridge": BRIDGE, "ipam": {"subnet": POD_NETWORK}},))
 STATIC = "192.0.2.0/24 dev eth0 proto kernel scope link"
@@ -47,15 +47,6 @@ def nat(*rules: str) -> Iptables:
 
 def wanted(**changed: object) -> list[Change]:
     return list(masquerade_pod_network.plan((), **{**FACTS, **changed}))
-
-
-@pytest.fixture(autouse=True)
-def no_systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A machine without systemd, and folders of its own for what keeps rules at boot."""
-    monkeypatch.setattr(_boot_unit, "UNITS", str(tmp_path / "units"))
-    monkeypatch.setattr(_boot_unit, "FOLDER", str(tmp_path))
-    monkeypatch.setattr(systemd, "FOLDER", tmp_path / "run")
-    return tmp_path
 
 
 def test_the_whole_pod_network_but_not_to_pods_of_any_node() -> None:

@@ -27,7 +27,7 @@ DYNAMIC = {
     "netdoctor/rehearsal/rehearsal.py", "netdoctor/tracing/traced.py",
     "netdoctor/rehearsal/named_sources.py", "netdoctor/rehearsal/direct_rules.py",
     "netdoctor/changes/_foreign_rules.py", "netdoctor/changes/direct_rules.py",
-    "netdoctor/changes/_conntrack.py", "netdoctor/changes/_iptables_nat.py", "netdoctor/changes/accept_rules.py",
+    "netdoctor/changes/_conntrack.py", "netdoctor/changes/_iptables_nat.py", "netdoctor/changes/_iptables.py",
 }  # fmt: skip
 STARTS = re.compile(r"\b(os\.(system|popen|spawn\w*|exec\w*|posix_spawn\w*|fork\w*)|pty\.|shell=True|multiprocessing)")
 # processes that become nobody, for each session with a Postgres, and for the names in a recording behind TAB; whoever
