@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from netdoctor.diagnosis.catalogue import Catalogue
-from netdoctor.model import Diagnosis, Finding, Outcome, Result
+from netdoctor.diagnosis.conclude import probes_of
+from netdoctor.model import Diagnosis, Outcome, Result
 
 
 def without_the_starting(
@@ -32,18 +33,14 @@ def _waits_for(catalogue: Catalogue, results: Mapping[str, Result]) -> dict[str,
     return {symptom: name for name in starting for symptom in catalogue.probes[name].explains}
 
 
-def _findings(diagnosis: Diagnosis) -> tuple[Finding, ...]:
-    return (diagnosis.cause, *diagnosis.symptoms)
-
-
 def _probes(diagnoses: Iterable[Diagnosis]) -> set[str]:
     """The probes whose findings stand in these."""
-    return {finding.probe for diagnosis in diagnoses for finding in _findings(diagnosis)}
+    return set().union(*map(probes_of, diagnoses))
 
 
 def _only_waits(diagnosis: Diagnosis, waits_for: Mapping[str, str]) -> bool:
     """Whether nothing is known to cause it, and what is starting explains all of it."""
-    return diagnosis.unexplained and all(finding.probe in waits_for for finding in _findings(diagnosis))
+    return diagnosis.unexplained and probes_of(diagnosis) <= waits_for.keys()
 
 
 def _blocked(result: Result, by: Result) -> Result:

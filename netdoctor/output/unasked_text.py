@@ -43,25 +43,31 @@ def _what_is_missing(why: str, command: str) -> list[str]:
 def unasked_lines(results: Iterable[Result], begin: str) -> list[str]:
     """How many checks could not be made, and the most frequent reason. `begin`: what is known beside that."""
     unasked = [result for result in results if result.outcome in UNASKED]
-    reasons = Counter(result.reason for result in unasked if result.outcome is Outcome.UNKNOWN)
-    count = len(unasked)
-    lines = [f"COULD NOT TELL  {begin}, but {count} check{'' if count == 1 else 's'} could not be made"]
-    if reasons:
-        reason, of_them = reasons.most_common(1)[0]
-        others = "; netdoctor check shows the others" if of_them < count else ""
-        lines.append(f"  ? {reason}{others}")
-    return lines
+    lines = [f"COULD NOT TELL  {begin}, but {_checks(len(unasked))} could not be made"]
+    reason = _most_frequent_reason(unasked)
+    return [*lines, f"  ? {reason}"] if reason else lines
 
 
 def not_made(results: Iterable[Result]) -> list[str]:
     """One line on the checks that could not be made, beside what is planned; none where all were."""
-    unasked = [result for result in results if result.outcome is Outcome.UNKNOWN]
-    if not unasked:
+    unknown = [result for result in results if result.outcome is Outcome.UNKNOWN]
+    if not unknown:
         return []
-    reason, of_them = Counter(result.reason for result in unasked).most_common(1)[0]
-    count = "1 check" if len(unasked) == 1 else f"{len(unasked)} checks"
-    others = "; netdoctor check shows the others" if of_them < len(unasked) else ""
-    return ["", f"! {count} could not be made, so a cause may be missing here: {reason}{others}"]
+    reason = _most_frequent_reason(unknown)
+    return ["", f"! {_checks(len(unknown))} could not be made, so a cause may be missing here: {reason}"]
+
+
+def _checks(count: int) -> str:
+    return "1 check" if count == 1 else f"{count} checks"
+
+
+def _most_frequent_reason(unasked: list[Result]) -> str:
+    """The reason of most of those that are unknown, and where the others are told; "" where none is."""
+    reasons = Counter(result.reason for result in unasked if result.outcome is Outcome.UNKNOWN)
+    if not reasons:
+        return ""
+    reason, of_them = reasons.most_common(1)[0]
+    return reason + ("; netdoctor check shows the others" if of_them < len(unasked) else "")
 
 
 def _user() -> str:

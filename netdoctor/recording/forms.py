@@ -7,19 +7,11 @@ from dataclasses import fields, is_dataclass
 from functools import partial
 from typing import Any
 
-from netdoctor.system.foreign_text import is_address, to_network
+from netdoctor.system.foreign_text import is_address, is_network
 
 LONGEST = 4 << 20  # characters of one text; a ConfigMap has 1 MB
 LARGEST = 1 << 63
 MOST_SECONDS = 1e9
-
-
-def _is_network(text: str) -> bool:
-    try:
-        to_network(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _is_empty_or(form: Callable[[str], bool], text: str) -> bool:
@@ -35,8 +27,8 @@ FORMS: dict[str, tuple[Callable[[str], bool], str]] = {
     "cluster_ip": (lambda text: text == "None" or ADDRESS(text), "address"),
     "addresses": (SCOPED, "address"),
     "nameservers": (SCOPED, "address"),
-    "cidrs": (_is_network, "network"),
-    "pod_cidrs": (_is_network, "network"),
+    "cidrs": (is_network, "network"),
+    "pod_cidrs": (is_network, "network"),
 }
 PORTS = frozenset(("port", "node_port", "container_port"))
 

@@ -6,19 +6,13 @@ import select
 import socket
 import time
 
-from netdoctor.system.traffic import IP_RECVERR, IPV6_RECVERR, Answer, Reply, reply_of
+from netdoctor.system.traffic import Answer, Reply, asking_socket, reply_of
 
 
 def ask_udp(address: str, port: int, timeout: float, *, source: str = "", source_port: int = 0) -> Reply:
     """How an empty datagram ends. Raises OSError."""
     begin = time.monotonic()
-    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM) as s:
-        s.setblocking(False)
-        if s.family == socket.AF_INET:
-            s.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)
-        else:
-            s.setsockopt(socket.IPPROTO_IPV6, IPV6_RECVERR, 1)
-        s.bind((source, source_port))
+    with asking_socket(address, socket.SOCK_DGRAM, source, source_port) as s:
         try:
             s.connect((address, port))
             s.send(b"")

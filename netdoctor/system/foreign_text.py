@@ -29,6 +29,15 @@ def to_network(text: str) -> Network:
     return ipaddress.ip_network(text, strict=False)
 
 
+def is_network(text: str) -> bool:
+    """Whether this is a network, or an address."""
+    try:
+        to_network(text)
+    except ValueError:
+        return False
+    return True
+
+
 def to_interface(text: str) -> Interface:
     """An address and the length of its network. Raises ValueError."""
     if "%" in text:

@@ -140,7 +140,7 @@ def ask_all(questions: Sequence[tuple[str, Callable[[], Reply]]], within: float)
 def ask_tcp(address: str, port: int, timeout: float, *, source: str = "") -> Reply:
     """Whether a TCP connection is accepted within `timeout` seconds; `source`: the address to ask from."""
     begin = time.monotonic()
-    with _socket(address, socket.SOCK_STREAM, source) as s:
+    with asking_socket(address, socket.SOCK_STREAM, source) as s:
         failure = _connect(s, address, port, timeout)
         return failure or Reply(Answer.OK, _since(begin))
 
@@ -165,7 +165,7 @@ def ask_dns(
     begin = time.monotonic()
     query = dns.message.make_query(name, record)
     wire = query.to_wire()
-    with _socket(server, socket.SOCK_STREAM if over_tcp else socket.SOCK_DGRAM, source) as s:
+    with asking_socket(server, socket.SOCK_STREAM if over_tcp else socket.SOCK_DGRAM, source) as s:
         if failure := _connect(s, server, port, timeout):
             return failure
         try:
@@ -199,14 +199,15 @@ def _reply_in(data: bytes, query: dns.message.Message, begin: float) -> Reply:
     return Reply(RCODES.get(rcode, Answer.ERROR), _since(begin), detail=detail)
 
 
-def _socket(address: str, kind: socket.SocketKind, source: str = "") -> socket.socket:
+def asking_socket(address: str, kind: socket.SocketKind, source: str = "", source_port: int = 0) -> socket.socket:
+    """A socket that does not block and hears of ICMP errors, of the address's family. Raises OSError."""
     s = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, kind | socket.SOCK_NONBLOCK)
     if s.family == socket.AF_INET:
         s.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)
     else:
         s.setsockopt(socket.IPPROTO_IPV6, IPV6_RECVERR, 1)
-    if source:
-        s.bind((source, 0))
+    if source or source_port:
+        s.bind((source, source_port))
     return s
 
 

@@ -53,7 +53,7 @@ def firewalld_started_after_pods(
     if not firewalld.started:
         raise NotApplicable("systemd does not say when firewalld was started")
     lost = lost_masquerade(masquerade, points, answers)
-    if firewalld.direct or firewalld.permanent_direct or not lost.pods:
+    if firewalld.has_direct_rules or not lost.pods:
         return
     connected = {pod.addresses[0]: pod.connected for pod in attachments.pods}
     times = [connected.get(pod.address, "") for pod in lost.pods]

@@ -54,7 +54,7 @@ def netfilter_flushed(
     lost = lost_masquerade(masquerade, points, answers)
     if translated.ports or not _all_at_once(lost, attachments):
         return
-    if firewalld.direct or firewalld.permanent_direct or _started_after(firewalld, attachments):
+    if firewalld.has_direct_rules or _started_after(firewalld, attachments):
         return
     yield Finding(
         "netfilter's rules were flushed: those of kube-proxy and of the CNI are gone together",

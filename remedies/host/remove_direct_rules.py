@@ -47,7 +47,7 @@ def remove_direct_rules(
 
     if not host.live:
         raise NeedsTheNode("firewalld itself has to say which direct rules it has")
-    if not (firewalld.direct or firewalld.permanent_direct):
+    if not firewalld.has_direct_rules:
         return
     if isinstance(network, CannotRead):
         raise NotApplicable(f"what its direct rules do could not be tried on a copy of the node: {network}")

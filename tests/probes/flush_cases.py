@@ -6,12 +6,10 @@ from dataclasses import replace
 
 from netdoctor.facts.node.cni import Attachments
 from netdoctor.facts.node.firewalld import Firewalld
-from netdoctor.facts.traffic.drops import Drop, Drops
 from netdoctor.system.nft_trace import Dropped
 from tests.builders import (
     CLIENT,
     COREDNS,
-    OLD_POD,
     POSTGRES,
     REJECTED,
     SILENT,
@@ -23,6 +21,7 @@ from tests.builders import (
     upstream_answers,
 )
 from tests.probes.cases import FAIL, NOT_APPLICABLE, PASS, Case
+from tests.probes.host_cases import dropped
 
 UNANSWERED = upstream_answers(pods=SILENT)
 ALL_LOST = (masquerade(CLIENT, COREDNS, POSTGRES), UNANSWERED)
@@ -33,11 +32,6 @@ BEFORE, AFTER = "2025-12-31T23:59:59Z", "2026-01-01T00:00:01Z"  # all pods were 
 def started(at: str, *direct: str) -> Firewalld:
     """firewalld, and when it was started."""
     return replace(firewalld(direct=direct), started=at)
-
-
-def dropped(where: Dropped) -> Drops:
-    """Where a packet to the outside ended."""
-    return Drops((Drop(f"{OLD_POD} -> 8.8.8.8:53", "outside", where),))
 
 
 def connected(address: str, at: str) -> Attachments:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from netdoctor.errors import CannotRead
-from netdoctor.system.foreign_text import is_address, to_network
+from netdoctor.system.foreign_text import is_address, is_network
 from netdoctor.system.host import Host
 
 MANIFEST = Path("/etc/kubernetes/manifests/kube-apiserver.yaml")
@@ -38,15 +38,7 @@ class ApiServerHere:
 def service_ranges(text: str) -> tuple[str, ...]:
     """The networks of its option --service-cluster-ip-range, of each family one. Raises CannotRead."""
     named = [network for value in _values(text, SERVICES) for network in value.split(",")]
-    return tuple(filter(_is_network, named))
-
-
-def _is_network(text: str) -> bool:
-    try:
-        to_network(text)
-    except ValueError:
-        return False
-    return True
+    return tuple(filter(is_network, named))
 
 
 def _values(text: str, option: str) -> list[str]:

@@ -90,6 +90,11 @@ class Firewalld:
             started=_started(host),
         )
 
+    @property
+    def has_direct_rules(self) -> bool:
+        """Whether it has direct rules, chains or passthroughs, at run time or at boot."""
+        return bool(self.direct or self.permanent_direct)
+
     def zone_of_address(self, address: str, interface: str) -> tuple[Zone, str]:
         """The zone that a packet from this address through this interface falls in, and by what.
 

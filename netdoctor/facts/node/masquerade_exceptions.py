@@ -34,8 +34,7 @@ class MasqueradeExceptions:
         """Those of the chains that packets from the networks `pods` meet on their way out by `uplink`."""
         ranges: list[tuple[Network, str]] = []
         of_all, unclear = [], []
-        met = [(_Rule.parse(text), text) for text in _met(rules)]
-        for rule, text in met:
+        for rule, text in _met(rules):
             if not rule.concerns(pods, uplink):
                 continue
             if rule.is_unclear:
@@ -127,7 +126,7 @@ def _words(text: str) -> list[str]:
         return ["--", "-j", "RETURN"]
 
 
-def _met(rules: Ruleset) -> Iterator[str]:
+def _met(rules: Ruleset) -> Iterator[tuple[_Rule, str]]:
     """The rules of POSTROUTING and of every chain that it leads to, without the cluster's own."""
     seen, ahead = {""}, ["POSTROUTING"]
     while ahead:
@@ -136,5 +135,6 @@ def _met(rules: Ruleset) -> Iterator[str]:
             continue
         seen.add(chain)
         for text in rules.rules("nat", chain):
-            yield text
-            ahead.append(_Rule.parse(text).target)
+            rule = _Rule.parse(text)
+            yield rule, text
+            ahead.append(rule.target)

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from netdoctor.errors import CannotRead, Why
-from netdoctor.facts.node.sysctl import TRACKED, Sysctls
+from netdoctor.facts.node.sysctl import Sysctls
 from netdoctor.facts.traffic.reach import Reach
+from netdoctor.facts.traffic.tracked_entries import can_be_looked_through
 from netdoctor.facts.traffic.vantage import VantagePoints
 from netdoctor.system.host import Host
 from netdoctor.twin.wire import conntrack
 
-LARGEST = 100_000  # entries: more are not looked through
 KEPT = "/proc/sys/net/netfilter/nf_conntrack_tcp_timeout_time_wait"
 USUAL, JUST_NOW = 120, 6  # seconds: the kernel's default, and for which a check has run by then
 
@@ -38,8 +38,7 @@ class HiddenPods:
     @classmethod
     def collect(cls, host: Host, sysctls: Sysctls, points: VantagePoints, reach: Reach | CannotRead) -> HiddenPods:
         """Among the pods that are tested from, once they have been connected to each other. Raises CannotRead."""
-        count = sysctls[TRACKED]
-        if isinstance(reach, CannotRead) or count is None or not count.isdecimal() or int(count) > LARGEST:
+        if isinstance(reach, CannotRead) or not can_be_looked_through(sysctls):
             raise CannotRead("tracked connections between pods", "there are none, or too many", Why.UNSUPPORTED)
         kept = int(host.read_or_none(KEPT) or USUAL)
         return cls(hidden(conntrack.dump(None), {point.address: point.name for point in points.pods}, kept))

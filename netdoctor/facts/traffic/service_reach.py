@@ -84,8 +84,7 @@ def questions(
     yield from _from_node(points)
     if isinstance(pods, CannotRead):
         return
-    by_address = {address: pod for pod in reversed(pods.items) for address in pod.addresses}
-    known = _Known(points, this, pods, by_address, () if isinstance(policies, CannotRead) else policies.items)
+    known = _Known.of(points, this, pods, policies)
     yield from _host_ports(known)
     if not isinstance(services, CannotRead) and not isinstance(endpoints, CannotRead):
         yield from _by_services(known, services, endpoints)
@@ -100,6 +99,12 @@ class _Known:
     pods: Pods
     by_address: Mapping[str, Pod]
     policies: tuple[Policy, ...]
+
+    @classmethod
+    def of(cls, points: VantagePoints, this: ThisNode, pods: Pods, policies: NetworkPolicies | CannotRead) -> _Known:
+        """With the pods by their addresses; of two with the same address the first."""
+        by_address = {address: pod for pod in reversed(pods.items) for address in pod.addresses}
+        return cls(points, this, pods, by_address, () if isinstance(policies, CannotRead) else policies.items)
 
     @property
     def host(self) -> VantagePoint | None:
@@ -179,8 +184,7 @@ def udp_questions(
 ) -> Iterator[Question]:
     """The same by Services that have UDP ports and no TCP port, from pods."""
     alone = replace(services, items=tuple(each for each in services.items if not _port_of(each, "TCP")))
-    by_address = {address: pod for pod in reversed(pods.items) for address in pod.addresses}
-    known = _Known(points, this, pods, by_address, () if isinstance(policies, CannotRead) else policies.items)
+    known = _Known.of(points, this, pods, policies)
     yield from _others(known, _open_to_all(known, alone, endpoints, "UDP"), UDP_SERVICE)
 
 

@@ -13,11 +13,11 @@ from netdoctor.facts.cluster.services import EndpointSlices, Service, Services
 from netdoctor.facts.cluster.this_node import LocalAddresses
 from netdoctor.facts.node.sysctl import TRACKED, Sysctls
 from netdoctor.facts.traffic.names import SERVICE_NAME, ClusterDns
+from netdoctor.facts.traffic.tracked_entries import LARGEST, can_be_looked_through
 from netdoctor.facts.traffic.vantage import HOST
 from netdoctor.twin.wire import conntrack
 from netdoctor.twin.wire.conntrack import Established
 
-LARGEST = 100_000  # entries: more are not looked through
 AGAIN = 1.2  # seconds, after which an entry that no packet meets has less time left
 LOOKS = 4  # clients ask again after five seconds, as resolvers do
 MODES = ("iptables", "nftables")  # in which kube-proxy translates by tracked connections
@@ -57,10 +57,9 @@ class StaleConnections:
 
         The cluster DNS counts only where new queries are answered: else all of them, netdoctor's too, look like that.
         """
-        count = sysctls[TRACKED]
-        if kube_proxy.mode not in MODES or count is None:
+        if kube_proxy.mode not in MODES or sysctls[TRACKED] is None:
             raise CannotRead("tracked connections", "kube-proxy does not work by them here", Why.ABSENT)
-        if not count.isdecimal() or int(count) > LARGEST:
+        if not can_be_looked_through(sysctls):
             raise CannotRead("tracked connections", f"there are more than {LARGEST}", Why.UNSUPPORTED)
         own = [service for service in services.items if service.cluster_ip not in local.addresses]
         translated = [service for service in own if _is_translated(service) and _is_served(service, services, names)]
