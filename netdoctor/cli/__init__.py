@@ -16,6 +16,7 @@ from typing import NoReturn, TextIO
 import click
 
 from netdoctor import __version__
+from netdoctor.terminal.ascii_signs import register
 from netdoctor.terminal.command_group import CommandGroup
 
 INTERRUPTED = 130
@@ -57,6 +58,8 @@ def main() -> NoReturn:
     install()
     threading.excepthook = _thread_ended
     try:
+        if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # as __main__ leaves it
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         status = group.main(standalone_mode=False)
         sys.stdout.flush()  # else a full disk would show only when nobody can say it any more
         sys.stderr.flush()
@@ -156,7 +159,7 @@ def _open_streams() -> None:
                 os.close(descriptor)
             setattr(sys, name, os.fdopen(number, mode, encoding="utf-8"))
         elif isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
+            stream.reconfigure(errors=register())
 
 
 def _forget_relative_programs() -> None:

@@ -143,11 +143,11 @@ def _cured(case: _Case) -> Diagnosis | None:
     shown = case.cures()
     if not shown:
         return None
-    if case.only_seen:
-        shown = shown[:1]
-    evidence = [_confirms(trial, cure, needed) for trial, cure, needed in shown[:SHOWN]]
-    confidence = Confidence.LIKELY if case.experiments.programs else Confidence.CONFIRMED
     first, cure, _ = shown[0]
+    if case.only_seen:  # the cause is named by the first cure
+        shown = [found for found in shown if found[1] == cure]
+    evidence = [_confirms(trial, changes, needed) for trial, changes, needed in shown[:SHOWN]]
+    confidence = Confidence.LIKELY if case.experiments.programs else Confidence.CONFIRMED
     if case.cut_short and not any(needed for _, _, needed in shown):
         evidence.append(_not_all_tried(first, case.cut_short))
         confidence = Confidence.LIKELY
@@ -223,21 +223,28 @@ def proof(shown: list[tuple[Trial, tuple[Tried, ...], bool]], tried: Sequence[Tr
     for _, cure, needed in shown:
         by_cure.setdefault(tuple(change.change for change in cure), []).append(needed)
     changes, nothing_else = max(by_cure.items(), key=lambda found: (len(found[1]), -len(found[0])))
-    alone = "with this change alone" if len(changes) == 1 else "with these changes alone"
-    other = ", and with no other" if all(nothing_else) else ""
     cured, failing = len(nothing_else), len(tried)
     work = f"{cured} of {failing} failing connections work" if failing > 1 else "the failing connection works"
-    of_others = sum(bool(trial.cures) for trial in tried) - len(shown)
-    return f"on a copy of this node {work} {alone}{other}: {'; '.join(changes)}{_rest(len(shown) - cured, of_others)}"
+    after = "after this change" if len(changes) == 1 else "after these changes"
+    other = ", and after no other" if all(nothing_else) else ""
+    rest = _rest(len(shown) - cured, len(shown), tried)
+    return f"on a copy of this node, {work} {after}{other}: {'; '.join(changes)}{rest}"
 
 
-def _rest(with_more: int, of_others: int) -> str:
-    """What the other failing flows need: a further change beside the cause's own, or only another one."""
+def _rest(with_more: int, shown: int, tried: Sequence[Trial]) -> str:
+    """What the other failing flows need: a further change beside the cause's own, or only another one, or neither."""
+    cured = sum(bool(trial.cures) for trial in tried)
+    unchanged = sum(trial.passes and not trial.cures for trial in tried)
+    of_others, uncured = cured - shown, len(tried) - cured - unchanged
     parts = []
     if with_more:
         parts.append(f"{with_more} more {'needs' if with_more == 1 else 'need'} another change as well")
     if of_others:
         parts.append(f"{of_others} {'has' if of_others == 1 else 'have'} another cause")
+    if unchanged:
+        parts.append(f"{unchanged} {'works' if unchanged == 1 else 'work'} there without a change")
+    if uncured:
+        parts.append(f"{uncured} still {'fails' if uncured == 1 else 'fail'}")
     return f" ({', '.join(parts)})" if parts else ""
 
 

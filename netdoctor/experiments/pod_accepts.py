@@ -38,7 +38,7 @@ class Accepting:
     def says(self) -> str:
         """What is different with them, in words."""
         where = f"before `{self.change.before}`" if self.change.before else "at its end"
-        return f"with packets of pods accepted in {self.change.place}, {where}"
+        return f"packets of pods are accepted in {self.change.place}, {where}"
 
 
 def instead_of_policy_or_rule(state: State, cluster: Addresses, stop: TraceStep) -> Accepting | None:

@@ -37,9 +37,16 @@ def _need_lines(needs: list[Need]) -> list[str]:
                 lines += [f"  ? {len(same)} needs could not be checked: {need.reason}", f"    {', '.join(same)}"]
             told.add(need.reason)
         else:
-            not_tested = "not tested: " if need.met == "unknown" else ""
-            lines.append(f"  {SIGNS[need.met]} {need.name}" + (f": {not_tested}{need.reason}" if need.reason else ""))
+            lines.append(f"  {SIGNS[need.met]} {_need_words(need)}")
     return lines
+
+
+def _need_words(need: Need) -> str:
+    """The need, and why it is not met; where it fails the reason alone, which says what fails."""
+    if need.met == "no" and need.reason:
+        return need.reason
+    not_tested = "not tested: " if need.met == "unknown" else ""
+    return need.name + (f": {not_tested}{need.reason}" if need.reason else "")
 
 
 def _reason_lines(gate: Gate, *, without_node: bool) -> list[str]:

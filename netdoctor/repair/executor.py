@@ -150,9 +150,10 @@ def execute(
     say: Callable[[str], None],
     ended: Ended = lambda _: None,
 ) -> Outcomes:
-    """Take the plan's safe steps in order, up to the first that is not proved; `say` and `ended` as `repair` has them.
+    """Take the plan's safe steps in order, up to the first that fails; `say` and `ended` as `repair` has them.
 
-    A step that cannot be rolled back leaves the journal open. Raises KeyboardInterrupt, and whatever is not an error
+    A step that is not needed any more is left out: kube-proxy, for one, writes its rules again by itself. One
+    that cannot be rolled back leaves the journal open. Raises KeyboardInterrupt, and whatever is not an error
     of netdoctor's own, after the step at hand was undone; JournalError.
     """
     seen, done = first, list[StepOutcome]()
@@ -169,7 +170,7 @@ def execute(
             outcome, seen = _take(step, guards, partial(look, on_copies, asked), journal, say)
         done.append(outcome)
         ended(outcome)
-        if outcome.end is not StepEnd.PROVED:
+        if outcome.end not in (StepEnd.PROVED, StepEnd.SKIPPED):
             break
     return Outcomes(tuple(done), seen)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -15,6 +16,8 @@ from rich.text import Text
 from rich.theme import Theme
 
 from netdoctor.output.console import console, shown_on
+
+INLINE_CODE = re.compile("`([^`]+)`")
 
 
 def show(page: str, related: Mapping[str, Sequence[str]]) -> None:
@@ -44,12 +47,22 @@ def _page(text: str) -> None:
 
 def on_terminal(page: str, target: Console) -> str:
     """The page as this console shows it: its first line is its title."""
+    if target.no_color or target.color_system is None:
+        page = _with_backticks(page)
     title, _, rest = page.partition("\n")
     with target.use_theme(Theme({"markdown.code": "cyan"})), target.capture() as shown:
         target.print(Text(title, style="bold"))
         target.print(_Page(rest.strip("\n"), hyperlinks=False))
     lines = [line.rstrip() for line in shown.get().splitlines()]
     return "\n".join(line for before, line in pairwise([title, *lines]) if line or before) + "\n"
+
+
+def _with_backticks(page: str) -> str:
+    """The page with backticks that stay: without colour nothing else tells code from text."""
+    text_and_blocks = page.split("```")
+    for number in range(0, len(text_and_blocks), 2):
+        text_and_blocks[number] = INLINE_CODE.sub(r"`` `\1` ``", text_and_blocks[number])
+    return "```".join(text_and_blocks)
 
 
 class _Title(Heading):

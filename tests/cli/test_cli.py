@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -120,6 +121,22 @@ class TestHelp:
 
     def test_version(self) -> None:
         assert netdoctor("--version").stdout == f"netdoctor {__version__}\n"
+
+
+@pytest.mark.parametrize("module", ["click", "netdoctor.cli", "netdoctor.system.output_gate"])
+def test_ctrl_c_while_it_is_imported_shows_no_traceback(module: str, tmp_path: Path) -> None:
+    code = (
+        "import importlib.abc, os, signal, sys, time\n"
+        "class Press(importlib.abc.MetaPathFinder):\n"
+        "    def find_spec(self, name, path, target=None):\n"
+        f"        if name == {module!r}:\n"
+        "            os.kill(os.getpid(), signal.SIGINT); time.sleep(20)\n"
+        "sys.meta_path.insert(0, Press())\n"
+        "from netdoctor.__main__ import main\n"
+        "main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code, "--help"], capture_output=True, text=True, timeout=30)
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")
 
 
 class TestStreams:

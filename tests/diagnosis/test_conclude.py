@@ -143,14 +143,26 @@ def test_a_proof_counts_every_connection_that_failed() -> None:
     trials = [experiments(cure).trials[0] for cure in cures]
     shown = [(trial, cure, True) for trial, cure in zip(trials, cures, strict=True) if own in cure]
     sentence = proof(shown, trials)
-    assert "2 of 4 failing connections work with this change alone, and with no other: " in sentence
+    assert "2 of 4 failing connections work after this change, and after no other: " in sentence
     assert sentence.endswith(" (1 more needs another change as well, 1 has another cause)")
     assert "(" not in proof(shown[:2], trials[:2])
 
 
-def test_a_proof_says_nothing_of_a_connection_without_a_cure() -> None:
+def test_a_proof_counts_connections_without_a_cure() -> None:
     cured, uncured = experiments((tried("its-own"),)).trials[0], experiments(asked=True).trials[0]
-    assert "(" not in proof([(cured, cured.cures[0], True)], [cured, uncured])
+    shown = [(cured, cured.cures[0], True)]
+    assert "(" not in proof(shown, [cured])
+    assert proof(shown, [cured, uncured]).endswith(" (1 still fails)")
+    unchanged = replace(uncured, passes=True)
+    assert proof(shown, [cured, unchanged, uncured]).endswith(" (1 works there without a change, 1 still fails)")
+
+
+def test_a_symptom_named_by_its_cure_counts_every_connection_that_it_cures() -> None:
+    made = experiments((tried("kube-proxy-rules-missing", "odd"),))
+    made = replace(made, trials=made.trials * 3)
+    (named,) = judged(world(upstream_answers(pods=SILENT), failed_flow(), made))
+    assert named.cause.probe == "found-by-experiment"
+    assert "3 of 3 failing connections work after this change" in named.proof
 
 
 def test_the_packet_to_trace_is_one_that_the_cause_itself_stops() -> None:

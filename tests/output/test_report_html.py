@@ -142,7 +142,7 @@ def test_the_path_is_drawn_before_and_after_the_repair() -> None:
     assert str(found.before.ending).startswith("STOPPED at inet corp guard, handle 2")
     assert found.after is not None
     assert found.after.ending.arrived
-    assert found.changes == ("without the rule 2 of inet corp guard (tcp dport 5432 counter drop)",)
+    assert found.changes == ("rule 2 of inet corp guard (tcp dport 5432 counter drop) is removed",)
     page = page_of(report_of("nft-table-drops-postgres"), found)
     assert page.tags.count("svg") == 3
     assert "tcp dport 5432 counter" in " ".join(page.texts["text"])

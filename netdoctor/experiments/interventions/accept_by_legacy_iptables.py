@@ -26,7 +26,7 @@ def propose(situation: Situation) -> Iterator[Intervention]:
         yield Intervention(NAME, CAUSE, says, found.says, make, by_hand=found.by_hand, changes=(found.change,))
         return
     make = partial(_run, ["iptables-legacy", *arguments])
-    change = f"without iptables-legacy {legacy}"
+    change = f"iptables-legacy {legacy} is removed"
     yield Intervention(NAME, CAUSE, says, change, make, by_hand=without_legacy_rule(legacy))
 
 

@@ -41,5 +41,5 @@ def propose(situation: Situation) -> Iterator[Intervention]:
         make, change = partial(nft_loading.accept_by_policy, *place), f"the policy of {where} accepts"
     else:
         make = partial(nft_loading.neutralize_rule, *place, handles.index(stop.handle))
-        change = f"without the rule {stop.handle} of {where} ({stop.text})"
+        change = f"rule {stop.handle} of {where} ({stop.text}) is removed"
     yield Intervention(NAME, cause, says, change, make, by_hand=by_hand)

@@ -29,7 +29,7 @@ def propose(situation: Situation) -> Iterator[Intervention]:
             "add-default-route",
             "default-route-missing",
             "there is no default route",
-            f"with `default via {address} dev {name}`",
+            f"`default via {address} dev {name}` is added",
             partial(_add, address, index),
             by_hand=ip_command(version, "route add default via {} dev {}", address, name),
         )

@@ -34,7 +34,7 @@ def propose(situation: Situation) -> Iterator[Intervention]:
             "forget-permanent-neighbours",
             UNNAMED,
             f"a permanent neighbour entry for {words} names an address where nothing answers",
-            f"without the permanent neighbour entry of {words}",
+            f"the permanent neighbour entry of {words} is deleted",
             partial(_delete, tuple(body for body, _, _ in found)),
             by_hand=all_of(command("sudo ip neigh del {} dev {}", address, name) for _, address, name in found),
         )

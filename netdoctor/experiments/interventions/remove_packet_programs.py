@@ -21,7 +21,7 @@ def propose(situation: Situation) -> Iterator[Intervention]:
                 "remove-packet-programs",
                 "packets-taken-by-program",
                 f"{what} drops pod traffic",
-                f"without {what}",
+                f"{what} is removed",
                 partial(packet_programs.remove, program),
                 where=place,
                 by_hand=command(form, *values) if place == NODE else (),  # a pod's namespace has no name to type

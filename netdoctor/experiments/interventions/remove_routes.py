@@ -49,7 +49,7 @@ def _without(route: Route, node: NetworkState) -> Intervention:
         cause, says = UNNAMED, f"the route `{text}` leads elsewhere"
     by_hand = ip_command(route.destination.version, "route del {}", route.selected_by(node))
     make = partial(_delete, route.body)
-    return Intervention("remove-routes", cause, says, f"without the route `{text}`", make, by_hand=by_hand)
+    return Intervention("remove-routes", cause, says, f"the route `{text}` is removed", make, by_hand=by_hand)
 
 
 def _delete(body: bytes) -> None:

@@ -27,7 +27,7 @@ def propose(situation: Situation) -> Iterator[Intervention]:
             "remove-routing-rules",
             "packets-refused-by-routing" if refuses else UNNAMED,
             f"the routing rule `{rule.text}` leads packets elsewhere",
-            f"without the routing rule `{rule.text}`",
+            f"the routing rule `{rule.text}` is removed",
             partial(_delete, rule.body),
             by_hand=ip_command(6 if family == socket.AF_INET6 else 4, "rule del pref {} {}", rule.priority, rule.words),
         )

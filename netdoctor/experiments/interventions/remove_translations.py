@@ -40,7 +40,7 @@ def propose(situation: Situation) -> Iterator[Intervention]:
             "remove-translations",
             UNNAMED,
             f"a rule of {where} {does}: {step.text}",
-            f"without the rule {step.handle} of {where} ({step.text})",
+            f"rule {step.handle} of {where} ({step.text}) is removed",
             partial(nft_loading.neutralize_rule, *place, handles.index(step.handle)),
             by_hand=without_rule(*place, step.handle),
         )

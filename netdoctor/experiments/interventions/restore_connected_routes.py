@@ -35,7 +35,7 @@ def propose(situation: Situation) -> Iterator[Intervention]:
                 "restore-connected-routes",
                 UNNAMED,
                 f"the route `{route}` is gone, which comes with the address there",
-                f"with the route `{route}`",
+                f"the route `{route}` is there again",
                 partial(_add, network, index),
                 by_hand=ip_command(network.version, "route add {} dev {}", network, names[index]),
                 changes=_changes(names[index], index, address) if index in bridges else (),
