@@ -42,8 +42,15 @@ def rests_on_experiments(catalogue: Catalogue, probe: str) -> bool:
 
 
 def guards_of(catalogue: Catalogue, seen: Look) -> list[str]:
-    """The probes that have to pass after a repair as they do now: not those that pass because nothing was tried."""
-    passed = [name for name, result in seen.results.items() if result.outcome is Outcome.PASS]
+    """The probes that have to pass after a repair as they do now: not those that pass because nothing was tried.
+
+    Nor an act: it was done before the repair, and may show only once the repair has taken away what explained it.
+    """
+    passed = [
+        name
+        for name, result in seen.results.items()
+        if result.outcome is Outcome.PASS and not catalogue.probes[name].act
+    ]
     return passed if seen.experimented else [name for name in passed if not rests_on_experiments(catalogue, name)]
 
 

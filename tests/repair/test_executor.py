@@ -5,11 +5,14 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from functools import partial
 
 import pytest
 
+from netdoctor import Area, Evidence, Finding, probe, remedy
 from netdoctor.changes.file import WriteFile
+from netdoctor.diagnosis.catalogue import Catalogue
 from netdoctor.errors import Drifted
 from netdoctor.model import Change, Outcome
 from netdoctor.repair.executor import StepEnd
@@ -21,6 +24,7 @@ from netdoctor.repair.runs import runs
 from netdoctor.system.host import Host
 from tests.conftest import ROOT
 from tests.repair.folder_node import (
+    Folder,
     Node,
     add_names,
     add_nothing_useful,
@@ -31,6 +35,7 @@ from tests.repair.folder_node import (
     node,
     open_the_door,
     switch_on,
+    write,
 )  # fmt: skip
 
 __all__ = ["node"]  # the fixture
@@ -57,6 +62,35 @@ def test_a_target_that_still_fails_is_taken_back_and_the_proved_step_stays(node:
     assert outcomes.last.results["names-unresolved"].outcome is Outcome.FAIL
     assert load(journal.path).closed is Closed.COMMITTED
     assert [entry.state for entry in journal.entries] == [EntryState.VERIFIED, EntryState.VERIFIED, EntryState.UNDONE]
+
+
+@probe(area=Area.NODE, healthy="the lamp is on")
+def lamp_off(folder: Folder) -> Iterator[Finding]:
+    if not folder.text("lamp.conf"):
+        yield Finding("the lamp is off", (Evidence("lamp.conf", "0", "1"),))
+
+
+@remedy(fixes="forwarding-off")
+def switch_all_on(findings: tuple[Finding, ...], folder: Folder) -> Iterator[Change]:
+    yield write(folder, "a.conf", "forward = 1\n")
+    yield write(folder, "sub/deep/b.conf", "names = 1\n")
+
+
+@remedy(fixes="lamp-off")
+def light(findings: tuple[Finding, ...], folder: Folder) -> Iterator[Change]:
+    yield write(folder, "lamp.conf", "1\n")
+
+
+def test_the_step_after_one_that_is_not_needed_any_more_is_made_without_a_new_plan(node: Node) -> None:
+    probes = {**node.catalogue().probes, lamp_off.name: lamp_off}
+    catalogue = Catalogue.of(probes, {each.name: each for each in (switch_all_on, add_names, light)})
+    first = node.look(catalogue)
+    outcomes = node.execute(catalogue, plan(catalogue, first), first, begin(), agree=lambda *_: False)
+    by_remedy = dict(ends(outcomes))
+    assert by_remedy == {
+        "switch-all-on": StepEnd.PROVED, "add-names": StepEnd.SKIPPED, "light": StepEnd.PROVED,
+    }  # fmt: skip
+    assert [step.remedy for step in outcomes.steps].index("add-names") < len(outcomes.steps) - 1
 
 
 def test_a_guard_that_only_warns_does_not_break(node: Node) -> None:

@@ -14,6 +14,7 @@ from netdoctor.errors import CannotRead
 from netdoctor.facts.traffic.experiments import Experiments
 from netdoctor.repair.proof import complete, guards_of, rests_on_experiments
 from tests.repair.folder_node import (
+    Folder,
     Node,
     add_names,
     add_nothing_useful,
@@ -32,8 +33,13 @@ def found_on_copies(experiments: Experiments | CannotRead) -> Iterator[Finding]:
     yield from ()
 
 
+@probe(area=Area.NODE, healthy="nothing was flushed", act=True)
+def settings_flushed(folder: Folder) -> Iterator[Finding]:
+    yield from ()
+
+
 def catalogue() -> Catalogue:
-    probes = (forwarding_off, names_unresolved, door_open, found_on_copies)
+    probes = (forwarding_off, names_unresolved, door_open, found_on_copies, settings_flushed)
     return Catalogue.of({each.name: each for each in probes}, {})
 
 
@@ -56,7 +62,7 @@ def test_a_probe_that_goes_by_experiments_is_proved_by_them() -> None:
     assert rests_on_experiments(catalogue(), "found-on-copies")
 
 
-def test_what_passed_without_experiments_does_not_have_to_pass(node: Node) -> None:
+def test_neither_what_passed_without_experiments_nor_an_act_has_to_pass(node: Node) -> None:
     (node.folder / "a.conf").write_text("forward = 1\n")
     experimented = node.look(catalogue())
     assert guards_of(catalogue(), experimented) == ["forwarding-off", "door-open", "found-on-copies"]
