@@ -2,83 +2,30 @@
 
 from __future__ import annotations
 
-import re
-import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
 
-from netdoctor.system.host import Host, ProgramFailed
+from netdoctor.errors import CannotRead
+from netdoctor.system import kernel_modules
+from netdoctor.system.host import Host
+from netdoctor.twin.wire import conntrack
+from netdoctor.twin.wire.conntrack import Ends
 
-SECONDS = 5.0
-TRIES = 5
-NONE, ENDED = "0 flow entries", "such conntrack doesn't exist"  # what the tool says
-
-
-@dataclass(frozen=True, slots=True)
-class Tracked:
-    """A tracked connection: who asked whom, and who answers whom."""
-
-    source: str
-    destination: str
-    reply_source: str
-    reply_destination: str
+MODULE = "nf_conntrack_netlink"
 
 
 def available() -> bool:
-    """Whether the conntrack tool is installed."""
-    return shutil.which("conntrack") is not None
+    """Whether the kernel can say which connections it tracks, if need be once it has loaded a module."""
+    with suppress(CannotRead):
+        return kernel_modules.present(MODULE) or kernel_modules.loadable(MODULE)
+    return False
 
 
-def parse(text: str) -> set[Tracked]:
-    """The connections in what `conntrack -L` prints."""
-    found = set()
-    for line in text.splitlines():
-        ends = re.findall(r"\b(?:src|dst)=(\S+)", line)
-        if len(ends) == 4:
-            found.add(Tracked(*ends))
-    return found
+def forget(host: Host, stale: Callable[[Ends], bool]) -> int:
+    """Delete the connections that are stale, and say how many; none where the kernel does not say what it tracks.
 
-
-def forget(host: Host, stale: Callable[[Tracked], bool]) -> int:
-    """Forget the connections that are stale, and say how many kinds; none where the tool is not installed.
-
-    Raises CannotRead when the tool cannot list them.
+    Raises CannotRead where it refuses.
     """
-    if not available():
+    if not available() or not (host.loads or kernel_modules.present(MODULE)):
         return 0
-    count = 0
-    for one in parse(host.run(["conntrack", "-L", "-f", "ipv4"], timeout=SECONDS)):
-        if not stale(one):
-            continue
-        delete = [
-            "conntrack",
-            "-D",
-            "-s",
-            one.source,
-            "-d",
-            one.destination,
-            "-r",
-            one.reply_source,
-            "-q",
-            one.reply_destination,
-        ]
-        count += _deleted(host, delete)
-    return count
-
-
-def _deleted(host: Host, delete: list[str]) -> bool:
-    """Whether connections of this kind were there and are deleted. Raises CannotRead.
-
-    The tool lists them and deletes one after the other: where one has ended meanwhile it stops before the others.
-    """
-    for left in reversed(range(TRIES)):
-        try:
-            host.run(delete, timeout=SECONDS)
-        except ProgramFailed as error:
-            if NONE in error.said:
-                return False
-            if not left or ENDED not in error.said:
-                raise
-        else:
-            break
-    return True
+    return conntrack.delete(stale, loads=host.loads)

@@ -31,7 +31,7 @@ class ResyncKubeProxy:
     pod: str  # namespace/name
     mode: str  # of kube-proxy: where its rules stand
     ports: tuple[Port, ...]  # of ClusterIPs, whose rules must be back
-    forgets: bool  # whether connections that were not translated can be forgotten: the conntrack tool is there
+    forgets: bool  # whether connections that were not translated can be forgotten: the kernel says which it tracks
     translations: tuple[Translation, ...] = ()  # what its rules will do, for a rehearsal
     node_ports: tuple[tuple[str, int], ...] = ()  # protocol and number, whose rules must be back
     uid: str = ""  # of the pod: another one of its name is not deleted
@@ -73,7 +73,7 @@ class ResyncKubeProxy:
         if self.forgets:
             lines.append("+conntrack -D -d IP -r IP   for each ClusterIP: connections that no rule translated")
         else:
-            lines.append(" connections that no rule translated stay for two minutes: no conntrack tool is installed")
+            lines.append(" connections that no rule translated stay for two minutes: the kernel does not list them")
         return "\n".join(lines)
 
     def in_short(self) -> list[str]:

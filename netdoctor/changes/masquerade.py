@@ -15,6 +15,7 @@ from netdoctor.errors import Drifted, NotRehearsable
 from netdoctor.facts.node.cni import Attachments
 from netdoctor.facts.node.iptables import Ruleset
 from netdoctor.system.host import Host
+from netdoctor.twin.wire.conntrack import Ends
 
 PLAIN = re.compile(r"[\w.-]+")
 MULTICAST = "224.0.0.0/4"
@@ -81,7 +82,7 @@ class RestoreMasquerade:
     needs_the_node: ClassVar[bool] = True
     kind: ClassVar[str] = "pod-masquerade"
     pods: tuple[PodRules, ...]
-    forgets: bool  # whether connections without masquerade can be forgotten: the conntrack tool is there
+    forgets: bool  # whether connections without masquerade can be forgotten: the kernel says which it tracks
 
     @classmethod
     def planned(cls, pods: Iterable[tuple[str, str, str, str, str]], rules: Ruleset) -> RestoreMasquerade:
@@ -105,7 +106,7 @@ class RestoreMasquerade:
         if self.forgets:
             lines.append("+conntrack -D   for these pods' connections to the outside that were not masqueraded")
         else:
-            lines.append(" connections without masquerade go on until they time out: no conntrack tool is installed")
+            lines.append(" connections without masquerade go on until they time out: the kernel does not list them")
         return "\n".join(lines)
 
     def in_short(self) -> list[str]:
@@ -179,9 +180,7 @@ class RestoreMasquerade:
             restore(host, "nat", sorted(lines, key=lambda line: line[0] != ":"))
 
 
-def _leaves_unmasqueraded(
-    connection: _conntrack.Tracked, prefixes: dict[str, ipaddress.IPv4Network | ipaddress.IPv6Network]
-) -> bool:
+def _leaves_unmasqueraded(connection: Ends, prefixes: dict[str, ipaddress.IPv4Network | ipaddress.IPv6Network]) -> bool:
     prefix = prefixes.get(connection.source)
     return (
         prefix is not None

@@ -13,6 +13,7 @@ from netdoctor.errors import Drifted, NotRehearsable
 from netdoctor.facts.node.cni import NAME
 from netdoctor.model import Access
 from netdoctor.system.host import Host, ProgramFailed
+from netdoctor.twin.wire.conntrack import Ends
 
 FAMILY, TABLE = "ip", "netdoctor_masquerade"
 SOURCE_NAT = 100  # the priority that nft calls srcnat: older versions know the number alone
@@ -34,7 +35,7 @@ class MasqueradeNetwork:
     networks: tuple[str, ...]  # of pods
     kept: tuple[str, ...]  # destinations that pods reach with their own addresses
     bridge: str  # of the pods: what leaves by it stays on the node
-    forgets: bool  # whether connections without masquerade can be forgotten: the conntrack tool is there
+    forgets: bool  # whether connections without masquerade can be forgotten: the kernel says which it tracks
     at_boot: bool  # whether files of the same repair make it again at each boot
     mark: int = 0  # by which kube-proxy wants packets masqueraded, where a rule sends pods past that as well
 
@@ -74,7 +75,7 @@ class MasqueradeNetwork:
         if self.forgets:
             lines.append("+conntrack -D   for pods' connections to the outside that were not masqueraded")
         else:
-            lines.append(" connections without masquerade go on until they time out: no conntrack tool is installed")
+            lines.append(" connections without masquerade go on until they time out: the kernel does not list them")
         if not self.at_boot:
             lines.append(" the next boot is without it: there is no systemd that could make it again")
         return "\n".join(lines)
@@ -153,7 +154,7 @@ def _listed(host: Host) -> str | None:
         raise
 
 
-def _leaves_unmasqueraded(connection: _conntrack.Tracked, pods: list[Network], kept: list[Network]) -> bool:
+def _leaves_unmasqueraded(connection: Ends, pods: list[Network], kept: list[Network]) -> bool:
     source, answers = ipaddress.ip_address(connection.source), ipaddress.ip_address(connection.reply_source)
     return (
         any(source in pod for pod in pods)

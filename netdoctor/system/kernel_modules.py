@@ -7,7 +7,7 @@ load a module that is not there is not asked.
 Sources: net/netlink/af_netlink.c (net-pf-16-proto-N), net/netfilter/nfnetlink.c (nfnetlink-subsys-N),
 net/netfilter/nft_compat.c and x_tables.c (ipt_NAME, iptable_NAME), net/netfilter/nf_tables_api.c (nft-expr-N-NAME,
 nft-chain-N-NAME) and net/packet/af_packet.c (net-pf-17) of Linux; strace of the programs (iptables 1.8.9, nftables
-1.0.6, ipset 7.17, conntrack 1.4.7).
+1.0.6, ipset 7.17).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from netdoctor.errors import CannotRead
@@ -29,7 +30,6 @@ LEGACY, LEGACY6 = ("ip_tables",), ("ip6_tables",)
 # Every program that may be started while netdoctor looks, and what it asks the kernel for. ip, in the ways in which it
 # is called here, asks rtnetlink alone, which is part of the kernel.
 PROGRAMS: Mapping[str, tuple[str, ...]] = {
-    "conntrack": ("nf_conntrack_netlink",),
     "crictl": (),
     "ctr": (),
     "ip": (),
@@ -93,6 +93,14 @@ def _is_there(name: str) -> bool:
             str(listed), f"not readable: whether the kernel has {name} cannot be told, and asking might load it"
         ) from error
     return f"/{name}.ko" in text.replace("-", "_")
+
+
+def loadable(name: str) -> bool:
+    """Whether this kernel has a module of that name to load."""
+    listed = BUILT_IN / os.uname().release / "modules.dep"
+    with suppress(OSError):
+        return f"/{name}.ko" in listed.read_text(encoding="utf-8", errors="replace").replace("-", "_")
+    return False
 
 
 def require(name: str, source: str) -> None:

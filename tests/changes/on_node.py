@@ -1,4 +1,4 @@
-"""A change called on the node of a test, and in a copy of it."""
+"""A change called on the node of a test, and in a copy of it; and what the node tracks afterwards."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from netdoctor.system.host import Host
 from netdoctor.system.traffic import Answer
 from netdoctor.twin.build import build
 from netdoctor.twin.twin import Flow
+from netdoctor.twin.wire.conntrack import Ends, dump
 from tests.twin.network import Node
 
 T = TypeVar("T")
@@ -19,6 +20,11 @@ T = TypeVar("T")
 def on(node: Node, act: Callable[[Host], T]) -> T:
     """Call one of a change's functions there, as the executor does."""
     return node.namespaces["node"].run(lambda: act(Host(loads=True)))
+
+
+def tracked(node: Node) -> set[Ends]:
+    """The connections that it tracks."""
+    return set(map(Ends.of, node.namespaces["node"].run(dump)))
 
 
 def insist_it_cures_a_copy(node: Node, change: Change, flow: Flow) -> None:

@@ -5,6 +5,7 @@ The lab has a real API server and a real kube-proxy; here the successor's rules 
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from netdoctor.changes import _conntrack, _iptables_nat, in_short, kube_proxy
+from netdoctor.changes import _iptables_nat, in_short, kube_proxy
 from netdoctor.changes.kube_proxy import ResyncKubeProxy
 from netdoctor.errors import CannotRead, Drifted
 from netdoctor.system.host import Host
@@ -87,7 +88,7 @@ def test_it_is_deleted_and_the_rules_are_waited_for(node: Node, server: Server) 
     assert len(server.deletes) == 1
 
 
-@pytest.mark.skipif(not _conntrack.available(), reason="conntrack is not installed")
+@pytest.mark.skipif(shutil.which("conntrack") is None, reason="conntrack is not installed")
 def test_connections_that_no_rule_translated_are_forgotten_and_no_others(node: Node, server: Server) -> None:
     server.successor = lambda: write(node)
     node.sh("conntrack -F")

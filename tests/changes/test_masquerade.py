@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from netdoctor.changes import _conntrack
 from netdoctor.changes.masquerade import PodRules, RestoreMasquerade
 from netdoctor.errors import Drifted
 from netdoctor.facts.node import cni
 from netdoctor.facts.node.iptables import Ruleset
 from netdoctor.system.traffic import Answer
-from tests.changes.on_node import on
+from tests.changes.on_node import on, tracked
 from tests.changes.test_rules import CONTAINER, POD, WRITTEN
 from tests.twin.network import ADDRESS, CLIENT, FLOWS, NODE_ADDRESS, RESOLVER, SERVER, Node, real, small_node
 
@@ -123,7 +123,7 @@ def test_rules_that_went_with_their_pod_are_no_reason_to_write(node: Node) -> No
     assert nat(node) == gone
 
 
-@pytest.mark.skipif(not _conntrack.available(), reason="conntrack is not installed")
+@pytest.mark.skipif(shutil.which("conntrack") is None, reason="conntrack is not installed")
 def test_connections_without_masquerade_are_forgotten_and_no_others(node: Node) -> None:
     # the kernel's own reports of multicast groups come when they like
     node.sh("nft 'add table ip quiet; add chain ip quiet out { type filter hook output priority raw; }; "
@@ -135,14 +135,14 @@ def test_connections_without_masquerade_are_forgotten_and_no_others(node: Node) 
     for name in ("host", "pod"):
         assert node.ask(FLOWS[name]).answer is Answer.OK
     on(node, change.apply)
-    left = _conntrack.parse(node.text("conntrack -L"))
+    left = tracked(node)
     assert {(one.source, one.destination) for one in left} == {
         (NODE_ADDRESS, RESOLVER), (ADDRESS[CLIENT], ADDRESS[SERVER]),
     }  # fmt: skip
     assert node.ask(FLOWS["outside"]).answer is Answer.OK
-    masqueraded = node.text("conntrack -L")
+    masqueraded = tracked(node)
     on(node, change.apply)
-    assert _conntrack.parse(node.text("conntrack -L")) == _conntrack.parse(masqueraded)
+    assert tracked(node) == masqueraded
     on(node, change.undo)
 
 
@@ -154,4 +154,4 @@ def test_it_says_each_rule(node: Node) -> None:
     forgets = replace(change, forgets=True).diff().splitlines()[3:]
     assert forgets == ["+conntrack -D   for these pods' connections to the outside that were not masqueraded"]
     goes_on = replace(change, forgets=False).diff().splitlines()[3:]
-    assert goes_on == [" connections without masquerade go on until they time out: no conntrack tool is installed"]
+    assert goes_on == [" connections without masquerade go on until they time out: the kernel does not list them"]

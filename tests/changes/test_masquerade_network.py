@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 
-from netdoctor.changes import _conntrack, _iptables_nat
+from netdoctor.changes import _iptables_nat
 from netdoctor.changes.masquerade_network import TABLE, MasqueradeNetwork
 from netdoctor.errors import Drifted, NotRehearsable
 from netdoctor.model import Access
 from netdoctor.system.host import Host
 from netdoctor.system.traffic import Answer
-from tests.changes.on_node import on
+from tests.changes.on_node import on, tracked
 from tests.twin.network import ADDRESS, CLIENT, CLUSTER_IP, FLOWS, RESOLVER, SERVER, Node, real, small_node
 
 pytestmark = real
@@ -89,10 +90,10 @@ def test_what_kube_proxy_marks_is_masqueraded_too(
 def test_within_the_cluster_all_is_as_before(flow: str, node: Node) -> None:
     on(node, planned().apply)
     assert node.ask(FLOWS[flow]).answer is Answer.OK
-    tracked = _conntrack.parse(node.text("conntrack -L"))
-    own = {each for each in tracked if each.source == ADDRESS[CLIENT] and each.destination in ADDRESS.values()}
+    found = tracked(node)
+    own = {each for each in found if each.source == ADDRESS[CLIENT] and each.destination in ADDRESS.values()}
     assert all(each.reply_destination == each.source for each in own)
-    assert CLUSTER_IP not in {each.reply_destination for each in tracked}
+    assert CLUSTER_IP not in {each.reply_destination for each in found}
 
 
 def test_a_range_that_is_kept_is_reached_with_the_pods_own_address(node: Node) -> None:
@@ -100,13 +101,13 @@ def test_a_range_that_is_kept_is_reached_with_the_pods_own_address(node: Node) -
     assert node.ask(FLOWS["outside"], 0.1).answer is Answer.TIMEOUT
 
 
-@pytest.mark.skipif(not _conntrack.available(), reason="conntrack is not installed")
+@pytest.mark.skipif(shutil.which("conntrack") is None, reason="conntrack is not installed")
 def test_connections_that_go_out_bare_are_forgotten_and_no_others(node: Node) -> None:
     node.sh("iptables-nft -A FORWARD -m conntrack --ctstate ESTABLISHED", "conntrack -F")
     assert node.ask(FLOWS["outside"], 0.1).answer is Answer.TIMEOUT
     assert node.ask(FLOWS["pod"]).answer is Answer.OK
     on(node, planned().apply)
-    ends = {(each.source, each.destination) for each in _conntrack.parse(node.text("conntrack -L"))}
+    ends = {(each.source, each.destination) for each in tracked(node)}
     assert (ADDRESS[CLIENT], RESOLVER) not in ends
     assert (ADDRESS[CLIENT], FLOWS["pod"].destination) in ends
 

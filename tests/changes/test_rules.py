@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from netdoctor.changes import _conntrack, _foreign_rules
-from netdoctor.changes._conntrack import Tracked, parse
+from netdoctor.changes import _foreign_rules
 from netdoctor.changes._firewalld_files import contents
 from netdoctor.changes._foreign_rules import missing
 from netdoctor.changes.direct_rules import _only_accepts
@@ -17,7 +16,7 @@ from netdoctor.changes.file import FileState
 from netdoctor.changes.masquerade import PodRules, RestoreMasquerade
 from netdoctor.errors import CannotRead, Drifted
 from netdoctor.facts.node.iptables import Ruleset
-from netdoctor.system.host import Host, ProgramFailed
+from netdoctor.system.host import Host
 
 CONTAINER = "d2b014e04d6df6855fec08c33e9c0762ffcb4b1efdd825161da1dcd57db36319"
 # as iptables-save printed them on a node where the plugin (1.9.1) had written them
@@ -78,55 +77,11 @@ def test_a_zone_file_in_another_encoding(encoding: str) -> None:
         contents(FileState(text, 0o644, 0, 0))
 
 
-def test_connections_as_conntrack_prints_them() -> None:
-    text = (
-        "udp      17 27 src=10.244.0.8 dst=8.8.8.8 sport=5 dport=53 [UNREPLIED] src=8.8.8.8 dst=10.244.0.8 sport=53 "
-        "dport=5 mark=0 use=1\nconntrack v1.4.7 (conntrack-tools): 1 flow entries have been shown.\n"
-    )
-    assert parse(text) == {Tracked("10.244.0.8", "8.8.8.8", "8.8.8.8", "10.244.0.8")}
-
-
 def test_only_a_plain_accept_is_without_effect() -> None:
     assert _only_accepts(("ipv4", "filter", "OUTPUT", 0, ("-p", "udp", "--dport", "53", "-j", "ACCEPT")))
     assert not _only_accepts(("ipv4", "filter", "INPUT", 0, ("-s", "192.0.2.1", "-j", "DROP")))
     assert not _only_accepts(("ipv4", "nat", "OUTPUT", 0, ("-j", "ACCEPT")))
     assert not _only_accepts(("eb", "filter", "INPUT", 0, ("-j", "ACCEPT")))
-
-
-def racing(monkeypatch: pytest.MonkeyPatch, times: int, then: str = "") -> list[Sequence[str]]:
-    """Have a connection end between the tool's listing and its deleting, so many times; what is deleted comes out."""
-    asked: list[Sequence[str]] = []
-
-    def run(_host: Host, argv: Sequence[str], timeout: float = 3.0, stdin: str | None = None) -> str:
-        if "-L" in argv:
-            return "udp 17 27 src=10.244.0.8 dst=10.96.0.10 dport=53 src=10.96.0.10 dst=10.77.0.2 sport=53\n"
-        asked.append(argv)
-        if len(asked) <= times:
-            raise ProgramFailed("conntrack", "Operation failed: such conntrack doesn't exist")
-        if then:
-            raise ProgramFailed("conntrack", then)
-        return ""
-
-    monkeypatch.setattr(Host, "run", run)
-    return asked
-
-
-@pytest.mark.skipif(not _conntrack.available(), reason="conntrack is not installed")
-@pytest.mark.parametrize(("times", "then", "count"), [(0, "", 1), (2, "", 1), (1, "0 flow entries are deleted", 0)])
-def test_a_connection_that_ends_meanwhile_is_no_failure(
-    times: int, then: str, count: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked = racing(monkeypatch, times, then)
-    assert _conntrack.forget(Host(), lambda _: True) == count
-    assert len(asked) == times + 1
-
-
-@pytest.mark.skipif(not _conntrack.available(), reason="conntrack is not installed")
-@pytest.mark.parametrize(("times", "then"), [(99, ""), (0, "Operation failed: Operation not permitted")])
-def test_connections_that_cannot_be_forgotten_are_said(times: int, then: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    racing(monkeypatch, times, then)
-    with pytest.raises(CannotRead, match="Operation failed"):
-        _conntrack.forget(Host(), lambda _: True)
 
 
 @dataclass(frozen=True)

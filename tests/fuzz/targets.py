@@ -13,7 +13,6 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from netdoctor.changes._conntrack import parse as tracked
 from netdoctor.diagnosis.catalogue import Catalogue
 from netdoctor.diagnosis.check import look
 from netdoctor.errors import NetdoctorError
@@ -101,6 +100,7 @@ def _messages(data: str) -> object:
         *(partial(_sent, each) for each in made),
         *(partial(getattr, each, "place") for each in made),
         partial(conntrack._message, raw),
+        partial(conntrack.Ends.of, raw),
         partial(state.Link, raw),
         partial(_gateways, raw),
     ]
@@ -134,7 +134,6 @@ def _known_messages(text: str) -> object:
 
 ROUTES = "default via 192.0.2.1 dev eth0\n10.0.0.0/8 proto static\n\tnexthop via 192.0.2.3 dev eth0 weight 1\n"
 SOCKETS = "  0: 00000000:1538 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 12345 1\n"
-TRACKED = "udp 17 29 src=10.0.0.1 dst=10.0.0.2 sport=1 dport=53 src=10.0.0.2 dst=10.0.0.1 sport=53\n"
 LEGACY = "*filter\n:INPUT DROP [1:60]\n[2:120] -A INPUT -p tcp -j DROP\nCOMMIT\n"
 MANIFEST = "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {}\n"
 LOG = "FATAL: password authentication failed for user x\n"
@@ -165,7 +164,6 @@ TEXTS: dict[str, tuple[Target, str]] = {
     "image": (lambda text: images.server_of(images.normal(text)), "registry.example.com:5000/a/b:1.2@sha256:0123"),
     "listeners": (listeners.parse, SOCKETS),
     "number": (lambda text: modules.number(text, 0), "12"),
-    "connections": (tracked, TRACKED),
     "legacy counters": (counters_in, LEGACY),
     "manifests": (lambda text: kustomization.parse(text, "k8s"), MANIFEST),
     "log": (lambda text: pod_failure.of_log("a", pod_failure.read(text)), LOG),

@@ -1,4 +1,4 @@
-"""Tracked connections: dumped, and made again with their translations (linux/netfilter/nfnetlink_conntrack.h).
+"""Tracked connections: dumped, deleted, and made again with their translations (nfnetlink_conntrack.h of Linux).
 
 The kernel takes a translation as CTA_NAT_DST and CTA_NAT_SRC beside a reply tuple that is *not* translated; where the
 reply tuple is, it says nothing and sets no translation (measured on 6.18).
@@ -6,12 +6,14 @@ reply tuple is, it says nothing and sets no translation (measured on 6.18).
 
 from __future__ import annotations
 
+import errno
 import socket
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
+from netdoctor.errors import CannotRead
 from netdoctor.twin.wire.netlink import (
     CREATE,
     EXCLUSIVE,
@@ -101,6 +103,25 @@ def established(entries: Iterable[bytes], *, ended: bool = False) -> Iterator[Es
             continue
 
 
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """A tracked connection of any protocol: who asked whom, and who answers whom."""
+
+    source: str
+    destination: str
+    reply_source: str
+    reply_destination: str
+
+    @classmethod
+    def of(cls, entry: bytes) -> Ends:
+        """The ends of an entry as the kernel dumps it. Raises KeyError, ValueError for another message."""
+        found = by_kind(entry, NFGENMSG.size)
+        asked, answers = (_Tuple(found[kind]).addresses for kind in (CTA.TUPLE_ORIG, CTA.TUPLE_REPLY))
+        source, destination = _ends(family_of(entry))
+        addresses = (asked[source], asked[destination], answers[source], answers[destination])
+        return cls(*map(_address, addresses))
+
+
 def towards(addresses: Iterable[str], entries: Iterable[bytes]) -> Iterator[bytes]:
     """The entries of connections to one of these addresses, by where the kernel writes that first of all."""
     wanted = {socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address) for address in addresses}
@@ -171,6 +192,31 @@ def load(entries: Iterable[bytes]) -> int:
         return 0
     with Netlink(NETFILTER) as netlink:
         return netlink.request(requests).count(0)
+
+
+def delete(chosen: Callable[[Ends], bool], *, loads: bool = False) -> int:
+    """Delete the connections of this thread's namespace that are `chosen`; how many there still were.
+
+    `loads`: whether the kernel may load a module to do so. Raises CannotRead.
+    """
+    with Netlink(NETFILTER, loads=loads) as netlink:
+        try:
+            entries = [body for _, body in netlink.dump(SUBSYSTEM | IPCTNL_MSG_CT.GET, nfgenmsg(0))]
+            requests = [(SUBSYSTEM | IPCTNL_MSG_CT.DELETE, _name(body), 0) for body in entries if chosen(Ends.of(body))]
+            codes = netlink.request(requests)
+        except OSError as error:
+            raise CannotRead.of("conntrack", error, "connections cannot be deleted: ") from error
+    refused = sorted(set(codes) - {0, errno.ENOENT})  # the latter has ended meanwhile
+    if refused:
+        raise CannotRead.of("conntrack", refused[0], "a connection cannot be deleted: ")
+    return codes.count(0)
+
+
+def _name(entry: bytes) -> bytes:
+    """The message that means this entry and no later one with the same ends."""
+    found = {kind & KIND: (kind, value) for kind, value in attributes(entry, NFGENMSG.size)}
+    named = [found[number] for number in (CTA.TUPLE_ORIG, CTA.ZONE, CTA.ID) if number in found]
+    return nfgenmsg(family_of(entry)) + packed(named)
 
 
 @lru_cache(maxsize=2 * MOST)  # each copy of a node asks for the same

@@ -86,11 +86,12 @@ def message(kind: int, body: bytes, flags: int, sequence: int = 0) -> bytes:
 class Netlink:
     """A netlink socket of the namespace that the calling thread is in; works from any other thread afterwards.
 
-    What would have the kernel load a module raises CannotRead.
+    What would have the kernel load a module raises CannotRead, unless a repair `loads` it.
     """
 
-    def __init__(self, protocol: int) -> None:
-        if protocol in kernel_modules.PROTOCOLS:
+    def __init__(self, protocol: int, *, loads: bool = False) -> None:
+        self._loads = loads
+        if protocol in kernel_modules.PROTOCOLS and not loads:
             kernel_modules.require(kernel_modules.PROTOCOLS[protocol], "netlink")
         self._protocol = protocol
         self.socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol)
@@ -176,7 +177,7 @@ class Netlink:
     def may_ask(self, kind: int) -> None:
         """Raise CannotRead where a message of this type would have a subsystem of netfilter's loaded."""
         subsystem = kernel_modules.SUBSYSTEMS.get(kind >> 8)
-        if self._protocol == NETFILTER and subsystem:
+        if self._protocol == NETFILTER and subsystem and not self._loads:
             kernel_modules.require(subsystem, "netlink")
 
     def _receive(self) -> bytes:

@@ -40,6 +40,7 @@ class IPCTNL_MSG_CT(IntEnum):
 
     NEW = 0
     GET = 1
+    DELETE = 2
 
 
 class CTA(IntEnum):
@@ -52,6 +53,7 @@ class CTA(IntEnum):
     NAT_SRC = 6
     TIMEOUT = 7
     MARK = 8
+    ID = 12
     NAT_DST = 13
     TUPLE_MASTER = 14
     ZONE = 18
