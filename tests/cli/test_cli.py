@@ -135,7 +135,8 @@ def test_ctrl_c_while_it_is_imported_shows_no_traceback(module: str, tmp_path: P
         "from netdoctor.__main__ import main\n"
         "main()"
     )
-    done = subprocess.run([sys.executable, "-c", code, "--help"], check=False, capture_output=True, text=True, timeout=30)
+    argv = [sys.executable, "-c", code, "--help"]
+    done = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=30)
     assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")
 
 
