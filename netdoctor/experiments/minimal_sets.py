@@ -43,10 +43,15 @@ def minimal_sets(
     return found
 
 
+def everything_else(cure: ChangeSet, candidates: Iterable[Intervention]) -> ChangeSet:
+    """The candidates that are not in a set, without those that remove the same cause in another way."""
+    causes = {c.cause for c in cure} - {UNNAMED}
+    return tuple(c for c in candidates if c not in cure and c.cause not in causes)
+
+
 def is_necessary(cure: ChangeSet, candidates: Iterable[Intervention], fails: Callable[[ChangeSet], bool]) -> bool:
     """Whether a flow that a set cures fails with everything else changed; `fails` says so of the set of that."""
-    causes = {c.cause for c in cure} - {UNNAMED}  # another way to take away the same cause is nothing else
-    rest = tuple(c for c in candidates if c not in cure and c.cause not in causes)
+    rest = everything_else(cure, candidates)
     return not rest or fails(rest)
 
 

@@ -16,7 +16,7 @@ from functools import partial
 
 from netdoctor.errors import NetdoctorError
 from netdoctor.experiments.interventions import Intervention, Situation, proposed
-from netdoctor.experiments.minimal_sets import ChangeSet, is_necessary, minimal_sets
+from netdoctor.experiments.minimal_sets import ChangeSet, everything_else, is_necessary, minimal_sets
 from netdoctor.experiments.work_limit import WorkLimit
 from netdoctor.system.host import Host
 from netdoctor.system.legacy_iptables import grown, legacy_counters
@@ -109,6 +109,7 @@ class Search:
             likely=self._seen,
             at_once=AT_ONCE,
         )
+        self._try_opposites([cure for sets in cures.values() for cure in sets], pool, open_flows)
         return [self._judged(first, cures.get(first.asked.name, []), pool, open_flows) for first, _ in found]
 
     def _pointed_to(self, found: list[tuple[Found, Walk | None]]) -> dict[tuple[str, str], Intervention]:
@@ -224,6 +225,16 @@ class Search:
         while self._spent:
             with suppress(IndexError):  # another thread closes the last one
                 self._spent.pop().close()
+
+    def _try_opposites(
+        self, cures: Iterable[ChangeSet], pool: dict[tuple[str, str], Intervention], flows: list[Asked]
+    ) -> None:
+        """Try, side by side, what decides whether each of these cures is necessary."""
+        rests = {
+            frozenset(c.key for c in rest): rest for cure in cures if (rest := everything_else(cure, pool.values()))
+        }
+        with ThreadPoolExecutor(AT_ONCE) as threads:
+            list(threads.map(lambda rest: self._try(rest, flows, DOUBT), rests.values()))
 
     def _judged(
         self,

@@ -44,7 +44,7 @@ def rests_on_experiments(catalogue: Catalogue, probe: str) -> bool:
 def guards_of(catalogue: Catalogue, seen: Look) -> list[str]:
     """The probes that have to pass after a repair as they do now: not those that pass because nothing was tried.
 
-    Nor an act: it was done before the repair, and may show only once the repair has taken away what explained it.
+    Nor an act: it was done before the repair, and may show only once what explained it is repaired.
     """
     passed = [
         name

@@ -7,6 +7,7 @@ to lend.
 
 from __future__ import annotations
 
+import codecs
 import io
 import json
 import re
@@ -149,7 +150,10 @@ class GuardedBytes(io.RawIOBase):
 
     def write(self, data: bytes) -> int:  # type: ignore[override]
         """Hold the bytes back as text."""
-        self._of.write(bytes(data).decode(self._of.encoding or "utf-8", errors="replace"))
+        encoding = self._of.encoding or "utf-8"
+        if codecs.lookup(encoding).name == "ascii":
+            encoding = "utf-8"  # in which click writes there
+        self._of.write(bytes(data).decode(encoding, errors="replace"))
         return len(data)
 
     def flush(self) -> None:

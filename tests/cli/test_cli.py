@@ -153,6 +153,10 @@ class TestStreams:
         done = netdoctor("check", "--facts", recording, environment={"PYTHONIOENCODING": "ascii"})
         assert done.returncode == 1
         assert "CAUSE" in done.stdout
+        lines = done.stdout.splitlines()
+        assert any(line.startswith("  x ") for line in lines)
+        assert any(line.startswith("  v ") for line in lines)
+        assert "?" not in done.stdout, "each sign has a letter of its own"
 
     @pytest.mark.thorough
     def test_a_recording_does_not_steer_the_terminal(self, recording: Path) -> None:

@@ -123,7 +123,8 @@ def test_in_words() -> None:
     assert lines[0] == "gate: CLOSED"
     assert lines[1] == "  tested from test pod default/netdoctor-1"
     assert lines[2] == "  for llm in namespace litellm, as described in k8s"
-    assert any(line.startswith("  ✗ ClusterIPs answer: ") for line in lines)
+    assert any(line.startswith("  ✗ ") and "connections to ClusterIPs are not accepted" in line for line in lines)
+    assert not any("ClusterIPs answer" in line for line in lines), "what fails is said once"
     assert lines[-2].startswith("CAUSE  net.bridge.bridge-nf-call-iptables is 0")
     assert lines[-1] == "  fix    sudo netdoctor fix --dry-run"
 

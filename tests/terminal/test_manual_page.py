@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
+from typing import Any
 
 import click
 import pytest
@@ -16,18 +18,28 @@ from tests.worlds import catalogue
 
 PAGES = {name: page.manual for name, page in catalogue().probes.items()}
 PAGES |= {name: page.manual for name, page in catalogue().remedies.items()}
+COLORS = re.compile(r"\x1b\[[\d;]*m")
 EXPLAIN = [sys.executable, "-c", "from netdoctor.cli import main; main()", "explain"]
 
 
 @pytest.mark.parametrize("width", [40, 80, 120])
 def test_every_page_fits_and_shows_no_markdown(width: int) -> None:
     for name, page in PAGES.items():
-        text = on_terminal(page, Console(width=width, color_system=None))
+        colored = Console(width=width, force_terminal=True, color_system="standard", no_color=False)
+        text = COLORS.sub("", on_terminal(page, colored))
         assert text.startswith(page.strip()[:20])
         assert "## " not in text, name
         assert "`" not in text, name
         assert "\n\n\n" not in text, name
         assert max(map(len, text.splitlines())) <= width, name
+
+
+@pytest.mark.parametrize("without", [{"color_system": None}, {"color_system": "standard", "no_color": True}])
+def test_without_colour_code_keeps_its_backticks(without: dict[str, Any]) -> None:
+    page = "A title.\n\n## By hand\n`ip link`, and `ip\nroute`\n\n```\na `command`\n```\n"
+    text = COLORS.sub("", on_terminal(page, Console(width=80, force_terminal=True, **without)))
+    assert "`ip link`, and `ip route`" in text
+    assert "    a `command`" in text
 
 
 def test_headings_and_code_are_told_apart() -> None:
