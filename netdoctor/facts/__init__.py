@@ -20,6 +20,7 @@ import typing
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, InvalidStateError, wait
 from contextlib import ExitStack
+from contextvars import copy_context
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
@@ -144,7 +145,8 @@ class Facts:
             if cell is not None:
                 return cell
             cell = self._cells[kind] = Future()
-        threading.Thread(target=self._collect, args=(kind, cell), name=kind.__name__, daemon=True).start()
+        collect = partial(copy_context().run, self._collect, kind, cell)
+        threading.Thread(target=collect, name=kind.__name__, daemon=True).start()
         return cell
 
     def _collect(self, kind: type, cell: Future[Any]) -> None:

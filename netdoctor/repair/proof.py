@@ -10,6 +10,7 @@ from netdoctor.diagnosis.catalogue import Catalogue
 from netdoctor.facts import parameters
 from netdoctor.facts.traffic.experiments import Experiments
 from netdoctor.model import Outcome, Result, Severity
+from netdoctor.system.traffic import believing_silence_after
 
 if TYPE_CHECKING:
     from netdoctor.diagnosis.check import Look
@@ -18,6 +19,7 @@ SETTLE_SECONDS = 10.0  # what was broken may need a moment: CoreDNS is asked for
 START_SECONDS = 30.0  # for what was started a moment ago
 HOPELESS_LOOKS = 3  # a target that fails as often in a row is not going to pass
 PAUSE = 0.5
+PROMPT = 0.4  # seconds, in which nearly every answer comes: only where one does not is more time given
 FINE = (Outcome.PASS, Outcome.NOT_APPLICABLE)
 
 
@@ -35,7 +37,7 @@ def rests_on_experiments(catalogue: Catalogue, probe: str) -> bool:
     while waiting:
         kind = waiting.pop()
         collect = getattr(kind, "collect", None)
-        if collect and kind not in seen:
+        if collect and kind not in seen and not getattr(kind, "without_experiments", False):
             waiting += [wanted.kind for wanted in parameters(collect)]
         seen.add(kind)
     return Experiments in seen
@@ -91,20 +93,25 @@ def _outcomes(seen: Look) -> dict[str, Outcome]:
 
 
 def prove(target: str, guards: Collection[str], look: Callable[[], Look]) -> tuple[Look, str]:
-    """Look until the target and every guard are fine, for a limited time; "" or what is wrong in the last look."""
+    """Look until the target and every guard are fine, for a limited time; "" or what is wrong in the last look.
+
+    The first look waits for prompt answers alone: what still fails for another reason may be silent for seconds.
+    """
     end = time.monotonic() + SETTLE_SECONDS
+    with believing_silence_after(PROMPT):
+        seen = look()
     looks = 0
     while True:
-        seen = look()
-        looks += 1
         outcome = _outcomes(seen)
         target_fails = outcome.get(target) not in FINE
         broken = [name for name in guards if name not in seen.results or not _is_fine(seen.results[name])]
         if not target_fails and not broken:
             return seen, ""
-        if time.monotonic() > end or (target_fails and looks >= HOPELESS_LOOKS):
+        if looks and (time.monotonic() > end or (target_fails and looks >= HOPELESS_LOOKS)):
             break
-        time.sleep(PAUSE)
+        time.sleep(PAUSE if looks else 0)
+        seen = look()
+        looks += 1
     return seen, _still_wrong(target, seen) if target_fails else _now_wrong(broken)
 
 

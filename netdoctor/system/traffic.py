@@ -9,20 +9,24 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import math
 import os
 import select
 import socket
 import struct
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
 from netdoctor.errors import CannotRead
+from netdoctor.system.patience import patience
 
 if TYPE_CHECKING:
     import dns.message
@@ -34,6 +38,7 @@ IP_RECVERR, IPV6_RECVERR, MSG_ERRQUEUE = 11, 25, 0x2000
 EXTENDED_ERROR = struct.Struct("=IBBBBII")
 MOST_ADDRESSES = 32  # of one DNS answer
 SILENCE = 0.15  # seconds a thread may exceed its own time limit before it is given up
+_longest: ContextVar[float] = ContextVar("_longest", default=math.inf)
 
 
 class Answer(StrEnum):
@@ -121,9 +126,20 @@ def enter(path: str) -> None:
         os.close(descriptor)
 
 
+@contextmanager
+def believing_silence_after(seconds: float) -> Iterator[None]:
+    """Wait no longer than so many seconds of a quiet machine for the answers that `ask_all` is to gather."""
+    token = _longest.set(seconds)
+    try:
+        yield
+    finally:
+        _longest.reset(token)
+
+
 def ask_all(questions: Sequence[tuple[str, Callable[[], Reply]]], within: float) -> list[Reply]:
     """Ask every (namespace, question) at once; one that does not end within so many seconds counts as a time-out."""
     begin = time.monotonic()
+    within = min(within, patience(_longest.get()))
     futures = [in_namespace(path, question) for path, question in questions]
     replies = []
     for future in futures:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import ClassVar
 
 from netdoctor.errors import CannotRead, Why
 from netdoctor.facts import Finalizers
@@ -41,6 +42,7 @@ class Drop:
 class Drops:
     """where unanswered packets end"""
 
+    without_experiments: ClassVar[bool] = True  # then all is traced on the node itself
     items: tuple[Drop, ...]
 
     @classmethod
