@@ -19,7 +19,7 @@ firewalld may run, and pods may be in any zone, as long as their packets get thr
 wipes kube-proxy's and the CNI's rules where a direct rule exists (and always with firewalld 1.3 and older).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from netdoctor import Area, Evidence, Finding, NotApplicable, Severity, Subject, Values, probe
@@ -55,10 +55,13 @@ def firewalld_rejects_pods(
     if not firewalld.running:
         raise NotApplicable("firewalld does not run")
     asked = list(_flows(points, reach, answers))
-    rejected = [flow for flow in asked if _ends_by_zone(firewalld, cni.bridge, flow)]
-    traced = [] if isinstance(drops, CannotRead) else _of_these(drops, rejected)
-    by_firewalld = [drop for drop in traced if drop.dropped.table == "firewalld"]
-    if not rejected or (traced and not by_firewalld):
+    traced = () if isinstance(drops, CannotRead) else drops.items
+    by_others = _refused_to_trusted_pods(firewalld, cni.bridge, asked)
+    ended = [flow for flow in asked if _ends_by_zone(firewalld, cni.bridge, flow, traced)]
+    rejected = [flow for flow in ended if flow.destination not in by_others]
+    of_these = [drop for flow in rejected for drop in traced if flow.is_of(drop)]
+    by_firewalld = [drop for drop in of_these if drop.dropped.table == "firewalld"]
+    if not rejected or (not by_firewalld and any(map(_ends_elsewhere, of_these))):
         return
     first = rejected[0].point
     zone, by = firewalld.zone_of_address(first.address, cni.bridge)
@@ -89,6 +92,10 @@ class _Asked:
     reply: Reply
     evidence: Evidence
 
+    def is_of(self, drop: Drop) -> bool:
+        """Whether it is this question whose packets ended there."""
+        return drop.flow.startswith(f"{self.point.name} -> {self.destination}:")
+
 
 def _flows(points: VantagePoints, reach: Reach, answers: UpstreamAnswers | CannotRead) -> Iterator[_Asked]:
     by_name = {p.name: p for p in points.pods}
@@ -100,10 +107,9 @@ def _flows(points: VantagePoints, reach: Reach, answers: UpstreamAnswers | Canno
             yield _Asked(point, lookup.upstream.address, False, lookup.reply, lookup.evidence("an answer"))
 
 
-def _of_these(drops: Drops, rejected: list[_Asked]) -> list[Drop]:
-    """Where packets to the same destinations ended; what else fails may end elsewhere, for another cause."""
-    destinations = {flow.destination for flow in rejected}
-    return [drop for drop in drops.items if any(f" -> {address}:" in drop.flow for address in destinations)]
+def _ends_elsewhere(drop: Drop) -> bool:
+    """Whether something other than firewalld is known to end these packets; a trace that lost them says nothing."""
+    return drop.dropped.by_rule or bool(drop.legacy or drop.route)
 
 
 def _zone_of(pod: VantagePoint, zone: str, by: str) -> Evidence:
@@ -165,14 +171,27 @@ def _strays(firewalld: Firewalld, attachments: Attachments, bridge: str) -> list
     return [pod for pod in attachments.pods if _target(firewalld, pod.addresses[0], bridge) != ACCEPTS]
 
 
-def _ends_by_zone(firewalld: Firewalld, bridge: str, flow: _Asked) -> bool:
-    """Whether the flow ended as its pod's zone ends packets: ICMP 3/13 (3/10 by iptables), or silence for DROP."""
+def _ends_by_zone(firewalld: Firewalld, bridge: str, flow: _Asked, traced: Iterable[Drop]) -> bool:
+    """Whether the flow ended as its pod's zone ends packets: ICMP 3/13 (3/10 by iptables), or silence for DROP.
+
+    The kernel rations ICMP errors: what was silent, and was seen to end in firewalld's table, ended so too.
+    """
     target = _target(firewalld, flow.point.address, bridge)
     if target == ACCEPTS:
         return False
-    if target == "DROP":
-        return flow.reply.answer is Answer.TIMEOUT
-    return flow.reply.answer is Answer.PROHIBITED and flow.reply.icmp.startswith(("3/13 ", "3/10 "))
+    if flow.reply.answer is Answer.TIMEOUT:
+        return target == "DROP" or any(flow.is_of(drop) and drop.dropped.table == "firewalld" for drop in traced)
+    return _is_prohibited(flow.reply)
+
+
+def _is_prohibited(reply: Reply) -> bool:
+    return reply.answer is Answer.PROHIBITED and reply.icmp.startswith(("3/13 ", "3/10 "))
+
+
+def _refused_to_trusted_pods(firewalld: Firewalld, bridge: str, asked: list[_Asked]) -> set[str]:
+    """The destinations that something else refuses: pods whose zone accepts are refused there too."""
+    refused = [flow for flow in asked if _is_prohibited(flow.reply)]
+    return {flow.destination for flow in refused if _target(firewalld, flow.point.address, bridge) == ACCEPTS}
 
 
 def _new_is_fine(points: VantagePoints, rejected: list[_Asked]) -> bool:
