@@ -31,6 +31,7 @@ from netdoctor.facts.gateways.pod_environments import PodEnvironments
 from netdoctor.facts.gateways.scope import Scope
 from netdoctor.facts.node.boot_rules import BootRules
 from netdoctor.facts.node.certificate_terms import CertificateTerms
+from netdoctor.facts.node.container_groups import ContainerGroups
 from netdoctor.facts.node.firewalld import Firewalld
 from netdoctor.facts.node.firewalld_rules import FirewalldRules
 from netdoctor.facts.node.firewalld_settings import FirewalldSettings
@@ -133,6 +134,7 @@ def healthy() -> dict[type, object]:
         BootRules((), (), starts_firewalld=False, trusts_pods=False), StaleConnections(()),
         CertificateTerms((), 1_767_225_600), KubeletProxy("", NODE_ADDRESS),
         KubeProxyHealth(Health.FOLLOWS), NeighbourTable(40, 1024), SearchedNames(()), HiddenPods(()),
+        ContainerGroups(()),
     ]  # fmt: skip
     no_modules = dict.fromkeys((Modules, Providers, Images, Listeners, PolicyAnswers, GatewayEnds), NO_MODULES)
     return with_claims(derived({**{type(fact): fact for fact in facts}, **no_modules, KubeApi: Answered()}))

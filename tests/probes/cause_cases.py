@@ -11,6 +11,7 @@ from netdoctor.facts.cluster.this_node import LocalAddresses
 from netdoctor.facts.gateways.network_policies import NetworkPolicies
 from netdoctor.facts.gateways.postgres_session import LOGIN
 from netdoctor.facts.node.certificate_terms import CertificateTerms, Term
+from netdoctor.facts.node.container_groups import ContainerGroups
 from netdoctor.facts.node.neighbour_table import NeighbourTable
 from netdoctor.facts.traffic.hidden_pods import HiddenPod, HiddenPods
 from netdoctor.facts.traffic.kept_pods import KeptPods
@@ -115,6 +116,11 @@ CASES = [
     Case("search-domain-answers-all", "no such name", PASS, (searched(NXDOMAIN),)),
     Case("search-domain-answers-all", "a name without an address", PASS, (searched(OK),)),
     Case("search-domain-answers-all", "silent", PASS, (searched(SILENT),)),
+    Case("cgroup-drivers-differ", "a runtime that takes systemd's name for a folder's", FAIL,
+         (ContainerGroups((("5e0c", "cri-containerd"), ("6f1d", "cri-containerd"))),),
+         "2 pods are outside the groups that hold their limits", severity=Severity.WARNING,
+         evidence="SLICE:cri-containerd:ID", stands_for=("node-cgroup-driver-mismatch",)),
+    Case("cgroup-drivers-differ", "each in its pod's group", PASS),
     Case("neighbour-table-full", "as many as may be", FAIL, (NeighbourTable(1020, 1024),),
          "the table of neighbours is full, 1020 of 1024", confidence=Confidence.LIKELY,
          stands_for=("neigh-table-overflow",)),

@@ -140,6 +140,9 @@ TYPED = {
         "sudo iptables -t nat -S POSTROUTING",
     ],
     ("search-domain-answers-all", "a wildcard record"): ["dig @10.96.0.10 p1.example.com.corp.example."],
+    ("cgroup-drivers-differ", "a runtime that takes systemd's name for a folder's"): [
+        "sudo grep -rn SystemdCgroup /etc/containerd",
+    ],
     ("neighbour-table-full", "as many as may be"): [
         "sudo sysctl -w net.ipv4.neigh.default.gc_thresh3=8192",
         "sudo sysctl -w net.ipv4.neigh.default.gc_thresh2=4096",
