@@ -20,6 +20,7 @@ from pathlib import Path
 
 import pytest
 
+from netdoctor.changes import _conntrack
 from netdoctor.changes.kube_proxy import translate
 from netdoctor.errors import CannotRead
 from netdoctor.experiments.interventions import masquerade_pods
@@ -27,6 +28,7 @@ from netdoctor.facts.node.iptables import Iptables
 from netdoctor.system import kernel_modules
 from netdoctor.system.host import Host
 from netdoctor.system.nft_trace import listen
+from netdoctor.system.traffic import Answer
 from netdoctor.twin.build import build
 from netdoctor.twin.wire.netlink import NETFILTER, Netlink
 from netdoctor.twin.wire.nfnetlink import nfgenmsg
@@ -212,6 +214,21 @@ def test_a_subsystem_of_netfilter_that_is_not_there_is_not_asked(here: Path) -> 
         file.write("nfnetlink 1 1 - Live 0x0\n")
     with Netlink(NETFILTER) as netlink, pytest.raises(CannotRead, match="nf_tables is not loaded"):
         netlink.dump(SUBSYSTEM | GET[TABLE], nfgenmsg(0))
+
+
+@real
+def test_connections_are_deleted_where_the_kernel_may_load_what_that_takes(node: Node, here: Path) -> None:
+    """A repair may have nf_conntrack_netlink loaded, where the kernel has it; a rehearsal deletes nothing then."""
+    assert not _conntrack.available()
+    (here / "lib" / os.uname().release / "modules.dep").write_text(
+        "kernel/net/netfilter/nf-conntrack-netlink.ko.xz: kernel/net/netfilter/nfnetlink.ko.xz\n"
+    )
+    assert _conntrack.available()
+    node.sh("iptables-nft -A FORWARD -m conntrack --ctstate ESTABLISHED")  # which has them tracked
+    assert node.ask(FLOWS["pod"]).answer is Answer.OK
+    inside = node.namespaces["node"].run
+    assert inside(lambda: _conntrack.forget(Host(), lambda _: True)) == 0
+    assert inside(lambda: _conntrack.forget(Host(loads=True), lambda _: True)) > 0
 
 
 def test_what_is_built_in_or_has_a_folder_is_there(here: Path) -> None:

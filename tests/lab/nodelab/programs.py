@@ -12,7 +12,8 @@ from .processes import LabError, run
 from .steps import Step, tree
 
 GO = CHECKOUT / "requirements/go.txt"  # PyPI's package of the Go distribution
-MODULES = {"cni": "30 s", "containerd": "100 s", "coredns": "3 min", "etcd": "50 s", "kubernetes": "8 min"}
+MODULES = {"cni": "30 s", "containerd": "100 s", "coredns": "3 min", "etcd": "50 s", "kube-router": "2 min",
+           "kubernetes": "8 min"}  # fmt: skip
 
 
 def _version(go: Path | str) -> tuple[int, ...]:
@@ -81,6 +82,7 @@ _OF = {
     "containerd": "containerd containerd-shim-runc-v2 ctr",
     "coredns": "coredns",
     "etcd": "server etcdctl",
+    "kube-router": "kube-router",
     "kubernetes": "kube-apiserver kube-controller-manager kube-proxy kube-scheduler kubeadm kubectl kubelet",
     "labtool": "labtool",
 }

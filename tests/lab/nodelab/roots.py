@@ -120,7 +120,7 @@ MASKED = [
 ENABLED = {"sysinit.target.wants": ["lab-early"], "multi-user.target.wants": ["containerd", "kubelet"]}
 PLACES = {
     "usr/bin": "kubelet kubeadm kubectl",
-    "usr/local/bin": "containerd containerd-shim-runc-v2 ctr etcdctl",
+    "usr/local/bin": "containerd containerd-shim-runc-v2 ctr etcdctl kube-router",
     "opt/cni/bin": "bridge host-local portmap firewall loopback",
 }
 
