@@ -133,7 +133,9 @@ def listen() -> socket.socket:
 
 def messages(listener: socket.socket, quiet: float) -> Iterator[bytes]:
     """What a listener has been sent, until nothing comes for so many seconds."""
-    while select.select([listener], [], [], quiet)[0]:
+    poll = select.poll()
+    poll.register(listener, select.POLLIN)
+    while poll.poll(quiet * 1000):
         try:
             data = listener.recv(1 << 18)
         except OSError:  # ENOBUFS: there were more events than fit; those that did come after this error

@@ -85,8 +85,9 @@ def _owned(host: Host, flow: str) -> subprocess.Popen[bytes] | None:
     with suppress(BrokenPipeError):
         owner.stdin.write(_table(flow, "flags owner;").replace("\n", " ").encode() + b"\n")  # a line is a transaction
         owner.stdin.flush()
-        end = time.monotonic() + BEGINNING
-        while time.monotonic() < end and not select.select([owner.stderr], [], [], GLANCE)[0]:
+        end, poll = time.monotonic() + BEGINNING, select.poll()
+        poll.register(owner.stderr, select.POLLIN)
+        while time.monotonic() < end and not poll.poll(GLANCE * 1000):
             with suppress(CannotRead):
                 host.run(["nft", "list", "table", "inet", TABLE])
                 return owner

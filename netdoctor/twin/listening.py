@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import socket
@@ -10,6 +11,7 @@ import threading
 from collections.abc import Iterable
 from contextlib import suppress
 
+from netdoctor.errors import CannotRead
 from netdoctor.twin.state import Listener
 
 IP_FREEBIND, IP_PKTINFO, IPV6_RECVPKTINFO, IPV6_PKTINFO = 15, 8, 49, 50
@@ -38,13 +40,18 @@ class Responder:
             self.listen(listener, both=listener.address == "::" and (listener.protocol, listener.port) not in taken)
 
     def listen(self, listener: Listener, *, both: bool = False) -> None:
-        """Listen in the calling thread's namespace; `both`: at :: for IPv4 too."""
+        """Listen in the calling thread's namespace; `both`: at :: for IPv4 too. Raises CannotRead.
+
+        Not where two sockets of the node share the place, or its address is gone.
+        """
         family = socket.AF_INET6 if ":" in listener.address else socket.AF_INET
         kind = socket.SOCK_STREAM if listener.protocol == "tcp" else socket.SOCK_DGRAM
         try:
             s = socket.socket(family, kind | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
-        except OSError:  # a kernel without IPv6
-            return
+        except OSError as error:
+            if error.errno == errno.EAFNOSUPPORT:  # a kernel without IPv6
+                return
+            raise CannotRead.of("twin", error) from error
         with suppress(OSError):
             s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if family == socket.AF_INET6:
@@ -57,9 +64,11 @@ class Responder:
             s.bind((listener.address, listener.port))
             if kind == socket.SOCK_STREAM:
                 s.listen(BACKLOG)
-        except OSError:  # two sockets of the node share it, or its address is gone
+        except OSError as error:
             s.close()
-            return
+            if error.errno in (errno.EADDRINUSE, errno.EADDRNOTAVAIL):
+                return
+            raise CannotRead.of("twin", error) from error
         with self._lock:
             self._sockets[s.fileno()] = s
             self._poll.register(s.fileno(), select.EPOLLIN)
