@@ -128,8 +128,11 @@ def enter(path: str) -> None:
 
 @contextmanager
 def believing_silence_after(seconds: float) -> Iterator[None]:
-    """Wait no longer than so many seconds of a quiet machine for the answers that `ask_all` is to gather."""
-    token = _longest.set(seconds)
+    """Wait no longer than so many seconds of a quiet machine for the answers that `ask_all` is to gather.
+
+    How busy the machine is shows before the questions: they would count for what they wait for.
+    """
+    token = _longest.set(patience(seconds))
     try:
         yield
     finally:
@@ -139,7 +142,7 @@ def believing_silence_after(seconds: float) -> Iterator[None]:
 def ask_all(questions: Sequence[tuple[str, Callable[[], Reply]]], within: float) -> list[Reply]:
     """Ask every (namespace, question) at once; one that does not end within so many seconds counts as a time-out."""
     begin = time.monotonic()
-    within = min(within, patience(_longest.get()))
+    within = min(within, _longest.get())
     futures = [in_namespace(path, question) for path, question in questions]
     replies = []
     for future in futures:
