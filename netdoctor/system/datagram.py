@@ -6,7 +6,7 @@ import select
 import socket
 import time
 
-from netdoctor.system.traffic import Answer, Reply, asking_socket, reply_of
+from netdoctor.system.traffic import Answer, Reply, asking_socket, note_as_own, reply_of
 
 
 def ask_udp(address: str, port: int, timeout: float, *, source: str = "", source_port: int = 0) -> Reply:
@@ -15,6 +15,7 @@ def ask_udp(address: str, port: int, timeout: float, *, source: str = "", source
     with asking_socket(address, socket.SOCK_DGRAM, source, source_port) as s:
         try:
             s.connect((address, port))
+            note_as_own(s)
             s.send(b"")
             answered = _answered(s, timeout)
         except OSError as error:

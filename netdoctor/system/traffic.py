@@ -38,6 +38,7 @@ IP_RECVERR, IPV6_RECVERR, MSG_ERRQUEUE = 11, 25, 0x2000
 EXTENDED_ERROR = struct.Struct("=IBBBBII")
 MOST_ADDRESSES = 32  # of one DNS answer
 SILENCE = 0.15  # seconds a thread may exceed its own time limit before it is given up
+_own: set[tuple[str, int]] = set()  # where this process has asked from over UDP
 _longest: ContextVar[float] = ContextVar("_longest", default=math.inf)
 
 
@@ -230,10 +231,22 @@ def asking_socket(address: str, kind: socket.SocketKind, source: str = "", sourc
     return s
 
 
+def note_as_own(s: socket.socket) -> None:
+    """Remember from where a socket asks, once it is connected."""
+    if s.type & socket.SOCK_DGRAM:
+        _own.add(s.getsockname()[:2])
+
+
+def is_own(address: str, port: int) -> bool:
+    """Whether this process has asked from there over UDP: nobody goes on with such an exchange."""
+    return (address, port) in _own
+
+
 def _connect(s: socket.socket, address: str, port: int, timeout: float) -> Reply | None:
     """None once connected, else the reply."""
     begin = time.monotonic()
     code = s.connect_ex((address, port))
+    note_as_own(s)
     if code == errno.EINPROGRESS:
         poll = select.poll()
         poll.register(s, select.POLLOUT)

@@ -1,4 +1,4 @@
-"""Silence believed early: by every question of a look, in whatever thread a fact asks it."""
+"""Silence believed early, in whatever thread a fact asks; and from where this process has asked."""
 
 from __future__ import annotations
 
@@ -8,9 +8,18 @@ from dataclasses import dataclass
 
 from netdoctor.facts import Facts
 from netdoctor.system.patience import patience
-from netdoctor.system.traffic import Answer, Reply, ask_all, ask_dns, believing_silence_after
+from netdoctor.system.traffic import Answer, Reply, ask_all, ask_dns, believing_silence_after, is_own
 
 LONG, SHORT = 20.0, 0.2  # seconds
+
+
+def test_what_this_process_has_asked_over_udp_is_its_own() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+        assert ask_dns("127.0.0.1", "a.example.", SHORT, port=server.getsockname()[1]).answer is Answer.TIMEOUT
+        _, (address, port) = server.recvfrom(512)
+    assert is_own(address, port)
+    assert not is_own(address, port + 1)
 
 
 def ask_nobody() -> list[Reply]:

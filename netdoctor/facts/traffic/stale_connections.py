@@ -15,6 +15,7 @@ from netdoctor.facts.node.sysctl import TRACKED, Sysctls
 from netdoctor.facts.traffic.names import SERVICE_NAME, ClusterDns
 from netdoctor.facts.traffic.tracked_entries import LARGEST, can_be_looked_through
 from netdoctor.facts.traffic.vantage import HOST
+from netdoctor.system.traffic import is_own
 from netdoctor.twin.wire import conntrack
 from netdoctor.twin.wire.conntrack import Established
 
@@ -77,7 +78,8 @@ def stale(entries: Iterable[bytes], services: Sequence[Service], endpoints: Endp
     found = {}
     for each in conntrack.established(of_services, ended=True):
         service = by_address.get(each.destination)
-        if service and each.protocol == "udp" and _is_stale(each, service, endpoints):
+        of_a_client = each.protocol == "udp" and not is_own(each.source, each.source_port)
+        if service and of_a_client and _is_stale(each, service, endpoints):
             what = StaleConnection(
                 each.source, each.source_port, str(service), each.destination, each.port, each.answers
             )
