@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from itertools import zip_longest
 
@@ -13,6 +13,7 @@ from netdoctor.facts.cluster.cluster_addresses import ClusterAddresses
 from netdoctor.model import Access
 from netdoctor.system.traffic import Answer
 from netdoctor.twin.beyond import flow_of
+from netdoctor.twin.build import build
 from netdoctor.twin.needed_ports import needed_by_pods
 from netdoctor.twin.state import Listener, NetworkState, State
 from netdoctor.twin.strangers import FAR, neighbour, stranger, uplink_address, uplink_addresses
@@ -73,6 +74,16 @@ def compared(before: Twin, after: Twin, tried: list[ExposedFlow]) -> tuple[set[E
         new |= _open(after, [way for way in tried if way in old - new], seconds)[0]
     old |= _open(before, [way for way in tried if way in new - old], SURE)[0]
     return old, new
+
+
+def open_in_another_copy(state: State, lost: list[ExposedFlow], make: Callable[[Twin], object]) -> set[ExposedFlow]:
+    """Of the ways that are lost in a copy, those that are open in a fresh one in which the same is made.
+
+    Rules give each copy the same verdict; a way lost in one alone is the copy's mistake, and would refuse a repair.
+    """
+    with closing(build(state)) as another:
+        make(another)
+        return _open(another, lost, CERTAIN)[0]
 
 
 def led_away(before: Twin, after: Twin, both: set[ExposedFlow], cluster: ClusterAddresses) -> set[ExposedFlow]:

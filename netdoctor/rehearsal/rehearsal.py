@@ -17,7 +17,7 @@ from netdoctor.facts.cluster.cluster_addresses import ClusterAddresses
 from netdoctor.facts.node.connections import Connection, Connections
 from netdoctor.facts.traffic.node_network import NodeNetwork
 from netdoctor.model import Access, Change
-from netdoctor.rehearsal.exposure import ExposedFlow, compared, led_away, ways
+from netdoctor.rehearsal.exposure import ExposedFlow, compared, led_away, open_in_another_copy, ways
 from netdoctor.rehearsal.failing_flows import asking, failed_flows
 from netdoctor.rehearsal.firewalld_rehearsal import ByFirewalld, copies_with_firewalld
 from netdoctor.rehearsal.named_sources import named_sources
@@ -143,7 +143,11 @@ def rehearse(
         # before the ways: those are tried with an outside that knows pods, which would hide a lost masquerade
         then, now = before.ask_all(flows, PATIENCE), after.ask_all(flows, DOUBT)
         old, new = compared(before, after, tried)
-        new -= led_away(before, after, old & new, cluster)
+        led = led_away(before, after, old & new, cluster)
+        lost = [way for way in tried if way in old - new]
+        if lost and bus is None:
+            new |= open_in_another_copy(state, lost, lambda twin: _make(changes, state, twin, None))
+        new -= led
         carries = transit_ways(state)
         if carries:
             carried_before, carried_after = carried(before, after, carries)

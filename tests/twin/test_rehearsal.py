@@ -22,13 +22,16 @@ from netdoctor.facts.traffic.failed_flows import OUTSIDE, FailedFlow, FailedFlow
 from netdoctor.facts.traffic.node_network import NodeNetwork
 from netdoctor.model import FROM_PODS, Access, Change
 from netdoctor.output.rehearsal_text import as_json, lines
-from netdoctor.rehearsal import second_firewalld
+from netdoctor.rehearsal import exposure, second_firewalld
+from netdoctor.rehearsal import rehearsal as rehearsal_module
 from netdoctor.rehearsal.exposure import ways
 from netdoctor.rehearsal.rehearsal import HostOfCopy, Rehearsal, RehearsalVerdict, insist, rehearse
 from netdoctor.system.host import Host
 from netdoctor.system.traffic import Answer, Reply
+from netdoctor.twin.build import build
 from netdoctor.twin.namespace import Namespace
-from netdoctor.twin.state import Listener
+from netdoctor.twin.state import Listener, State
+from netdoctor.twin.twin import Twin
 from tests.twin.network import (
     ADDRESS,
     CLIENT,
@@ -116,6 +119,32 @@ def facts_of(node: Node, reply: Reply | None = None) -> Facts:
 
 def opened(rehearsal: Rehearsal) -> set[tuple[Access, str, int]]:
     return {(way.kind, way.flow.destination, way.flow.port) for way in rehearsal.opened}
+
+
+def test_a_way_that_is_lost_in_one_copy_alone_is_not_called_cut_off(
+    healthy: Facts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A copy that lacks a listener, as none should, makes a repair look as if it closed a port."""
+    copies = list[Twin]()
+
+    def without_the_kubelet(state: State, *_: object) -> Twin:
+        copies.append(build(_without(state, 10250) if len(copies) in damaged else state))
+        return copies[-1]
+
+    change = Commands((("true",),))
+    for module in (rehearsal_module, exposure):
+        monkeypatch.setattr(module, "build", without_the_kubelet)
+    damaged = {1}
+    assert rehearse(healthy, [change], FROM_PODS).closed == ()
+    assert len(copies) == 3
+    copies.clear()
+    damaged = {1, 2}
+    assert {way.flow.port for way in rehearse(healthy, [change], FROM_PODS).closed} == {10250}
+
+
+def _without(state: State, port: int) -> State:
+    listeners = tuple(listener for listener in state.node.listeners if listener.port != port)
+    return replace(state, node=replace(state.node, listeners=listeners))
 
 
 def test_what_opens_is_told(closed: Facts) -> None:
