@@ -42,18 +42,23 @@ def policy_keeps_pods(kept: KeptPods | CannotRead, this: ThisNode) -> Iterator[F
     by_service: dict[str, list[KeptPod]] = {}
     for each in kept.items:
         by_service.setdefault(each.service, []).append(each)
-    for service, failed in by_service.items():
+    by_policies: dict[tuple[str, ...], list[KeptPod]] = {}
+    for failed in by_service.values():
         if all(each.policies for each in failed):
-            yield _finding(service, failed, this.name)
+            policies = tuple(dict.fromkeys(name for each in failed for name in each.policies))
+            by_policies.setdefault(policies, []).extend(failed)
+    for policies, failed in by_policies.items():
+        yield _finding(policies, failed, this.name)
 
 
-def _finding(service: str, failed: list[KeptPod], node: str) -> Finding:
-    """One for all pods that are kept from a Service."""
-    policies = list(dict.fromkeys(policy for each in failed for policy in each.policies))
+def _finding(policies: tuple[str, ...], failed: list[KeptPod], node: str) -> Finding:
+    """One for all pods, and for all Services, from which the same policies keep them."""
     pods = ", ".join(list(dict.fromkeys(each.vantage for each in failed))[:3])
-    plural = "NetworkPolicies" if len(policies) > 1 else "NetworkPolicy"
+    services = list(dict.fromkeys(each.service for each in failed))
+    plural, keeps = ("NetworkPolicies", "keep") if len(policies) > 1 else ("NetworkPolicy", "keeps")
     return Finding(
-        f"{plural} {', '.join(policies[:4])} keeps {pods} from Service {service}",
+        f"{plural} {', '.join(policies[:4])} {keeps} {pods} from Service{'s' if len(services) > 1 else ''} "
+        f"{', '.join(services)}",
         tuple(_evidence(each) for each in failed[:3]),
         Subject(node=node),
         confidence=Confidence.LIKELY,

@@ -64,6 +64,7 @@ table inet firewalld {
     }
 }
 """
+LOST = "table inet lost { chain in { type filter hook input priority 0; tcp dport 10250 drop; }; }"
 TRUST = TrustSource("trusted", PODS, False, False, None, None)
 
 
@@ -124,27 +125,24 @@ def opened(rehearsal: Rehearsal) -> set[tuple[Access, str, int]]:
 def test_a_way_that_is_lost_in_one_copy_alone_is_not_called_cut_off(
     healthy: Facts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A copy that lacks a listener, as none should, makes a repair look as if it closed a port."""
+    """A copy that loses packets, as none should, makes a repair look as if it closed a port."""
     copies = list[Twin]()
 
-    def without_the_kubelet(state: State, *_: object) -> Twin:
-        copies.append(build(_without(state, 10250) if len(copies) in damaged else state))
+    def losing_packets(state: State, *_: object) -> Twin:
+        copies.append(build(state))
+        if len(copies) - 1 in damaged:
+            copies[-1].run(lambda: Host().run(["nft", "-f", "-"], stdin=LOST))
         return copies[-1]
 
     change = Commands((("true",),))
     for module in (rehearsal_module, exposure):
-        monkeypatch.setattr(module, "build", without_the_kubelet)
+        monkeypatch.setattr(module, "build", losing_packets)
     damaged = {1}
     assert rehearse(healthy, [change], FROM_PODS).closed == ()
     assert len(copies) == 3
     copies.clear()
     damaged = {1, 2}
     assert {way.flow.port for way in rehearse(healthy, [change], FROM_PODS).closed} == {10250}
-
-
-def _without(state: State, port: int) -> State:
-    listeners = tuple(listener for listener in state.node.listeners if listener.port != port)
-    return replace(state, node=replace(state.node, listeners=listeners))
 
 
 def test_what_opens_is_told(closed: Facts) -> None:

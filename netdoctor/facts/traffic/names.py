@@ -10,6 +10,7 @@ from threading import Event
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.coredns import Upstream, Upstreams
 from netdoctor.facts.cluster.services import Services
+from netdoctor.facts.traffic.forbidden import Forbidden
 from netdoctor.facts.traffic.vantage import HOST, NEW, VantagePoint, VantagePoints, pod_of
 from netdoctor.model import Evidence
 from netdoctor.system.traffic import Reply, ask_all, ask_dns, ask_tcp
@@ -140,16 +141,19 @@ class UpstreamAnswers:
     lookups: tuple[UpstreamLookup, ...]
 
     @classmethod
-    def collect(cls, points: VantagePoints, upstreams: Upstreams) -> UpstreamAnswers:
-        """Ask each upstream from wherever it can be asked, over UDP; over TCP from host, test pod and CoreDNS."""
+    def collect(cls, points: VantagePoints, upstreams: Upstreams, forbidden: Forbidden) -> UpstreamAnswers:
+        """Ask each upstream from wherever it can be asked, over UDP; over TCP from host, test pod and CoreDNS.
+
+        What is lost as NetworkPolicies want it is left out.
+        """
         asked = questions(points, upstreams)
         replies = ask_all([(point.netns, _ask_upstream(u, over_tcp)) for point, u, over_tcp in asked], SECONDS)
-        return cls(
-            tuple(
-                UpstreamLookup(upstream, point.name, "tcp" if over_tcp else "udp", reply)
-                for (point, upstream, over_tcp), reply in zip(asked, replies, strict=True)
-            )
-        )
+        found = []
+        for (point, upstream, over_tcp), reply in zip(asked, replies, strict=True):
+            transport = "tcp" if over_tcp else "udp"
+            if reply.arrived or not forbidden.keeps(point, upstream.address, transport, upstream.port):
+                found.append(UpstreamLookup(upstream, point.name, transport, reply))
+        return cls(tuple(found))
 
     def from_host(self) -> tuple[UpstreamLookup, ...]:
         """The lookups from the host itself."""

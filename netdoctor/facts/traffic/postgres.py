@@ -16,6 +16,7 @@ from netdoctor.facts.cluster.services import Services
 from netdoctor.facts.gateways.database_login import DatabaseLogins, Login
 from netdoctor.facts.gateways.postgres_servers import PostgresServer, PostgresServers
 from netdoctor.facts.gateways.postgres_session import LOGIN, SECONDS, SELECT, TLS, Session, SessionStep, Slots, run_all
+from netdoctor.facts.traffic.forbidden import Forbidden
 from netdoctor.facts.traffic.names import cluster_dns_address
 from netdoctor.facts.traffic.vantage import NEW, OLD, VantagePoint, VantagePoints, pod_of
 from netdoctor.model import Confidence, Evidence, Finding, NotApplicable, Subject
@@ -65,6 +66,7 @@ class Postgres:
         services: Services,
         servers: PostgresServers,
         logins: DatabaseLogins | CannotRead,
+        forbidden: Forbidden,
     ) -> Postgres:
         """Go as far as possible from the test pod and from pods that are clients, at each server."""
         readable = None if isinstance(logins, CannotRead) else logins
@@ -74,7 +76,7 @@ class Postgres:
         withheld = list(readable.withheld) if readable else []
         for server in servers.items:
             meant = readable.at.get(server.name, ()) if readable else ()
-            reached = _reach(points, services, server)
+            reached = forbidden.without_intended(_reach(points, services, server), points)
             stages += reached
             said = _talk(server, reached, points, meant)
             stages += said.stages

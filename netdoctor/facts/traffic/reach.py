@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.services import EndpointSlices, Service, Services
 from netdoctor.facts.cluster.this_node import ThisNode
+from netdoctor.facts.traffic.forbidden import Forbidden
 from netdoctor.facts.traffic.vantage import NEW, OLD, VantagePoint, VantagePoints, pod_of
 from netdoctor.model import Evidence
 from netdoctor.system.traffic import Reply, ask_all, ask_tcp
@@ -55,11 +56,23 @@ class Reach:
         this: ThisNode,
         services: Services | CannotRead,
         endpoints: EndpointSlices | CannotRead,
+        forbidden: Forbidden,
     ) -> Reach:
-        """Ask everything at once, each question on a connection of its own."""
+        """Ask everything at once, each question on a connection of its own.
+
+        What is lost as NetworkPolicies want it is left out.
+        """
         known = None if isinstance(services, CannotRead) else services
         slices = None if isinstance(endpoints, CannotRead) else endpoints
-        return cls(ask_each(_questions(points, this, known, slices)))
+        asked = list(_questions(points, this, known, slices))
+        flows = zip(asked, ask_each(asked), strict=True)
+        return cls(
+            tuple(
+                flow
+                for question, flow in flows
+                if flow.reply.arrived or not forbidden.keeps(question.point, flow.address, flow.protocol, flow.port)
+            )
+        )
 
     def of(self, kind: str) -> tuple[AskedFlow, ...]:
         """The flows to this kind of target."""

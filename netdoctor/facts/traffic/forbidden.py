@@ -1,0 +1,123 @@
+"""Which connections of pods NetworkPolicies forbid, by the objects: a lost one of these is as somebody wants it.
+
+Whether an engine enforces the policies is not known beforehand, so everything is asked, and only what is lost is held
+against them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Protocol, TypeVar
+
+from netdoctor.errors import CannotRead
+from netdoctor.facts.cluster.services import EndpointSlices, Service, Services
+from netdoctor.facts.cluster.workloads import Pods
+from netdoctor.facts.gateways.network_policies import EGRESS, INGRESS, NetworkPolicies, Place, selects
+from netdoctor.facts.traffic.vantage import HOST, VantagePoint, VantagePoints
+from netdoctor.system.traffic import Reply
+
+
+class Step(Protocol):
+    """A connection over TCP, or a step before it."""
+
+    @property
+    def vantage(self) -> str:
+        """Who asked."""
+
+    @property
+    def address(self) -> str:
+        """Whom."""
+
+    @property
+    def port(self) -> int:
+        """At which port."""
+
+    @property
+    def reply(self) -> Reply | None:
+        """How it ended; None for a step before it."""
+
+
+S = TypeVar("S", bound=Step)
+TCP = "tcp"
+
+
+@dataclass(frozen=True, slots=True)
+class Forbidden:
+    """what NetworkPolicies forbid"""
+
+    derived: ClassVar[bool] = True
+
+    policies: NetworkPolicies | None  # None: there are none, or they cannot be read
+    places: Mapping[str, Place]  # pods by their addresses
+    services: Mapping[str, Service]  # by ClusterIP
+    endpoints: EndpointSlices
+
+    @classmethod
+    def collect(
+        cls,
+        policies: NetworkPolicies | CannotRead,
+        pods: Pods | CannotRead,
+        services: Services | CannotRead,
+        endpoints: EndpointSlices | CannotRead,
+    ) -> Forbidden:
+        """Hold them together. What cannot be read forbids nothing."""
+        known = None if isinstance(policies, CannotRead) or not policies.items else policies
+        places = {}
+        for pod in () if isinstance(pods, CannotRead) else pods.items:
+            for address in () if pod.host_network else pod.addresses:  # policies are not about a node's own network
+                places[address] = Place(f"{pod.namespace}/{pod.name}", address, pod.namespace, pod.labels, pod.ports)
+        of_services = () if isinstance(services, CannotRead) else services.items
+        ends = EndpointSlices({}) if isinstance(endpoints, CannotRead) else endpoints
+        return cls(known, places, {service.cluster_ip: service for service in of_services}, ends)
+
+    def keeps(self, point: VantagePoint, address: str, protocol: str, port: int) -> bool:
+        """Whether no policy lets this pod ask there, whichever pod of a Service it would come to."""
+        if self.policies is None or point.kind == HOST:
+            return False
+        targets = self._targets(address, protocol, port)
+        source = self._source(point)
+        return bool(targets) and not any(
+            self.policies.allows(source, place, protocol.upper(), number)[0] for place, number in targets
+        )
+
+    def lets(self, point: VantagePoint, address: str, protocol: str, port: int) -> bool:
+        """Whether policies that restrict one of the two ends let this pod ask there: somebody has thought of it."""
+        if self.policies is None or point.kind == HOST or self.keeps(point, address, protocol, port):
+            return False
+        source = self._source(point)
+        targets = [place for place, _ in self._targets(address, protocol, port)]
+        return self._is_restricted(source, EGRESS) or any(self._is_restricted(place, INGRESS) for place in targets)
+
+    def without_intended(self, steps: list[S], points: VantagePoints) -> list[S]:
+        """The steps without lost connections of pods that are kept out while others of their namespace are let in."""
+        let_in, found = set(), []
+        for step in steps:
+            point = points.named(step.vantage)
+            if step.reply and step.reply.arrived and self.lets(point, step.address, TCP, step.port):
+                let_in.add(point.namespace)
+        for step in steps:
+            point = points.named(step.vantage)
+            is_lost = step.reply is not None and not step.reply.arrived
+            if not (is_lost and point.namespace in let_in and self.keeps(point, step.address, TCP, step.port)):
+                found.append(step)
+        return found
+
+    def _is_restricted(self, place: Place, direction: str) -> bool:
+        policies = self.policies.items if self.policies else ()
+        return any(direction in policy.directions and selects(policy, place) for policy in policies)
+
+    def _source(self, point: VantagePoint) -> Place:
+        return Place(point.name, point.address, point.namespace, dict(point.labels))
+
+    def _targets(self, address: str, protocol: str, port: int) -> list[tuple[Place, int]]:
+        """Where a policy sees the connection end: behind a ClusterIP, the pods."""
+        service = self.services.get(address)
+        if service is None:
+            return [(self._place(address), port)]
+        own = next((p for p in service.ports if (p.protocol, p.port) == (protocol.upper(), port)), None)
+        ends = self.endpoints.behind(service, own) if own else ()
+        return [(self._place(end.address), end.port) for end in ends]
+
+    def _place(self, address: str) -> Place:
+        return self.places.get(address, Place(address, address))
