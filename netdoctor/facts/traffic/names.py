@@ -151,7 +151,7 @@ class UpstreamAnswers:
         found = []
         for (point, upstream, over_tcp), reply in zip(asked, replies, strict=True):
             transport = "tcp" if over_tcp else "udp"
-            if reply.arrived or not forbidden.keeps(point, upstream.address, transport, upstream.port):
+            if reply.answered or not forbidden.keeps(point, upstream.address, transport, upstream.port):
                 found.append(UpstreamLookup(upstream, point.name, transport, reply))
         return cls(tuple(found))
 
