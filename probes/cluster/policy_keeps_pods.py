@@ -11,7 +11,8 @@ namespace, while the others work; CoreDNS and the network are right.
 ## When it is not a fault
 Where the connections work: nothing is said about policies that forbid nothing that was seen to fail, or that nobody
 enforces. Where a pod that the policies allow fails too, they are not the cause. A policy that keeps pods of other
-namespaces from Postgres is there for that.
+namespaces from Postgres is there for that, and so is one that lets some pods of a namespace in and others not. What
+else policies forbid (the outside, other pods, the node) is not a fault either.
 
 ## By hand
 `kubectl -n NAMESPACE get networkpolicies -o yaml`; a rule for DNS names port 53 for UDP and TCP, and selects CoreDNS's
