@@ -1,8 +1,8 @@
 """The kubelet and the container runtime have different cgroup drivers.
 
 ## What it checks
-The control groups of pods' processes. A group called `SLICE:cri-containerd:ID` (`SLICE:crio:ID`) is one that the kubelet
-has named for systemd, and that the runtime has made as a plain folder, beside the pod's own slice.
+The control groups of pods' processes. A group called `SLICE:cri-containerd:ID` (`SLICE:crio:ID`) is one that the
+kubelet has named for systemd, and that the runtime has made as a plain folder, beside the pod's own slice.
 
 ## Why it matters
 The containers are not in the group of their pod, so its limits do not hold for them. systemd does not know these
