@@ -8,7 +8,7 @@ import pytest
 
 from netdoctor.errors import CannotRead
 from netdoctor.facts.gateways.network_policies import NetworkPolicies, Policy
-from netdoctor.facts.traffic.forbidden import Forbidden
+from netdoctor.facts.traffic.forbidden import AskedConnection, Forbidden
 from netdoctor.facts.traffic.postgres import TCP, Postgres
 from tests.builders import COREDNS, DNS_ADDRESS, NODE_ADDRESS, OK, OLD_POD, SILENT, points, postgres, services, slices
 from tests.builders import pods as pods_of_cluster
@@ -51,6 +51,21 @@ def test_a_pod_in_the_network_of_its_host_is_no_place_of_a_policy() -> None:
     known = Forbidden.collect(policy(), replace(pods_of_cluster(), items=(of_host,)), services(), slices())
     assert known.places == {}
     assert known.keeps(points().named(OLD_POD), NODE_ADDRESS, "tcp", 10250)
+
+
+def test_what_is_forbidden_and_lost_is_lost_on_purpose_where_somebody_enforces_it() -> None:
+    known, client = forbidden(policy(rule(TO_DNS_PODS, 53))), points().named(OLD_POD)
+    allowed, outside = (
+        AskedConnection(client, COREDNS, "udp", 53, False),
+        AskedConnection(client, OUTSIDE, "udp", 53, False),
+    )
+    to_node = AskedConnection(client, NODE_ADDRESS, "tcp", 10250, True)
+    with_node = replace(known, of_nodes=frozenset((NODE_ADDRESS,)))
+    assert known.on_purpose([allowed, outside]) == [False, True]
+    assert with_node.on_purpose([allowed, outside, to_node]) == [False, True, False]
+    passes = AskedConnection(client, "10.244.0.77", "tcp", 9, True)
+    assert known.on_purpose([allowed, outside, passes]) == [False, False, False], "nobody enforces it"
+    assert known.on_purpose([allowed, outside, outside._replace(answered=True)]) == [False, False, False]
 
 
 def asked(lost: str) -> Postgres:

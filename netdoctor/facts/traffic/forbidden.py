@@ -6,9 +6,9 @@ against them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol, TypeVar
+from typing import ClassVar, NamedTuple, Protocol, TypeVar
 
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.services import EndpointSlices, Service, Services
@@ -38,6 +38,16 @@ class Step(Protocol):
         """How it ended; None for a step before it."""
 
 
+class AskedConnection(NamedTuple):
+    """A connection that was asked for, and whether an answer came."""
+
+    point: VantagePoint
+    address: str
+    protocol: str
+    port: int
+    answered: bool
+
+
 S = TypeVar("S", bound=Step)
 TCP = "tcp"
 
@@ -52,6 +62,7 @@ class Forbidden:
     places: Mapping[str, Place]  # pods by their addresses
     services: Mapping[str, Service]  # by ClusterIP
     endpoints: EndpointSlices
+    of_nodes: frozenset[str]  # addresses of nodes that have pods in their own network
 
     @classmethod
     def collect(
@@ -63,13 +74,17 @@ class Forbidden:
     ) -> Forbidden:
         """Hold them together. What cannot be read forbids nothing."""
         known = None if isinstance(policies, CannotRead) or not policies.items else policies
-        places = {}
+        places, of_nodes = {}, set[str]()
         for pod in () if isinstance(pods, CannotRead) else pods.items:
-            for address in () if pod.host_network else pod.addresses:  # policies are not about a node's own network
+            if pod.host_network:  # policies are not about a node's own network
+                of_nodes.update(pod.addresses)
+                continue
+            for address in pod.addresses:
                 places[address] = Place(f"{pod.namespace}/{pod.name}", address, pod.namespace, pod.labels, pod.ports)
         of_services = () if isinstance(services, CannotRead) else services.items
         ends = EndpointSlices({}) if isinstance(endpoints, CannotRead) else endpoints
-        return cls(known, places, {service.cluster_ip: service for service in of_services}, ends)
+        by_address = {service.cluster_ip: service for service in of_services}
+        return cls(known, places, by_address, ends, frozenset(of_nodes))
 
     def keeps(self, point: VantagePoint, address: str, protocol: str, port: int) -> bool:
         """Whether no policy lets this pod ask there, whichever pod of a Service it would come to."""
@@ -80,6 +95,22 @@ class Forbidden:
         return bool(targets) and not any(
             self.policies.allows(source, place, protocol.upper(), number)[0] for place, number in targets
         )
+
+    def on_purpose(self, asked: Sequence[AskedConnection]) -> list[bool]:
+        """Whether each connection is lost because policies forbid it.
+
+        None is, where one that they forbid is answered by another pod or from outside: then nobody enforces them.
+        What a node answers says nothing of that: engines differ in whether policies hold there.
+        """
+        kept = [self.keeps(each.point, each.address, each.protocol, each.port) for each in asked]
+        for each, is_kept in zip(asked, kept, strict=True):
+            if is_kept and each.answered and not self._comes_to_a_node(each):
+                return [False] * len(asked)
+        return [is_kept and not each.answered for each, is_kept in zip(asked, kept, strict=True)]
+
+    def _comes_to_a_node(self, asked: AskedConnection) -> bool:
+        targets = self._targets(asked.address, asked.protocol, asked.port)
+        return any(place.address in self.of_nodes for place, _ in targets)
 
     def lets(self, point: VantagePoint, address: str, protocol: str, port: int) -> bool:
         """Whether policies that restrict one of the two ends let this pod ask there: somebody has thought of it."""

@@ -10,7 +10,7 @@ from threading import Event
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.coredns import Upstream, Upstreams
 from netdoctor.facts.cluster.services import Services
-from netdoctor.facts.traffic.forbidden import Forbidden
+from netdoctor.facts.traffic.forbidden import AskedConnection, Forbidden
 from netdoctor.facts.traffic.vantage import HOST, NEW, VantagePoint, VantagePoints, pod_of
 from netdoctor.model import Evidence
 from netdoctor.system.traffic import Reply, ask_all, ask_dns, ask_tcp
@@ -148,12 +148,13 @@ class UpstreamAnswers:
         """
         asked = questions(points, upstreams)
         replies = ask_all([(point.netns, _ask_upstream(u, over_tcp)) for point, u, over_tcp in asked], SECONDS)
-        found = []
+        lookups, connections = [], []
         for (point, upstream, over_tcp), reply in zip(asked, replies, strict=True):
             transport = "tcp" if over_tcp else "udp"
-            if reply.answered or not forbidden.keeps(point, upstream.address, transport, upstream.port):
-                found.append(UpstreamLookup(upstream, point.name, transport, reply))
-        return cls(tuple(found))
+            lookups.append(UpstreamLookup(upstream, point.name, transport, reply))
+            connections.append(AskedConnection(point, upstream.address, transport, upstream.port, reply.answered))
+        on_purpose = forbidden.on_purpose(connections)
+        return cls(tuple(lookup for lookup, is_lost_so in zip(lookups, on_purpose, strict=True) if not is_lost_so))
 
     def from_host(self) -> tuple[UpstreamLookup, ...]:
         """The lookups from the host itself."""

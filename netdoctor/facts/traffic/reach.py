@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.services import EndpointSlices, Service, Services
 from netdoctor.facts.cluster.this_node import ThisNode
-from netdoctor.facts.traffic.forbidden import Forbidden
+from netdoctor.facts.traffic.forbidden import AskedConnection, Forbidden
 from netdoctor.facts.traffic.vantage import NEW, OLD, VantagePoint, VantagePoints, pod_of
 from netdoctor.model import Evidence
 from netdoctor.system.traffic import Reply, ask_all, ask_tcp
@@ -64,15 +64,14 @@ class Reach:
         """
         known = None if isinstance(services, CannotRead) else services
         slices = None if isinstance(endpoints, CannotRead) else endpoints
-        asked = list(_questions(points, this, known, slices))
-        flows = zip(asked, ask_each(asked), strict=True)
-        return cls(
-            tuple(
-                flow
-                for question, flow in flows
-                if flow.reply.arrived or not forbidden.keeps(question.point, flow.address, flow.protocol, flow.port)
-            )
-        )
+        questions = list(_questions(points, this, known, slices))
+        flows = ask_each(questions)
+        asked = [
+            AskedConnection(question.point, flow.address, flow.protocol, flow.port, flow.reply.arrived)
+            for question, flow in zip(questions, flows, strict=True)
+        ]
+        on_purpose = forbidden.on_purpose(asked)
+        return cls(tuple(flow for flow, is_lost_so in zip(flows, on_purpose, strict=True) if not is_lost_so))
 
     def of(self, kind: str) -> tuple[AskedFlow, ...]:
         """The flows to this kind of target."""
