@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from netdoctor.diagnosis.catalogue import Catalogue
+from netdoctor.diagnosis.proof_sentence import proof
 from netdoctor.facts.traffic.experiments import Experiments, Trial, Tried
 from netdoctor.facts.traffic.failed_flows import CLUSTER_DNS, HOST_TO_OUTSIDE, OUTSIDE, POSTGRES
 from netdoctor.facts.traffic.reach import CLUSTER_IP, NODE, POD
@@ -212,40 +213,6 @@ def _named(
     )
     symptoms = (symptom, *diagnosis.symptoms)
     return Diagnosis(cause, symptoms, unexplained=False, confidence=confidence, proof=diagnosis.proof)
-
-
-def proof(shown: list[tuple[Trial, tuple[Tried, ...], bool]], tried: Sequence[Trial]) -> str:
-    """One sentence on what the copies showed: the change that cures most of the failing flows, and how many.
-
-    `shown`: the flows that a change of the cause cures. `tried`: all that fail because of the cause, as far as is seen.
-    """
-    by_cure: dict[tuple[str, ...], list[bool]] = {}
-    for _, cure, needed in shown:
-        by_cure.setdefault(tuple(change.change for change in cure), []).append(needed)
-    changes, nothing_else = max(by_cure.items(), key=lambda found: (len(found[1]), -len(found[0])))
-    cured, failing = len(nothing_else), len(tried)
-    work = f"{cured} of {failing} failing connections work" if failing > 1 else "the failing connection works"
-    after = "after this change" if len(changes) == 1 else "after these changes"
-    other = ", and after no other" if all(nothing_else) else ""
-    rest = _rest(len(shown) - cured, len(shown), tried)
-    return f"on a copy of this node, {work} {after}{other}: {'; '.join(changes)}{rest}"
-
-
-def _rest(with_more: int, shown: int, tried: Sequence[Trial]) -> str:
-    """What the other failing flows need: a further change beside the cause's own, or only another one, or neither."""
-    cured = sum(bool(trial.cures) for trial in tried)
-    unchanged = sum(trial.passes and not trial.cures for trial in tried)
-    of_others, uncured = cured - shown, len(tried) - cured - unchanged
-    parts = []
-    if with_more:
-        parts.append(f"{with_more} more {'needs' if with_more == 1 else 'need'} another change as well")
-    if of_others:
-        parts.append(f"{of_others} {'has' if of_others == 1 else 'have'} another cause")
-    if unchanged:
-        parts.append(f"{unchanged} {'works' if unchanged == 1 else 'work'} there without a change")
-    if uncured:
-        parts.append(f"{uncured} still {'fails' if uncured == 1 else 'fail'}")
-    return f" ({', '.join(parts)})" if parts else ""
 
 
 def _cure(trial: Trial, causes: Collection[str] | None) -> tuple[tuple[Tried, ...], bool] | None:

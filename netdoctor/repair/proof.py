@@ -10,7 +10,7 @@ from netdoctor.diagnosis.catalogue import Catalogue
 from netdoctor.facts import parameters
 from netdoctor.facts.traffic.experiments import Experiments
 from netdoctor.model import Outcome, Result, Severity
-from netdoctor.system.traffic import believing_silence_after
+from netdoctor.system.questions import believing_silence_after
 
 if TYPE_CHECKING:
     from netdoctor.diagnosis.check import Look
@@ -101,18 +101,27 @@ def prove(target: str, guards: Collection[str], look: Callable[[], Look]) -> tup
     with believing_silence_after(PROMPT):
         seen = look()
     looks = 0
-    while True:
-        outcome = _outcomes(seen)
-        target_fails = outcome.get(target) not in FINE
-        broken = [name for name in guards if name not in seen.results or not _is_fine(seen.results[name])]
-        if not target_fails and not broken:
-            return seen, ""
-        if looks and (time.monotonic() > end or (target_fails and looks >= HOPELESS_LOOKS)):
-            break
+    while not _is_proved(target, guards, seen):
+        hopeless = _fails(target, seen) and looks >= HOPELESS_LOOKS
+        if looks and (time.monotonic() > end or hopeless):
+            return seen, _still_wrong(target, seen) if _fails(target, seen) else _now_wrong(_broken(guards, seen))
         time.sleep(PAUSE if looks else 0)
         seen = look()
         looks += 1
-    return seen, _still_wrong(target, seen) if target_fails else _now_wrong(broken)
+    return seen, ""
+
+
+def _is_proved(target: str, guards: Collection[str], seen: Look) -> bool:
+    return not _fails(target, seen) and not _broken(guards, seen)
+
+
+def _fails(target: str, seen: Look) -> bool:
+    return _outcomes(seen).get(target) not in FINE
+
+
+def _broken(guards: Collection[str], seen: Look) -> list[str]:
+    """The guards that are not fine any more."""
+    return [name for name in guards if name not in seen.results or not _is_fine(seen.results[name])]
 
 
 def _still_wrong(target: str, seen: Look) -> str:

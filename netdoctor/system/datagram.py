@@ -6,7 +6,8 @@ import select
 import socket
 import time
 
-from netdoctor.system.traffic import Answer, Reply, asking_socket, note_as_own, reply_of
+from netdoctor.system.questions import note_as_own
+from netdoctor.system.traffic import Answer, Reply, asking_socket, reply_of
 
 
 def ask_udp(address: str, port: int, timeout: float, *, source: str = "", source_port: int = 0) -> Reply:

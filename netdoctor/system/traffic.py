@@ -9,24 +9,21 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import math
 import os
 import select
 import socket
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
 from netdoctor.errors import CannotRead
-from netdoctor.system.patience import patience
+from netdoctor.system.questions import longest_wait, note_as_own
 
 if TYPE_CHECKING:
     import dns.message
@@ -38,8 +35,6 @@ IP_RECVERR, IPV6_RECVERR, MSG_ERRQUEUE = 11, 25, 0x2000
 EXTENDED_ERROR = struct.Struct("=IBBBBII")
 MOST_ADDRESSES = 32  # of one DNS answer
 SILENCE = 0.15  # seconds a thread may exceed its own time limit before it is given up
-_own: set[tuple[str, int]] = set()  # where this process has asked from over UDP
-_longest: ContextVar[float] = ContextVar("_longest", default=math.inf)
 
 
 class Answer(StrEnum):
@@ -127,23 +122,10 @@ def enter(path: str) -> None:
         os.close(descriptor)
 
 
-@contextmanager
-def believing_silence_after(seconds: float) -> Iterator[None]:
-    """Wait no longer than so many seconds of a quiet machine for the answers that `ask_all` is to gather.
-
-    How busy the machine is shows before the questions: they would count for what they wait for.
-    """
-    token = _longest.set(patience(seconds))
-    try:
-        yield
-    finally:
-        _longest.reset(token)
-
-
 def ask_all(questions: Sequence[tuple[str, Callable[[], Reply]]], within: float) -> list[Reply]:
     """Ask every (namespace, question) at once; one that does not end within so many seconds counts as a time-out."""
     begin = time.monotonic()
-    within = min(within, _longest.get())
+    within = min(within, longest_wait())
     futures = [in_namespace(path, question) for path, question in questions]
     replies = []
     for future in futures:
@@ -229,17 +211,6 @@ def asking_socket(address: str, kind: socket.SocketKind, source: str = "", sourc
     if source or source_port:
         s.bind((source, source_port))
     return s
-
-
-def note_as_own(s: socket.socket) -> None:
-    """Remember from where a socket asks, once it is connected."""
-    if s.type & socket.SOCK_DGRAM:
-        _own.add(s.getsockname()[:2])
-
-
-def is_own(address: str, port: int) -> bool:
-    """Whether this process has asked from there over UDP: nobody goes on with such an exchange."""
-    return (address, port) in _own
 
 
 def _connect(s: socket.socket, address: str, port: int, timeout: float) -> Reply | None:

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import errno
 import re
-import resource
 import struct
 from collections.abc import Iterator, Mapping
-from functools import cache, partial
+from functools import partial
 
 from netdoctor.errors import CannotRead
 from netdoctor.system import kernel_modules
 from netdoctor.system.host import Host
 from netdoctor.twin import bridge, packet_programs, vxlan
 from netdoctor.twin.capture import sysctls
+from netdoctor.twin.descriptors import allow_many
 from netdoctor.twin.listening import Responder
 from netdoctor.twin.namespace import Namespace
 from netdoctor.twin.outside import Outside, await_addresses, await_carriers
@@ -43,9 +43,7 @@ ALL_FORWARDING = "ipv6/conf/all/forwarding"
 NOT_COMPARED = ("conf/all/forwarding", "conf/lo/forwarding", "addr_gen_mode")
 NEIGHBOUR_MILLISECONDS = "5"  # between ARP questions: a dead neighbour is known after 33 ms instead of 3 s
 SECONDS = 10.0
-MOST_FILES = 1 << 16
 LEGACY_LOCK = "/dev/null"  # the machine's own lock is not ours to hold
-
 
 Settings = dict[str, tuple[tuple[str, str], ...]]  # by namespace: what had to be written in an earlier twin of a state
 
@@ -55,7 +53,7 @@ def build(state: State, settings: Settings | None = None) -> Twin:
 
     Twins of one state that are given the same `settings` read the kernel's own settings only once.
     """
-    _allow_many_files()
+    allow_many()
     twin = Twin(state)
     try:
         _Builder(twin, {} if settings is None else settings).build()
@@ -69,15 +67,6 @@ def build(state: State, settings: Settings | None = None) -> Twin:
         twin.close()
         raise
     return twin
-
-
-@cache
-def _allow_many_files() -> None:
-    """Have as many descriptors as this process may: each listener of each copy is one, and most shells give 1024."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 class _Builder:

@@ -19,7 +19,7 @@ firewalld may run, and pods may be in any zone, as long as their packets get thr
 wipes kube-proxy's and the CNI's rules where a direct rule exists (and always with firewalld 1.3 and older).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from netdoctor import Area, Evidence, Finding, NotApplicable, Severity, Subject, Values, probe
@@ -55,10 +55,8 @@ def firewalld_rejects_pods(
     if not firewalld.running:
         raise NotApplicable("firewalld does not run")
     asked = list(_flows(points, reach, answers))
-    traced = () if isinstance(drops, CannotRead) else drops.items
-    by_others = _refused_to_trusted_pods(firewalld, cni.bridge, asked)
-    ended = [flow for flow in asked if _ends_by_zone(firewalld, cni.bridge, flow, traced)]
-    rejected = [flow for flow in ended if flow.destination not in by_others]
+    traced = _traced(drops)
+    rejected = _rejected(firewalld, cni.bridge, asked, traced)
     of_these = [drop for flow in rejected for drop in traced if flow.is_of(drop)]
     by_firewalld = [drop for drop in of_these if drop.dropped.table == "firewalld"]
     if not rejected or (not by_firewalld and any(map(_ends_elsewhere, of_these))):
@@ -105,6 +103,17 @@ def _flows(points: VantagePoints, reach: Reach, answers: UpstreamAnswers | Canno
     for lookup in () if isinstance(answers, CannotRead) else answers.from_pods():
         if point := by_name.get(lookup.vantage):
             yield _Asked(point, lookup.upstream.address, False, lookup.reply, lookup.evidence("an answer"))
+
+
+def _traced(drops: Drops | CannotRead) -> tuple[Drop, ...]:
+    return () if isinstance(drops, CannotRead) else drops.items
+
+
+def _rejected(firewalld: Firewalld, bridge: str, asked: list[_Asked], traced: Sequence[Drop]) -> list[_Asked]:
+    """The questions that ended as their pods' zones end packets, but for those that something else refuses."""
+    by_others = _refused_to_trusted_pods(firewalld, bridge, asked)
+    ended = [flow for flow in asked if _ends_by_zone(firewalld, bridge, flow, traced)]
+    return [flow for flow in ended if flow.destination not in by_others]
 
 
 def _ends_elsewhere(drop: Drop) -> bool:

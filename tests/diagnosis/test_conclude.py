@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from netdoctor.diagnosis.conclude import proof, verified
+from netdoctor.diagnosis.conclude import verified
 from netdoctor.diagnosis.diagnose import diagnose
+from netdoctor.diagnosis.proof_sentence import proof
 from netdoctor.diagnosis.runner import run
 from netdoctor.facts import Facts
 from netdoctor.facts.node.links import Links

@@ -16,7 +16,7 @@ from netdoctor.facts.traffic import stale_connections
 from netdoctor.facts.traffic.hidden_pods import HiddenPod, hidden
 from netdoctor.facts.traffic.names import ClusterDns
 from netdoctor.facts.traffic.stale_connections import StaleConnections, stale
-from netdoctor.system import traffic
+from netdoctor.system import questions
 from netdoctor.twin.wire.netlink import NESTED, attribute, packed
 from netdoctor.twin.wire.nfnetlink import nfgenmsg
 from netdoctor.twin.wire.uapi.nfnetlink import CTA, CTA_IP, CTA_PROTO, CTA_TUPLE
@@ -84,7 +84,7 @@ def test_what_is_not_stale(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_a_check_itself_has_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(traffic, "_own", {(CLIENT, 40000), (COREDNS, 40001)})
+    monkeypatch.setattr(questions, "_own", {(CLIENT, 40000), (COREDNS, 40001)})
     assert collect(monkeypatch, (entry(GONE),), (entry(GONE),)) == []
     another = entry(GONE, port=40001)
     assert collect(monkeypatch, (another,), (another,)) == [IN_USE[0].replace("40000", "40001")]

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from netdoctor.facts import Facts
 from netdoctor.system.patience import patience
-from netdoctor.system.traffic import Answer, Reply, ask_all, ask_dns, believing_silence_after, is_own
+from netdoctor.system.questions import believing_silence_after, is_own
+from netdoctor.system.traffic import Answer, Reply, ask_all, ask_dns
 
 LONG, SHORT = 20.0, 0.2  # seconds
 

@@ -18,7 +18,7 @@ from netdoctor.facts.traffic.vantage import HOST, VantagePoint, VantagePoints
 from netdoctor.system.traffic import Reply
 
 
-class Step(Protocol):
+class AskedStep(Protocol):
     """A connection over TCP, or a step before it."""
 
     @property
@@ -48,7 +48,7 @@ class AskedConnection(NamedTuple):
     answered: bool
 
 
-S = TypeVar("S", bound=Step)
+S = TypeVar("S", bound=AskedStep)
 TCP = "tcp"
 
 

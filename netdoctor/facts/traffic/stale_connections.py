@@ -15,7 +15,7 @@ from netdoctor.facts.node.sysctl import TRACKED, Sysctls
 from netdoctor.facts.traffic.names import SERVICE_NAME, ClusterDns
 from netdoctor.facts.traffic.tracked_entries import LARGEST, can_be_looked_through
 from netdoctor.facts.traffic.vantage import HOST
-from netdoctor.system.traffic import is_own
+from netdoctor.system.questions import is_own
 from netdoctor.twin.wire import conntrack
 from netdoctor.twin.wire.conntrack import Established
 
