@@ -7,6 +7,7 @@
     │   ├── IsLink                     a link where a file of ours belongs
     │   └── NotInstalled               a program that this machine does not have
     ├── BadInput                    2  a flag, file or report that cannot be understood
+    │   └── BadRecording               a recording that cannot be used
     ├── NoConsent                   2  nobody has said that the changes shown may be made
     ├── Drifted                        the world is no longer as the plan (or the undo) saw it
     ├── NotRehearsable                 a change that reaches beyond a copy of the node's network
@@ -101,6 +102,14 @@ class BadInput(NetdoctorError):
     """Something the user gave cannot be understood."""
 
     exit_code = 2
+
+
+class BadRecording(BadInput):
+    """A recording that cannot be used."""
+
+    def named(self, path: str) -> BadRecording:
+        """The same of the file that the user named; "-" is standard input."""
+        return BadRecording(f"{'standard input' if path == '-' else path}: {self}")
 
 
 class NoConsent(NetdoctorError):

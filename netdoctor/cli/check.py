@@ -100,8 +100,7 @@ def _check(output: str, detail: str, report_file: str | None, form: Format | Non
     from netdoctor.diagnosis.catalogue import Catalogue
     from netdoctor.diagnosis.check import look
     from netdoctor.output.report_format import Format, document
-    from netdoctor.recording.file import from_json
-    from netdoctor.recording.named_file import read_recording
+    from netdoctor.recording.file import from_file
     from netdoctor.redact import one_line
     from netdoctor.repair.runs import changes_in_force, unfinished_notice
     from netdoctor.system.host import Host
@@ -114,7 +113,7 @@ def _check(output: str, detail: str, report_file: str | None, form: Format | Non
     if facts_file:
         if not Host().is_root:
             become_root_of_a_user_namespace()  # for copies of the recorded node; where refused, the report says so
-        facts = from_json(read_recording(facts_file), catalogue)
+        facts = from_file(facts_file, catalogue)
     else:
         if not Host().is_root:
             notices.append("not root: what only root may read is unknown; run it with sudo")

@@ -79,14 +79,13 @@ def _of_trusted(facts_file: str) -> Gate:
     """Judge a recording in this process. Raises BadInput, CannotRead."""
     from netdoctor.diagnosis.catalogue import Catalogue
     from netdoctor.diagnosis.gate import ask_recorded
-    from netdoctor.recording.file import from_json
-    from netdoctor.recording.named_file import read_recording
+    from netdoctor.recording.file import from_file
     from netdoctor.system.host import Host
     from netdoctor.twin.namespace import become_root_of_a_user_namespace
 
     if not Host().is_root:
         become_root_of_a_user_namespace()  # for copies of the recorded node
-    return ask_recorded(from_json(read_recording(facts_file), Catalogue.load()))
+    return ask_recorded(from_file(facts_file, Catalogue.load()))
 
 
 def _json(gate: Gate, kubeconfig: str) -> str:

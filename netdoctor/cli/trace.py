@@ -144,19 +144,18 @@ def _json(traced: Traced, kubeconfig: str = "") -> str:
 def _known(facts_file: str | None, words: tuple[str, str]) -> Known:
     """What names can stand for, on this host or in a recording."""
     from netdoctor.facts import Facts
-    from netdoctor.recording.named_file import read_recording
     from netdoctor.system.host import Host
     from netdoctor.terminal.output import waiting
     from netdoctor.tracing import reading
 
     if facts_file:
         from netdoctor.diagnosis.catalogue import Catalogue
-        from netdoctor.recording.file import from_json
+        from netdoctor.recording.file import from_file
         from netdoctor.twin.namespace import become_root_of_a_user_namespace
 
         if not Host().is_root:
             become_root_of_a_user_namespace()  # where it is not allowed, the copy says what it lacks
-        return reading.recorded(from_json(read_recording(facts_file), Catalogue.load()))
+        return reading.recorded(from_file(facts_file, Catalogue.load()))
     facts = Facts()
     with waiting() as watch:
         if watch:

@@ -15,7 +15,7 @@ from dataclasses import is_dataclass
 from importlib import import_module
 from typing import Any, NoReturn
 
-from netdoctor.errors import CannotRead, NetdoctorError
+from netdoctor.errors import BadRecording, CannotRead, NetdoctorError
 from netdoctor.recording.confinement import LONGEST_ANSWER, MEMORY, SECONDS, Judgement
 from netdoctor.system.foreign_json import LARGEST
 from netdoctor.twin.namespace import become_root_of_a_user_namespace
@@ -37,7 +37,8 @@ def main() -> NoReturn:
         confine()
         _answer(pipe, _judged(asked))
     except NetdoctorError as error:
-        _answer(pipe, {"error": str(error), "status": error.exit_code})
+        of_file = isinstance(error, BadRecording)
+        _answer(pipe, {"error": str(error), "status": error.exit_code, "of_file": of_file})
     except MemoryError:
         _answer(pipe, {"error": f"the recording cannot be judged within {MEMORY >> 20} MB", "status": 2})
     except Exception as error:  # nothing of the recording's may look like a mistake of the machine's

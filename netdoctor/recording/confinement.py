@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from netdoctor.errors import BadInput, CannotRead, NetdoctorError
+from netdoctor.errors import BadInput, BadRecording, CannotRead, NetdoctorError
 from netdoctor.recording.named_file import open_recording
 from netdoctor.system.patience import tasks_per_processor
 
@@ -88,7 +88,7 @@ def judge(asked: Judging, recording: str) -> Judgement:
             os.killpg(process.pid, signal.SIGKILL)
         with suppress(subprocess.TimeoutExpired):
             process.wait(timeout=1)  # the kernel may still be at work for it: nobody waits for that
-    return _read(answer, process.returncode)
+    return _read(answer, process.returncode, recording)
 
 
 def _path() -> list[str]:
@@ -134,8 +134,8 @@ def _taken(pid: int) -> tuple[float, int]:
     return sum(int(word) for word in words[11:15]) / TICKS, pages * PAGE
 
 
-def _read(answer: bytes, status: int | None) -> Judgement:
-    """The answer taken apart: it is a stranger's too. Raises what it says, or CannotRead."""
+def _read(answer: bytes, status: int | None, recording: str) -> Judgement:
+    """The answer taken apart: it is a stranger's too. Raises what it says, BadRecording, or CannotRead."""
     try:
         said = json.loads(answer)
     except (ValueError, RecursionError):
@@ -143,6 +143,8 @@ def _read(answer: bytes, status: int | None) -> Judgement:
     if not isinstance(said, dict):
         said = {}
     if isinstance(said.get("error"), str):
+        if said.get("of_file") is True:
+            raise BadRecording(_harmless(" ".join(said["error"].split()))).named(recording)
         raise _Said(said["error"], 2 if said.get("status") == 2 else 3)
     text, document, code = said.get("text"), said.get("document", 0), said.get("status")
     if not (isinstance(text, str) and isinstance(document, str | None) and code in (0, 1, 3)):

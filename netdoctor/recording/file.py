@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from netdoctor.diagnosis.catalogue import Catalogue
 from netdoctor.diagnosis.experiment import experiment
-from netdoctor.errors import BadInput, CannotRead, Why
+from netdoctor.errors import BadInput, BadRecording, CannotRead, Why
 from netdoctor.facts import Facts, StrangeFacts, parameters
 from netdoctor.facts.cluster.coredns import Corefile
 from netdoctor.facts.cluster.services import Services
@@ -28,6 +28,7 @@ from netdoctor.facts.traffic.node_network import NodeNetwork
 from netdoctor.facts.traffic.vantage import VantagePoints
 from netdoctor.recording import unread
 from netdoctor.recording.forms import wrong
+from netdoctor.recording.named_file import read_recording
 from netdoctor.recording.outside_names import outside_names
 from netdoctor.recording.parts import judged_labels, needed
 from netdoctor.redact_data import plain
@@ -129,11 +130,27 @@ def _of_the_cluster(domain: str, search: tuple[str, ...]) -> bool:
     return domain == cluster or domain.endswith(f".{cluster}")
 
 
+def from_file(path: str, catalogue: Catalogue) -> Facts:
+    """The facts of the recording that the user named. Raises BadInput with one sentence, which says what file it is."""
+    data = read_recording(path)
+    try:
+        return from_json(data, catalogue)
+    except BadRecording as error:
+        raise error.named(path) from error
+
+
 def from_json(text: str | bytes, catalogue: Catalogue) -> Facts:
     """The facts of a recording, also of a packed one; what it does not hold cannot be read.
 
-    Raises BadInput with one sentence.
+    Raises BadRecording with one sentence.
     """
+    try:
+        return _facts(text, catalogue)
+    except BadInput as error:
+        raise BadRecording(str(error)) from error
+
+
+def _facts(text: str | bytes, catalogue: Catalogue) -> Facts:
     data = text.encode(errors="surrogatepass") if isinstance(text, str) else text
     recording = decode(unpacked(data, LARGEST))
     stored = _stored(recording)

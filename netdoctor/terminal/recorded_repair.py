@@ -10,12 +10,12 @@ from rich.console import Group
 from netdoctor.diagnosis.catalogue import Catalogue
 from netdoctor.diagnosis.check import look
 from netdoctor.errors import BadInput
+from netdoctor.facts import Facts
 from netdoctor.output.console import hanging_line, print_lines
 from netdoctor.output.layout import rendered
 from netdoctor.output.repair_text import as_json, nothing_made_lines
 from netdoctor.recording.confinement import Judgement
-from netdoctor.recording.file import from_json
-from netdoctor.recording.named_file import read_recording
+from netdoctor.recording.file import from_file, from_json
 from netdoctor.redact import one_line
 from netdoctor.repair.plan import plan as make_plan
 from netdoctor.system.host import Host
@@ -49,7 +49,7 @@ def show_plan(choices: Choices, recording: str, *, resume: bool, trusted: bool) 
         }  # fmt: skip
         return judged_elsewhere("fix", options, recording, None, "")
     copies = Host().is_root or become_root_of_a_user_namespace()
-    lines, document, status = _planned(read_recording(recording), choices, copies)
+    lines, document, status = _planned(from_file(recording, Catalogue.load()), choices, copies)
     if choices.output == "json":
         click.echo(document)
     else:
@@ -62,16 +62,16 @@ def judged(data: bytes, choices: Choices, width: int, *, colors: bool, copies: b
 
     `copies`: whether this process may make a copy of the node; where it may not, the plan is not rehearsed.
     """
-    lines, document, status = _planned(data, choices, copies)
+    lines, document, status = _planned(from_json(data, Catalogue.load()), choices, copies)
     shown = Group(*(hanging_line(one_line(line)) for line in lines))
     text = document + "\n" if choices.output == "json" else rendered(shown, width, colors)
     return Judgement(text, None, status)
 
 
-def _planned(data: bytes, choices: Choices, copies: bool) -> tuple[list[str], str, int]:
+def _planned(facts: Facts, choices: Choices, copies: bool) -> tuple[list[str], str, int]:
     """The plan in lines and as JSON, and the exit status."""
     catalogue = Catalogue.load()
-    seen = look(catalogue, from_json(data, catalogue))
+    seen = look(catalogue, facts)
     plan = make_plan(catalogue, seen, only=choices.only)
     lines: list[str] = []
     agreement = Agreement(replace(choices, dry_run=True), lines.extend)

@@ -193,13 +193,13 @@ def test_memory_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
 )  # fmt: skip
 def test_an_answer_is_a_strangers_word_too(answer: bytes) -> None:
     with pytest.raises(CannotRead, match="ended without an answer"):
-        confinement._read(answer, 0)
+        confinement._read(answer, 0, "node.json")
 
 
 def test_an_answer_steers_no_terminal() -> None:
     text = "\x1b[1mbold\x1b[0m \x1b]0;title\x07 \x1b[2J\x1b[31;1mred\x1b[m\r\n\tx\x9b2J"
     answer = json.dumps({"text": text, "document": "a\x1bb\n", "status": 0}).encode()
-    found = confinement._read(answer, 0)
+    found = confinement._read(answer, 0, "node.json")
     assert found.text == "\x1b[1mbold\x1b[0m �]0;title� �[2J\x1b[31;1mred\x1b[m�\n\tx�2J"
     assert found.document == "a�b\n"
 

@@ -78,7 +78,19 @@ class TestStandardInput:
     def test_nothing(self) -> None:
         done = fed('"$@" </dev/null', "check", "--facts", "-")
         assert done.returncode == 2
-        assert one_sentence(done).startswith("netdoctor: not a netdoctor recording")
+        assert one_sentence(done) == "netdoctor: standard input: not a netdoctor recording: it is empty"
+
+    @pytest.mark.parametrize("trusted", [(), ("--trust-recording",)])
+    @pytest.mark.parametrize(
+        "command", [("check",), ("gate",), ("trace", "a", "b", "80"), ("fix", "--dry-run")], ids=lambda words: words[0]
+    )
+    def test_what_is_wrong_with_a_file_says_which(
+        self, command: tuple[str, ...], trusted: tuple[str, ...], tmp_path: Path
+    ) -> None:
+        (tmp_path / "node.json").write_text("[]")
+        done = fed('"$@"', *command, "--facts", str(tmp_path / "node.json"), *trusted)
+        assert done.returncode == 2
+        assert one_sentence(done).endswith("node.json: not a netdoctor recording: the top level is not an object")
 
     def test_without_end(self) -> None:
         done = fed('"$@" </dev/zero', "check", "--facts", "-")
