@@ -96,7 +96,7 @@ def disconnect(outside: int, node: int, ip: str) -> None:
     end([node])
     port = _port(ip)
     shown = [*within(outside), "ip", "link", "show", port]
-    wait_for(lambda: run(*shown, check=False).returncode, f"the end of {port}", 60)  # the kernel ends namespaces one by one
+    wait_for(lambda: run(*shown, check=False).returncode, f"the end of {port}", 60)  # they end one by one
 
 
 def _port(ip: str) -> str:
