@@ -60,7 +60,7 @@ def test_what_is_forbidden_and_lost_is_lost_on_purpose_where_somebody_enforces_i
         AskedConnection(client, OUTSIDE, "udp", 53, False),
     )
     to_node = AskedConnection(client, NODE_ADDRESS, "tcp", 10250, True)
-    with_node = replace(known, of_nodes=frozenset((NODE_ADDRESS,)))
+    with_node = Forbidden(known.policies, known.places, known.services, known.endpoints, frozenset((NODE_ADDRESS,)))
     assert known.on_purpose([allowed, outside]) == [False, True]
     assert with_node.on_purpose([allowed, outside, to_node]) == [False, True, False]
     passes = AskedConnection(client, "10.244.0.77", "tcp", 9, True)

@@ -157,7 +157,7 @@ def test_a_report_is_named_as_one(more: tuple[str, ...], recording: Path, tmp_pa
     done = netdoctor("check", "--facts", report, *more)
     assert done.returncode == 2
     assert one_sentence(done) == (
-        "netdoctor: this is a report, not a recording: netdoctor record FILE makes a recording"
+        f"netdoctor: {report}: this is a report, not a recording: netdoctor record FILE makes a recording"
     )
 
 

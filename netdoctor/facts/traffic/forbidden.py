@@ -7,8 +7,7 @@ against them.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import ClassVar, NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.services import EndpointSlices, Service, Services
@@ -52,17 +51,28 @@ S = TypeVar("S", bound=AskedStep)
 TCP = "tcp"
 
 
-@dataclass(frozen=True, slots=True)
 class Forbidden:
     """what NetworkPolicies forbid"""
 
-    derived: ClassVar[bool] = True
+    # not a dataclass: a recording holds what was asked, and does not need this again
 
-    policies: NetworkPolicies | None  # None: there are none, or they cannot be read
-    places: Mapping[str, Place]  # pods by their addresses
-    services: Mapping[str, Service]  # by ClusterIP
-    endpoints: EndpointSlices
-    of_nodes: frozenset[str]  # addresses of nodes that have pods in their own network
+    def __init__(
+        self,
+        policies: NetworkPolicies | None,
+        places: Mapping[str, Place],
+        services: Mapping[str, Service],
+        endpoints: EndpointSlices,
+        of_nodes: frozenset[str],
+    ) -> None:
+        """Without `policies` nothing is forbidden. `places`: pods by address; `services`: by ClusterIP.
+
+        `of_nodes`: addresses of nodes that have pods in their own network.
+        """
+        self.policies = policies
+        self.places = places
+        self.services = services
+        self.endpoints = endpoints
+        self.of_nodes = of_nodes
 
     @classmethod
     def collect(
