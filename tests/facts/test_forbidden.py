@@ -66,6 +66,8 @@ def test_what_is_forbidden_and_lost_is_lost_on_purpose_where_somebody_enforces_i
     passes = AskedConnection(client, "10.244.0.77", "tcp", 9, True)
     assert known.on_purpose([allowed, outside, passes]) == [False, False, False], "nobody enforces it"
     assert known.on_purpose([allowed, outside, outside._replace(answered=True)]) == [False, False, False]
+    of_new_pod = outside._replace(point=points().named("test pod"), answered=True)
+    assert known.on_purpose([allowed, outside, of_new_pod]) == [False, True, False], "an engine follows a moment later"
 
 
 def asked(lost: str) -> Postgres:

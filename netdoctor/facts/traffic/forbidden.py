@@ -13,7 +13,7 @@ from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.services import EndpointSlices, Service, Services
 from netdoctor.facts.cluster.workloads import Pods
 from netdoctor.facts.gateways.network_policies import EGRESS, INGRESS, NetworkPolicies, Place, selects
-from netdoctor.facts.traffic.vantage import HOST, VantagePoint, VantagePoints
+from netdoctor.facts.traffic.vantage import HOST, NEW, VantagePoint, VantagePoints
 from netdoctor.system.traffic import Reply
 
 
@@ -110,11 +110,12 @@ class Forbidden:
         """Whether each connection is lost because policies forbid it.
 
         None is, where one that they forbid is answered by another pod or from outside: then nobody enforces them.
-        What a node answers says nothing of that: engines differ in whether policies hold there.
+        What a node answers says nothing of that: engines differ in whether policies hold there. Nor does what a new pod
+        gets: an engine follows a moment later.
         """
         kept = [self.keeps(each.point, each.address, each.protocol, each.port) for each in asked]
         for each, is_kept in zip(asked, kept, strict=True):
-            if is_kept and each.answered and not self._comes_to_a_node(each):
+            if is_kept and each.answered and each.point.kind != NEW and not self._comes_to_a_node(each):
                 return [False] * len(asked)
         return [is_kept and not each.answered for each, is_kept in zip(asked, kept, strict=True)]
 
