@@ -49,7 +49,8 @@ def show_plan(choices: Choices, recording: str, *, resume: bool, trusted: bool) 
         }  # fmt: skip
         return judged_elsewhere("fix", options, recording, None, "")
     copies = Host().is_root or become_root_of_a_user_namespace()
-    lines, document, status = _planned(from_file(recording, Catalogue.load()), choices, copies)
+    catalogue = Catalogue.load()
+    lines, document, status = _planned(catalogue, from_file(recording, catalogue), choices, copies)
     if choices.output == "json":
         click.echo(document)
     else:
@@ -62,15 +63,15 @@ def judged(data: bytes, choices: Choices, width: int, *, colors: bool, copies: b
 
     `copies`: whether this process may make a copy of the node; where it may not, the plan is not rehearsed.
     """
-    lines, document, status = _planned(from_json(data, Catalogue.load()), choices, copies)
+    catalogue = Catalogue.load()
+    lines, document, status = _planned(catalogue, from_json(data, catalogue), choices, copies)
     shown = Group(*(hanging_line(one_line(line)) for line in lines))
     text = document + "\n" if choices.output == "json" else rendered(shown, width, colors)
     return Judgement(text, None, status)
 
 
-def _planned(facts: Facts, choices: Choices, copies: bool) -> tuple[list[str], str, int]:
+def _planned(catalogue: Catalogue, facts: Facts, choices: Choices, copies: bool) -> tuple[list[str], str, int]:
     """The plan in lines and as JSON, and the exit status."""
-    catalogue = Catalogue.load()
     seen = look(catalogue, facts)
     plan = make_plan(catalogue, seen, only=choices.only)
     lines: list[str] = []

@@ -82,10 +82,14 @@ class NetworkPolicies:
     def allows(self, source: Place, target: Place, protocol: str, port: int) -> tuple[bool, tuple[Policy, ...]]:
         """Whether a connection is allowed, and if not, the policies of the end that does not allow it."""
         for direction, mine, other in ((EGRESS, source, target), (INGRESS, target, source)):
-            isolating = tuple(p for p in self.items if direction in p.directions and selects(p, mine))
+            isolating = self.isolating(mine, direction)
             if isolating and not any(self._rule(p, direction, other, target, protocol, port) for p in isolating):
                 return False, isolating
         return True, ()
+
+    def isolating(self, place: Place, direction: str) -> tuple[Policy, ...]:
+        """The policies that restrict a pod in this direction."""
+        return tuple(p for p in self.items if direction in p.directions and selects(p, place))
 
     def _rule(self, policy: Policy, direction: str, other: Place, target: Place, protocol: str, port: int) -> bool:
         for rule in policy.spec.get(direction.lower()) or ():

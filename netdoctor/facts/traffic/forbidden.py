@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol, TypeVar
 from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.services import EndpointSlices, Service, Services
 from netdoctor.facts.cluster.workloads import Pods
-from netdoctor.facts.gateways.network_policies import EGRESS, INGRESS, NetworkPolicies, Place, selects
+from netdoctor.facts.gateways.network_policies import EGRESS, INGRESS, NetworkPolicies, Place
 from netdoctor.facts.traffic.vantage import HOST, NEW, VantagePoint, VantagePoints
 from netdoctor.system.traffic import Reply
 
@@ -49,6 +49,11 @@ class AskedConnection(NamedTuple):
 
 S = TypeVar("S", bound=AskedStep)
 TCP = "tcp"
+
+
+def place_of(point: VantagePoint) -> Place:
+    """Where a connection from this point begins, as a policy sees it."""
+    return Place(point.name, point.address, point.namespace, dict(point.labels))
 
 
 class Forbidden:
@@ -101,7 +106,7 @@ class Forbidden:
         if self.policies is None or point.kind == HOST:
             return False
         targets = self._targets(address, protocol, port)
-        source = self._source(point)
+        source = place_of(point)
         return bool(targets) and not any(
             self.policies.allows(source, place, protocol.upper(), number)[0] for place, number in targets
         )
@@ -127,9 +132,9 @@ class Forbidden:
         """Whether policies that restrict one of the two ends let this pod ask there: somebody has thought of it."""
         if self.policies is None or point.kind == HOST or self.keeps(point, address, protocol, port):
             return False
-        source = self._source(point)
         targets = [place for place, _ in self._targets(address, protocol, port)]
-        return self._is_restricted(source, EGRESS) or any(self._is_restricted(place, INGRESS) for place in targets)
+        restricted = [(place_of(point), EGRESS), *((place, INGRESS) for place in targets)]
+        return any(self.policies.isolating(place, direction) for place, direction in restricted)
 
     def without_intended(self, steps: list[S], points: VantagePoints) -> list[S]:
         """The steps without lost connections of pods that are kept out while others of their namespace are let in."""
@@ -144,13 +149,6 @@ class Forbidden:
             if not (is_lost and point.namespace in let_in and self.keeps(point, step.address, TCP, step.port)):
                 found.append(step)
         return found
-
-    def _is_restricted(self, place: Place, direction: str) -> bool:
-        policies = self.policies.items if self.policies else ()
-        return any(direction in policy.directions and selects(policy, place) for policy in policies)
-
-    def _source(self, point: VantagePoint) -> Place:
-        return Place(point.name, point.address, point.namespace, dict(point.labels))
 
     def _targets(self, address: str, protocol: str, port: int) -> list[tuple[Place, int]]:
         """Where a policy sees the connection end: behind a ClusterIP, the pods."""

@@ -10,6 +10,7 @@ from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.services import Services
 from netdoctor.facts.cluster.workloads import Pods
 from netdoctor.facts.gateways.network_policies import NetworkPolicies, Place, Policy
+from netdoctor.facts.traffic.forbidden import place_of
 from netdoctor.facts.traffic.names import SERVICE_NAME, ClusterDns
 from netdoctor.facts.traffic.policy_answers import places_behind
 from netdoctor.facts.traffic.postgres import TCP, Postgres
@@ -74,7 +75,7 @@ def _keeping(
     policies: NetworkPolicies, point: VantagePoint, places: list[tuple[Place, int]], protocol: str
 ) -> list[Policy]:
     """The policies that forbid a pod all of these places; none where it may ask one of them."""
-    source = Place(point.name, point.address, point.namespace, dict(point.labels))
+    source = place_of(point)
     found: list[Policy] = []
     for place, number in places:
         allowed, isolating = policies.allows(source, place, protocol, number)

@@ -14,7 +14,8 @@ from netdoctor.errors import CannotRead
 from netdoctor.facts.cluster.services import Endpoint, EndpointSlices, Service, ServicePort, Services
 from netdoctor.facts.cluster.this_node import ThisNode
 from netdoctor.facts.cluster.workloads import HostPort, Pod, Pods
-from netdoctor.facts.gateways.network_policies import EGRESS, INGRESS, NetworkPolicies, Place, Policy, selects
+from netdoctor.facts.gateways.network_policies import EGRESS, INGRESS, NetworkPolicies, Place
+from netdoctor.facts.traffic.forbidden import place_of
 from netdoctor.facts.traffic.reach import UNUSED_PORT, AskedFlow, Question, ask_each
 from netdoctor.facts.traffic.vantage import HOST, NEW, OLD, VantagePoint, VantagePoints
 from netdoctor.model import Confidence, Finding, Subject
@@ -98,13 +99,14 @@ class _Known:
     this: ThisNode
     pods: Pods
     by_address: Mapping[str, Pod]
-    policies: tuple[Policy, ...]
+    policies: NetworkPolicies
 
     @classmethod
     def of(cls, points: VantagePoints, this: ThisNode, pods: Pods, policies: NetworkPolicies | CannotRead) -> _Known:
         """With the pods by their addresses; of two with the same address the first."""
         by_address = {address: pod for pod in reversed(pods.items) for address in pod.addresses}
-        return cls(points, this, pods, by_address, () if isinstance(policies, CannotRead) else policies.items)
+        known = NetworkPolicies((), {}) if isinstance(policies, CannotRead) else policies
+        return cls(points, this, pods, by_address, known)
 
     @property
     def host(self) -> VantagePoint | None:
@@ -115,13 +117,13 @@ class _Known:
     def new(self) -> VantagePoint | None:
         """The test pod, where there is one and no policy keeps it in."""
         found = next((point for point in self.points.points if point.kind == NEW), None)
-        return None if found and self.is_isolated(_place_of(found), EGRESS) else found
+        return None if found and self.is_isolated(place_of(found), EGRESS) else found
 
     def older(self, others_than: set[str]) -> VantagePoint | None:
         """A pod that was there before and that no policy keeps in, at none of these addresses."""
         old = [point for point in self.points.points if point.kind == OLD and not point.is_coredns]
         others = [point for point in old if point.address not in others_than]
-        return next((point for point in others if not self.is_isolated(_place_of(point), EGRESS)), None)
+        return next((point for point in others if not self.is_isolated(place_of(point), EGRESS)), None)
 
     def nodes_of(self, ends: Iterable[Endpoint]) -> frozenset[str]:
         """The nodes that these endpoints' pods are on."""
@@ -129,16 +131,12 @@ class _Known:
 
     def is_isolated(self, place: Place, direction: str) -> bool:
         """Whether a NetworkPolicy restricts this pod in this direction."""
-        return any(direction in policy.directions and selects(policy, place) for policy in self.policies)
+        return bool(self.policies.isolating(place, direction))
 
     def may_be_asked(self, address: str) -> bool:
         """Whether a pod has this address, and no policy restricts who may ask it."""
         pod = self.by_address.get(address)
         return pod is not None and not self.is_isolated(Place(pod.name, address, pod.namespace, pod.labels), INGRESS)
-
-
-def _place_of(point: VantagePoint) -> Place:
-    return Place(point.name, point.address, point.namespace, dict(point.labels))
 
 
 def _from_node(points: VantagePoints) -> Iterator[Question]:
@@ -249,7 +247,7 @@ def _themselves(known: _Known, found: list[_Asked]) -> Iterator[Question]:
     asked = 0
     for point in known.points.points:
         own = next((each for each in found if each.addresses == {point.address}), None)
-        if point.kind == OLD and own and asked < THEMSELVES and not known.is_isolated(_place_of(point), EGRESS):
+        if point.kind == OLD and own and asked < THEMSELVES and not known.is_isolated(place_of(point), EGRESS):
             asked += 1
             yield Question(point, ITSELF, f"Service {own.service}", own.service.cluster_ip, own.port.port)
 
